@@ -1,0 +1,26 @@
+"""Ages as people write them, in days after birth."""
+
+import re
+
+from data.outcomes import Refusal
+
+DAYS = {"d": 1.0, "w": 7.0, "mo": 30.4375, "y": 365.25}
+
+
+def parse_age(text: str) -> float:
+    """Days of life from `3d`, `2w`, `5mo` or `34y`; refuses anything else with the forms that are read."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(d|w|mo|y)\s*", text.lower())
+    if not match:
+        raise Refusal(
+            "age_unknown",
+            f"age {text[:12]!r} is not understood: write days, weeks, months or years as 3d, 2w, 5mo or 34y",
+        )
+    return float(match[1]) * DAYS[match[2]]
+
+
+def describe_age(days: float) -> str:
+    """The largest unit that gives a number of at least 2, else days: 3 days, 5 months, 34 years."""
+    for unit, name in (("y", "years"), ("mo", "months"), ("w", "weeks")):
+        if days >= 2 * DAYS[unit]:
+            return f"{days / DAYS[unit]:.0f} {name}"
+    return f"{days:.0f} days"

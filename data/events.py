@@ -1,0 +1,104 @@
+"""Seizure events and what clinicians read from them: masks, burden, coverage."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """One event: seconds from the recording's start. `type` uses HED-SCORE names (`sz`, `sz_foc`, …)."""
+
+    onset_s: float
+    duration_s: float
+    type: str = "sz"
+    confidence: float | None = None
+    channels: tuple[str, ...] = ()
+
+    @property
+    def end_s(self) -> float:
+        return self.onset_s + self.duration_s
+
+    def overlaps(self, other: "Event") -> bool:
+        return self.onset_s < other.end_s and other.onset_s < self.end_s
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The events of one recording of `duration_s` seconds, ordered and inside the recording.
+
+    Laws: `from_mask(to_mask(a, r), r) == a` for separate events on the grid of rate r;
+    `a.shifted(t).shifted(-t) == a`; burden is the mask sum, whatever the order or overlap of the events.
+    """
+
+    events: tuple[Event, ...]
+    duration_s: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "events", tuple(sorted(self.events, key=lambda e: (e.onset_s, e.duration_s))))
+        if not np.isfinite(self.duration_s) or self.duration_s < 0:
+            raise ValueError(f"recording duration must be finite and ≥ 0 s, got {self.duration_s}")
+        for event in self.events:
+            if not event.duration_s > 0:
+                raise ValueError(f"event duration must be > 0 s, got {event.duration_s}")
+            if event.onset_s < 0 or event.end_s > self.duration_s + 1e-6:
+                raise ValueError(
+                    f"event {event.onset_s:g}–{event.end_s:g} s lies outside the recording (0–{self.duration_s:g} s)"
+                )
+
+    @classmethod
+    def from_mask(cls, mask: Iterable[bool], rate_hz: float, duration_s: float | None = None) -> "Annotations":
+        """Events are the runs of True in `mask` (samples at `rate_hz`)."""
+        flags = np.asarray(list(mask) if not isinstance(mask, np.ndarray) else mask, dtype=bool)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+        events = tuple(
+            Event(float(a / rate_hz), float((b - a) / rate_hz)) for a, b in zip(edges[::2], edges[1::2], strict=True)
+        )
+        return cls(events, float(len(flags) / rate_hz) if duration_s is None else duration_s)
+
+    def to_mask(self, rate_hz: float = 1.0) -> np.ndarray:
+        """Bool array of `round(duration_s * rate_hz)` samples; a sample is True where an event covers at least half of it."""
+        mask = np.zeros(round(self.duration_s * rate_hz), dtype=bool)
+        for event in self.events:
+            mask[round(event.onset_s * rate_hz) : round(event.end_s * rate_hz)] = True
+        return mask
+
+    def covered(self, onsets_s: np.ndarray, window_s: float) -> np.ndarray:
+        """Share (0–1) of each window `[onset, onset + window_s)` that lies inside events."""
+        onsets_s = np.asarray(onsets_s, dtype=float)
+        share = np.zeros(len(onsets_s))
+        for start, end in self._union():
+            share += np.clip(np.minimum(onsets_s + window_s, end) - np.maximum(onsets_s, start), 0, None)
+        return share / window_s
+
+    def shifted(self, by_s: float) -> "Annotations":
+        """The same events `by_s` seconds later, in a recording that is `by_s` seconds longer."""
+        moved = tuple(replace(e, onset_s=e.onset_s + by_s) for e in self.events)
+        return Annotations(moved, self.duration_s + by_s)
+
+    def total_s(self) -> float:
+        """Seconds inside any event; overlaps count once."""
+        return float(sum(end - start for start, end in self._union()))
+
+    def burden_min_per_h(self, analysed_s: float | None = None) -> float:
+        """Seizure minutes per hour of analysed time (all of the recording unless told)."""
+        hours = (self.duration_s if analysed_s is None else analysed_s) / 3600
+        return self.total_s() / 60 / hours if hours > 0 else float("nan")
+
+    def max_hourly_burden_min(self) -> float:
+        """The highest number of seizure minutes in any 60 consecutive minutes (all of a shorter recording)."""
+        mask = self.to_mask(1.0).astype(float)
+        if len(mask) <= 3600:
+            return float(mask.sum() / 60)
+        total = np.concatenate([[0.0], np.cumsum(mask)])
+        return float((total[3600:] - total[:-3600]).max() / 60)
+
+    def _union(self) -> list[tuple[float, float]]:
+        spans: list[tuple[float, float]] = []
+        for event in self.events:
+            if spans and event.onset_s <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], event.end_s))
+            else:
+                spans.append((event.onset_s, event.end_s))
+        return spans

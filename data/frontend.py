@@ -1,0 +1,76 @@
+"""The one front end: what training, evaluation, serving and drift all read is made here, causally and alike."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from data.filters import BandPass, Resampler
+from data.montage import MONTAGES, derive
+from data.recording import Recording, Segment
+from lineage.digest import digest_of
+
+CHUNK_S = 60.0
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Bipolar derivation → causal band-pass at the native rate → causal resampling.
+
+    Settings change results, so they travel in the bundle and `digest` names them.
+    """
+
+    montage: str = "neonatal_18"
+    rate_hz: float = 128.0
+    band_hz: tuple[float, float] = (0.5, 30.0)
+    version: int = 1
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return MONTAGES[self.montage]
+
+    @property
+    def digest(self) -> str:
+        return digest_of(asdict(self) | {"channels": self.channels})
+
+    def prepare(self, recording: Recording) -> "Prepared":
+        """Prepare a whole recording: the same arithmetic as `stream`, fed in chunks that stay in cache."""
+        segments = []
+        for segment in recording.segments:
+            stream = self.stream(recording.channels, recording.rate_hz)
+            step = int(CHUNK_S * recording.rate_hz)
+            parts = [stream(segment.signal[:, i : i + step]) for i in range(0, segment.signal.shape[1], step)]
+            if parts:
+                segments.append(Segment(segment.onset_s, np.concatenate(parts, axis=1)))
+        return Prepared(self.channels, self.rate_hz, tuple(segments), recording.duration_s, recording.digest)
+
+    def stream(self, channels: tuple[str, ...], rate_hz: float) -> "Stream":
+        """A stateful preparation of one gapless segment; start a new one after a gap."""
+        return Stream(self, channels, rate_hz)
+
+
+class Stream:
+    """Feed chunks of any size, get prepared samples: the concatenation is bit-equal for every chunking."""
+
+    def __init__(self, settings: FrontEnd, channels: tuple[str, ...], rate_hz: float):
+        self._derive = derive(channels, settings.montage)
+        self._band_pass = BandPass(settings.band_hz, rate_hz)
+        self._resample = Resampler(rate_hz, settings.rate_hz)
+
+    def __call__(self, signal: np.ndarray) -> np.ndarray:
+        """(channels, samples) µV at the native rate → (derivations, samples) float32 µV at the front end's rate."""
+        return self._resample(self._band_pass(self._derive(signal))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What detectors see of a recording: derivations in µV at the front end's rate, segment by segment."""
+
+    channels: tuple[str, ...]
+    rate_hz: float
+    segments: tuple[Segment, ...]
+    duration_s: float
+    digest: str
+
+    @property
+    def prepared_s(self) -> float:
+        return sum(s.signal.shape[1] for s in self.segments) / self.rate_hz
