@@ -5,6 +5,8 @@ Every analysis ends in a typed outcome, never in an empty list by accident (DECI
 
 from typing import Literal
 
+from lineage.refused import Refused
+
 Outcome = Literal["completed", "completed_with_abstentions", "not_evaluable", "failed_retryable", "failed_permanent"]
 
 CODES = (
@@ -14,7 +16,7 @@ CODES = (
 )  # fmt: skip
 
 
-class Refusal(Exception):
+class Refusal(Refused):
     """An input that cannot be evaluated: a code of `CODES`, and a reason with value, limit and next step.
 
     The reason is shown to people and written to logs, so it never holds patient data: no names, no header

@@ -1,0 +1,242 @@
+"""The command line of Ictal. Every command imports its flow when it runs, so that `ictal --help` answers at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lineage.refused import Refused
+
+app = typer.Typer(
+    name="ictal",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Seizures in EEG and video: data, checks, training, honest evaluation, approval, serving, drift, lineage.\n\n"
+    "Start with [bold]ictal demo[/bold]. State lives in the workspace: ICTAL_HOME, or .ictal in the checkout.",
+)
+cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
+audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
+key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call the prediction API.")
+app.add_typer(cohort_app, name="cohort")
+app.add_typer(audit_app, name="audit")
+app.add_typer(key_app, name="key")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Detectors = Annotated[list[str] | None, typer.Argument(help="Detectors to work on; all of them unless named.")]
+
+
+def main() -> None:
+    """Run a command; what is refused is said in one sentence and ends with exit code 2."""
+    try:
+        app()
+    except Refused as refused:
+        print(f"ictal: {refused}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("ictal: stopped; nothing half-written was left behind", file=sys.stderr)
+        sys.exit(130)
+
+
+def show(value: Any, as_json: bool, text: str) -> None:
+    """Print `value` as JSON, or the text that people read."""
+    print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
+
+
+@app.command(epilog="Example: ictal demo    (about 4 minutes on two cores)")
+def demo(
+    keep_going: Annotated[bool, typer.Option("--verbose", help="Show what each step prints.")] = False,
+) -> None:
+    """Run the whole house once on a simulated cohort: data, checks, training, evaluation, approval, serving, drift."""
+    from flows.demo import run_demo
+
+    sys.exit(run_demo(verbose=keep_going))
+
+
+@app.command(epilog="Example: ICTAL_HOME=/srv/ictal ictal init")
+def init() -> None:
+    """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys."""
+    from flows.ingest import start_workspace
+
+    print(start_workspace())
+
+
+@cohort_app.command("import", epilog="Example: ictal cohort import ~/data/ds-neonatal --name helsinki")
+def cohort_import(
+    path: Annotated[Path, typer.Argument(help="A BIDS-EEG folder; it is read, never changed.")],
+    name: Annotated[str, typer.Option(help="Name of the cohort in the workspace.")] = "imported",
+    as_json: Json = False,
+) -> None:
+    """Copy a BIDS-EEG folder into the workspace, put it under DVC and make it the cohort that the stages use."""
+    from flows.ingest import import_into_workspace
+
+    result = import_into_workspace(path, name)
+    show(result, as_json, f"imported {result['recordings']} recordings of {result['patients']} patients as {name}")
+
+
+@app.command(epilog="Examples: ictal check night.edf · ictal check simulated · ictal check night.edf --json")
+def check(
+    target: Annotated[str, typer.Argument(help="A recording (EDF, BDF) or the name of a cohort of the workspace.")],
+    as_json: Json = False,
+) -> None:
+    """Judge a recording, or every recording of a cohort; say what is wrong and with which one."""
+    from flows.check import check_target
+
+    result = check_target(target)
+    show(result, as_json, result.pop("text"))
+
+
+@app.command(
+    epilog="Examples: ictal predict baby.edf --age 3d · ictal predict baby.edf --age 3d --url http://127.0.0.1:8000"
+)
+def predict(
+    file: Annotated[Path, typer.Argument(help="A recording: EDF, EDF+ or BDF.")],
+    age: Annotated[str | None, typer.Option(help="Age at recording: 3d, 2w, 5mo or 34y.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Insist on this detector.")] = None,
+    site: Annotated[str | None, typer.Option(help="The site that asks; approvals are given per site.")] = None,
+    url: Annotated[str | None, typer.Option(help="Ask a running service instead of answering here.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="ICTAL_KEY", help="The site's key for --url.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for seizures in one recording with the approved detector."""
+    from flows.predict import predict_file
+
+    result = predict_file(file, age=age, detector=detector, site=site, url=url, key=key)
+    show(result, as_json, result.pop("text"))
+
+
+@app.command("detectors")
+def list_detectors(as_json: Json = False) -> None:
+    """List the detectors of the house."""
+    from models import detectors
+
+    rows = [detectors.facts(name) for name in detectors.names()]
+    lines = [f"{r['name']:14} {r['task']:10} {r['modality']:6} {r['title']}: {r['intended_use']}" for r in rows]
+    show(rows, as_json, "\n".join(lines))
+
+
+@app.command(epilog="Examples: ictal train · ictal train line_length · ictal train --shuffle-labels")
+def train(
+    names: Detectors = None,
+    preset: Annotated[str | None, typer.Option(help="demo or paper.")] = None,
+    shuffle_labels: Annotated[
+        bool | None, typer.Option("--shuffle-labels/--true-labels", help="Null control: labels of somebody else.")
+    ] = None,
+) -> None:
+    """Split by patient and fit detectors on every fold; what did not change is not run again."""
+    from flows.train import train_detectors
+
+    print(train_detectors(names, preset, shuffle_labels))
+
+
+@app.command(epilog="Examples: ictal evaluate · ictal evaluate da_stnet --json")
+def evaluate(names: Detectors = None, as_json: Json = False) -> None:
+    """Score the out-of-fold predictions of all patients and write the report."""
+    from flows.evaluate import evaluate_detectors
+
+    result = evaluate_detectors(names)
+    show(result, as_json, result.pop("text"))
+
+
+@app.command(epilog="Example: ictal candidates --json")
+def candidates(
+    propose: Annotated[
+        bool, typer.Option("--propose", help="First propose the detector that did best inside.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the candidates for approval with the outcome of their gates."""
+    from flows.promote import list_candidates, propose_candidate
+
+    if propose:
+        propose_candidate()
+    result = list_candidates()
+    show(result["candidates"], as_json, result["text"])
+
+
+@app.command(
+    epilog="Example: ictal approve 3f2a --as reviewer-1 --meaning review --deviation 'sensitivity_floor=24 patients only'"
+)
+def approve(
+    candidate: Annotated[str, typer.Argument(help="Digest of the candidate, or its beginning.")],
+    person: Annotated[str, typer.Option("--as", help="Who signs (an id in the workspace's people.json).")],
+    meaning: Annotated[str, typer.Option(help="review or approval; two people are needed.")],
+    deviation: Annotated[
+        list[str] | None, typer.Option(help="gate=justification, for each gate that did not pass.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign a candidate after re-authentication; with the second person's signature it comes into force."""
+    from flows.promote import approve_candidate
+
+    passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
+    result = approve_candidate(candidate, person, passphrase, meaning, deviation or [])
+    show(result, as_json, result.pop("text"))
+
+
+@app.command(epilog="Example: ictal serve --port 8000")
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Serve the approved detector on 127.0.0.1."""
+    from flows.deploy import serve_here
+
+    serve_here(port)
+
+
+@app.command(epilog="Example: ictal drift --json")
+def drift(as_json: Json = False) -> None:
+    """Compare each site's later recordings with its earlier ones, patient by patient, and write the reports."""
+    from flows.watch import watch_sites
+
+    result = watch_sites()
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command("verify")
+def audit_verify(as_json: Json = False) -> None:
+    """Hash the whole ledger again and compare it with its published checkpoints."""
+    from flows.audit import verify_ledger
+
+    result = verify_ledger()
+    show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        sys.exit(1)
+
+
+@audit_app.command("why", epilog="Example: ictal audit why 3f2a…")
+def audit_why(
+    subject: Annotated[str, typer.Argument(help="Id or digest (or its beginning) of a prediction, model or dataset.")],
+    as_json: Json = False,
+) -> None:
+    """Follow a prediction back to the raw bytes: which model, data, checks, code and people stand behind it."""
+    from flows.audit import why
+
+    result = why(subject)
+    show(result, as_json, result.pop("text"))
+
+
+@key_app.command("issue", epilog="Example: ictal key issue --site demo-north")
+def key_issue(
+    site: Annotated[str, typer.Option(help="The site that will use the key.")],
+    days: Annotated[float, typer.Option(min=0.01, max=400, help="Days until it expires.")] = 90,
+    as_json: Json = False,
+) -> None:
+    """Make a key for a site. It is shown once; only its hash is kept."""
+    from flows.deploy import issue_site_key
+
+    key = issue_site_key(site, days)
+    show({"site": site, "key": key}, as_json, key)
+
+
+@app.command(hidden=True)
+def stage(name: Annotated[str, typer.Argument()], detector: Annotated[str | None, typer.Argument()] = None) -> None:
+    """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
+    from flows.stages import STAGES
+    from flows.workspace import open_workspace
+
+    if name not in STAGES:
+        raise Refused(f"no stage {name!r}; stages are {', '.join(STAGES)}")
+    STAGES[name](open_workspace(), *([detector] if detector else []))

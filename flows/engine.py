@@ -1,0 +1,55 @@
+"""How flows run: a stage as a Prefect task, Prefect with or without a server, and what each step writes in the ledger."""
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from flows.progress import Show, following
+from flows.workspace import CommandFailed, dvc, open_workspace
+
+
+def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
+    """Run a flow from the command line. Without a server the heartbeat is off: it would add a second to every flow."""
+    server = os.environ.get("PREFECT_API_URL")
+    with nullcontext() if server else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return flow(**arguments)
+
+
+def _locked(task_: Any, run: Any, state: Any) -> bool:
+    """Retry only where another dvc command held the lock; a stage that failed will fail again."""
+    try:
+        state.result()
+    except CommandFailed as error:
+        return "lock" in str(error).lower()
+    except Exception:
+        return False
+    return False
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_delay_seconds=[1, 2, 4],
+    retry_condition_fn=_locked,
+    task_run_name="dvc:{stage}",
+)
+def run_stage(home: str, stage: str) -> str:
+    """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed."""
+    workspace = open_workspace(Path(home))
+    with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", _shown[0]) as extra:
+        said = dvc(workspace, "repro", "--single-item", stage, extra=extra)
+    return "skipped" if "didn't change" in said or "up to date" in said else "ran"
+
+
+_shown: list[Show] = [lambda what, done, total: None]
+
+
+def show_with(show: Show | Callable[[str, int, int], None]) -> None:
+    """Where this process shows the progress of the stages that it runs."""
+    _shown[0] = show

@@ -1,0 +1,127 @@
+"""The schema of params.yaml: every number a run may change, typed, with unknown keys answered by "did you mean"."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lineage.refused import Refused
+
+
+class BadParams(Refused):
+    """params.yaml says something that Ictal does not know or cannot use."""
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CohortParams(_Block):
+    name: str = Field("simulated", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="folder below data/raw")
+
+
+class SimulationParams(_Block):
+    seed: int = 2026
+    patients_per_site: int = Field(8, ge=2, le=500)
+    minutes: float = Field(10.0, ge=2, le=24 * 60, description="length of a development recording")
+    surveillance_per_site: int = Field(12, ge=0, le=500, description="later patients, only ever watched for drift")
+    surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60)
+    changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
+    broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
+
+
+class CheckParams(_Block):
+    min_duration_s: float = Field(60.0, gt=0)
+
+
+class SplitParams(_Block):
+    folds: int = Field(3, ge=2, le=20)
+    inner_share: float = Field(0.25, gt=0, lt=1, description="share of training patients kept for tuning")
+    seed: int = 7
+
+
+class TrainParams(_Block):
+    preset: str = "demo"
+    seed: int = 7
+    shuffle_labels: bool = Field(False, description="null control: each recording gets another patient's labels")
+
+
+class EvaluateParams(_Block):
+    draws: int = Field(2000, ge=2000, le=100_000, description="bootstrap draws of patients")
+    seed: int = 11
+
+
+class PromoteParams(_Block):
+    fold: int = Field(0, ge=0, description="the fold whose bundle is proposed; declared before any score is seen")
+    sites: list[str] = ["demo-*"]
+    hours: float = Field(24.0, gt=0, description="how long an approval of this candidate is to hold")
+
+
+class DriftParams(_Block):
+    draws: int = Field(1999, ge=199)
+    seed: int = 13
+
+
+class GateParams(_Block):
+    """The predetermined change plan; its meaning is that of `validation.gates.GateSettings`."""
+
+    sensitivity_margin: float = Field(0.05, gt=0, le=0.2)
+    false_alarms_margin_per_24h: float = Field(0.5, gt=0)
+    sensitivity_floor: float = Field(0.70, gt=0, lt=1)
+    min_patients: int = Field(60, ge=10)
+    site_margin: float = Field(0.10, gt=0)
+
+
+class Params(_Block):
+    cohort: CohortParams = CohortParams()
+    simulation: SimulationParams = SimulationParams()
+    checks: CheckParams = CheckParams()
+    split: SplitParams = SplitParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    gates: GateParams = GateParams()
+    promote: PromoteParams = PromoteParams()
+    drift: DriftParams = DriftParams()
+
+
+def read_params(path: Path) -> Params:
+    """Read and check params.yaml; the message of a refusal names the key, its value and what is allowed."""
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise BadParams(f"params.yaml is not YAML: {str(error).splitlines()[0]}") from error
+    try:
+        return Params.model_validate(document)
+    except ValidationError as error:
+        raise BadParams("; ".join(_sentence(e) for e in error.errors())) from error
+
+
+def set_params(path: Path, changes: dict[str, Any]) -> Params:
+    """Write `changes` (dotted keys) into params.yaml, comments kept where they stand on lines of their own."""
+    document = yaml.safe_load(path.read_text()) or {}
+    for key, value in changes.items():
+        block, name = key.split(".")
+        document.setdefault(block, {})[name] = value
+    heading = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    Params.model_validate(document)
+    path.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
+    return read_params(path)
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg']}, got {error['input']!r}"
+    known = _known_keys(error["loc"][:-1])
+    near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+    return f"{where} is not a setting{hint}"
+
+
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
+    model: Any = Params
+    for part in loc:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

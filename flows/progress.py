@@ -1,0 +1,57 @@
+"""Progress that crosses a process border: a stage writes where it stands, whoever started it shows it."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Show = Callable[[str, int, int], None]
+"""show(what, done, total)"""
+
+
+def reporter() -> Show:
+    """For stages: writes to the file named by ICTAL_PROGRESS, else a line now and then to the terminal."""
+    path = os.environ.get("ICTAL_PROGRESS")
+    if path:
+        return lambda what, done, total: _append(Path(path), what, done, total)
+    return _print
+
+
+@contextmanager
+def following(path: Path, show: Show, every_s: float = 0.2) -> Iterator[dict[str, str]]:
+    """For whoever starts a stage: give it the yielded environment, and `show` is called as it moves on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(path, show, stop, every_s), daemon=True)
+    thread.start()
+    try:
+        yield {"ICTAL_PROGRESS": str(path)}
+    finally:
+        stop.set()
+        thread.join()
+        path.unlink(missing_ok=True)
+
+
+def _append(path: Path, what: str, done: int, total: int) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps([what, done, total]) + "\n")
+
+
+def _follow(path: Path, show: Show, stop: threading.Event, every_s: float) -> None:
+    with path.open() as file:
+        while True:
+            finished = stop.wait(every_s)
+            for line in file.readlines():
+                if line.endswith("\n"):
+                    show(*json.loads(line))
+            if finished:
+                return
+
+
+def _print(what: str, done: int, total: int) -> None:
+    if done == total or done % max(1, total // 5) == 0:
+        print(f"  {what}: {done} of {total}", file=sys.stderr)

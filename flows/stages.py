@@ -1,0 +1,152 @@
+"""The stages of dvc.yaml as plain functions: they read and write files of a workspace, and know neither Prefect nor DVC."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.cohorts.bids import Cohort, read_cohort
+from data.cohorts.bids import Entry as CohortEntry
+from data.events import Annotations
+from flows.progress import reporter
+from flows.workspace import Workspace
+from lineage.digest import sha256_file
+
+if TYPE_CHECKING:
+    from validation.splits import Split
+
+
+def simulate(workspace: Workspace) -> None:
+    """Write the simulated cohort in BIDS layout."""
+    from data.cohorts.synthetic import SimulationSettings, simulate_cohort
+
+    settings = SimulationSettings(**workspace.params.simulation.model_dump())
+    simulate_cohort(workspace.raw / "simulated", settings, reporter())
+
+
+def check(workspace: Workspace) -> None:
+    """Judge every recording; quarantine by name and with the reason, and let the rest go on."""
+    from flows.checking import check_cohort
+
+    check_cohort(read_cohort(workspace.cohort), workspace.interim / "checks", workspace.params.checks, reporter())
+
+
+def split(workspace: Workspace) -> None:
+    """Nested patient-wise folds over the accepted development recordings, and the leaky control's random windows."""
+    from validation.splits import Member, nested_patient_split, window_split
+
+    settings = workspace.params.split
+    cohort = read_cohort(workspace.cohort)
+    members = [
+        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
+        for e in development(workspace)
+    ]
+    chosen = settings.model_dump()
+    made = {"patient": nested_patient_split(members, **chosen), "window": window_split(members, **chosen)}
+    write_json(workspace.interim / "split.json", {regime: s.to_json() for regime, s in made.items()})
+
+
+def train(workspace: Workspace, detector: str) -> None:
+    """Fit a detector on every fold of the patient-wise regime and of its leaky control."""
+    from flows.training import train_detector
+
+    train_detector(workspace, detector, reporter())
+
+
+def evaluate(workspace: Workspace, detector: str) -> None:
+    """Out-of-fold predictions of all patients, and every score on them."""
+    from flows.evaluation import evaluate_detector
+
+    evaluate_detector(workspace, detector, reporter())
+
+
+def report(workspace: Workspace) -> None:
+    """The evaluation page: honest figures beside the leaky ones."""
+    from flows.reporting import write_evaluation_report
+
+    write_evaluation_report(workspace)
+
+
+STAGES: dict[str, Callable[..., None]] = {
+    "simulate": simulate,
+    "check": check,
+    "split": split,
+    "train": train,
+    "evaluate": evaluate,
+    "report": report,
+}
+
+
+def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
+    """The recordings of a period that the checks let through, in the cohort's order."""
+    names = set(read_json(workspace.interim / "checks" / "accepted.json"))
+    cohort = read_cohort(workspace.cohort)
+    return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
+
+
+def development(workspace: Workspace) -> list[CohortEntry]:
+    return accepted(workspace, "development")
+
+
+def splits(workspace: Workspace) -> dict[str, "Split"]:
+    """The split of each regime."""
+    from validation.splits import Split
+
+    return {regime: Split.from_json(s) for regime, s in read_json(workspace.interim / "split.json").items()}
+
+
+def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
+    """The seizures of each recording, or, in the null control, those of somebody else's recording."""
+    cohort = read_cohort(workspace.cohort)
+    own = {e.name: cohort.annotations(e) for e in entries}
+    settings = workspace.params.train
+    return _swapped(own, settings.seed) if settings.shuffle_labels else own
+
+
+def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
+    """Every recording gets the next one's labels in a random circle, cut to its own length."""
+    names = list(own)
+    circle = np.random.default_rng(seed).permutation(len(names))
+    swapped = {}
+    for here, there in zip(circle, np.roll(circle, 1), strict=True):
+        duration_s = own[names[here]].duration_s
+        kept = tuple(e for e in own[names[there]].events if e.end_s <= duration_s)
+        swapped[names[here]] = Annotations(kept, duration_s)
+    return {name: swapped[name] for name in names}
+
+
+def dataset_digest(cohort: Cohort, names: list[str]) -> dict[str, str]:
+    """SHA-256 of each recording's raw bytes: the identity of a dataset is the digest of this table."""
+    paths = {e.name: e.path for e in cohort.entries}
+    return {name: sha256_file(paths[name]) for name in names}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=1, default=_plain, allow_nan=False) + "\n")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder, whatever stood there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "__dataclass_fields__"):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -1,0 +1,228 @@
+"""The workspace: all run state in one folder that is its own Git and DVC repository, outside the checkout's eyes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.params import Params, read_params
+from lineage.digest import digest_of, sha256_file
+from lineage.refused import Refused
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout, which holds dvc.yaml and params.yaml."""
+
+MARKER = "workspace.json"
+
+STAGE_PACKAGES = {
+    "simulate": ("lineage/digest.py", "data"),
+    "check": ("lineage/digest.py", "data", "validation"),
+    "train": ("lineage/digest.py", "data", "models"),
+    "evaluate": ("lineage/digest.py", "data", "models", "validation"),
+    "report": ("lineage/digest.py", "data", "models", "validation"),
+}
+"""Which code each stage runs; a change in it runs the stage again (flows/stages.py counts for all)."""
+
+
+class WorkspaceRefused(Refused):
+    """The workspace asked for cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace's folder and the places in it."""
+
+    root: Path
+
+    @property
+    def marker(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads((self.root / MARKER).read_text())
+        return found
+
+    @property
+    def is_demo(self) -> bool:
+        return self.marker["kind"] == "demo"
+
+    @property
+    def params(self) -> Params:
+        return read_params(self.root / "params.yaml")
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data" / "raw"
+
+    @property
+    def cohort(self) -> Path:
+        return self.raw / self.params.cohort.name
+
+    @property
+    def interim(self) -> Path:
+        return self.root / "data" / "interim"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger" / "ledger.db"
+
+    def environment(self) -> dict[str, str]:
+        """The environment in which this workspace's commands run: its own stores, no telemetry, this Python first."""
+        here = str(self.root)
+        own = {
+            "ICTAL_HOME": here,
+            "PREFECT_HOME": f"{here}/prefect",
+            "BENTOML_HOME": f"{here}/bentoml",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+        return {**os.environ, **QUIET, **own}
+
+
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "NO_PROXY": "127.0.0.1",
+}
+
+
+def home() -> Path:
+    """Where the workspace is: ICTAL_HOME, or `.ictal` in the checkout."""
+    chosen = os.environ.get("ICTAL_HOME")
+    return Path(chosen).resolve() if chosen else ROOT / ".ictal"
+
+
+def open_workspace(root: Path | None = None) -> Workspace:
+    """The workspace that commands use; refuses where there is none."""
+    root = root or home()
+    if not (root / MARKER).exists():
+        raise WorkspaceRefused("there is no workspace yet: run `ictal demo`, or `ictal init` for an empty one")
+    return Workspace(root)
+
+
+def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Workspace:
+    """Make an empty workspace: git, DVC with a local remote, the stages and the parameters; never over anything."""
+    if root.exists() and any(root.iterdir()):
+        raise WorkspaceRefused("the folder for the workspace is not empty; choose another with ICTAL_HOME")
+    root.mkdir(parents=True, exist_ok=True)
+    made = Workspace(root)
+    _lay_in(made)
+    marker = {
+        "kind": kind,
+        "made": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "dvc_yaml": sha256_file(root / "dvc.yaml"),
+        "params_yaml": sha256_file(root / "params.yaml"),
+        "checkout": checkout_state(),
+    }
+    (root / MARKER).write_text(json.dumps(marker, indent=1) + "\n")
+    _start_repositories(made)
+    return made
+
+
+def refresh_code(workspace: Workspace) -> None:
+    """Write the digest of the code behind each stage, so that DVC sees when it changed."""
+    folder = workspace.root / "code"
+    folder.mkdir(exist_ok=True)
+    for stage, parts in STAGE_PACKAGES.items():
+        files = [f for part in (*parts, "flows/stages.py") for f in _python_files(ROOT / part)]
+        digest = digest_of({f.relative_to(ROOT).as_posix(): sha256_file(f) for f in files})
+        path = folder / f"{stage}.txt"
+        if not path.exists() or path.read_text().strip() != digest:
+            path.write_text(digest + "\n")
+
+
+def checkout_state() -> dict[str, Any]:
+    """Commit and cleanliness of the code that runs; both unknown outside a Git checkout."""
+    commit = _output(["git", "rev-parse", "HEAD"], ROOT)
+    dirty = _output(["git", "status", "--porcelain"], ROOT)
+    return {"commit": commit or "unknown", "dirty": dirty is None or dirty != ""}
+
+
+def lock_digest() -> str:
+    """Digest of the lock file: the identity of the environment."""
+    path = ROOT / "constraints.txt"
+    return sha256_file(path) if path.exists() else "unknown"
+
+
+def dvc(workspace: Workspace, *arguments: str, extra: Mapping[str, str] | None = None) -> str:
+    """Run a dvc command in the workspace; its last lines make the message of a failure."""
+    return _run([sys.executable, "-m", "dvc", *arguments], workspace, extra or {})
+
+
+def git(workspace: Workspace, *arguments: str) -> str:
+    identity = ["-c", "user.name=ictal", "-c", "user.email=ictal@localhost", "-c", "commit.gpgsign=false"]
+    return _run(["git", *identity, *arguments], workspace, {})
+
+
+def keep(workspace: Workspace, message: str) -> str:
+    """Commit the workspace's small files (dvc.lock, parameters, metrics); returns the commit."""
+    git(workspace, "add", "-A")
+    if git(workspace, "status", "--porcelain"):
+        git(workspace, "commit", "-q", "-m", message)
+    return git(workspace, "rev-parse", "HEAD").strip()
+
+
+class CommandFailed(Exception):
+    """A dvc or git command inside the workspace failed."""
+
+
+def _run(command: Sequence[str], workspace: Workspace, extra: Mapping[str, str]) -> str:
+    environment = {**workspace.environment(), **extra}
+    done = subprocess.run(command, cwd=workspace.root, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise CommandFailed("\n".join((done.stdout + done.stderr).strip().splitlines()[-12:]))
+    return done.stdout
+
+
+def _output(command: list[str], folder: Path) -> str | None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _lay_in(workspace: Workspace) -> None:
+    for name in ("dvc.yaml", "params.yaml", "models/detectors/index.yaml"):
+        target = workspace.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
+    ignored = ["/data/raw/*", "!/data/raw/*.dvc", "/data/interim/", "/store/", "/ledger/", "/keys/", "/jobs/"]
+    ignored += ["/prefect/", "/bentoml/", "/remote/", "/reports/*", "!/reports/metrics/", "/log/", "/tmp/"]
+    (workspace.root / ".gitignore").write_text("\n".join(ignored) + "\n")
+    for folder in ("data/raw", "data/interim", "store", "reports", "ledger", "keys", "log"):
+        (workspace.root / folder).mkdir(parents=True, exist_ok=True)
+    refresh_code(workspace)
+
+
+def _start_repositories(workspace: Workspace) -> None:
+    git(workspace, "init", "-q", "-b", "main")
+    dvc(workspace, "init", "-q")
+    for section, value in (("core.analytics", "false"), ("core.autostage", "false"), ("cache.type", "reflink,copy")):
+        dvc(workspace, "config", section, value)
+    dvc(workspace, "remote", "add", "-q", "-d", "local", "remote")
+    keep(workspace, "Make the workspace")
+
+
+def _python_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    kinds = ("*.py", "*.yaml", "*.md", "*.j2")
+    return sorted(f for kind in kinds for f in path.rglob(kind))

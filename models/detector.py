@@ -1,0 +1,119 @@
+"""The contract that every detector keeps, whatever it looks at."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from data.frontend import FrontEnd, Prepared
+
+Progress = Callable[[int, int, float], None]
+"""Called after each epoch with (epoch, epochs, validation AUC)."""
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """What a detector is meant for; anything else is refused, never guessed at."""
+
+    montage: str
+    age_days: tuple[float, float]
+    min_duration_s: float
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Windows of one or more recordings, ready for a detector.
+
+    `x` (windows, …) float32 · `onset_s` (windows,) · `recording`, `patient` (windows,) str · `label` (windows,) 0/1
+    where the truth is known. `window_s` is each window's length.
+    """
+
+    x: np.ndarray
+    onset_s: np.ndarray
+    recording: np.ndarray
+    patient: np.ndarray
+    window_s: float
+    label: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.onset_s)
+
+    def take(self, index: np.ndarray) -> "Examples":
+        """The windows at these indices (or where this mask is True)."""
+        label = None if self.label is None else self.label[index]
+        return Examples(
+            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence["Examples"]) -> "Examples":
+        """All windows of several recordings, in the given order."""
+        labels = [p.label for p in parts if p.label is not None]
+        return cls(
+            np.concatenate([p.x for p in parts]),
+            np.concatenate([p.onset_s for p in parts]),
+            np.concatenate([p.recording for p in parts]),
+            np.concatenate([p.patient for p in parts]),
+            parts[0].window_s,
+            np.concatenate(labels) if len(labels) == len(parts) else None,
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a fitted detector is: named float tensors and JSON settings."""
+
+    tensors: Mapping[str, np.ndarray]
+    settings: Mapping[str, Any]
+
+
+class Detector(ABC):
+    """A detector: `examples` → `fit` → `predict`, and a `state` that rebuilds it exactly.
+
+    Laws (tests/contract): a rebuilt detector predicts bit-equally; prediction does not depend on batch mates;
+    two fits with one seed give the same state; the future does not change the past.
+    """
+
+    name: ClassVar[str]
+    task: ClassVar[str]
+    modality: ClassVar[str]
+    classes: ClassVar[tuple[str, ...]]
+    contract: ClassVar[InputContract]
+    window_s: float
+    hop_s: float
+
+    def __init__(self, params: Mapping[str, Any]):
+        self.params = dict(params)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        return FrontEnd(montage=self.contract.montage)
+
+    @abstractmethod
+    def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """Cut a prepared recording into windows; label is left open."""
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Examples,
+        valid: Examples,
+        *,
+        seed: int,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Learn from labelled windows; `valid` (inner patients) only stops the training. Returns a log in JSON values."""
+
+    @abstractmethod
+    def score(self, examples: Examples) -> np.ndarray:
+        """One real-valued score (a logit before calibration) per window, shape (windows,)."""
+
+    @abstractmethod
+    def state(self) -> State: ...
+
+    @abstractmethod
+    def load_state(self, state: State) -> None: ...

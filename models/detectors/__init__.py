@@ -1,0 +1,56 @@
+"""The detectors of the house, found by name in `index.yaml`; a new one is a folder and a line there."""
+
+import difflib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lineage.refused import Refused
+from models.detector import Detector
+
+HERE = Path(__file__).parent
+
+
+class UnknownDetector(Refused):
+    """A detector name that is not in the index."""
+
+
+def names() -> list[str]:
+    return list(yaml.safe_load((HERE / "index.yaml").read_text())["detectors"])
+
+
+def params_of(name: str, preset: str) -> dict[str, Any]:
+    """A preset's numbers: the detector's `common` block with the preset's own on top."""
+    document = yaml.safe_load((_folder(name) / "params.yaml").read_text())
+    presets = document["presets"]
+    if preset not in presets:
+        raise UnknownDetector(f"detector {name} has no preset {preset!r}; it has {', '.join(presets)}")
+    return {**document["common"], **presets[preset]}
+
+
+def card_of(name: str) -> str:
+    return (_folder(name) / "card.md").read_text()
+
+
+def build(name: str, params: dict[str, Any] | None = None, preset: str = "demo") -> Detector:
+    """An unfitted detector with these parameters, or with a preset's."""
+    _folder(name)
+    module = import_module(f"models.detectors.{name}")
+    detector: Detector = module.DETECTOR(params_of(name, preset) if params is None else params)
+    return detector
+
+
+def facts(name: str) -> dict[str, Any]:
+    """What a detector states about itself, in JSON values; read from its card's header, so nothing heavy is imported."""
+    header = yaml.safe_load(card_of(name).split("---")[1])
+    return {"name": name, **header}
+
+
+def _folder(name: str) -> Path:
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UnknownDetector(f"no detector {name!r} among {', '.join(names())}{hint}")
+    return HERE / name

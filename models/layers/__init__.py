@@ -1,0 +1,1 @@
+"""Small network parts that more than one detector may use."""

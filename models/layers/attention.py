@@ -1,0 +1,20 @@
+"""Additive attention pooling over a set of items, with its weights open to inspection."""
+
+import torch
+from torch import nn
+
+
+class AttentionPool(nn.Module):
+    """(batch, items, features) → (batch, features), weighted by softmax(v · tanh(W x)) (Bahdanau et al. 2015)."""
+
+    def __init__(self, features: int, hidden: int):
+        super().__init__()
+        self.project = nn.Linear(features, hidden)
+        self.rank = nn.Linear(hidden, 1, bias=False)
+
+    def weights(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, items), each row sums to 1."""
+        return torch.softmax(self.rank(torch.tanh(self.project(x))).squeeze(-1), dim=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.weights(x).unsqueeze(-1) * x).sum(dim=1)

@@ -1,0 +1,153 @@
+"""The training loop: seeded, balanced over babies and classes, stopped early on inner patients, resumable."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.detector import Examples, Progress
+
+Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
+"""loss(network, x, label, domain, progress in 0–1) → scalar; `domain` numbers the training patients."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    patience: int
+    windows_per_epoch: int
+
+
+def fit_network(
+    network: nn.Module,
+    loss: Loss,
+    score: Callable[[Examples], np.ndarray],
+    data: tuple[Examples, Examples],
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
+
+    Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
+    """
+    run = _Run(network, schedule, seed, checkpoint)
+    run.resume()
+    train_set, valid_set = data
+    domains = np.unique(train_set.patient, return_inverse=True)[1]
+    while run.epoch < schedule.epochs and run.since_best < schedule.patience:
+        _epoch(run, loss, train_set, domains)
+        run.finish_epoch(auc(score(valid_set), _labels(valid_set)))
+        if progress:
+            progress(run.epoch, schedule.epochs, run.history[-1])
+    run.restore_best()
+    return {"epochs": run.epoch, "best_epoch": run.best_epoch, "valid_auc": run.history, "windows": len(train_set)}
+
+
+def auc(score: np.ndarray, label: np.ndarray) -> float:
+    """Area under the ROC curve by ranks (ties count half); NaN where only one class is present."""
+    from scipy.stats import rankdata
+
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    ranks = rankdata(score)
+    return float((ranks[label > 0].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def balanced_order(patient: np.ndarray, label: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` window indices: class at random, then a patient who has that class, then a window of theirs.
+
+    So neither a long recording nor a baby with many seizures outweighs the others.
+    """
+    cells = [[np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in (0, 1)]
+    classes = [c for c in cells if c]
+    picks = np.empty(count, dtype=np.int64)
+    which = rng.integers(len(classes), size=count)
+    for position, wanted in enumerate(which):
+        cell = classes[wanted][rng.integers(len(classes[wanted]))]
+        picks[position] = cell[rng.integers(len(cell))]
+    return picks
+
+
+def _epoch(run: "_Run", loss: Loss, examples: Examples, domains: np.ndarray) -> None:
+    rng = np.random.default_rng([run.seed, run.epoch])
+    torch.manual_seed(int(rng.integers(2**31)))
+    order = balanced_order(examples.patient, _labels(examples), run.schedule.windows_per_epoch, rng)
+    batches = np.array_split(order, max(1, len(order) // run.schedule.batch))
+    run.network.train()
+    for number, index in enumerate(batches):
+        done = (run.epoch + number / len(batches)) / run.schedule.epochs
+        x = torch.from_numpy(np.ascontiguousarray(examples.x[index]))
+        label = torch.from_numpy(_labels(examples)[index].astype(np.int64))
+        run.optimiser.zero_grad()
+        loss(run.network, x, label, torch.from_numpy(domains[index]), done).backward()  # type: ignore[no-untyped-call]
+        run.optimiser.step()
+    run.network.eval()
+
+
+def _labels(examples: Examples) -> np.ndarray:
+    if examples.label is None:
+        raise ValueError("training needs labelled windows")
+    return examples.label
+
+
+class _Run:
+    """Where a training stands; what a checkpoint keeps."""
+
+    def __init__(self, network: nn.Module, schedule: Schedule, seed: int, checkpoint: Path | None):
+        self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
+        self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
+        self.best = self._weights()
+
+    @property
+    def since_best(self) -> int:
+        return self.epoch - self.best_epoch
+
+    def finish_epoch(self, valid_auc: float) -> None:
+        self.epoch += 1
+        self.history.append(valid_auc)
+        if self.best_epoch == 0 or valid_auc > self.history[self.best_epoch - 1]:
+            self.best_epoch, self.best = self.epoch, self._weights()
+        if self.checkpoint:
+            self._save(self.checkpoint)
+
+    def restore_best(self) -> None:
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+
+    def resume(self) -> None:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return
+        saved = torch.load(self.checkpoint, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.best, self.best_epoch = saved["best"], saved["best_epoch"]
+        self.epoch, self.history = saved["epoch"], saved["history"]
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
+    def _save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        torch.save(
+            {
+                "network": self._weights(), "optimiser": self.optimiser.state_dict(), "best": self.best,
+                "best_epoch": self.best_epoch, "epoch": self.epoch, "history": self.history,
+            },
+            partial,
+        )  # fmt: skip
+        partial.replace(path)

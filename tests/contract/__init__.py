@@ -1,0 +1,1 @@
+"""Contracts that every detector keeps; a new detector needs no new test file."""

@@ -1,0 +1,120 @@
+"""One tool, one room; imports point one way."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MAY_IMPORT = {
+    "lineage": set(),
+    "data": {"lineage"},
+    "validation": {"lineage", "data"},
+    "models": {"lineage", "data"},
+    "serving": {"lineage", "data", "models"},
+    "monitoring": {"lineage", "data", "models", "validation", "serving"},
+    "flows": {"lineage", "data", "validation", "models", "serving", "monitoring"},
+}
+
+HOME = {
+    "sqlalchemy": "lineage",
+    "cryptography": "lineage",
+    "model_signing": "lineage",
+    "mne": "data",
+    "edfio": "data",
+    "great_expectations": "validation",
+    "timescoring": "validation",
+    "torch": "models",
+    "safetensors": "models",
+    "bentoml": "serving",
+    "fastapi": "serving",
+    "uvicorn": "serving",
+    "evidently": "monitoring",
+    "prefect": "flows",
+    "typer": "flows",
+}
+
+TABLES_LIVE_WITH_THEIR_NOUNS = {"sqlalchemy"}
+"""Packages above lineage may declare tables; engine and session come from lineage.store."""
+
+MODULES = [p for package in MAY_IMPORT for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_point_one_way_and_every_tool_stays_at_home(path: Path) -> None:
+    package = package_of(path)
+    for name in imports(path):
+        if name in MAY_IMPORT:
+            assert name == package or name in MAY_IMPORT[package], f"{package} may not import {name}"
+        if name in HOME and name not in TABLES_LIVE_WITH_THEIR_NOUNS:
+            assert package == HOME[name], f"{name} lives in {HOME[name]}, not in {package}"
+
+
+def test_the_engine_and_the_session_come_from_lineage_store() -> None:
+    for path in MODULES:
+        if package_of(path) != "lineage":
+            used = {
+                n.attr if isinstance(n, ast.Attribute) else getattr(n, "id", "")
+                for n in ast.walk(ast.parse(path.read_text()))
+            }
+            assert not used & {"create_engine", "sessionmaker"}, path
+
+
+def test_the_stages_know_neither_prefect_nor_dvc() -> None:
+    """What a stage's `cmd` runs must not start Prefect or DVC again, directly or through what it imports."""
+    seen: set[str] = set()
+    waiting = ["flows.stages", "flows.training", "flows.evaluation", "flows.checking", "flows.reporting"]
+    while waiting:
+        module = waiting.pop()
+        path = ROOT / (module.replace(".", "/") + ".py")
+        if module in seen or not path.exists():
+            continue
+        seen.add(module)
+        assert not {"prefect", "dvc"} & imports(path), path
+        tree = ast.parse(path.read_text())
+        waiting += [
+            n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("flows")
+        ]
+
+
+def test_no_two_pickles_no_untrusted_load() -> None:
+    for path in MODULES:
+        text = path.read_text()
+        assert "import pickle" not in text, path
+        for line in text.splitlines():
+            assert "torch.load(" not in line or "weights_only=True" in line, f"{path}: {line.strip()}"
+
+
+def test_no_folder_of_the_tests_is_named_like_a_package() -> None:
+    folders = {p.name for p in (ROOT / "tests").rglob("*") if p.is_dir()}
+    assert not folders & set(MAY_IMPORT)
+
+
+def test_every_package_says_what_it_is() -> None:
+    for package in MAY_IMPORT:
+        assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())), package
+
+
+def test_the_packages_are_found_where_they_lie() -> None:
+    """An editable install must point here, not at another copy."""
+    for package in MAY_IMPORT:
+        __import__(package)
+        assert Path(str(sys.modules[package].__file__)).is_relative_to(ROOT)

@@ -1,0 +1,156 @@
+"""Training is seeded, balanced and resumable; calibration and decisions follow from what they were shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch.nn import functional as F
+
+from data.events import Annotations, Event
+from models.calibration import Calibration, fit_logistic
+from models.decisions import Decision, choose_threshold, raw_trend
+from models.detector import Examples
+from models.layers.attention import AttentionPool
+from models.layers.reversal import reverse_gradient, schedule
+from models.training import Schedule, auc, balanced_order, fit_network
+
+
+def toy(seed: int = 0, n: int = 400) -> Examples:
+    rng = np.random.default_rng(seed)
+    label = (rng.random(n) < 0.3).astype(np.int8)
+    x = rng.standard_normal((n, 4)).astype(np.float32) + label[:, None]
+    patient = rng.choice(["a", "b", "c"], n)
+    return Examples(x, np.arange(n, dtype=float), patient, patient, 2.0, label)
+
+
+def fit(epochs: int, checkpoint: Path | None = None) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.2), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+
+    def loss(net, x, label, domain, progress):
+        return F.binary_cross_entropy_with_logits(net(x).squeeze(-1), label.float())
+
+    def score(examples: Examples) -> np.ndarray:
+        with torch.inference_mode():
+            return network(torch.from_numpy(examples.x)).squeeze(-1).numpy()
+
+    plan = Schedule(epochs, 32, 1e-2, 100, 320)
+    fit_network(network, loss, score, (toy(), toy(1)), plan, seed=5, checkpoint=checkpoint)
+    return network.state_dict()
+
+
+def test_training_resumed_from_a_checkpoint_ends_bit_equal(tmp_path: Path) -> None:
+    whole = fit(6)
+    fit(3, tmp_path / "run.pt")
+    resumed = fit(6, tmp_path / "run.pt")
+    assert all(torch.equal(whole[k], resumed[k]) for k in whole)
+    assert any(not torch.equal(whole[k], v) for k, v in fit(3).items())
+
+
+def test_no_baby_and_no_class_outweighs_another_in_training() -> None:
+    patient = np.array(["long"] * 9000 + ["short"] * 100)
+    label = np.array([1] * 50 + [0] * 8950 + [1] * 50 + [0] * 50)
+    order = balanced_order(patient, label, 20_000, np.random.default_rng(0))
+    assert abs(label[order].mean() - 0.5) < 0.02
+    assert abs((patient[order] == "short").mean() - 0.5) < 0.02
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_auc_equals_the_share_of_pairs_in_the_right_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    score = rng.integers(0, 5, 30).astype(float)
+    label = rng.integers(0, 2, 30)
+    label[:2] = [0, 1]
+    pairs = [(p > n) + 0.5 * (p == n) for p in score[label == 1] for n in score[label == 0]]
+    assert auc(score, label) == pytest.approx(np.mean(pairs))
+
+
+def test_auc_of_one_class_is_not_a_number() -> None:
+    assert np.isnan(auc(np.arange(3.0), np.zeros(3)))
+
+
+def test_the_reversal_gives_back_the_gradient_with_its_sign_turned() -> None:
+    x = torch.ones(3, requires_grad=True)
+    (reverse_gradient(x, 0.25) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [-0.25, -0.5, -0.75]
+    assert schedule(0.0) == 0 and schedule(1.0) > 0.999
+
+
+def test_attention_weights_sum_to_one_and_pick_what_they_weigh() -> None:
+    pool = AttentionPool(5, 3)
+    x = torch.randn(2, 7, 5)
+    weights = pool.weights(x)
+    assert torch.allclose(weights.sum(dim=1), torch.ones(2))
+    assert torch.allclose(pool(x)[0], (weights[0, :, None] * x[0]).sum(0), atol=1e-6)
+
+
+def test_logistic_regression_finds_the_coefficients_that_made_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20_000, 2))
+    p = 1 / (1 + np.exp(-(-1.0 + 2.0 * x[:, 0] - 0.5 * x[:, 1])))
+    found = fit_logistic(x, (rng.random(len(p)) < p).astype(float))
+    np.testing.assert_allclose(found, [-1.0, 2.0, -0.5], atol=0.1)
+
+
+def test_a_score_that_points_the_wrong_way_is_not_turned_round() -> None:
+    label = np.array([0, 1] * 50)
+    flat = Calibration.fit(-label.astype(float), label)
+    assert flat.slope == 0 and flat(np.array([3.0]))[0] == pytest.approx(0.5)
+
+
+def test_calibrated_probabilities_have_the_observed_mean() -> None:
+    rng = np.random.default_rng(3)
+    label = (rng.random(5000) < 0.12).astype(int)
+    score = label + rng.standard_normal(5000)
+    assert Calibration.fit(score, label)(score).mean() == pytest.approx(label.mean(), abs=0.005)
+
+
+def test_second_k_holds_the_last_window_that_ended_by_k_plus_one() -> None:
+    trend = raw_trend(np.arange(0.0, 9.0), np.arange(9) / 10, window_s=2.0, duration_s=10.0)
+    assert np.isnan(trend[0])
+    np.testing.assert_allclose(trend[1:], np.arange(9) / 10)
+
+
+def test_an_event_shorter_than_ten_seconds_is_no_electrographic_seizure() -> None:
+    decide = Decision(threshold=0.5, smooth_s=1)
+    trend = np.zeros(100)
+    trend[20:29] = 1
+    assert decide.events(trend).events == ()
+    trend[20:30] = 1
+    (event,) = decide.events(trend).events
+    assert event.duration_s == 10.0 and abs(event.onset_s - 20) <= 0.5
+
+
+def test_an_event_never_spans_a_stretch_that_was_not_assessed() -> None:
+    trend = np.ones(60)
+    trend[30:35] = np.nan
+    found = Decision(smooth_s=1).events(trend).events
+    assert [e.onset_s < 30 for e in found] == [True, False]
+    assert all(e.end_s <= 30.5 or e.onset_s >= 34.5 for e in found)
+
+
+@given(arrays(float, st.integers(1, 80), elements=st.floats(0, 1)), st.integers(1, 15), st.integers(0, 79))
+@settings(max_examples=60, deadline=None)
+def test_smoothing_equals_the_mean_of_the_past_and_starts_anew_after_a_gap(raw, smooth_s, gap) -> None:
+    raw = raw.copy()
+    raw[gap % len(raw)] = np.nan
+    got = Decision(smooth_s=smooth_s).smoothed(raw)
+    for k in range(len(raw)):
+        past = raw[max(0, k - smooth_s + 1) : k + 1]
+        since_gap = past[np.flatnonzero(np.isnan(past))[-1] + 1 :] if np.isnan(past).any() else past
+        expected = np.nan if np.isnan(raw[k]) else since_gap.mean()
+        assert got[k] == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_threshold_is_the_one_that_serves_the_inner_recordings() -> None:
+    trend = np.full(200, 0.2)
+    trend[50:100] = 0.6
+    trend[120:150] = 0.4
+    truth = Annotations((Event(50, 50),), 200.0)
+    chosen = choose_threshold(Decision(smooth_s=1), [trend], [truth])
+    assert 0.4 < chosen.threshold <= 0.6
