@@ -23,4 +23,4 @@ def describe_age(days: float) -> str:
     for unit, name in (("y", "years"), ("mo", "months"), ("w", "weeks")):
         if days >= 2 * DAYS[unit]:
             return f"{days / DAYS[unit]:.0f} {name}"
-    return f"{days:.0f} days"
+    return "1 day" if round(days) == 1 else f"{days:.0f} days"

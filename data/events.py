@@ -58,7 +58,10 @@ class Annotations:
         return cls(events, float(len(flags) / rate_hz) if duration_s is None else duration_s)
 
     def to_mask(self, rate_hz: float = 1.0) -> np.ndarray:
-        """Bool array of `round(duration_s * rate_hz)` samples; a sample is True where an event covers at least half of it."""
+        """Bool array of `round(duration_s * rate_hz)` samples; edges are rounded to the nearest sample.
+
+        Rounding is that of SzCORE's reference scorer (timescoring): an event shorter than a sample may vanish.
+        """
         mask = np.zeros(round(self.duration_s * rate_hz), dtype=bool)
         for event in self.events:
             mask[round(event.onset_s * rate_hz) : round(event.end_s * rate_hz)] = True

@@ -27,6 +27,8 @@ class BandPass:
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         """(channels, samples) → the same shape; continues where the last call ended."""
+        if signal.shape[1] == 0:
+            return signal  # SciPy cannot filter nothing, but a stream may bring an empty chunk
         if self._state is None:
             self._state = sps.sosfilt_zi(self._sos)[:, None, :] * signal[None, :, :1]
         out, self._state = sps.sosfilt(self._sos, signal, axis=-1, zi=self._state)

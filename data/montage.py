@@ -23,6 +23,9 @@ MONTAGES = {"neonatal_18": NEONATAL_18}
 _NEWER_NAMES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}
 _CANONICAL = {name.upper(): name for name in ELECTRODES} | dict(_NEWER_NAMES.items())
 _REFERENCES = {"REF", "LE", "AVG", "AV", "CAR", "A1", "A2", "M1", "M2", "A1A2", "CREF", "G2", "VREF", "0", "1", "2"}
+_UNNAMED = {"REF", "CREF", "G2", "VREF", "0", "1", "2"}
+"""Endings that do not say which reference was used: the recording has one, and all channels share it."""
+_SAME_REFERENCE = {"AV": "AVG", "CAR": "AVG"}
 
 
 def electrode(name: str) -> str | None:
@@ -64,34 +67,47 @@ class Derivation:
 def derive(channels: tuple[str, ...], montage: str = "neonatal_18") -> Derivation:
     """Find how `montage` follows from these channel names, referential or bipolar; the first of duplicates counts.
 
+    Two channels are subtracted only where they share a reference, which may be an electrode: X-Cz minus Y-Cz is X-Y.
     Refuses with `montage_missing`, naming the derivations that cannot be made.
     """
-    wanted = MONTAGES[montage]
-    referential = _first_index(channels, electrode)
-    bipolar = _first_index(channels, derivation)
-    weights = np.zeros((len(wanted), len(channels)))
-    missing = []
-    for row, pair in enumerate(wanted):
-        anode, cathode = pair.split("-")
-        if anode in referential and cathode in referential:
-            weights[row, referential[anode]], weights[row, referential[cathode]] = 1, -1
-        elif pair in bipolar:
-            weights[row, bipolar[pair]] = 1
-        elif f"{cathode}-{anode}" in bipolar:
-            weights[row, bipolar[f"{cathode}-{anode}"]] = -1
-        else:
-            missing.append(pair)
+    wanted, measured = MONTAGES[montage], _measured(channels)
+    sources = {pair: _sources(pair, measured) for pair in wanted}
+    missing = [pair for pair, found in sources.items() if not found]
     if missing:
         raise Refusal(
             "montage_missing",
             f"{len(missing)} of {len(wanted)} derivations of {montage} cannot be made ({', '.join(missing[:6])}"
             f"{', …' if len(missing) > 6 else ''}); record the 19 electrodes of the 10-20 system or their bipolar pairs",
         )
+    weights = np.zeros((len(wanted), len(channels)))
+    for row, pair in enumerate(wanted):
+        for index, sign in sources[pair].items():
+            weights[row, index] = sign
     return Derivation(wanted, weights)
 
 
+def missing_derivations(channels: tuple[str, ...], montage: str = "neonatal_18") -> tuple[str, ...]:
+    """The derivations of `montage` that these channel names do not give."""
+    measured = _measured(channels)
+    return tuple(pair for pair in MONTAGES[montage] if not _sources(pair, measured))
+
+
 def is_eeg(name: str) -> bool:
-    return electrode(name) is not None or derivation(name) is not None
+    return measured_between(name) is not None
+
+
+def measured_between(name: str) -> tuple[str, str] | None:
+    """The electrode and what it was measured against: `T7-A1` is (T3, A1), `FP1-F7` (Fp1, F7), `EEG Cz-Ref` (Cz, "").
+
+    An empty second place is the recording's own, unnamed reference; None is no EEG channel.
+    """
+    if (single := electrode(name)) is not None:
+        stated = [_SAME_REFERENCE.get(p, p) for p in _parts(name)[1:] if p not in _UNNAMED]
+        return single, " ".join(stated)
+    if (pair := derivation(name)) is not None:
+        anode, cathode = pair.split("-")
+        return anode, cathode
+    return None
 
 
 def _parts(name: str) -> list[str]:
@@ -99,10 +115,24 @@ def _parts(name: str) -> list[str]:
     return [p for p in re.split(r"[-\s_:]+", text) if p]
 
 
-def _first_index(channels: tuple[str, ...], meaning: object) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _measured(channels: tuple[str, ...]) -> dict[tuple[str, str], int]:
+    """(electrode, what it was measured against) → index of the first such channel."""
+    found: dict[tuple[str, str], int] = {}
     for index, name in enumerate(channels):
-        key = meaning(name)  # type: ignore[operator]
-        if key is not None:
-            found.setdefault(key, index)
+        if (between := measured_between(name)) is not None:
+            found.setdefault(between, index)
     return found
+
+
+def _sources(pair: str, measured: dict[tuple[str, str], int]) -> dict[int, int]:
+    """Channel index → sign (1 or −1) that make `pair`; empty where it cannot be made."""
+    anode, cathode = pair.split("-")
+    shared = [against for single, against in measured if single == anode and (cathode, against) in measured]
+    shared.sort(key=lambda against: against in ELECTRODES)  # true references before electrodes, else file order
+    difference = {measured[anode, shared[0]]: 1, measured[cathode, shared[0]]: -1} if shared else {}
+    if difference and shared[0] not in ELECTRODES:
+        return difference
+    for bipolar, sign in (((anode, cathode), 1), ((cathode, anode), -1)):
+        if bipolar in measured:
+            return {measured[bipolar]: sign}
+    return difference

@@ -234,9 +234,7 @@ def key_issue(
 @app.command(hidden=True)
 def stage(name: Annotated[str, typer.Argument()], detector: Annotated[str | None, typer.Argument()] = None) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
-    from flows.stages import STAGES
+    from flows.stages import run
     from flows.workspace import open_workspace
 
-    if name not in STAGES:
-        raise Refused(f"no stage {name!r}; stages are {', '.join(STAGES)}")
-    STAGES[name](open_workspace(), *([detector] if detector else []))
+    run(name, open_workspace(), detector)

@@ -27,7 +27,7 @@ STAGE_PACKAGES = {
     "evaluate": ("lineage/digest.py", "data", "models", "validation"),
     "report": ("lineage/digest.py", "data", "models", "validation"),
 }
-"""Which code each stage runs; a change in it runs the stage again (flows/stages.py counts for all)."""
+"""Which code each stage runs; a change in it runs the stage again (and the stage itself)."""
 
 
 class WorkspaceRefused(Refused):
@@ -144,7 +144,11 @@ def refresh_code(workspace: Workspace) -> None:
     folder = workspace.root / "code"
     folder.mkdir(exist_ok=True)
     for stage, parts in STAGE_PACKAGES.items():
-        files = [f for part in (*parts, "flows/stages.py") for f in _python_files(ROOT / part)]
+        files = [
+            f
+            for part in (*parts, f"flows/stages/{stage}.py", "flows/stages/files.py")
+            for f in _python_files(ROOT / part)
+        ]
         digest = digest_of({f.relative_to(ROOT).as_posix(): sha256_file(f) for f in files})
         path = folder / f"{stage}.txt"
         if not path.exists() or path.read_text().strip() != digest:

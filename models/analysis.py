@@ -83,7 +83,7 @@ def _analyse(recording: Recording, bundle: Bundle) -> Analysis:
     return Analysis(
         outcome="completed_with_abstentions" if recording.gaps else "completed",
         trend=trend,
-        events=bundle.decision.events(trend),
+        events=bundle.decision.events(trend, recording.duration_s),
         duration_s=recording.duration_s,
         bundle=bundle.digest,
         front_end=bundle.front_end.digest,

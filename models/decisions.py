@@ -33,19 +33,25 @@ class Decision:
             out[start:end] = (total[at] - total[first]) / (at - first)
         return out
 
-    def events(self, trend: np.ndarray) -> Annotations:
-        """Events of a smoothed trend (one value per second, NaN = not assessable); confidence is the peak probability."""
+    def events(self, trend: np.ndarray, duration_s: float | None = None) -> Annotations:
+        """Events of a smoothed trend (one value per second, NaN = not assessable); confidence is the peak probability.
+
+        `duration_s` is the recording's length where it is not a whole number of seconds.
+        """
+        duration_s = float(len(trend)) if duration_s is None else duration_s
         found = []
         for stretch_start, stretch_end in _runs(~np.isnan(trend)):
             for start, end in _runs(trend[stretch_start:stretch_end] >= self.threshold):
                 if end - start >= self.min_duration_s:
-                    found.append(self._event(trend, stretch_start, stretch_start + start, stretch_start + end))
-        return Annotations(tuple(found), float(len(trend)))
+                    found.append(
+                        self._event(trend, stretch_start, stretch_start + start, stretch_start + end, duration_s)
+                    )
+        return Annotations(tuple(found), duration_s)
 
-    def _event(self, trend: np.ndarray, stretch_start: int, start: int, end: int) -> Event:
+    def _event(self, trend: np.ndarray, stretch_start: int, start: int, end: int, duration_s: float) -> Event:
         onset_s = max(float(stretch_start), start - self.smooth_s / 2)
-        duration_s = max(end - self.smooth_s / 2 - onset_s, self.min_duration_s)
-        return Event(onset_s, duration_s, confidence=float(np.max(trend[start:end])))
+        length_s = max(end - self.smooth_s / 2 - onset_s, self.min_duration_s)
+        return Event(onset_s, min(length_s, duration_s - onset_s), confidence=float(np.max(trend[start:end])))
 
     def at(self, threshold: float) -> "Decision":
         return replace(self, threshold=float(threshold))
@@ -56,7 +62,7 @@ def raw_trend(onset_s: np.ndarray, probability: np.ndarray, window_s: float, dur
 
     Causal: nothing in second k depends on signal after k + 1.
     """
-    trend = np.full(int(np.floor(duration_s + 1e-6)), np.nan)
+    trend = np.full(round(duration_s), np.nan)
     second = np.ceil(np.asarray(onset_s) + window_s - 1e-6).astype(int) - 1
     inside = (second >= 0) & (second < len(trend))
     trend[second[inside]] = np.asarray(probability)[inside]

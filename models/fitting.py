@@ -41,7 +41,13 @@ def fit_fold(
     calibration = Calibration.fit(score, fold.valid.label)
     decision = fit_decision(fold.valid, calibration(score), fold.valid_truth)
     log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
-    return Bundle(detector, calibration, decision), log
+    return Bundle(detector, calibration, decision, {"fitted_on": _provenance(fold)}), log
+
+
+def _provenance(fold: FoldData) -> dict[str, list[str]]:
+    """Which recordings each fitted part has really seen, read off the windows that it was given."""
+    train, inner = (sorted({str(r) for r in np.unique(part.recording)}) for part in (fold.train, fold.valid))
+    return {"normaliser": train, "network": train, "early_stopping": inner, "calibration": inner, "threshold": inner}
 
 
 def fit_decision(valid: Examples, probability: np.ndarray, truth: Mapping[str, Annotations]) -> Decision:

@@ -35,7 +35,9 @@ class DaStNetwork(nn.Module):
     def __init__(self, cnn: tuple[int, ...], lstm: int, attention: int, bins: int, domains: int = 0):
         super().__init__()
         widths = (1, *cnn)
+        # Channels last halves the time of these small maps on a processor; the numbers are the same.
         self.cnn = nn.Sequential(*(_block(a, b) for a, b in itertools.pairwise(widths)))
+        self.cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.lstm = nn.LSTM(widths[-1], lstm, batch_first=True, bidirectional=True)
         self.pool = AttentionPool(2 * lstm, attention)
         self.classifier = nn.Linear(2 * lstm, 1)
@@ -50,7 +52,7 @@ class DaStNetwork(nn.Module):
         """(batch, channels, bins, frames) → (batch, channels, features)."""
         batch, channels = x.shape[:2]
         scaled = (x - self.mean[:, None]) / self.spread[:, None]  # type: ignore[index]
-        maps = self.cnn(scaled.reshape(batch * channels, 1, *x.shape[2:]))
+        maps = self.cnn(scaled.reshape(batch * channels, 1, *x.shape[2:]).contiguous(memory_format=torch.channels_last))
         features: torch.Tensor = self.lstm(maps.mean(dim=(2, 3)).reshape(batch, channels, -1))[0]
         return features
 
@@ -65,7 +67,8 @@ class DaStNetwork(nn.Module):
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2))
+    """Pooling before the ReLU gives the same maps at a quarter of the work."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.MaxPool2d(2), nn.ReLU())
 
 
 class DaStNet(Detector):

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.cohorts.bids import read_cohort
 from data.events import Annotations
 from data.readers.edf import read_edf
 from flows.parallel import over
-from flows.progress import Show
-from flows.stages import dataset_digest, development, fresh, read_cohort, splits, truths, write_json
+from flows.progress import reporter
+from flows.stages.files import dataset_digest, development, fresh, splits, truths, write_json
 from flows.workspace import Workspace
 from lineage.digest import digest_of
 from models import detectors
@@ -38,8 +39,9 @@ class Job:
     origin: dict[str, Any]
 
 
-def train_detector(workspace: Workspace, name: str, show: Show) -> None:
+def run(workspace: Workspace, name: str) -> None:
     """Fit `name` on every fold of every regime; bundles only for the patient-wise one."""
+    show = reporter()
     entries = development(workspace)
     truth = truths(workspace, entries)
     out = fresh(workspace.store / "training" / name)
@@ -66,10 +68,9 @@ def _jobs(
     }
     jobs = []
     for split in splits(workspace).values():
-        for fold, roles in enumerate(split.folds):
+        for fold in range(len(split.folds)):
             seed = settings.seed + fold
-            fitted_on = {"train": list(roles.train), "inner_valid": list(roles.inner_valid)}
-            named = {"split": split.digest, "regime": split.regime, "fold": fold, "seed": seed, "fitted_on": fitted_on}
+            named = {"split": split.digest, "regime": split.regime, "fold": fold, "seed": seed}
             origin = {**common, **named}
             resume = workspace.root / "tmp" / f"{name}-{digest_of([origin, params])[:16]}.pt"
             jobs.append(Job(name, params, split, fold, seed, scratch, out, resume, truth, origin))
@@ -100,7 +101,9 @@ def _fit(job: Job) -> dict[str, Any]:
     data = FoldData(train, valid, job.truth)
     bundle, log = fit_fold(job.detector, job.params, data, seed=job.seed, checkpoint=job.checkpoint)
     if job.split.reportable:
-        saved = save_bundle(replace(bundle, origin=job.origin), job.out / job.split.regime / f"fold-{job.fold}")
+        saved = save_bundle(
+            replace(bundle, origin={**job.origin, **bundle.origin}), job.out / job.split.regime / f"fold-{job.fold}"
+        )
         return {"regime": job.split.regime, "fold": job.fold, "bundle": saved.digest, **log}
     _write_predictions(job, bundle, test)
     return {"regime": job.split.regime, "fold": job.fold, "reportable": False, **log}

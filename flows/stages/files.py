@@ -1,8 +1,7 @@
-"""The stages of dvc.yaml as plain functions: they read and write files of a workspace, and know neither Prefect nor DVC."""
+"""What stages read and write in a workspace: accepted recordings, splits, truths, JSON files."""
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,73 +11,11 @@ import numpy as np
 from data.cohorts.bids import Cohort, read_cohort
 from data.cohorts.bids import Entry as CohortEntry
 from data.events import Annotations
-from flows.progress import reporter
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 
 if TYPE_CHECKING:
     from validation.splits import Split
-
-
-def simulate(workspace: Workspace) -> None:
-    """Write the simulated cohort in BIDS layout."""
-    from data.cohorts.synthetic import SimulationSettings, simulate_cohort
-
-    settings = SimulationSettings(**workspace.params.simulation.model_dump())
-    simulate_cohort(workspace.raw / "simulated", settings, reporter())
-
-
-def check(workspace: Workspace) -> None:
-    """Judge every recording; quarantine by name and with the reason, and let the rest go on."""
-    from flows.checking import check_cohort
-
-    check_cohort(read_cohort(workspace.cohort), workspace.interim / "checks", workspace.params.checks, reporter())
-
-
-def split(workspace: Workspace) -> None:
-    """Nested patient-wise folds over the accepted development recordings, and the leaky control's random windows."""
-    from validation.splits import Member, nested_patient_split, window_split
-
-    settings = workspace.params.split
-    cohort = read_cohort(workspace.cohort)
-    members = [
-        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
-        for e in development(workspace)
-    ]
-    chosen = settings.model_dump()
-    made = {"patient": nested_patient_split(members, **chosen), "window": window_split(members, **chosen)}
-    write_json(workspace.interim / "split.json", {regime: s.to_json() for regime, s in made.items()})
-
-
-def train(workspace: Workspace, detector: str) -> None:
-    """Fit a detector on every fold of the patient-wise regime and of its leaky control."""
-    from flows.training import train_detector
-
-    train_detector(workspace, detector, reporter())
-
-
-def evaluate(workspace: Workspace, detector: str) -> None:
-    """Out-of-fold predictions of all patients, and every score on them."""
-    from flows.evaluation import evaluate_detector
-
-    evaluate_detector(workspace, detector, reporter())
-
-
-def report(workspace: Workspace) -> None:
-    """The evaluation page: honest figures beside the leaky ones."""
-    from flows.reporting import write_evaluation_report
-
-    write_evaluation_report(workspace)
-
-
-STAGES: dict[str, Callable[..., None]] = {
-    "simulate": simulate,
-    "check": check,
-    "split": split,
-    "train": train,
-    "evaluate": evaluate,
-    "report": report,
-}
 
 
 def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:

@@ -1,0 +1,243 @@
+"""A cohort as a BIDS-EEG folder: who was recorded where, which files belong to them, and how to take one over."""
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.ages import DAYS
+from data.events import Annotations
+from data.outcomes import Refusal
+from data.readers.bids import read_events, write_events
+from data.readers.edf import read_duration_s
+
+__all__ = ["Cohort", "CohortFacts", "Entry", "import_cohort", "read_cohort", "read_events", "write_events"]
+
+_RECORDINGS = (".edf", ".bdf")
+_SIDECARS = ("_eeg.json", "_events.tsv", "_events.json", "_channels.tsv", "_channels.json")
+_TOP_LEVEL = (
+    "dataset_description.json", "participants.tsv", "participants.json", "events.json", "README", "README.md",
+    "CHANGES", "LICENSE",
+)  # fmt: skip
+_SEXES = {"m": "m", "male": "m", "f": "f", "female": "f", "o": "o", "other": "o"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording of a cohort. `name` and `patient` are the cohort's pseudonyms.
+
+    `person` is the same key for the same person at two sites; where the cohort gives none it is the patient within
+    this cohort. `line_hz` is the mains frequency where it is stated.
+    """
+
+    name: str
+    path: Path
+    patient: str
+    person: str
+    site: str
+    age_days: float | None
+    sex: str
+    period: str
+    events_path: Path | None
+    line_hz: float | None
+
+
+@dataclass(frozen=True)
+class CohortFacts:
+    """What a cohort amounts to. `prevalence` is the share (0–1) of labelled time inside seizures, NaN without any."""
+
+    patients: int
+    persons: int
+    recordings: int
+    labelled: int
+    hours: float
+    seizures: int
+    seizure_hours: float
+    patients_with_seizures: int
+    prevalence: float
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The recordings of a BIDS folder, ordered by name."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+
+    def annotations(self, entry: Entry) -> Annotations:
+        """The expert's seizures of one recording; refuses with `unsupported_format` where nobody annotated it."""
+        if entry.events_path is None:
+            raise Refusal("unsupported_format", "the recording has no events file: annotate it or leave it out")
+        stated = _sidecar(self.root, entry.path).get("RecordingDuration")
+        return read_events(entry.events_path, _positive(stated))
+
+    def facts(self) -> CohortFacts:
+        """Count patients, hours, seizures; reads every events file, and headers only of what nobody annotated."""
+        labelled = {e.name: self.annotations(e) for e in self.entries if e.events_path}
+        seizure_s = sum(a.total_s() for a in labelled.values())
+        labelled_s = sum(a.duration_s for a in labelled.values())
+        other_s = sum(read_duration_s(e.path) for e in self.entries if e.name not in labelled)
+        return CohortFacts(
+            patients=len({e.patient for e in self.entries}),
+            persons=len({e.person for e in self.entries}),
+            recordings=len(self.entries),
+            labelled=len(labelled),
+            hours=(labelled_s + other_s) / 3600,
+            seizures=sum(len(a.events) for a in labelled.values()),
+            seizure_hours=seizure_s / 3600,
+            patients_with_seizures=len(
+                {e.patient for e in self.entries if e.name in labelled and labelled[e.name].events}
+            ),
+            prevalence=seizure_s / labelled_s if labelled_s else float("nan"),
+        )
+
+
+def read_cohort(root: Path) -> Cohort:
+    """Read a BIDS-EEG folder: its EDF and BDF recordings, participants and sidecars; no signal is read.
+
+    Refuses with `unsupported_format` what is not such a folder or holds no EDF or BDF recording, and with `corrupt`
+    a table or sidecar that cannot be read.
+    """
+    _check_description(root)
+    people = _participants(root)
+    paths = _recordings(root)
+    return Cohort(root, tuple(_entry(root, path, people.get(_subject(path), {})) for path in paths))
+
+
+def import_cohort(source: Path, target: Path) -> Cohort:
+    """Copy a BIDS-EEG folder's recordings and known sidecars to `target`, which must not exist; nothing else is taken.
+
+    The source is only read. The copy is made beside the target and put in place when it is whole, so that a broken
+    import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, and files that are links to
+    content that was not fetched.
+    """
+    if target.exists():
+        raise FileExistsError("the target cohort exists already: give another name or remove it first")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise ValueError("the target cohort lies inside its source: give a folder outside of it")
+    read_cohort(source)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for path in _files(source):
+            copy = partial / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_cohort(target)
+
+
+def _check_description(root: Path) -> None:
+    description = root / "dataset_description.json"
+    if not description.is_file():
+        raise Refusal(
+            "unsupported_format", "the folder has no dataset_description.json: give the root of a BIDS folder"
+        )
+    if "BIDSVersion" not in _json(description):
+        raise Refusal("unsupported_format", "dataset_description.json states no BIDSVersion: give a BIDS folder")
+
+
+def _recordings(root: Path) -> list[Path]:
+    eeg = [p for p in root.glob("sub-*/**/eeg/*_eeg.*") if p.suffix.lower() not in (".json", ".tsv")]
+    found = sorted(p for p in eeg if p.suffix.lower() in _RECORDINGS)
+    if not found:
+        raise Refusal(
+            "unsupported_format",
+            f"the folder holds 0 EDF or BDF recordings and {len(eeg)} EEG files in other formats: export them as EDF+",
+        )
+    absent = sum(not p.is_file() for p in found)
+    if absent:
+        raise Refusal(
+            "unsupported_format", f"{absent} of {len(found)} recordings are links to nothing: fetch them first"
+        )
+    return found
+
+
+def _files(source: Path) -> list[Path]:
+    """The files of a cohort that are known and wanted, and no others: notes and scan dates may identify people."""
+    recordings = _recordings(source)
+    beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
+    shared = [p for p in source.iterdir() if p.is_file() and p.name.endswith(_SIDECARS)]
+    top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
+    return [*recordings, *sorted(beside), *sorted({*shared, *top})]
+
+
+def _entry(root: Path, path: Path, person: dict[str, str]) -> Entry:
+    patient = _subject(path)
+    events = _beside(path, "_events.tsv")
+    return Entry(
+        name=path.name.removesuffix(f"_eeg{path.suffix}"),
+        path=path,
+        patient=patient,
+        person=person.get("person") or f"{root.name}:{patient}",
+        site=person.get("site") or root.name,
+        age_days=_age_days(person.get("age", "")),
+        sex=_SEXES.get(person.get("sex", "").lower(), "n/a"),
+        period=person.get("period", ""),
+        events_path=events if events.is_file() else None,
+        line_hz=_positive(_sidecar(root, path).get("PowerLineFrequency")),
+    )
+
+
+def _participants(root: Path) -> dict[str, dict[str, str]]:
+    """Rows of participants.tsv by patient, without their `n/a`s; a cohort may do without the table."""
+    path = root / "participants.tsv"
+    if not path.is_file():
+        return {}
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter="\t"))
+    except (UnicodeDecodeError, csv.Error):
+        raise Refusal("corrupt", "participants.tsv is not tab-separated UTF-8 text: export it again") from None
+    if any("participant_id" not in row for row in rows):
+        raise Refusal("corrupt", "participants.tsv has no column participant_id: add it")
+    people = {r["participant_id"]: {k: v for k, v in r.items() if k and v not in ("n/a", "", None)} for r in rows}
+    if len(people) != len(rows):
+        raise Refusal("corrupt", f"participants.tsv names {len(people)} patients in {len(rows)} rows: make them unique")
+    return people
+
+
+def _age_days(years: str) -> float | None:
+    """BIDS writes ages in years; `89+` protects the oldest."""
+    if not years:
+        return None
+    try:
+        age = float(years.removesuffix("+"))
+    except ValueError:
+        age = -1.0
+    if not 0 <= age <= 130:
+        raise Refusal("corrupt", "an age in participants.tsv is not a number of years from 0 to 130: correct it")
+    return age * DAYS["y"]
+
+
+def _sidecar(root: Path, path: Path) -> dict[str, Any]:
+    """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle)."""
+    task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
+    files = (root / f"{task}_eeg.json", _beside(path, "_eeg.json"))
+    return {k: v for file in files if file.is_file() for k, v in _json(file).items()}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        raise Refusal("corrupt", f"a JSON sidecar of type {path.name.split('_')[-1]} cannot be read: correct it")
+    return content
+
+
+def _positive(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name.removesuffix(f"_eeg{path.suffix}") + suffix)
+
+
+def _subject(path: Path) -> str:
+    return next(part for part in path.parts[::-1] if part.startswith("sub-") and "_" not in part)

@@ -1,0 +1,61 @@
+"""Where the 19 electrodes sit on a newborn's head, and how far from each other.
+
+The head is a sphere of 5.95 cm (outer radius of the newborn's four-sphere head, Al-Sa'd & Boashash 2019); electrodes
+stand at the idealised angles of the 10-20 system.
+"""
+
+import numpy as np
+
+from data.montage import ELECTRODES, derive
+
+HEAD_RADIUS_CM = 5.95
+
+_INCLINATION_AND_AZIMUTH_DEG = {
+    "Fp1": (-92, -72), "Fp2": (92, 72), "F7": (-92, -36), "F3": (-60, -51), "Fz": (46, 90), "F4": (60, 51),
+    "F8": (92, 36), "T3": (-92, 0), "C3": (-46, 0), "Cz": (0, 0), "C4": (46, 0), "T4": (92, 0), "T5": (-92, 36),
+    "P3": (-60, 51), "Pz": (46, -90), "P4": (60, -51), "T6": (92, -36), "O1": (-92, 72), "O2": (92, -72),
+}  # fmt: skip
+"""Inclination from the vertex and azimuth from the right ear; left is negative."""
+
+_HOMOLOGUES = {"Fp1": "Fp2", "F7": "F8", "F3": "F4", "T3": "T4", "C3": "C4", "T5": "T6", "P3": "P4", "O1": "O2"}
+HOMOLOGUES = _HOMOLOGUES | {right: left for left, right in _HOMOLOGUES.items()}
+"""The electrode at the same place over the other hemisphere; midline electrodes have none."""
+
+
+def _positions() -> np.ndarray:
+    inclination, azimuth = np.deg2rad([_INCLINATION_AND_AZIMUTH_DEG[e] for e in ELECTRODES]).T
+    sine = np.sin(inclination)
+    return np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), np.cos(inclination)], axis=1)
+
+
+POSITIONS = _positions()
+"""(19, 3) unit vectors: x to the right ear, y to the nose, z to the vertex."""
+
+DISTANCE_CM = HEAD_RADIUS_CM * np.arccos(np.clip((POSITIONS[:, None] * POSITIONS[None]).sum(axis=2), -1, 1))
+"""(19, 19) distances along the scalp."""
+
+BIPOLAR = derive(ELECTRODES).weights
+"""(18, 19): `BIPOLAR @ electrodes` is the montage neonatal_18."""
+
+
+def index_of(electrode: str) -> int:
+    return ELECTRODES.index(electrode)
+
+
+def nearest(electrode: str, count: int) -> tuple[str, ...]:
+    """`electrode` and those closest to it, `count` in all."""
+    order = np.argsort(DISTANCE_CM[index_of(electrode)], kind="stable")
+    return tuple(ELECTRODES[i] for i in order[:count])
+
+
+def field_of(foci: tuple[str, ...], width_cm: float) -> np.ndarray:
+    """(19,) share of a source's potential at each electrode: a Gaussian of `width_cm` around every focus."""
+    falls = np.exp(-0.5 * (DISTANCE_CM[[index_of(f) for f in foci]] / width_cm) ** 2)
+    return np.asarray(falls.max(axis=0))
+
+
+def correlation_of(width_cm: float) -> tuple[np.ndarray, np.ndarray]:
+    """((19, 19) mixing of independent sources into electrodes of unit variance, its correlation matrix)."""
+    mixing = np.exp(-0.5 * (DISTANCE_CM / width_cm) ** 2)
+    mixing /= np.sqrt((mixing**2).sum(axis=1, keepdims=True))
+    return mixing, np.einsum("is,js->ij", mixing, mixing)

@@ -1,0 +1,40 @@
+"""Recordings come in: simulated or imported, put under DVC, and known to the ledger."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from data.cohorts.bids import import_cohort
+from flows import records
+from flows.engine import run_flow, run_stage
+from flows.params import set_params
+from flows.workspace import dvc, home, keep, make_workspace, open_workspace
+
+
+@flow(name="ingest")
+def ingest(home: str) -> int:
+    """Simulate the cohort of params.yaml (if it is the simulated one), push it to the remote, register it."""
+    workspace = open_workspace(Path(home))
+    if workspace.params.cohort.name == "simulated":
+        run_stage(home, "simulate")
+    dvc(workspace, "push", "-q")
+    return records.record_cohort(workspace)
+
+
+def start_workspace() -> str:
+    """Make an empty workspace at ICTAL_HOME."""
+    made = make_workspace(home(), "real")
+    return f"made a workspace in {made.root}\nnext: ictal cohort import PATH"
+
+
+def import_into_workspace(source: Path, name: str) -> dict[str, Any]:
+    """Copy a BIDS-EEG folder into the workspace, put it under DVC, and make it the cohort in use."""
+    workspace = open_workspace()
+    cohort = import_cohort(source, workspace.raw / name)
+    dvc(workspace, "add", "-q", f"data/raw/{name}")
+    set_params(workspace.root / "params.yaml", {"cohort.name": name})
+    keep(workspace, f"Import cohort {name}")
+    run_flow(ingest, home=str(workspace.root))
+    patients = {e.patient for e in cohort.entries}
+    return {"cohort": name, "recordings": len(cohort.entries), "patients": len(patients)}

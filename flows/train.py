@@ -1,0 +1,39 @@
+"""Training: split by patient, fit every fold of every detector, write down what came of it."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import records
+from flows.engine import run_flow, run_stage
+from flows.params import set_params
+from flows.workspace import keep, open_workspace, refresh_code
+from models import detectors
+
+
+@flow(name="train")
+def train(home: str, names: list[str] | None = None) -> dict[str, str]:
+    """Split, then train each detector; DVC skips what did not change. Says of each whether it ran."""
+    workspace = open_workspace(Path(home))
+    refresh_code(workspace)
+    run_stage(home, "split")
+    records.record_split(workspace)
+    done = {}
+    for name in names or detectors.names():
+        done[name] = run_stage(home, f"train@{name}")
+        records.record_training(workspace, name)
+    keep(workspace, "Train " + ", ".join(done))
+    return done
+
+
+def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels: bool | None) -> str:
+    """`ictal train`: with new settings written into params.yaml first, where they were given."""
+    workspace = open_workspace()
+    for name in names or []:
+        detectors.params_of(name, preset or workspace.params.train.preset)
+    changes = {"train.preset": preset, "train.shuffle_labels": shuffle_labels}
+    wanted = {k: v for k, v in changes.items() if v is not None}
+    if wanted:
+        set_params(workspace.root / "params.yaml", wanted)
+    done = run_flow(train, home=str(workspace.root), names=names or None)
+    return "\n".join(f"{name}: {how}" for name, how in done.items())
