@@ -26,5 +26,8 @@ class Refusal(Refused):
     def __init__(self, code: str, reason: str):
         if code not in CODES:
             raise ValueError(f"unknown outcome code {code!r}, expected one of {', '.join(CODES)}")
-        super().__init__(f"{code}: {reason}")
+        super().__init__(code, reason)  # both, so that a refusal survives the way out of a worker process
         self.code, self.reason = code, reason
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"

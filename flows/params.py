@@ -67,11 +67,11 @@ class DriftParams(_Block):
 class GateParams(_Block):
     """The predetermined change plan; its meaning is that of `validation.gates.GateSettings`."""
 
-    sensitivity_margin: float = Field(0.05, gt=0, le=0.2)
-    false_alarms_margin_per_24h: float = Field(0.5, gt=0)
-    sensitivity_floor: float = Field(0.70, gt=0, lt=1)
-    min_patients: int = Field(60, ge=10)
-    site_margin: float = Field(0.10, gt=0)
+    sensitivity_margin: float = Field(0.05, gt=0, le=0.05, description="tighter is allowed, looser is not")
+    alarms_margin_per_24h: float = Field(0.5, gt=0, le=0.5)
+    floor_sensitivity: float = Field(0.70, ge=0.70, lt=1)
+    min_patients_per_stratum: int = Field(60, ge=60)
+    site_margin: float = Field(0.10, gt=0, le=0.10)
 
 
 class Params(_Block):

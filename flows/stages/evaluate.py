@@ -20,7 +20,7 @@ from models.analysis import analyse
 from models.bundle import load_bundle
 from models.decisions import Decision, raw_trend
 from validation.evaluation import evaluate
-from validation.leakage import FITTED, FittedOn, audit
+from validation.leakage import FITTED, FittedOn, LeakageAudit, audit
 from validation.splits import Member
 
 
@@ -45,9 +45,9 @@ def run(workspace: Workspace, detector: str) -> None:
     for regime, predict in (("patient", _predict_patient), ("window", _predict_window)):
         predictions = predict(workspace, detector, show)
         result[regime] = _score(workspace, detector, regime, predictions, out / regime)
-    audited = _audit(workspace, detector)
-    write_json(out / "leakage.json", audited)
-    write_json(out / "result.json", {"detector": detector, "regimes": result, "leakage": audited})
+    leakage = audited(workspace, detector).to_json()
+    write_json(out / "leakage.json", leakage)
+    write_json(out / "result.json", {"detector": detector, "regimes": result, "leakage": leakage})
     write_json(workspace.reports / "metrics" / f"{detector}.json", _headline(result))
 
 
@@ -166,14 +166,18 @@ def members(workspace: Workspace) -> list[Member]:
     ]
 
 
-def _audit(workspace: Workspace, detector: str) -> dict[str, Any]:
-    """Every leakage guard over the patient-wise split and what the bundles were really fitted on; a leak stops here."""
-    provenance = []
+def audited(workspace: Workspace, detector: str) -> LeakageAudit:
+    """The audit of one detector's folds; raises `Leak` where a guard finds one."""
+    return audit(splits(workspace)["patient"], members(workspace), _fitted_on(workspace, detector))
+
+
+def _fitted_on(workspace: Workspace, detector: str) -> list[FittedOn]:
+    """Which recordings each fitted part of each fold has seen, as its bundle states it."""
+    stated = []
     for fold in range(len(splits(workspace)["patient"].folds)):
         bundle = load_bundle(workspace.store / "training" / detector / "patient" / f"fold-{fold}")
-        seen = bundle.origin["fitted_on"]
-        provenance += [FittedOn(fold, what, tuple(seen[what])) for what in FITTED]
-    return audit(splits(workspace)["patient"], members(workspace), provenance).to_json()
+        stated += [FittedOn(fold, what, tuple(bundle.origin["fitted_on"][what])) for what in FITTED]
+    return stated
 
 
 def _headline(result: dict[str, Any]) -> dict[str, Any]:

@@ -8,4 +8,9 @@ from flows.workspace import Workspace
 def run(workspace: Workspace) -> None:
     """Write `data/raw/simulated`."""
     settings = SimulationSettings(**workspace.params.simulation.model_dump())
-    simulate_cohort(workspace.raw / "simulated", settings, reporter())
+    show = reporter()
+
+    def progress(done: int, total: int) -> None:
+        show("recordings simulated", done, total)
+
+    simulate_cohort(workspace.raw / "simulated", settings, progress)

@@ -1,0 +1,96 @@
+"""The service on this machine: start it, give sites their keys."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows import records
+from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
+from lineage.keys import create_platform_key
+from lineage.ledger import Draft, Subject
+from lineage.refused import Refused
+from serving.auth import issue_key, key_id, open_keys
+from serving.client import Client
+
+READY_S = 90.0
+
+
+class ServiceFailed(Refused):
+    """The service did not come up; the message has the last line that it said."""
+
+
+def serve_here(port: int) -> None:
+    """Serve until stopped. The process becomes the server, so that signals reach it."""
+    workspace = open_workspace()
+    create_platform_key(workspace.keys)
+    print(f"serving on http://127.0.0.1:{port} (keys: `ictal key issue --site NAME`)", flush=True)
+    os.execve(sys.executable, _command(port), _environment(workspace))
+
+
+@contextmanager
+def service(workspace: Workspace, port: int) -> Iterator[str]:
+    """A running service for as long as the block lasts; yields its URL once it is ready."""
+    log = workspace.root / "log" / "service.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as file:
+        process = subprocess.Popen(_command(port), env=_environment(workspace), stdout=file, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(process, url, log)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def issue_site_key(site: str, days: float) -> str:
+    """A new key for a site, told once; the ledger keeps that it was given."""
+    workspace = open_workspace()
+    try:
+        key = issue_key(open_keys(workspace.root), site, ("detect",), datetime.now(UTC), days)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    ledger = records.open_ledger(workspace)
+    subject = Subject("site key", key_id(key))
+    ledger.append_many([Draft("site.key.registered", records.PIPELINE, (subject,), f"for {site}, {days:g} days")])
+    return key
+
+
+def _command(port: int) -> list[str]:
+    options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    return [sys.executable, "-m", "uvicorn", "serving.service:app_from_environment", *options]
+
+
+def _environment(workspace: Workspace) -> dict[str, str]:
+    state = checkout_state()
+    own = {
+        "ICTAL_ALLOW_DEMO": "1" if workspace.is_demo else "0",
+        "ICTAL_COMMIT": state["commit"],
+        "ICTAL_DIRTY": "1" if state["dirty"] else "0",
+        "ICTAL_LOCK": lock_digest(),
+    }
+    return {**workspace.environment(), **own}
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    with Client(url) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            if client.ready():
+                return
+            time.sleep(0.1)
+    lines = log.read_text(errors="replace").strip().splitlines()
+    raise ServiceFailed(
+        f"the service did not become ready in {READY_S:g} s: {lines[-1] if lines else 'it said nothing'}"
+    )

@@ -1,0 +1,104 @@
+"""The check stage: every recording judged, what is broken put aside by name, the rest let through."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data.cohorts.bids import Cohort, Entry, read_cohort
+from data.outcomes import Refusal
+from data.quality import channel_facts
+from data.readers.edf import read_edf
+from flows.parallel import over
+from flows.progress import Show, reporter
+from flows.stages.files import fresh, write_json
+from flows.workspace import Workspace
+from lineage.digest import sha256_file
+from lineage.refused import Refused
+from validation.checks.annotations import events_as_written
+from validation.checks.eeg import EegLimits
+from validation.checks.page import checks_page
+from validation.checks.verdicts import CheckRun, Limits, inspect
+from validation.pages import write_page
+
+
+class CohortBlocked(Refused):
+    """The cohort as a whole cannot be used."""
+
+
+def run(workspace: Workspace) -> None:
+    """Write verdicts, the Great Expectations record and the page; refuse only a cohort of which nothing is left."""
+    out = fresh(workspace.interim / "checks")
+    cohort = read_cohort(workspace.cohort)
+    limits = Limits(eeg=EegLimits(min_recorded_s=workspace.params.checks.min_duration_s))
+    checked, facts = check_cohort(cohort, limits, reporter())
+    facts.to_parquet(out / "facts.parquet")
+    checked.write(out / "gx.json")
+    record = checked.to_json()
+    write_json(out / "verdicts.json", record["verdicts"])
+    write_json(out / "accepted.json", list(checked.accepted))
+    write_page(workspace.reports / "checks.html", _page(cohort, checked))
+    if not checked.passed:
+        why = "; ".join(r.sentence for r in checked.blocked) or "no recording was accepted"
+        raise CohortBlocked(f"the cohort cannot be used: {why}")
+
+
+def check_cohort(cohort: Cohort, limits: Limits, show: Show) -> tuple[CheckRun, pd.DataFrame]:
+    """The verdict on every recording of a cohort, and the facts that were measured (one row per channel)."""
+    looked = over(measure, cohort.entries, "recordings checked", show)
+    named = list(zip(cohort.entries, looked, strict=True))
+    readable = [(e, f) for e, f in named if not isinstance(f, Refusal)]
+    facts = pd.concat([f for _, f in readable]) if readable else pd.DataFrame()
+    durations = {e.name: float(f["duration_s"].iloc[0]) for e, f in readable if len(f)}
+    files = {e.name: e.events_path for e, _ in readable if e.events_path and e.name in durations}
+    checked = inspect(
+        facts,
+        refusals={e.name: f for e, f in named if isinstance(f, Refusal)},
+        events=events_as_written(files, durations),
+        cohort=_cohort_table(cohort),
+        expected=[e.name for e in cohort.entries],
+        limits=limits,
+    )
+    return checked, facts
+
+
+def measure(entry: Entry) -> "pd.DataFrame | Refusal":
+    """The facts of one recording, or why it could not be read."""
+    try:
+        recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
+    except Refusal as refusal:
+        return refusal
+    return channel_facts(recording, entry.line_hz or 50.0)
+
+
+def _cohort_table(cohort: Cohort) -> pd.DataFrame:
+    return pd.DataFrame([_cohort_row(cohort, e) for e in cohort.entries])
+
+
+def _cohort_row(cohort: Cohort, entry: Entry) -> dict[str, Any]:
+    try:
+        truth = cohort.annotations(entry)
+        hours, seizures = truth.duration_s / 3600, len(truth.events)
+    except Refusal:
+        hours, seizures = 0.0, 0
+    return {
+        "recording": entry.name,
+        "patient": entry.patient,
+        "person": entry.person,
+        "site": entry.site,
+        "age_days": entry.age_days,
+        "sex": entry.sex,
+        "hours": hours,
+        "seizures": seizures,
+        "digest": sha256_file(entry.path),
+    }
+
+
+def _page(cohort: Cohort, checked: CheckRun) -> str:
+    sites = {e.name: e.site for e in cohort.entries}
+    simulated = (cohort.root / "sourcedata" / "draws.json").exists()
+    return checks_page(checked, sites, simulated=simulated, provenance=_sources(cohort.root))
+
+
+def _sources(root: Path) -> dict[str, str]:
+    return {"participants.tsv": sha256_file(root / "participants.tsv")} if (root / "participants.tsv").exists() else {}
