@@ -60,7 +60,7 @@ class Annotations:
     def to_mask(self, rate_hz: float = 1.0) -> np.ndarray:
         """Bool array of `round(duration_s * rate_hz)` samples; edges are rounded to the nearest sample.
 
-        Rounding is that of SzCORE's reference scorer (timescoring): an event shorter than a sample may vanish.
+        Rounding is that of SzCORE's reference scorer (timescoring): an event of a sample or less may vanish.
         """
         mask = np.zeros(round(self.duration_s * rate_hz), dtype=bool)
         for event in self.events:

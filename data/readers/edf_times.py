@@ -91,7 +91,7 @@ def marked_seizures(blocks: Sequence[bytes], start_s: float, duration_s: float) 
         for kind in (seizure_type(text.decode("utf-8", "replace")) for text in tal.texts)
         if kind
     ]
-    if not marks or any(length is None for _, length, _ in marks):
+    if not marks:
         return None
     try:
         return Annotations(tuple(Event(onset, length or 0.0, kind) for onset, length, kind in marks), duration_s)

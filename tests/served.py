@@ -1,0 +1,90 @@
+"""A small workspace whose model two demo people have approved, for the tests of the service."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from data.montage import ELECTRODES
+from data.readers.edf import write_edf
+from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign
+from lineage.keys import create_person, create_platform_key
+from lineage.signing import sign_bundle
+from models import detectors
+from models.bundle import Bundle, save_bundle
+from models.calibration import Calibration
+from models.decisions import Decision
+from models.detectors.line_length import LineLength
+from serving.loader import import_bundle, write_pointer
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+REVIEWER, APPROVER = "demo-reviewer-1", "demo-reviewer-2"
+PASSPHRASE = "two components"
+RATE_HZ = 256.0
+WEIGHTS = (-2.4, 3.0, 3.0)
+"""Intercept and slopes of a line-length detector: probability 0.5 where windows are about 1.5 times as long as usual."""
+
+
+def people_and_keys(home: Path, now: datetime = NOW) -> None:
+    create_platform_key(home / "keys")
+    for id, role in ((REVIEWER, "neurologist"), (APPROVER, "engineer")):
+        create_person(home / "keys", id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+
+
+def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
+    return home / "store" / "bundles" / f"threshold-{threshold}"
+
+
+def signed_bundle(home: Path, threshold: float = 0.5, weights: tuple[float, ...] = WEIGHTS) -> Bundle:
+    detector = detectors.build("line_length")
+    assert isinstance(detector, LineLength)
+    detector.coefficients = np.array(weights)
+    unsaved = Bundle(detector, Calibration(1.0, 0.0), Decision(threshold), {"seed": 0})
+    bundle = save_bundle(unsaved, bundle_folder(home, threshold))
+    sign_bundle(bundle_folder(home, threshold), home / "keys" / "platform.pem")
+    return bundle
+
+
+def record_for(
+    bundle: Bundle, *, montages: tuple[str, ...] = ("neonatal_18",), hours: float = 12.0, now: datetime = NOW
+) -> ApprovalRecord:
+    evidence = {name: f"{i:x}" * 64 for i, name in enumerate(EVIDENCE)}
+    scope = Scope(("demo-*",), (0.0, 20.0), montages)
+    until = now + timedelta(hours=hours)
+    return ApprovalRecord(bundle.digest, bundle.name, "1", evidence, {"leakage": "passed"}, scope, now, until, "author")
+
+
+def approve(
+    home: Path, record: ApprovalRecord, meanings: tuple[str, ...] = ("review", "approval"), now: datetime = NOW
+) -> Path:
+    """Have the two demo people sign, one meaning each; returns the approval's file."""
+    approval = Approval(record)
+    for person, meaning in zip((REVIEWER, APPROVER), meanings, strict=False):
+        approval = approval.signed(sign(record, home / "keys", person, PASSPHRASE, meaning, now))
+    path = home / "store" / f"approval-{record.digest[:12]}.json"
+    approval.write(path)
+    return path
+
+
+def point(home: Path, bundle: Bundle, approval: Path, threshold: float = 0.5, now: datetime = NOW) -> None:
+    tag = import_bundle(home, bundle_folder(home, threshold))
+    write_pointer(home, bundle=bundle.digest, tag=tag, approval=approval, now=now)
+
+
+def put_in_force(home: Path, threshold: float = 0.5, now: datetime = NOW) -> Bundle:
+    """Sign, approve, import and point: a workspace whose service answers."""
+    bundle = signed_bundle(home, threshold)
+    point(home, bundle, approve(home, record_for(bundle, now=now), now=now), threshold, now)
+    return bundle
+
+
+def write_recording(path: Path, seconds: int = 120, seizure_s: tuple[int, int] = (60, 100), patient: str = "") -> Path:
+    """19 channels of quiet noise with a stretch of four times the amplitude; `patient` goes into the header."""
+    signal = np.random.default_rng(7).normal(0, 10, (19, int(seconds * RATE_HZ)))
+    signal[:, int(seizure_s[0] * RATE_HZ) : int(seizure_s[1] * RATE_HZ)] *= 4
+    write_edf(path, signal, ELECTRODES, RATE_HZ)
+    if patient:
+        content = bytearray(path.read_bytes())
+        content[8:88] = patient.encode().ljust(80)
+        path.write_bytes(content)
+    return path

@@ -1,0 +1,158 @@
+"""People sign with two components; the platform's key is nobody's."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineage import dsse
+from lineage.keys import (
+    AuthenticationFailed,
+    People,
+    PersonRefused,
+    create_person,
+    create_platform_key,
+    platform_key,
+    platform_public_path,
+    unlock,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PHRASE = "a long enough phrase"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    create_person(tmp_path, "reviewer-1", "Reviewer One", "neurologist", PHRASE, now=NOW)
+    return tmp_path
+
+
+def test_key_file_and_passphrase_open_the_registered_key(keys: Path) -> None:
+    key = unlock(keys, "reviewer-1", PHRASE)
+    assert dsse.key_id(key.public_key()) == People.read(keys).person("reviewer-1").key_id
+
+
+def test_one_component_alone_opens_nothing(keys: Path) -> None:
+    unlock(keys, "reviewer-1", PHRASE)
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", PHRASE + " ")
+    (keys / "reviewer-1.pem").unlink()
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", PHRASE)
+
+
+def test_a_refusal_does_not_tell_which_component_was_wrong(keys: Path) -> None:
+    words = set()
+    for person, phrase in (("reviewer-1", "something else"), ("nobody", PHRASE), ("../reviewer-1", PHRASE)):
+        with pytest.raises(AuthenticationFailed) as refused:
+            unlock(keys, person, phrase)
+        words.add(str(refused.value))
+    assert len(words) == 1
+
+
+def test_a_key_file_that_is_not_the_registered_persons_is_refused(keys: Path, tmp_path_factory) -> None:
+    """Somebody who can write the folder puts a key there whose passphrase they know."""
+    elsewhere = tmp_path_factory.mktemp("attacker")
+    create_person(elsewhere, "reviewer-1", "Reviewer One", "neurologist", "known to the attacker", now=NOW)
+    (keys / "reviewer-1.pem").write_bytes((elsewhere / "reviewer-1.pem").read_bytes())
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", "known to the attacker")
+
+
+def test_an_unencrypted_key_of_somebody_else_is_refused(keys: Path) -> None:
+    create_platform_key(keys)
+    (keys / "reviewer-1.pem").write_bytes((keys / "platform.pem").read_bytes())
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", PHRASE)
+
+
+def test_a_persons_key_lies_encrypted_and_its_passphrase_is_stretched(keys: Path) -> None:
+    pem = (keys / "reviewer-1.pem").read_bytes()
+    assert b"ENCRYPTED" in pem
+    with pytest.raises(ValueError, match="Incorrect password"):
+        serialization.load_pem_private_key(pem, PHRASE.encode())
+
+
+def test_private_keys_are_readable_by_their_owner_only(keys: Path) -> None:
+    create_platform_key(keys)
+    assert [oct((keys / name).stat().st_mode & 0o777) for name in ("reviewer-1.pem", "platform.pem")] == ["0o600"] * 2
+
+
+def test_people_come_back_as_they_were_registered(keys: Path) -> None:
+    made = create_person(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
+    people = People.read(keys)
+    assert sorted(people.by_id) == ["demo-reviewer-1", "reviewer-1"]
+    assert people.person("demo-reviewer-1") == made
+    assert people.person("reviewer-1").valid_until is None
+    with pytest.raises(KeyError):
+        people.person("nobody")
+
+
+def test_a_demo_key_is_valid_for_24_hours(keys: Path) -> None:
+    demo = create_person(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
+    assert demo.valid_until == NOW + timedelta(hours=24)
+    hours = [-1, 0, 24, 25]
+    assert [demo.key_is_valid(NOW + timedelta(hours=h)) for h in hours] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id": "reviewer-1"}, "registered already"),
+        ({"id": "platform"}, "not 'platform'"),
+        ({"id": "../reviewer"}, "id is up to 64"),
+        ({"id": ""}, "id is up to 64"),
+        ({"printed_name": " "}, "printed name"),
+        ({"passphrase": "1234567"}, "at least 8 characters, got 7"),
+    ],
+)
+def test_a_person_who_could_not_sign_is_not_registered(keys: Path, changes: dict, reason: str) -> None:
+    before = {p.name: p.read_bytes() for p in keys.iterdir()}
+    person = {"id": "reviewer-2", "printed_name": "Reviewer Two", "role": "neurologist", "passphrase": PHRASE}
+    with pytest.raises(PersonRefused, match=reason):
+        create_person(keys, **{**person, **changes}, now=NOW)
+    assert {p.name: p.read_bytes() for p in keys.iterdir()} == before
+    create_person(keys, **person, now=NOW)
+
+
+def test_the_platform_key_is_made_once_and_is_no_person(keys: Path) -> None:
+    path = create_platform_key(keys)
+    before = path.read_bytes()
+    assert create_platform_key(keys) == path
+    assert path.read_bytes() == before
+    assert "platform" not in People.read(keys).by_id
+    assert platform_public_path(keys).read_text() == dsse.pem_of(platform_key(keys).public_key())
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "platform", "")
+
+
+def test_the_signed_bytes_are_those_of_the_dsse_specification() -> None:
+    """Test vector of the DSSE protocol, v1.0.2."""
+    encoded = dsse.encode("http://example.com/HelloWorld", b"hello world")
+    assert encoded == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+
+
+def test_a_signature_of_one_kind_of_statement_is_none_of_another(keys: Path) -> None:
+    key = unlock(keys, "reviewer-1", PHRASE)
+    signature = dsse.sign(key, "application/a", b"{}")
+    assert dsse.verifies(key.public_key(), "application/a", b"{}", signature)
+    assert not dsse.verifies(key.public_key(), "application/b", b"{}", signature)
+    assert not dsse.verifies(key.public_key(), "application/a", b"[]", signature)
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=30, deadline=None)
+def test_what_is_no_signature_does_not_verify(text: str) -> None:
+    assert not dsse.verifies(SOME_KEY.public_key(), "application/a", b"{}", text)
+
+
+def test_only_p_256_keys_are_read() -> None:
+    assert dsse.key_id(dsse.read_pem(dsse.pem_of(SOME_KEY.public_key()))) == dsse.key_id(SOME_KEY.public_key())
+    with pytest.raises(ValueError, match="P-256"):
+        dsse.read_pem(dsse.pem_of(dsse.ec.generate_private_key(dsse.ec.SECP384R1()).public_key()))
+
+
+SOME_KEY = dsse.ec.generate_private_key(dsse.ec.SECP256R1())

@@ -1,0 +1,212 @@
+"""The ledger only grows, and what it holds comes back as it was written."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from lineage import graph, merkle
+from lineage.digest import digest_of, sha256_bytes
+from lineage.entries import uuid7
+from lineage.ledger import Actor, Checkpoint, Draft, Edge, Entry, EntryType, Ledger, Software, Subject
+from lineage.times import read_utc, utc_text
+from tests.ledgers import DIGESTS, KEY, LATER, NOW, PERSON, recording, small_ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return small_ledger(tmp_path)
+
+
+def test_an_entry_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    edge = Edge(DIGESTS[0], "trained_on", DIGESTS[1])
+    subjects = (Subject("model", "m", DIGESTS[0]), Subject("dataset", "d", DIGESTS[1]))
+    written = ledger.append(
+        "run.finished", actor=PERSON, subjects=subjects, reason="why", payload={"loss": 0.5}, edges=(edge,), now=LATER
+    )
+    assert ledger.entry(written.seq) == ledger.entries()[-1] == written
+    assert Entry.from_envelope(written.envelope()) == written
+    assert (written.seq, written.type, written.recorded_at) == (7, EntryType.RUN_FINISHED, LATER)
+    assert written.software == Software("abc", "def", dirty=False)
+    assert ledger.payload(written.payload_digest) == {"loss": 0.5}
+    assert written.payload_digest == digest_of({"loss": 0.5})
+
+
+def test_entries_are_found_by_type_and_by_what_they_are_about(ledger: Ledger) -> None:
+    about = ledger.entries()[2].subjects[0]
+    later = ledger.append("recording.quarantined", actor=PERSON, subjects=(about,), now=LATER)
+    assert [e.seq for e in ledger.entries(subject_digest=about.digest)] == [2, 7]
+    assert ledger.entries("recording.quarantined") == [later]
+    assert ledger.entries("recording.registered", about.digest) == [ledger.entry(2)]
+    assert ledger.entries(subject_digest=DIGESTS[0]) == []
+
+
+@given(
+    st.text(max_size=20),
+    st.dictionaries(
+        st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9), max_size=3
+    ),
+)
+@settings(max_examples=15, deadline=None)
+def test_any_words_come_back_and_verify(tmp_path_factory: pytest.TempPathFactory, reason: str, payload: dict) -> None:
+    ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.db")
+    entry = ledger.append("run.started", actor=Actor("a", reason), reason=reason, payload=payload)
+    assert ledger.entries() == [entry]
+    assert ledger.payload(entry.payload_digest) == payload
+    assert digest_of(ledger.payload(entry.payload_digest)) == entry.payload_digest
+    assert ledger.verify().problems == []
+
+
+REFUSED: dict[str, tuple[dict, str]] = {
+    "an unknown type": ({"type": "gate.overridden"}, "gate.overridden"),
+    "a time without zone": ({"now": datetime(2030, 1, 1)}, "needs its zone"),
+    "what has not happened yet": ({"now": LATER, "occurred_at": LATER + timedelta(seconds=1)}, "not happened yet"),
+    "an edge to something unknown": ({"edges": (Edge(DIGESTS[0], "from", DIGESTS[1]),)}, "not in the lineage"),
+    "a payload that is no JSON": ({"payload": {"x": float("nan")}}, "nan"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_entry_leaves_nothing_behind(ledger: Ledger, case: str) -> None:
+    fault, reason = REFUSED[case]
+    before = ledger.head()
+    subject = Subject("model", "m", DIGESTS[5])
+    with pytest.raises((ValueError, TypeError), match=reason):
+        ledger.append(**{"type": "run.finished", "actor": PERSON, "subjects": (subject,), **fault})
+    assert ledger.head() == before
+    assert ledger.entries(subject_digest=DIGESTS[5]) == []
+    assert ledger.verify().problems == []
+    ledger.append("run.finished", actor=PERSON, subjects=(subject,), now=LATER)
+
+
+def test_several_entries_are_written_all_or_none(ledger: Ledger) -> None:
+    bad = Draft("run.finished", PERSON, edges=(Edge(DIGESTS[0], "from", DIGESTS[1]),))
+    with pytest.raises(graph.UnknownNode):
+        ledger.append_many([recording(100), recording(101), bad], now=LATER)
+    assert ledger.head().size == 7
+    assert ledger.verify().ok
+
+
+@pytest.mark.parametrize("digest", ["abc", "A" * 64, "d41d8cd98f00b204e9800998ecf8427e", "g" * 64])
+def test_only_a_sha_256_is_let_in_as_a_digest(digest: str) -> None:
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal"):
+        Subject("recording", "sub-001", digest)
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal"):
+        Edge(digest, "from", DIGESTS[0])
+
+
+def test_time_in_the_ledger_never_runs_backwards(ledger: Ledger) -> None:
+    """A clock that was set back is visible as the time of the event, not as the time of recording."""
+    entry = ledger.append("run.started", actor=PERSON, now=NOW - timedelta(days=1))
+    assert entry.recorded_at == NOW + timedelta(minutes=6)
+    assert entry.occurred_at == NOW - timedelta(days=1)
+    checkpoint = ledger.checkpoint(KEY, LATER)
+    assert ledger.append("run.finished", actor=PERSON, now=NOW).recorded_at == LATER
+    assert ledger.verify([checkpoint], KEY.public_key()).ok
+
+
+def test_ids_begin_with_the_time_and_differ() -> None:
+    """RFC 9562, appendix A.6: the example's time stands in the first 48 bits."""
+    moment = datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)
+    ids = {uuid7(moment) for _ in range(100)}
+    assert len(ids) == 100
+    assert all(i.startswith("017f22e2-79b0-7") and i[19] in "89ab" for i in ids)
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)), st.integers(-12, 14))
+@settings(max_examples=50, deadline=None)
+def test_time_comes_back_from_its_text_and_texts_sort_as_time(moment: datetime, hours: int) -> None:
+    aware = moment.replace(tzinfo=timezone(timedelta(hours=hours)))
+    assert read_utc(utc_text(aware)) == aware
+    assert (utc_text(aware) < utc_text(NOW)) == (aware < NOW)
+
+
+@pytest.mark.parametrize("text", ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00.000000+01:00", "2026-03-01"])
+def test_another_spelling_of_a_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="spelling"):
+        read_utc(text)
+
+
+def test_the_database_itself_refuses_update_and_delete(ledger: Ledger) -> None:
+    ledger.checkpoint(KEY, LATER)
+    with sqlite3.connect(str(ledger.engine.url.database)) as raw:
+        for table in ("entry", "tree", "subject", "checkpoint", "node"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                raw.execute(f"DELETE FROM {table}")
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            raw.execute("UPDATE entry SET type = 'run.started'")
+    raw.close()
+
+
+def test_the_ledger_offers_no_way_to_change_or_delete() -> None:
+    public = {name for name in vars(Ledger) if not name.startswith("_")}
+    assert public == {
+        "append", "append_many", "checkpoint", "checkpoints", "consistency_proof", "entries", "entry", "erase",
+        "head", "inclusion_proof", "payload", "verify",
+    }  # fmt: skip
+
+
+def test_every_entry_is_proved_by_the_ledgers_head(ledger: Ledger) -> None:
+    head = ledger.head()
+    for entry in ledger.entries():
+        path = ledger.inclusion_proof(entry.seq)
+        assert merkle.includes(bytes.fromhex(head.root), 7, entry.seq, merkle.leaf_hash(entry.leaf()), path)
+
+
+def test_a_grown_ledger_is_consistent_with_its_past(ledger: Ledger) -> None:
+    old = ledger.head()
+    ledger.append_many([recording(i) for i in range(50, 60)], now=LATER)
+    new = ledger.head()
+    proof = ledger.consistency_proof(old.size, new.size)
+    assert merkle.is_consistent(old.size, bytes.fromhex(old.root), new.size, bytes.fromhex(new.root), proof)
+
+
+def test_an_empty_ledger_verifies_and_has_the_empty_root(tmp_path: Path) -> None:
+    verification = Ledger(tmp_path / "ledger.db").verify()
+    assert (verification.ok, verification.size, verification.root) == (True, 0, sha256_bytes(b""))
+
+
+def test_a_checkpoint_comes_back_from_its_published_form(ledger: Ledger) -> None:
+    checkpoint = ledger.checkpoint(KEY, LATER)
+    assert Checkpoint.from_json(checkpoint.to_json()) == checkpoint == ledger.checkpoints()[0]
+    assert checkpoint.head == ledger.head()
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        Checkpoint.from_json("{}")
+
+
+def test_checkpoints_without_a_key_to_check_them_prove_nothing(ledger: Ledger) -> None:
+    checkpoint = ledger.checkpoint(KEY, LATER)
+    assert "no public key" in ledger.verify([checkpoint]).problems[0]
+
+
+def test_an_erased_payload_is_gone_from_the_file_and_every_entry_stays(ledger: Ledger) -> None:
+    secret = ledger.append("consent.granted", actor=PERSON, payload={"note": "a-word-to-forget"}, now=LATER)
+    folder = Path(str(ledger.engine.url.database)).parent
+    assert any(b"a-word-to-forget" in p.read_bytes() for p in folder.iterdir())
+    erased = ledger.erase(secret.payload_digest, actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert ledger.payload(secret.payload_digest) is None
+    assert not any(b"a-word-to-forget" in p.read_bytes() for p in folder.iterdir())
+    assert [e.type for e in ledger.entries()[-2:]] == ["consent.granted", "erase.executed"]
+    assert ledger.entries(subject_digest=secret.payload_digest) == [erased]
+    assert ledger.verify().problems == []
+
+
+def test_an_append_asks_the_store_no_more_in_a_long_ledger_than_in_a_short_one(ledger: Ledger) -> None:
+    asked: list[str] = []
+
+    def count(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    event.listen(ledger.engine, "before_cursor_execute", count)
+    ledger.append_many([recording(7)])
+    short = len(asked)
+    ledger.append_many([recording(i) for i in range(8, 1023)])
+    asked.clear()
+    ledger.append_many([recording(1023)])
+    assert 0 < len(asked) == short
+    event.remove(ledger.engine, "before_cursor_execute", count)

@@ -1,0 +1,550 @@
+"""The prediction API as a hospital site meets it: every request ends in one answer with a receipt, or in one problem."""
+
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineage.approvals import revoke
+from lineage.keys import create_platform_key, platform_public_path
+from lineage.ledger import Ledger
+from serving import desk
+from serving.answering import answer
+from serving.auth import issue_key, key_id, open_keys, revoke_key
+from serving.client import Client, ServiceRefused
+from serving.journal import Journal, verify_answer
+from serving.limits import ROUTES, Limits
+from serving.loader import Loader, revocations_folder
+from serving.schema import EXAMPLE, Answer
+from serving.service import create_app
+from tests.edf_bytes import File, eeg, notes
+from tests.served import NOW, PASSPHRASE, REVIEWER, people_and_keys, put_in_force, write_recording
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
+    from starlette.testclient import TestClient
+
+MARK = "NAME-OF-NOBODY"
+PICKLE = "application/vnd.bentoml+pickle"
+PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
+"""How a file begins in a multipart body with the boundary x."""
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service of a workspace, with a key and a recording of its site."""
+
+    home: Path
+    client: TestClient
+    key: str
+    recording: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def detect(self, content: bytes | None = None, age: str | None = "3d", **fields: str) -> httpx.Response:
+        data = fields | ({"age": age} if age else {})
+        files = {"recording": (f"{MARK}.edf", self.recording if content is None else content)}
+        return self.client.post("/v1/detect", headers=self.headers, files=files, data=data)
+
+
+@contextmanager
+def serving(home: Path, recording: bytes, **settings: Any) -> Iterator[Served]:
+    engine = open_keys(home)
+    key = issue_key(engine, "demo-north", ("detect", "models"), NOW, 30)
+    engine.dispose()
+    app = create_app(home, allow_demo=True, clock=lambda: NOW, **settings)
+    with TestClient(app) as client:
+        yield Served(home, client, key, recording)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("recording") / "recording.edf"
+    return write_recording(path, patient=f"X F 02-FEB-2020 {MARK}").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("served")
+    people_and_keys(home)
+    put_in_force(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def served(finished: Path, recording: bytes) -> Iterator[Served]:
+    with serving(finished, recording) as ready:
+        yield ready
+
+
+@pytest.fixture
+def other_home(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the workspace that a test may spoil."""
+    return Path(shutil.copytree(finished, tmp_path / "home", ignore=shutil.ignore_patterns("ledger", "jobs")))
+
+
+def said(response: httpx.Response) -> dict[str, Any]:
+    """The JSON of an answer, which knows neither NaN nor Infinity."""
+    found: dict[str, Any] = json.loads(response.text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+    return found
+
+
+def problem(response: httpx.Response, status: int) -> str:
+    """The detail of a problem that has the one shape (RFC 9457)."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    body = said(response)
+    assert set(body) == {"type", "title", "status", "detail", "instance"}
+    assert body["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert body["status"] == status
+    assert "Traceback" not in response.text
+    return str(body["detail"])
+
+
+def test_the_seizure_in_the_recording_is_in_the_answer(served: Served) -> None:
+    body = said(served.detect())
+    assert (body["outcome"], body["code"], body["reason"]) == ("completed", None, None)
+    [event] = body["events"]
+    assert abs(event["onset_s"] - 60) <= 5
+    assert abs(event["onset_s"] + event["duration_s"] - 100) <= 5
+    assert body["burden_total_min"] == pytest.approx(event["duration_s"] / 60)
+    assert body["burden_min_per_h"] == pytest.approx(event["duration_s"] / 60 / (119 / 3600))
+
+
+def test_the_answer_says_how_much_was_looked_at_and_by_what(served: Served) -> None:
+    body = said(served.detect())
+    assert (body["duration_s"], body["analysed_s"], body["coverage"]) == (120.0, 119.0, pytest.approx(119 / 120))
+    assert body["not_assessed"] == [{"onset_s": 0.0, "duration_s": 1.0}]
+    assert [p is None for p in body["trend_1hz"]] == [True] + 119 * [False]
+    assert body["model"]["digest"] == json.loads((served.home / "store/in_force.json").read_text())["bundle"]
+    assert body["banner"].startswith("review required")
+    assert body["notice"].startswith("demonstration")
+
+
+def test_the_answer_over_http_is_the_answer_in_process(served: Served) -> None:
+    loader, journal = Loader(served.home, allow_demo=True), Journal(served.home)
+    here = answer(served.recording, site="demo-north", age_days=3.0, loader=loader, journal=journal, now=NOW)
+    over_http = said(served.detect())
+    ours = json.loads(here.model_dump_json())
+    for issued_anew in ("prediction_id", "receipt"):
+        assert ours.pop(issued_anew) != over_http.pop(issued_anew)
+    assert over_http == ours
+
+
+def test_the_same_recording_again_is_another_prediction_with_the_same_finding(served: Served) -> None:
+    first, second = said(served.detect()), said(served.detect())
+    assert first["prediction_id"] != second["prediction_id"]
+    assert first["trend_1hz"] == second["trend_1hz"]
+
+
+def test_the_receipt_vouches_offline_for_exactly_this_answer(served: Served) -> None:
+    body, pem = said(served.detect()), platform_public_path(served.home / "keys").read_bytes()
+    assert verify_answer(body, pem).ok
+    changed = {
+        "the code": {**body, "code": "flat"},
+        "one second of the trend": {**body, "trend_1hz": [*body["trend_1hz"][:-1], 0.5]},
+        "the event": {**body, "events": []},
+        "the prediction": {**body, "prediction_id": "0"},
+        "a field too many": {**body, "comment": ""},
+        "the receipt of another answer": {**body, "receipt": said(served.detect())["receipt"]},
+        "no receipt": {**body, "receipt": None},
+    }
+    for case, other in changed.items():
+        assert verify_answer(other, pem).problems, case
+
+
+def test_a_receipt_signed_by_another_platform_is_not_accepted(served: Served, tmp_path: Path) -> None:
+    create_platform_key(tmp_path)
+    assert verify_answer(said(served.detect()), platform_public_path(tmp_path).read_bytes()).problems
+
+
+def test_every_answer_stands_in_the_ledger_with_its_recording_and_its_model(served: Served) -> None:
+    body = said(served.detect())
+    ledger = Ledger(served.home / "ledger" / "ledger.db")
+    [entry] = ledger.entries("prediction.issued", body["receipt"]["entry"]["payload_digest"])
+    assert entry.actor.site == "demo-north"
+    assert entry.actor.id == f"site-key:{key_id(served.key)}"
+    assert ledger.payload(entry.payload_digest) == {k: v for k, v in body.items() if k != "receipt"}
+    assert {(e.relation, e.parent) for e in entry.edges} == {
+        ("analyses", body["recording_digest"]),
+        ("made_by", body["model"]["digest"]),
+    }
+    assert ledger.verify().ok
+
+
+def gapped() -> bytes:
+    """Two stretches of 60 s with 30 s between them (EDF+D)."""
+    electrodes = ("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T3", "C3", "Cz", "C4", "T4", "T5", "P3", "Pz", "P4")
+    signals = [eeg(name, 120, seed=i) for i, name in enumerate((*electrodes, "T6", "O1", "O2"))]
+    onsets = [f"+{second if second < 60 else second + 30}" for second in range(120)]
+    return File([*signals, notes(onsets)], reserved="EDF+D").to_bytes()
+
+
+def test_a_gap_is_said_and_not_bridged(served: Served) -> None:
+    body = said(served.detect(gapped()))
+    assert (body["outcome"], body["duration_s"]) == ("completed_with_abstentions", 150.0)
+    assert {"onset_s": 60.0, "duration_s": 31.0} in body["not_assessed"]
+    assert body["coverage"] == pytest.approx(118 / 150)
+    assert body["receipt"]["entry"]["type"] == "prediction.abstained"
+
+
+NOT_EVALUABLE = {
+    "a truncated file": (lambda r: r[:-1000], "3d", "truncated"),
+    "an empty file": (lambda r: b"", "3d", "corrupt"),
+    "something else": (lambda r: b"%PDF-1.7 " * 100, "3d", "unsupported_format"),
+    "a header alone": (lambda r: r[:100], "3d", "truncated"),
+    "an unknown age": (lambda r: r, None, "age_unknown"),
+    "a grown-up": (lambda r: r, "34y", "age_out_of_scope"),
+    "an age the detector knows and the approval does not": (lambda r: r, "25d", "age_out_of_scope"),
+    "two seconds": (lambda r: File([eeg("Fp1", 2)]).to_bytes(), "3d", "montage_missing"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_EVALUABLE)
+def test_what_cannot_be_evaluated_is_an_answer_too_with_a_receipt(served: Served, case: str) -> None:
+    spoil, age, code = NOT_EVALUABLE[case]
+    response = served.detect(spoil(served.recording), age)
+    body = said(response)
+    assert (response.status_code, body["outcome"], body["code"]) == (200, "not_evaluable", code)
+    assert body["reason"]
+    assert (body["events"], body["trend_1hz"], body["burden_total_min"], body["coverage"]) == (None, None, None, 0.0)
+    assert body["receipt"]["entry"]["type"] == "prediction.not_evaluable"
+    assert verify_answer(body, platform_public_path(served.home / "keys").read_bytes()).ok
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_no_damaged_file_breaks_the_service(served: Served, data: st.DataObject) -> None:
+    content = bytearray(served.recording)
+    for at in data.draw(st.lists(st.integers(0, 256 * 20), min_size=1, max_size=5), label="where"):
+        content[at] = data.draw(st.integers(0, 255), label="what")
+    end = data.draw(st.sampled_from([len(content), 300, 256 * 20, len(content) - 1]), label="end")
+    response = served.detect(bytes(content[:end]))
+    assert response.status_code == 200
+    Answer.model_validate(said(response))
+
+
+def test_no_text_of_the_header_and_no_file_name_is_kept_anywhere(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert MARK.encode() in served.recording
+    with caplog.at_level(logging.INFO):
+        texts = [served.detect(c).text for c in (None, served.recording[:-1000], served.recording[:100])]
+    kept = [p for folder in ("ledger", "jobs") for p in (served.home / folder).rglob("*") if p.is_file()]
+    assert kept
+    assert MARK not in "".join(texts) + caplog.text
+    assert not [p.name for p in kept if MARK.encode() in p.read_bytes() or MARK in p.name]
+
+
+def test_the_upload_is_gone_after_the_answer(served: Served) -> None:
+    served.detect()
+    assert list((served.home / "jobs" / "uploads").iterdir()) == []
+
+
+def test_each_request_is_one_line_of_json_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ictal.serving"):
+        response = served.detect()
+        served.client.get(f"/v1/{MARK}", headers=served.headers)
+    lines = [json.loads(r.message) for r in caplog.records if r.name == "ictal.serving"]
+    assert [line["event"] for line in lines] == ["request", "request"]
+    assert lines[0] | {"ms": 0} == {
+        "event": "request", "request_id": response.headers["x-request-id"], "method": "POST", "route": "/v1/detect",
+        "status": 200, "site": "demo-north", "ms": 0, "outcome": "completed", "code": "",
+    }  # fmt: skip
+    assert (lines[1]["route"], lines[1]["status"]) == ("other", 404)
+
+
+def test_without_a_key_in_force_nothing_is_answered(served: Served) -> None:
+    engine = open_keys(served.home)
+    ended = issue_key(engine, "demo-north", ("detect",), NOW - timedelta(days=2), 1)
+    revoked = issue_key(engine, "demo-north", ("detect",), NOW, 1)
+    revoke_key(engine, key_id(revoked), NOW)
+    engine.dispose()
+    wrong = served.key[:-1] + ("0" if served.key[-1] != "0" else "1")
+    headers = [{}, {"Authorization": served.key}, {"Authorization": f"Basic {served.key}"}]
+    headers += [{"Authorization": f"Bearer {key}"} for key in ("", "x", wrong, ended, revoked)]
+    details = set()
+    for header in headers:
+        for method, path in (("POST", "/v1/detect"), ("GET", "/v1/models"), ("GET", "/v1/predictions/1")):
+            response = served.client.request(method, path, headers=header)
+            details.add(problem(response, 401))
+            assert response.headers["www-authenticate"] == "Bearer"
+    assert len(details) == 1
+
+
+def test_a_key_opens_only_what_it_is_for(served: Served) -> None:
+    engine = open_keys(served.home)
+    reader = issue_key(engine, "demo-north", ("models",), NOW, 1)
+    engine.dispose()
+    headers = {"Authorization": f"Bearer {reader}"}
+    assert served.client.get("/v1/models", headers=headers).status_code == 200
+    files = {"recording": ("a.edf", b"")}
+    assert "scope 'detect'" in problem(served.client.post("/v1/detect", headers=headers, files=files), 403)
+
+
+@pytest.mark.parametrize("path", [*ROUTES, "/elsewhere", "/v1/jobs"])
+def test_no_route_reads_a_pickle_or_any_other_type(served: Served, path: str) -> None:
+    for method in ("GET", "POST"):
+        for kind in (PICKLE, PICKLE.upper(), "application/x-python-pickle; charset=x"):
+            response = served.client.request(method, path, headers={**served.headers, "Content-Type": kind})
+            assert "multipart/form-data" in problem(response, 415)
+    for kind in ("application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""):
+        headers = {**served.headers, "Content-Type": kind}
+        problem(served.client.post(path, headers=headers, content=b"{}"), 415)
+
+
+def test_a_file_field_with_an_address_is_refused_and_never_fetched(served: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.2)
+        url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/recording.edf"
+        response = served.client.post("/v1/detect", headers=served.headers, files={"recording": (None, url)})
+        assert "addresses are not fetched" in problem(response, 400)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+
+
+def test_requests_that_cannot_be_read_are_told_which_field_is_wrong(served: Served) -> None:
+    post = served.client.post
+    assert "recording" in problem(post("/v1/detect", headers=served.headers), 400)
+    assert "recording" in problem(post("/v1/detect", headers=served.headers, files={"file": ("a.edf", b"0")}), 400)
+    assert "write days, weeks, months or years" in problem(served.detect(age="three days"), 400)
+    assert "SHA-256" in problem(served.detect(sha256="0" * 64), 400)
+    broken = {**served.headers, "Content-Type": "multipart/form-data; boundary=x"}
+    problem(post("/v1/detect", headers=broken, content=b"--y"), 400)
+
+
+def test_a_refused_upload_leaves_no_line_in_the_ledger(served: Served) -> None:
+    ledger = Ledger(served.home / "ledger" / "ledger.db")
+    before = ledger.head().size
+    problem(served.detect(sha256="0" * 64), 400)
+    problem(served.detect(age="three days"), 400)
+    assert ledger.head().size == before
+
+
+def test_what_is_not_served_here_is_not_found_whatever_the_frameworks_would_show(served: Served) -> None:
+    for path in (
+        "/docs",
+        "/redoc",
+        "/docs.json",
+        "/schema.json",
+        "/static_content/index.css",
+        "/v1/detect/",
+        "/%2Fv1/models",
+    ):
+        problem(served.client.get(path, headers=served.headers), 404)
+    assert problem(served.client.put("/v1/detect", headers=served.headers), 405)
+    assert served.client.post("/livez").headers["allow"]
+
+
+def test_every_response_carries_the_headers_that_keep_browsers_out(served: Served) -> None:
+    for response in (served.client.get("/"), served.client.get("/elsewhere"), served.detect()):
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["content-security-policy"].startswith("default-src 'none'")
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert "http" not in served.client.get("/").text
+
+
+def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Served) -> None:
+    document = served.client.get("/openapi.json").json()
+    assert set(document["paths"]) == {"/v1/detect", "/v1/models"}
+    content = document["paths"]["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]
+    assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
+
+
+def test_a_site_can_read_what_the_model_is_for(served: Served) -> None:
+    [card] = served.client.get("/v1/models", headers=served.headers).json()["models"]
+    assert card["intended_use"] == "A yardstick for neonatal seizure detectors. Not for clinical use."
+    assert "**Limits.**" in card["card"]
+    assert (card["ages"], card["min_duration_s"]) == ("0 to 28 days", 30.0)
+
+
+def test_the_counts_name_outcomes_and_routes_but_no_site(served: Served) -> None:
+    served.detect()
+    served.detect(b"")
+    text = served.client.get("/metrics").text
+    assert 'ictal_answers_total{code="",outcome="completed"}' in text
+    assert 'ictal_answers_total{code="corrupt",outcome="not_evaluable"}' in text
+    assert 'ictal_request_seconds_bucket{le="0.25",route="/v1/detect"}' in text
+    assert 'name="line_length"} 1.0' in text
+    assert "demo-north" not in text
+
+
+def test_a_site_outside_the_scope_is_told_that_no_model_is_approved(served: Served) -> None:
+    engine = open_keys(served.home)
+    key = issue_key(engine, "south", ("detect", "models"), NOW, 1)
+    engine.dispose()
+    south = Served(served.home, served.client, key, served.recording)
+    body = said(south.detect())
+    assert (body["outcome"], body["code"], body["model"]) == ("not_evaluable", "no_approved_model", None)
+    assert "outside its scope" in body["reason"]
+    listed = served.client.get("/v1/models", headers=south.headers).json()
+    assert (listed["models"], "outside its scope" in listed["reason"]) == ([], True)
+
+
+def test_a_revoked_model_stops_answering_within_five_seconds(other_home: Path, recording: bytes) -> None:
+    with serving(other_home, recording) as service:
+        assert service.client.get("/readyz").status_code == 200
+        body = said(service.detect())
+        assert body["outcome"] == "completed"
+        digest = body["model"]["digest"]
+        folder = revocations_folder(other_home)
+        revoke(folder, other_home / "keys", REVIEWER, PASSPHRASE, digest=digest, reason="recall", now=NOW)
+        start_s = time.monotonic()
+        while service.client.get("/readyz").status_code == 200:
+            assert time.monotonic() - start_s < 5
+            time.sleep(0.1)
+        assert "recall" in problem(service.client.get("/readyz"), 503)
+        assert said(service.detect())["code"] == "no_approved_model"
+        assert service.client.get("/livez").status_code == 200
+        assert service.client.get("/v1/models", headers=service.headers).json()["models"] == []
+
+
+def test_a_normal_service_does_not_accept_demo_signers(other_home: Path) -> None:
+    with TestClient(create_app(other_home, clock=lambda: NOW)) as client:
+        assert "demo signer" in problem(client.get("/readyz"), 503)
+
+
+def test_too_large_an_upload_is_refused_announced_or_not(other_home: Path, recording: bytes) -> None:
+    with serving(other_home, recording, limits=Limits(upload_bytes=len(recording) + 1000)) as service:
+        assert service.detect().status_code == 200
+        assert "at most" in problem(service.detect(recording + bytes(1000)), 413)
+        kind = {**service.headers, "Content-Type": "multipart/form-data; boundary=x"}
+        pieces = iter([PART, *(bytes(100_000) for _ in range(len(recording) // 100_000 + 2)), b"\r\n--x--\r\n"])
+        response = service.client.post("/v1/detect", headers=kind, content=pieces)
+        assert "content-length" not in response.request.headers
+        assert "at most" in problem(response, 413)
+        negative = {**kind, "Content-Length": "-1"}
+        problem(service.client.post("/v1/detect", headers=negative, content=b""), 400)
+
+
+def test_more_requests_than_can_be_served_are_sent_away_and_slow_ones_end(
+    other_home: Path, recording: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Answer:
+        begun.set()
+        release.wait(10)
+        raise AssertionError("nobody waits for this answer any more")
+
+    monkeypatch.setattr(desk, "answer", slow)
+    with serving(other_home, recording, limits=Limits(concurrent=1, timeout_s=0.8)) as service:
+        responses: list[httpx.Response] = []
+        first = threading.Thread(target=lambda: responses.append(service.detect()))
+        first.start()
+        assert begun.wait(5)
+        crowded = service.client.get("/v1/models", headers=service.headers)
+        assert crowded.headers["retry-after"] == "2"
+        assert "try again" in problem(crowded, 429)
+        assert service.client.get("/livez").status_code == 200
+        first.join(5)
+        assert "not done within 0.8 s" in problem(responses[0], 504)
+        assert service.client.get("/v1/models", headers=service.headers).status_code == 200
+        release.set()
+
+
+def test_a_failure_shows_and_logs_nothing_of_its_text(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> Answer:
+        raise RuntimeError(MARK)
+
+    monkeypatch.setattr(desk, "answer", fail)
+    with caplog.at_level(logging.INFO):
+        response = served.detect()
+    assert MARK not in problem(response, 500) + caplog.text
+    [line] = [json.loads(r.message) for r in caplog.records if '"failure"' in r.message]
+    assert (line["error"], line["request_id"]) == ("RuntimeError", response.headers["x-request-id"])
+    assert line["at"].startswith("test_serving.py:")
+
+
+def test_what_cannot_be_written_down_is_not_answered(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    problem(served.detect(), 500)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator[None]:
+    """A service process of its own, as it is run at a site."""
+    environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    with open(home / "service.log", "wb") as log:
+        service = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            service.terminate()
+            service.wait(20)
+
+
+def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: bytes) -> None:
+    now = datetime.now(UTC)
+    people_and_keys(tmp_path, now)
+    put_in_force(tmp_path, now=now)
+    engine = open_keys(tmp_path)
+    key = issue_key(engine, "demo-north", ("detect", "models"), now, 1)
+    engine.dispose()
+    file = tmp_path / f"{MARK}.edf"
+    file.write_bytes(recording)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(tmp_path, port), Client(url, key) as client, Client(url) as stranger:
+        start_s = time.monotonic()
+        while not client.ready():
+            assert time.monotonic() - start_s < 40, (tmp_path / "service.log").read_text()
+            time.sleep(0.2)
+        found = client.detect(file, age="3d")
+        assert (found["outcome"], len(found["events"])) == ("completed", 1)
+        assert verify_answer(found, platform_public_path(tmp_path / "keys").read_bytes()).ok
+        assert client.models()["models"][0]["name"] == "line_length"
+        with pytest.raises(ServiceRefused, match="key is not one that is in force") as caught:
+            stranger.detect(file)
+        assert (caught.value.status, caught.value.instance[:9]) == (401, "urn:uuid:")
+        chunked = httpx.post(
+            f"{url}/v1/detect",
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=x"},
+            content=(PART if i == 0 else bytes(1 << 20) for i in range(140)),
+            trust_env=False,
+        )
+        problem(chunked, 413)
+    log = (tmp_path / "service.log").read_text()
+    assert all(json.loads(line)["event"] in ("model", "request") for line in log.splitlines())
+    assert MARK not in log
+
+
+def test_a_client_without_a_service_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "recording.edf"
+    path.write_bytes(b"0")
+    with Client(f"http://127.0.0.1:{free_port()}", "key") as client:
+        assert not client.ready()
+        with pytest.raises(ServiceRefused, match="is it running") as caught:
+            client.detect(path)
+    assert caught.value.status == 0
