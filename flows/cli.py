@@ -46,13 +46,11 @@ def show(value: Any, as_json: bool, text: str) -> None:
 
 
 @app.command(epilog="Example: ictal demo    (about 4 minutes on two cores)")
-def demo(
-    keep_going: Annotated[bool, typer.Option("--verbose", help="Show what each step prints.")] = False,
-) -> None:
+def demo() -> None:
     """Run the whole house once on a simulated cohort: data, checks, training, evaluation, approval, serving, drift."""
-    from flows.demo import run_demo
+    from flows.fresh import make_demo
 
-    sys.exit(run_demo(verbose=keep_going))
+    make_demo()
 
 
 @app.command(epilog="Example: ICTAL_HOME=/srv/ictal ictal init")

@@ -1,10 +1,17 @@
 """How flows run: a stage as a Prefect task, Prefect with or without a server, and what each step writes in the ledger."""
 
+# ruff: noqa: E402
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from flows.workspace import QUIET, home
+
+# Prefect reads its settings when it is imported, so they have to be there before.
+for _name, _value in {**QUIET, "PREFECT_HOME": str(home() / "prefect")}.items():
+    os.environ.setdefault(_name, _value)
 
 from prefect import Flow, task
 from prefect.cache_policies import NO_CACHE
@@ -53,3 +60,8 @@ _shown: list[Show] = [lambda what, done, total: None]
 def show_with(show: Show | Callable[[str, int, int], None]) -> None:
     """Where this process shows the progress of the stages that it runs."""
     _shown[0] = show
+
+
+def shown() -> Show:
+    """Where progress is shown in this process."""
+    return _shown[0]

@@ -8,6 +8,7 @@ from prefect import flow
 from flows import records
 from flows.engine import run_flow, run_stage
 from flows.stages.files import read_json
+from flows.summary import headline, pages
 from flows.workspace import keep, open_workspace, refresh_code
 from lineage.refused import Refused
 from models import detectors
@@ -37,17 +38,5 @@ def evaluate_detectors(names: list[str] | None) -> dict[str, Any]:
         if not (workspace.store / "training" / name / "log.json").exists():
             raise Refused(f"{name} has not been trained here: run `ictal train {name}` first")
     figures = run_flow(evaluate, home=str(workspace.root), names=names or None)
-    text = "\n".join([*(headline(n, f) for n, f in figures.items()), f"report: {report_path(workspace.root)}"])
+    text = "\n".join([*(headline(n, f) for n, f in figures.items()), f"report: {pages(workspace.root)['evaluation']}"])
     return {"detectors": figures, "text": text}
-
-
-def headline(name: str, figures: dict[str, Any]) -> str:
-    """One line a person can compare: honest first, the leaky control named as such."""
-    return (
-        f"{name}: AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}) patient-wise, "
-        f"{figures['patients']} patients; leaky window control {figures['leaky_window_auc']:.3f} (non-reportable)"
-    )
-
-
-def report_path(root: Path) -> Path:
-    return root / "reports" / "evaluation" / "index.html"

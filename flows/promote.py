@@ -181,6 +181,12 @@ def _find(workspace: Workspace, digest: str) -> dict[str, Any]:
     return candidate
 
 
+def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
+    """A candidate as it was proposed, with its state now."""
+    found: dict[str, Any] = read_json(_candidate_path(workspace, digest))
+    return found
+
+
 def _candidate_path(workspace: Workspace, digest: str) -> Path:
     return workspace.store / "candidates" / f"{digest}.json"
 

@@ -25,7 +25,12 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every key that was put through scrypt since."""
     done: list[str] = []
     real = auth._scrypt
-    monkeypatch.setattr(auth, "_scrypt", lambda key, salt: done.append(key) or real(key, salt))
+
+    def noted(key: str, salt: bytes) -> bytes:
+        done.append(key)
+        return real(key, salt)
+
+    monkeypatch.setattr(auth, "_scrypt", noted)
     return done
 
 

@@ -1,0 +1,88 @@
+"""A demo workspace is made beside the old one, and takes its place only when it is whole."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from flows.summary import show_summary
+from flows.workspace import MARKER, Workspace, WorkspaceRefused, home, make_workspace
+from lineage.refused import Refused
+
+STOP_S = 20.0
+
+
+class DemoFailed(Refused):
+    """A step of the demo failed; its traceback stands above."""
+
+
+def make_demo() -> None:
+    """Run the demo in a new marked workspace and put it in place; Ctrl-C leaves the old one and nothing of the new."""
+    final = home()
+    refuse_real(final)
+    making = final.with_name(f"{final.name}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        code = _run_inside(make_workspace(making, "demo"))
+    except BaseException:
+        shutil.rmtree(making, ignore_errors=True)
+        raise
+    if code != 0:
+        _keep_failed(making, final)
+    shutil.rmtree(final, ignore_errors=True)
+    making.rename(final)
+    facts = json.loads((final / "reports" / "demo.json").read_text())
+    show_summary(Console(), facts, final)
+
+
+def refuse_real(root: Path) -> None:
+    """Only a workspace that bears the demo's own marker is ever replaced."""
+    if not root.exists() or not any(root.iterdir()):
+        return
+    marker = root / MARKER
+    if not marker.exists() or json.loads(marker.read_text()).get("kind") != "demo":
+        raise WorkspaceRefused(
+            "ICTAL_HOME holds what the demo did not make, and never touches; set ICTAL_HOME elsewhere"
+        )
+
+
+def _run_inside(workspace: Workspace) -> int:
+    """Run the steps in a process group of their own, so that stopping reaches stages, workers and servers alike."""
+    command = [sys.executable, "-m", "flows.demo"]
+    process = subprocess.Popen(command, env=workspace.environment(), start_new_session=True)
+    try:
+        return process.wait()
+    except BaseException:
+        _stop_group(process)
+        raise
+
+
+def _stop_group(process: "subprocess.Popen[bytes]") -> None:
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _kill_group(process.pid)
+        process.wait()
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _keep_failed(making: Path, final: Path) -> None:
+    """What a failed demo made is kept apart, to be looked at; the workspace before it stays."""
+    failed = final.with_name(f"{final.name}.failed")
+    shutil.rmtree(failed, ignore_errors=True)
+    making.rename(failed)
+    raise DemoFailed(f"the demo failed; what it had made is in {failed}")

@@ -1,0 +1,66 @@
+"""What a demo came to, in a table, and what to open."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
+    console.print()
+    for name, figures in facts["evaluate"].items():
+        console.print(headline(name, figures), highlight=False)
+    console.print("[dim]These figures are of simulated patients: they speak about the simulator.[/dim]\n")
+    console.print(_table(facts), highlight=False)
+    console.print(f"\n[bold]Why this answer?[/bold]\n{facts['audit']['why']}\n", highlight=False, soft_wrap=True)
+    console.print(f"ledger: {facts['audit']['ledger']}", highlight=False, soft_wrap=True)
+    console.print("\n[bold]Open[/bold]")
+    for what, path in pages(root).items():
+        console.print(f"  {what:12} {path}", highlight=False, soft_wrap=True)
+
+
+def headline(name: str, figures: dict[str, Any]) -> str:
+    """One line a person can compare: honest first, the leaky control named as such."""
+    return (
+        f"{name}: AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}) patient-wise, "
+        f"{figures['patients']} patients; leaky window control {figures['leaky_window_auc']:.3f} (non-reportable)"
+    )
+
+
+def pages(root: Path) -> dict[str, Path]:
+    """What the demo leaves to be opened."""
+    return {
+        "checks": root / "reports" / "checks.html",
+        "evaluation": root / "reports" / "evaluation" / "index.html",
+        "drift": root / "reports" / "drift" / "index.html",
+        "answers": root / "reports" / "answers",
+    }
+
+
+def _table(facts: dict[str, Any]) -> Table:
+    table = Table("step", "what came of it", "seconds", title="Ictal demo")
+    promoted, aside = facts["promote"], facts["check"]["quarantined"]
+    not_passed = [f"{g['name']} ({g['outcome']})" for g in promoted["gates"] if g["outcome"] != "pass"]
+    said = {
+        "ingest": f"{facts['check']['recordings']} recordings, digests in the ledger",
+        "check": "put aside: " + "; ".join(f"{v['recording']} ({v['reasons'][0]['code']})" for v in aside),
+        "train": ", ".join(facts["train"]),
+        "evaluate": "; ".join(
+            f"{n} AUC {f['auc']:.3f} (leaky {f['leaky_window_auc']:.3f})" for n, f in facts["evaluate"].items()
+        ),
+        "promote": f"{promoted['detector']} in force for demo-*, 24 h; by deviation: {', '.join(not_passed) or 'none'}",
+        "serve": "; ".join(_said(a) for a in facts["serve"]["answers"]),
+        "watch": facts["watch"]["headline"],
+        "audit": "ledger verified",
+    }
+    for step, text in said.items():
+        table.add_row(step, text, f"{facts['seconds'][step]:.0f}")
+    table.add_row("", "", f"{sum(facts['seconds'].values()):.0f}")
+    return table
+
+
+def _said(answer: dict[str, Any]) -> str:
+    what = answer["outcome"] if answer["code"] is None else f"{answer['outcome']} ({answer['code']})"
+    found = "" if answer["events"] is None else f", {answer['events']} events"
+    return f"{answer['site']}: {what}{found}, receipt {'ok' if answer['receipt_ok'] else 'NOT ok'}"

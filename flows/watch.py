@@ -1,0 +1,122 @@
+"""Is it still true? Each site's later recordings against its earlier ones, patient by patient."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from data.cohorts.bids import Entry
+from data.readers.edf import read_edf
+from flows import engine, records
+from flows.parallel import over
+from flows.stages.files import accepted, write_json
+from flows.workspace import Workspace, open_workspace
+from lineage.digest import digest_of, sha256_file
+from lineage.ledger import Draft, Subject
+from lineage.refused import Refused
+from monitoring.causes import named
+from monitoring.drift import DriftReport, DriftSettings, compare_sites
+from monitoring.features import FEATURES, Observed, patient_features
+from monitoring.report import summary_page
+from monitoring.showing import site_pages
+from validation.pages import write_page
+
+SIGNAL = tuple(name for name, feature in FEATURES.items() if feature.group != "answers")
+"""Watched here: the signal. Answers of two periods can be compared once one model has answered in both."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    entry: Entry
+    facts: pd.DataFrame
+
+
+@flow(name="watch")
+def watch(home: str) -> dict[str, Any]:
+    """Compare every site, write the pages, put each alarm into the ledger."""
+    workspace = open_workspace(Path(home))
+    reference = features_of(home, "development")
+    current = features_of(home, "surveillance")
+    settings = DriftSettings(features=SIGNAL, draws=workspace.params.drift.draws)
+    rng = np.random.default_rng(workspace.params.drift.seed)
+    report = compare_sites(reference, current, settings, rng, "surveillance")
+    write_pages(workspace, report, reference, current)
+    _record(workspace, report)
+    return _in_values(report)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="features:{period}")
+def features_of(home: str, period: str) -> pd.DataFrame:
+    """One row per patient of a period, from the front end that the detectors read."""
+    workspace = open_workspace(Path(home))
+    facts = pd.read_parquet(workspace.interim / "checks" / "facts.parquet")
+    work = [_Work(e, facts[facts["recording"] == e.name]) for e in accepted(workspace, period)]
+    if not work:
+        raise Refused(f"there is no accepted recording of the period {period!r}: nothing to compare")
+    rows = over(_features, work, f"features of {period}", engine.shown())
+    return pd.concat(rows, ignore_index=True)
+
+
+def write_pages(workspace: Workspace, report: DriftReport, reference: pd.DataFrame, current: pd.DataFrame) -> None:
+    """Our page first, Evidently's page of each site behind it, and the tables they were made from."""
+    out = workspace.reports / "drift"
+    out.mkdir(parents=True, exist_ok=True)
+    reference.to_parquet(out / "reference.parquet")
+    current.to_parquet(out / "current.parquet")
+    write_json(out / "drift.json", _in_values(report))
+    links = site_pages(reference, current, out)
+    simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
+    tables = {"reference": sha256_file(out / "reference.parquet"), "current": sha256_file(out / "current.parquet")}
+    write_page(out / "index.html", summary_page([report], links, simulated=simulated, provenance=tables))
+
+
+def watch_sites() -> dict[str, Any]:
+    """`ictal drift`."""
+    workspace = open_workspace()
+    if not (workspace.interim / "checks" / "facts.parquet").exists():
+        raise Refused("no recording has been checked here: run `ictal check` with the name of the cohort first")
+    found: dict[str, Any] = engine.run_flow(watch, home=str(workspace.root))
+    lines = [
+        f"{s['site']}: {s['state']}" + (f": {', '.join(s['causes'])}" if s["causes"] else "") for s in found["sites"]
+    ]
+    return {**found, "text": "\n".join([*lines, f"page: {workspace.reports / 'drift' / 'index.html'}"])}
+
+
+def _features(work: _Work) -> pd.DataFrame:
+    entry = work.entry
+    recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
+    seen = Observed(recording, entry.patient, entry.site, entry.period, line_hz=entry.line_hz or 50.0, facts=work.facts)
+    return patient_features([seen])
+
+
+def _in_values(report: DriftReport) -> dict[str, Any]:
+    sites: list[dict[str, Any]] = [
+        {
+            "site": s.site,
+            "state": s.state,
+            "patients": s.patients,
+            "reference_patients": s.reference_patients,
+            "causes": [c.name for c in named(s)],
+            "shifts": {shift.feature: round(shift.effect_sd, 3) for shift in s.alarms},
+            "power": s.power,
+            "detectable_sd": s.detectable_sd if np.isfinite(s.detectable_sd) else None,
+        }
+        for s in report.sites
+    ]
+    changed = [f"{s['site']} ({', '.join(s['causes']) or 'no single cause'})" for s in sites if s["state"] == "alarm"]
+    headline = "changed: " + "; ".join(changed) if changed else "no site changed"
+    return {"period": report.period, "headline": headline, "alarmed": list(report.alarmed), "sites": sites}
+
+
+def _record(workspace: Workspace, report: DriftReport) -> None:
+    ledger = records.open_ledger(workspace)
+    page = sha256_file(workspace.reports / "drift" / "drift.json")
+    drafts = [
+        Draft("drift.alarm", records.PIPELINE, (Subject("drift", name, digest_of([page, name])),), f"at {name}")
+        for name in report.alarmed
+    ]
+    ledger.append_many(drafts)

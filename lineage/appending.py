@@ -1,0 +1,113 @@
+"""Adding lines to the ledger inside one open transaction: place, time, tree, lineage and payload together."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from lineage import graph, merkle
+from lineage.digest import canonical, sha256_bytes
+from lineage.entries import Draft, Entry, EntryType, Software, uuid7
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
+from lineage.store import add_rows
+from lineage.times import in_a_zone, read_utc, utc_text
+
+
+def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
+    """Write the drafts as the ledger's next entries. Hashes as many nodes as there are drafts, twice at most."""
+    now = in_a_zone(now or datetime.now(UTC))
+    at = not_before_the_last(writing, now)
+    frontier = _frontier(writing)
+    payloads = {}
+    entries = []
+    for seq, draft in enumerate(drafts, start=frontier.size):
+        content = b"" if draft.payload is None else canonical(dict(draft.payload))
+        entries.append(_entry(draft, content, seq, now, at, software))
+        payloads[entries[-1].payload_digest] = content
+    _write(writing, frontier, entries)
+    kept = [{"digest": digest, "content": content} for digest, content in payloads.items() if digest]
+    add_rows(writing, PayloadRow, kept, if_new=True)
+    return entries
+
+
+def not_before_the_last(reading: Session, now: datetime) -> datetime:
+    """`now`, or the time of the last entry or checkpoint where that is later: the ledger never runs backwards."""
+    last_entry = select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1)
+    last_checkpoint = select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1)
+    known = [reading.scalar(last_entry), reading.scalar(last_checkpoint)]
+    return max([now, *(read_utc(text) for text in known if text)])
+
+
+def tree_size(reading: Session) -> int:
+    last = reading.scalar(select(EntryRow.seq).order_by(EntryRow.seq.desc()).limit(1))
+    return 0 if last is None else last + 1
+
+
+def nodes(reading: Session) -> merkle.Nodes:
+    """The stored tree, one look-up for each node asked for."""
+
+    def node(level: int, position: int) -> bytes:
+        found = reading.scalar(select(TreeRow.hash).where(TreeRow.level == level, TreeRow.position == position))
+        if found is None:
+            raise LedgerBroken(f"the tree has no node {level}/{position}; `ictal audit verify` says what is missing")
+        return found
+
+    return node
+
+
+class LedgerBroken(Exception):
+    """The store does not hold what the ledger wrote; `Ledger.verify` says where."""
+
+
+def _frontier(reading: Session) -> merkle.Frontier:
+    size = tree_size(reading)
+    wanted = merkle.peaks(size)
+    key = tuple_(TreeRow.level, TreeRow.position)
+    hashes = reading.scalars(select(TreeRow.hash).where(key.in_(wanted)).order_by(TreeRow.level.desc())).all()
+    if len(hashes) != len(wanted):
+        raise LedgerBroken(f"the tree over {size} entries is not whole; `ictal audit verify` says what is missing")
+    return merkle.Frontier(size, hashes)
+
+
+def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, software: Software) -> Entry:
+    occurred_at = draft.occurred_at or now
+    if occurred_at > at:
+        raise ValueError(f"{draft.type} at {utc_text(occurred_at)} has not happened yet: it is {utc_text(at)}")
+    digest = sha256_bytes(content) if content else ""
+    return Entry(
+        seq=seq,
+        id=uuid7(at),
+        type=EntryType(draft.type),
+        occurred_at=occurred_at,
+        recorded_at=at,
+        actor=draft.actor,
+        subjects=draft.subjects,
+        reason=draft.reason,
+        payload_digest=digest,
+        payload_ref=f"payload:{digest}" if digest else "",
+        software=software,
+        edges=draft.edges,
+    )
+
+
+def _write(writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry]) -> None:
+    leaves = [entry.leaf() for entry in entries]
+    completed = [made for leaf in leaves for made in frontier.add(merkle.leaf_hash(leaf))]
+    add_rows(writing, EntryRow, [_row(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)])
+    add_rows(writing, TreeRow, [{"level": level, "position": at, "hash": made} for level, at, made in completed])
+    add_rows(writing, SubjectRow, [row for entry in entries for row in _subject_rows(entry)])
+    graph.record(writing, entries)
+
+
+def _row(entry: Entry, leaf: bytes) -> dict[str, Any]:
+    at = utc_text(entry.recorded_at)
+    return {"seq": entry.seq, "id": entry.id, "type": entry.type.value, "recorded_at": at, "envelope": leaf}
+
+
+def _subject_rows(entry: Entry) -> list[dict[str, Any]]:
+    return [
+        {"seq": entry.seq, "place": place, "kind": s.kind, "id": s.id, "digest": s.digest}
+        for place, s in enumerate(entry.subjects)
+    ]

@@ -1,0 +1,54 @@
+"""Signatures that say what kind of statement they cover: DSSE pre-authentication encoding over ECDSA P-256.
+
+A signature under a checkpoint can therefore never be passed off as one under an approval, whatever the bytes.
+Source: DSSE v1.0.2, github.com/secure-systems-lab/dsse/blob/master/protocol.md.
+"""
+
+import base64
+import binascii
+import hashlib
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PrivateKey = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey
+
+
+def encode(payload_type: str, payload: bytes) -> bytes:
+    """PAE: the bytes that are signed. Lengths stand before the parts, so that no two pairs read the same."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign(key: PrivateKey, payload_type: str, payload: bytes) -> str:
+    """Base64 of the DER signature."""
+    return base64.b64encode(key.sign(encode(payload_type, payload), ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def verifies(key: PublicKey, payload_type: str, payload: bytes, signature: str) -> bool:
+    try:
+        raw = base64.b64decode(signature, validate=True)
+        key.verify(raw, encode(payload_type, payload), ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def pem_of(key: PublicKey) -> str:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def read_pem(pem: str | bytes) -> PublicKey:
+    """A P-256 public key; refuses every other kind."""
+    key = serialization.load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise ValueError("expected a P-256 public key")
+    return key
+
+
+def key_id(key: PublicKey) -> str:
+    """SHA-256 of the public key (DER), in hexadecimal: the key's name."""
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()

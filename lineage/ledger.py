@@ -1,0 +1,146 @@
+"""The ledger: what was done, by whom and to what, in lines that are only ever added and never changed.
+
+Merkle log with the hashing of RFC 6962. There is no update and no delete; a payload can be erased, and the line that
+named it stays. Several programs may append to one ledger at once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from lineage import appending, audit, dsse, merkle
+from lineage.appending import LedgerBroken
+from lineage.checkpoints import Checkpoint, TreeHead, Verification
+from lineage.digest import Digest, sha256_bytes
+from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
+from lineage.store import add_rows, open_store, session, settle
+from lineage.times import utc_text
+
+__all__ = [
+    "Actor", "Checkpoint", "Draft", "Edge", "Entry", "EntryType", "Ledger", "LedgerBroken", "Software", "Subject",
+    "TreeHead", "Verification",
+]  # fmt: skip
+
+
+class Ledger:
+    """The ledger in the store at `place` (a path or sqlite URL), written by `software`."""
+
+    def __init__(self, place: str | Path, software: Software | None = None):
+        self.engine = open_store(place)
+        self.software = software or Software()
+
+    def append(
+        self,
+        type: str,
+        *,
+        actor: Actor,
+        subjects: Iterable[Subject] = (),
+        reason: str = "",
+        payload: Mapping[str, Any] | None = None,
+        edges: Iterable[Edge] = (),
+        now: datetime | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Entry:
+        """Add one line; entry, payload, lineage and tree are kept together or not at all.
+
+        `now` is the time of recording (the clock, if left out). The ledger's time never runs backwards: a `now`
+        before the last line or checkpoint is recorded as theirs, and stays visible as `occurred_at`.
+        Refuses (ValueError) unknown types, a future `occurred_at`, edges to unknown digests and circles.
+        """
+        draft = Draft(type, actor, tuple(subjects), reason, payload, tuple(edges), occurred_at)
+        return self.append_many([draft], now=now)[0]
+
+    def append_many(self, drafts: Iterable[Draft], *, now: datetime | None = None) -> list[Entry]:
+        """Add several lines in one transaction: all or none."""
+        with session(self.engine) as writing:
+            return appending.append(writing, drafts, self.software, now)
+
+    def entries(self, type: str | None = None, subject_digest: Digest | None = None) -> list[Entry]:
+        """Lines in order, all of them or those of a type, or about the thing with a digest."""
+        query = select(EntryRow.envelope).order_by(EntryRow.seq)
+        if type is not None:
+            query = query.where(EntryRow.type == EntryType(type))
+        if subject_digest is not None:
+            about = select(SubjectRow.seq).where(SubjectRow.digest == subject_digest)
+            query = query.where(EntryRow.seq.in_(about))
+        with session(self.engine, write=False) as reading:
+            return [Entry.from_envelope(json.loads(envelope)) for envelope in reading.scalars(query)]
+
+    def entry(self, seq: int) -> Entry:
+        """The line with this number; IndexError where there is none."""
+        with session(self.engine, write=False) as reading:
+            envelope = reading.scalar(select(EntryRow.envelope).where(EntryRow.seq == seq))
+        if envelope is None:
+            raise IndexError(f"the ledger has no entry {seq}")
+        return Entry.from_envelope(json.loads(envelope))
+
+    def payload(self, digest: Digest) -> dict[str, Any] | None:
+        """What an entry says in full; None where it has been erased."""
+        with session(self.engine, write=False) as reading:
+            content = reading.scalar(select(PayloadRow.content).where(PayloadRow.digest == digest))
+        if content is not None and sha256_bytes(content) != digest:
+            raise LedgerBroken(f"payload {digest} has been changed")
+        return None if content is None else json.loads(content, parse_int=_number)
+
+    def erase(self, digest: Digest, *, actor: Actor, reason: str, now: datetime | None = None) -> Entry:
+        """Take a payload away and say so in the same transaction; every line stays, and so does the proof of it."""
+        draft = Draft(EntryType.ERASE_EXECUTED, actor, (Subject("payload", digest[:12], digest),), reason)
+        with session(self.engine) as writing:
+            (entry,) = appending.append(writing, [draft], self.software, now)
+            writing.execute(delete(PayloadRow).where(PayloadRow.digest == digest))
+        settle(self.engine)  # what was deleted must not live on in the write-ahead file
+        return entry
+
+    def head(self) -> TreeHead:
+        with session(self.engine, write=False) as reading:
+            return _head(reading)
+
+    def inclusion_proof(self, seq: int, size: int | None = None) -> list[bytes]:
+        """The hashes from entry `seq` to the root over the first `size` entries (all, if left out)."""
+        with session(self.engine, write=False) as reading:
+            return merkle.inclusion_path(
+                appending.nodes(reading), seq, appending.tree_size(reading) if size is None else size
+            )
+
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """The hashes that show the first `old` entries unchanged among the first `new`."""
+        with session(self.engine, write=False) as reading:
+            return merkle.consistency_path(appending.nodes(reading), old, new)
+
+    def checkpoint(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:
+        """Sign what the ledger is now, and remember it. Publish `.to_json()` where the ledger's owner cannot reach."""
+        with session(self.engine) as writing:
+            at = appending.not_before_the_last(writing, now)
+            signed = Checkpoint.signed(_head(writing), private_key, at)
+            add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
+        return signed
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every checkpoint that was signed here, oldest first."""
+        with session(self.engine, write=False) as reading:
+            texts = reading.scalars(select(CheckpointRow.text).order_by(CheckpointRow.id)).all()
+        return [Checkpoint.from_json(text) for text in texts]
+
+    def verify(self, checkpoints: Sequence[Checkpoint] = (), public_key: dsse.PublicKey | None = None) -> Verification:
+        """Hash everything again and compare it with the tree, the indices and the checkpoints.
+
+        `checkpoints` are those kept elsewhere; `public_key` is the key that must have signed them.
+        """
+        with session(self.engine, write=False) as reading:
+            return audit.verify(reading, checkpoints, public_key)
+
+
+def _head(reading: Session) -> TreeHead:
+    size = appending.tree_size(reading)
+    return TreeHead(size, merkle.root_of(appending.nodes(reading), size).hex())
+
+
+def _number(digits: str) -> int | float:
+    """Canonical JSON writes large floating-point numbers without point or exponent (RFC 8785, 3.2.2.3)."""
+    return int(digits) if abs(int(digits)) < 2**53 else float(digits)

@@ -1,0 +1,153 @@
+"""One recording in, one answer out: the same for the service and for the command line, and journaled in both."""
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from data.ages import describe_age
+from data.outcomes import Refusal
+from data.readers.edf import read_edf
+from data.recording import Recording
+from lineage.digest import Digest, sha256_file
+from lineage.entries import Actor, uuid7
+from models.analysis import Analysis, analyse, not_evaluable
+from serving.journal import Journal
+from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, Span
+
+DECIMALS = 6
+"""Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
+
+
+def answer(
+    source: Path | bytes,
+    *,
+    site: str,
+    age_days: float | None,
+    loader: Loader,
+    journal: Journal,
+    now: datetime,
+    key_id: str = "",
+) -> Answer:
+    """Analyse a recording (a file, or its bytes) for a site with the model in force there, and write it down.
+
+    Always ends in an answer: what cannot be read, what the model is not meant for, and a site without an approved
+    model end `not_evaluable` with code and reason. `age_days` is the age at recording; left out, the file's own dates
+    are asked. `key_id` names the key that the site came in with; empty where there was none (on this machine).
+    """
+    if isinstance(source, bytes):
+        with tempfile.NamedTemporaryFile(suffix=".edf") as kept:
+            kept.write(source)
+            kept.flush()
+            return _answer(Path(kept.name), site, age_days, loader, journal, now, key_id)
+    return _answer(source, site, age_days, loader, journal, now, key_id)
+
+
+def _answer(
+    path: Path, site: str, age_days: float | None, loader: Loader, journal: Journal, now: datetime, key_id: str
+) -> Answer:
+    try:
+        loaded = loader.for_site(site, now)
+    except NoApprovedModel as error:
+        said = _in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
+    else:
+        said = _analysed(path, age_days, loaded, now)
+    return journal.record(said, _actor(site, key_id), now)
+
+
+def _analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) -> Answer:
+    try:
+        recording = read_edf(path, age_days=age_days)
+    except Refusal as refusal:
+        return _in_words(not_evaluable(refusal, loaded.bundle), loaded, sha256_file(path), now)
+    try:
+        _check_scope(recording, loaded)
+    except Refusal as refusal:
+        refused = not_evaluable(refusal, loaded.bundle, recording.duration_s)
+        return _in_words(refused, loaded, recording.digest, now)
+    return _in_words(analyse(recording, loaded.bundle), loaded, recording.digest, now)
+
+
+def _check_scope(recording: Recording, loaded: Loaded) -> None:
+    """The approval may be for fewer ages than the detector is made for."""
+    scope, age_days = loaded.terms.approval.record.scope, recording.age_days
+    low, high = scope.age_days
+    if age_days is not None and not scope.covers_age(age_days):
+        raise Refusal(
+            "age_out_of_scope",
+            f"the model is approved for {describe_age(low)} to {describe_age(high)}, the patient's age is "
+            f"{describe_age(age_days)}: use one for that age",
+        )
+
+
+def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: datetime) -> Answer:
+    """An analysis as the site reads it; all numbers finite."""
+    events, burden = analysis.events, None
+    if events is not None and analysis.analysed_s > 0:
+        burden = events.burden_min_per_h(analysis.analysed_s)
+    return Answer(
+        prediction_id=uuid7(now),
+        outcome=analysis.outcome,
+        code=analysis.code,
+        reason=analysis.reason,
+        notice=_notice(loaded),
+        events=None if events is None else tuple(
+            FoundEvent(
+                onset_s=e.onset_s, duration_s=e.duration_s, confidence=_rounded(e.confidence), channels=e.channels
+            )
+            for e in events.events
+        ),
+        trend_1hz=None if analysis.trend is None else tuple(_rounded(float(p)) for p in analysis.trend),
+        burden_min_per_h=burden,
+        burden_total_min=None if events is None else events.total_s() / 60,
+        coverage=analysis.coverage,
+        analysed_s=analysis.analysed_s,
+        duration_s=analysis.duration_s,
+        not_assessed=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.not_assessed),
+        model=loaded and _statement(loaded),
+        recording_digest=recording,
+    )  # fmt: skip
+
+
+def _statement(loaded: Loaded) -> ModelStatement:
+    facts = loaded.facts
+    return ModelStatement(
+        name=loaded.bundle.name,
+        title=facts["title"],
+        digest=loaded.bundle.digest,
+        front_end=loaded.bundle.front_end.digest,
+        intended_use=facts["intended_use"],
+    )
+
+
+def model_card(loaded: Loaded) -> ModelCard:
+    """What a site reads about the model before it relies on it."""
+    facts, contract = loaded.facts, loaded.bundle.detector.contract
+    return ModelCard(
+        name=loaded.bundle.name,
+        title=facts["title"],
+        digest=loaded.bundle.digest,
+        front_end=loaded.bundle.front_end.digest,
+        intended_use=facts["intended_use"],
+        ages=facts["ages"],
+        montage=facts["montage"],
+        min_duration_s=contract.min_duration_s,
+        notice=_notice(loaded),
+        card=loaded.card,
+    )
+
+
+def _notice(loaded: Loaded | None) -> str | None:
+    return DEMO_NOTICE if loaded and loaded.terms.is_demo else None
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None or np.isnan(probability) else round(probability, DECIMALS)
+
+
+def _actor(site: str, key_id: str) -> Actor:
+    if key_id:
+        return Actor(f"site-key:{key_id}", role="site", site=site, auth_method="api key")
+    return Actor("local", role="operator", site=site, auth_method="local")

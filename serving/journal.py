@@ -1,0 +1,64 @@
+"""What was answered, to whom, about which recording and by which model: one line in the ledger and one receipt each."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lineage.checkpoints import Verification
+from lineage.digest import digest_of
+from lineage.keys import platform_key
+from lineage.ledger import Actor, Edge, EntryType, Ledger, Software, Subject
+from lineage.receipts import issue, verify_receipt
+from serving.schema import Answer
+
+ENTRY_OF = {
+    "completed": EntryType.PREDICTION_ISSUED,
+    "completed_with_abstentions": EntryType.PREDICTION_ABSTAINED,
+    "not_evaluable": EntryType.PREDICTION_NOT_EVALUABLE,
+}
+
+
+class Journal:
+    """The ledger of a workspace and the platform's key, with which receipts are signed."""
+
+    def __init__(self, home: Path, software: Software | None = None):
+        self.ledger = Ledger(home / "ledger" / "ledger.db", software)
+        self._key = platform_key(home / "keys")
+
+    def record(self, answer: Answer, actor: Actor, now: datetime) -> Answer:
+        """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
+
+        The prediction's digest is that of the answer without the receipt, which is also the entry's payload.
+        """
+        prediction = Subject("prediction", answer.prediction_id, answer.digest)
+        recording = Subject("recording", answer.recording_digest[:12], answer.recording_digest)
+        subjects, edges = [prediction, recording], [Edge(prediction.digest, "analyses", recording.digest)]
+        if answer.model is not None:
+            subjects.append(Subject("model", answer.model.name, answer.model.digest))
+            edges.append(Edge(prediction.digest, "made_by", answer.model.digest))
+        entry = self.ledger.append(
+            ENTRY_OF[answer.outcome],
+            actor=actor,
+            subjects=subjects,
+            reason=answer.code or "",
+            payload=answer.statement(),
+            edges=edges,
+            now=now,
+        )
+        receipt = issue(self.ledger, entry, self._key, now)
+        return answer.model_copy(update={"receipt": json.loads(receipt.to_json())})
+
+
+def verify_answer(answer: Mapping[str, Any], public_key_pem: str | bytes) -> Verification:
+    """Check an answer as it was received, offline: its receipt is sound, and is the receipt of exactly this answer."""
+    if not answer.get("receipt"):
+        return Verification(["the answer has no receipt"], 0, "")
+    receipt = answer["receipt"]
+    found = verify_receipt(json.dumps(receipt), public_key_pem)
+    said = digest_of({name: value for name, value in answer.items() if name != "receipt"})
+    if found.ok and receipt["entry"]["payload_digest"] != said:
+        return replace(found, problems=["the receipt belongs to another answer than this one"])
+    return found

@@ -1,0 +1,180 @@
+"""What stands around the service: who may come in, with what, how large, how many at once and for how long."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.auth import SiteKey, Unauthorised
+from serving.problems import KEY, Exchange, ProblemError, exchange, write_line
+
+PRIVATE = "/v1/"
+SCOPES_FOR = {"/v1/detect": {"detect"}, "/v1/models": {"models", "detect"}}
+"""Any of these scopes opens the route: who may send recordings may read what the model is for."""
+ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SCOPES_FOR)
+"""All that is served; what the frameworks would show besides (their own pages and schemas) is not."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+UPLOAD_TYPE = "multipart/form-data"
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Authenticate = Callable[[str], Awaitable[SiteKey]]
+Observe = Callable[[Exchange, str, int, float], None]
+"""Called once for each request with (exchange, route, status, seconds)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may bring and how long it may take; `analyses` run at once, the others wait."""
+
+    upload_bytes: int = 128 * 2**20
+    concurrent: int = 16
+    timeout_s: float = 120.0
+    analyses: int = 2
+
+
+class RequestLine:
+    """Outermost: an id of our own for every request, headers for every answer, one line in the log, one count."""
+
+    def __init__(self, app: ASGIApp, observe: Observe):
+        self.app, self.observe = app, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        this = scope[KEY] = Exchange(str(uuid.uuid4()))
+        status, start_s = 0, time.monotonic()
+
+        async def with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).update({**HEADERS, "X-Request-ID": this.request_id})
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_headers)
+        finally:
+            self._note(scope, status, time.monotonic() - start_s)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        this, route = exchange(scope), scope["path"] if scope["path"] in ROUTES else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.observe(this, route, status, seconds)
+        write_line(
+            "request", request_id=this.request_id, method=method, route=route, status=status, site=this.site,
+            ms=round(seconds * 1000, 1), outcome=this.outcome, code=this.code,
+        )  # fmt: skip
+
+
+class Admission:
+    """Lets in what is served here, in a content type that is read, from a site whose key is in force."""
+
+    def __init__(self, app: ASGIApp, authenticate: Authenticate):
+        self.app, self.authenticate = app, authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _check_content_type(Headers(scope=scope))
+            if scope["path"].startswith(PRIVATE):
+                await self._admit(scope)
+            if scope["path"] not in ROUTES:
+                raise ProblemError(404, "there is nothing under this address: see /openapi.json for what there is")
+        await self.app(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> None:
+        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        enough = SCOPES_FOR.get(scope["path"], set())
+        try:
+            found = await self.authenticate(key if kind.lower() == "bearer" else "")
+        except Unauthorised as error:
+            how = "; send `Authorization: Bearer ictal_…`"
+            raise ProblemError(401, f"{error}{how}", {"WWW-Authenticate": "Bearer"}) from None
+        exchange(scope).site, exchange(scope).key_id = found.site, found.id
+        if enough and not enough & found.scopes:
+            raise ProblemError(403, f"this key may not be used for that: it lacks the scope {' or '.join(enough)}")
+
+
+class Bounds:
+    """Counts the bytes of a body whatever was announced, the requests at once, and the seconds."""
+
+    def __init__(self, app: ASGIApp, limits: Limits):
+        self.app, self.limits, self.busy = app, limits, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
+            await self.app(scope, receive, send)
+            return
+        self._check_announced(Headers(scope=scope).get("content-length", "0"))
+        if self.busy >= self.limits.concurrent:
+            raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
+        self.busy += 1
+        try:
+            await self._in_time(scope, self._counted(scope, receive), send)
+        finally:
+            self.busy -= 1
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """BentoML's own timer is never cancelled and keeps every finished request in memory until it fires."""
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.limits.timeout_s) as running:
+                await self.app(scope, receive, noted)
+        except TimeoutError:
+            if started or not running.expired():
+                raise
+            late = f"not done within {self.limits.timeout_s:g} s: send a shorter recording, or try again"
+            raise ProblemError(504, late) from None
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.limits.upload_bytes:
+                exchange(scope).refusal = self._too_large()
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _check_announced(self, content_length: str) -> None:
+        if not content_length.isdecimal():
+            raise ProblemError(400, "Content-Length has to be a number of bytes")
+        if int(content_length) > self.limits.upload_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(
+            413, f"an upload has at most {self.limits.upload_bytes} bytes: send a shorter recording, or cut it"
+        )
+
+
+def _check_content_type(headers: Headers) -> None:
+    """Pickles are refused wherever they come; a body is read in one type only."""
+    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if "pickle" in kind or (has_body and kind != UPLOAD_TYPE):
+        raise ProblemError(415, f"only {UPLOAD_TYPE} is read here", {"Accept-Post": UPLOAD_TYPE})

@@ -1,0 +1,187 @@
+"""Which model may answer for a site now: signed, approved by two people, in scope, in time, not revoked; or none."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from data.montage import ELECTRODES
+from data.recording import Recording, Segment
+from lineage.approvals import NotApproved
+from lineage.keys import platform_public_path
+from lineage.signing import SignatureInvalid, verify_bundle
+from models.analysis import analyse
+from models.bundle import BrokenBundle, Bundle, load_bundle
+from serving.store import NotInForce, Pointer, import_bundle, pointer_path, read_pointer, stored_bundle, write_pointer
+from serving.terms import Terms, revocations_folder
+
+__all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "write_pointer"]
+
+POLL_S = 1.0
+SELF_TEST_S = 60.0
+
+
+class NoApprovedModel(Exception):
+    """No model may answer; `reason` says why, for the site to read."""
+
+    def __init__(self, reason: str):
+        super().__init__(f"no approved model: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, its signed card, and the terms on which it may answer."""
+
+    bundle: Bundle
+    card: str
+    terms: Terms
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the card states in its header: title, intended use, ages, montage."""
+        stated: dict[str, Any] = yaml.safe_load(self.card.split("---")[1])
+        return stated
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the files of the workspace gave when they were last read; `stamps` tell whether they have changed."""
+
+    stamps: tuple[Any, ...]
+    loaded: Loaded | None
+    reason: str = ""
+    detail: str = ""
+
+
+class Loader:
+    """Keeps the model in force in memory; looks for changes once a second, and fails closed.
+
+    Approval, scope, expiry and revocation are checked for every answer; signatures of files whenever they change.
+    `allow_demo` accepts demo signers, in demo workspaces only. `on_change` is told of every new model, and of every
+    refusal in more detail than sites are. May be used from several threads.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        allow_demo: bool = False,
+        on_change: Callable[[Loaded | None, str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.home, self.allow_demo = home, allow_demo
+        self._on_change = on_change
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = _State((), None, "nothing has been loaded yet")
+        self._looked_s = float("-inf")
+
+    def for_site(self, site: str, now: datetime) -> Loaded:
+        """The model that may answer for this site at `now`; NoApprovedModel says why none may."""
+        state = self._current(now)
+        if state.loaded is None:
+            raise NoApprovedModel(state.reason)
+        try:
+            state.loaded.terms.check(site, now, self.allow_demo)
+        except NotApproved as error:
+            raise NoApprovedModel(error.reason) from error
+        return state.loaded
+
+    def why_not(self, now: datetime) -> str | None:
+        """Why no site at all can be served; None where at least the first site of the scope can."""
+        state = self._current(now)
+        if state.loaded is None:
+            return state.reason
+        try:
+            self._check_anywhere(state.loaded.terms, now)
+        except NotApproved as error:
+            return error.reason
+        return None
+
+    def _current(self, now: datetime) -> _State:
+        with self._lock:
+            if self._clock() - self._looked_s >= POLL_S:
+                self._look(now)
+                self._looked_s = self._clock()
+            return self._state
+
+    def _look(self, now: datetime) -> None:
+        stamps = self._stamps()
+        if stamps == self._state.stamps and self._state.loaded is not None:
+            return
+        try:
+            new = _State(stamps, self._load(now))
+        except (NotInForce, NotApproved) as error:
+            new = _State(stamps, None, error.reason)
+        except SignatureInvalid as error:
+            new = _State(stamps, None, "the model in force is not as the platform signed it", error.reason)
+        except BrokenBundle as error:
+            new = _State(stamps, None, "the model in force cannot be run by this service", str(error))
+        except Exception as error:  # whatever is wrong with the files: then no model is approved
+            new = _State(stamps, None, f"the model in force could not be loaded ({type(error).__name__})")
+        changed = (new.loaded, new.reason) != (self._state.loaded, self._state.reason)
+        self._state = new
+        if changed and self._on_change:
+            self._on_change(new.loaded, new.detail or new.reason)
+
+    def _load(self, now: datetime) -> Loaded:
+        """Nothing of a bundle is read before its approval was found to be in force and its signature to hold."""
+        terms = Terms.read(self.home)
+        self._check_anywhere(terms, now)
+        bundle, card = self._bundle(terms.pointer)
+        if not terms.approval.record.scope.covers_montage(bundle.detector.contract.montage):
+            raise NotInForce("the approval does not cover the montage that the model reads")
+        return Loaded(bundle, card, terms)
+
+    def _check_anywhere(self, terms: Terms, now: datetime) -> None:
+        terms.check(terms.any_site, now, self.allow_demo)
+
+    def _bundle(self, pointer: Pointer) -> tuple[Bundle, str]:
+        """Read from the store anew, even where only the approval changed: a stored copy may have changed as well."""
+        folder = stored_bundle(self.home, pointer.tag)
+        verify_bundle(folder, platform_public_path(self.home / "keys"))
+        bundle = load_bundle(folder)
+        if bundle.digest != pointer.bundle:
+            raise NotInForce("the store holds another bundle under the tag that is in force")
+        _try_out(bundle)
+        return bundle, (folder / "card.md").read_text()
+
+    def _stamps(self) -> tuple[Any, ...]:
+        """Path, time, size and inode of every file that decides; any change of them is looked into."""
+        keys = self.home / "keys"
+        paths = [pointer_path(self.home), keys / "people.json", platform_public_path(keys)]
+        paths += sorted(revocations_folder(self.home).glob("*.json"))
+        with suppress(NotInForce):
+            paths.append(self.home / read_pointer(self.home).approval)
+        return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> tuple[Any, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (path, None)
+    return (path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _try_out(bundle: Bundle) -> None:
+    """A new model has to give probabilities for a minute of mixed waves before it is let near a patient."""
+    contract = bundle.detector.contract
+    rate_hz, seconds = 256.0, max(SELF_TEST_S, contract.min_duration_s)
+    t = np.arange(int(seconds * rate_hz)) / rate_hz
+    waves = [30 * np.sin(2 * np.pi * (1 + k / 3) * t) + 10 * np.sin(2 * np.pi * (7 + k / 2) * t) for k in range(19)]
+    segment = Segment(0.0, np.array(waves, dtype=np.float32))
+    recording = Recording(ELECTRODES, rate_hz, (segment,), seconds, age_days=float(np.mean(contract.age_days)))
+    analysis = analyse(recording, bundle)
+    seen = analysis.trend[~np.isnan(analysis.trend)] if analysis.trend is not None else np.array([])
+    if analysis.outcome != "completed" or not len(seen) or seen.min() < 0 or seen.max() > 1:
+        raise NotInForce("the model in force failed its self-test")

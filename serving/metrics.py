@@ -1,0 +1,60 @@
+"""What the people who run the service watch: requests, their times, how recordings were answered, which model is in."""
+
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from serving.loader import Loaded
+from serving.problems import Exchange
+
+BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """Counters of one service. No site and no recording is named in them, so they may be shown to operators.
+
+    Several workers share their counts only through the folder PROMETHEUS_MULTIPROC_DIR, which has to be set before
+    Python starts; without it each worker counts for itself.
+    """
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter("ictal_requests", "Requests", ["route", "status"], registry=self.registry)
+        self._answers = Counter("ictal_answers", "Recordings answered", ["outcome", "code"], registry=self.registry)
+        self._seconds = Histogram(
+            "ictal_request_seconds", "Time to answer", ["route"], buckets=BUCKETS_S, registry=self.registry
+        )
+        self._model = Gauge(
+            "ictal_model_in_force",
+            "1 for the model in force, 0 for earlier ones",
+            ["name", "digest"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._named: set[tuple[str, str]] = set()
+
+    def observe(self, this: Exchange, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if this.outcome:
+            self._answers.labels(this.outcome, this.code).inc()
+
+    def model(self, loaded: Loaded | None) -> None:
+        """Note which model is in force now, if any."""
+        now = {(loaded.bundle.name, loaded.bundle.digest[:12])} if loaded else set()
+        self._named |= now
+        for name, digest in self._named:
+            self._model.labels(name, digest).set(float((name, digest) in now))
+
+    def text(self) -> bytes:
+        """Everything counted so far in Prometheus' text format."""
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return generate_latest(self.registry)
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)
+        return generate_latest(everyone)

@@ -1,0 +1,138 @@
+"""Every error of the service in one shape (RFC 9457), whatever part of it failed, and never with its inner workings."""
+
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.schema import Problem
+
+MEDIA_TYPE = "application/problem+json"
+LOG = logging.getLogger("ictal.serving")
+
+DETAILS = {
+    400: "the request could not be read: see /openapi.json for its form",
+    404: "there is nothing under this address: see /openapi.json for what there is",
+    405: "this address does not serve that method: see /openapi.json",
+    500: "the service failed; report `instance` to whoever runs it",
+    503: "the service cannot answer now",
+}
+
+
+class ProblemError(Exception):
+    """A request that is not served; `detail` is shown to whoever sent it."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None):
+        super().__init__(f"{status}: {detail}")
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+@dataclass
+class Exchange:
+    """What is known about one request while it is served; travels in the ASGI scope under `KEY`."""
+
+    request_id: str
+    site: str = ""
+    key_id: str = ""
+    outcome: str = ""
+    code: str = ""
+    refusal: ProblemError | None = field(default=None)
+    """Why the rest of the body was refused: known only to the reader of the body, deep inside other frameworks."""
+
+
+KEY = "ictal"
+
+
+def exchange(scope: Scope) -> Exchange:
+    found: Exchange = scope[KEY]
+    return found
+
+
+def problem_response(error: ProblemError, request_id: str) -> Response:
+    title = HTTPStatus(error.status).phrase
+    body = Problem(title=title, status=error.status, detail=error.detail, instance=f"urn:uuid:{request_id}")
+    return JSONResponse(body.model_dump(), error.status, error.headers, MEDIA_TYPE)
+
+
+class OneErrorShape:
+    """ASGI wrapper: answers of other frameworks with status 400 and above, and exceptions, become problems."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        reply = _Reply(scope, send)
+        try:
+            await self.app(scope, receive, reply.send)
+        except ProblemError as error:
+            await reply.fail(error)
+        except Exception as error:
+            write_line("failure", request_id=exchange(scope).request_id, **where(error))
+            await reply.fail(ProblemError(500, DETAILS[500]))
+
+
+class _Reply:
+    """Passes good answers on untouched and replaces bad ones; a problem is sent at most once."""
+
+    def __init__(self, scope: Scope, send: Send):
+        self.scope, self.pass_on = scope, send
+        self.started = self.replaced = False
+
+    async def send(self, message: Message) -> None:
+        if self.replaced:
+            return
+        if message["type"] == "http.response.start" and _is_foreign_error(message):
+            known = exchange(self.scope).refusal
+            await self.fail(known or ProblemError(message["status"], _detail(message["status"]), _allow(message)))
+            return
+        self.started = True
+        await self.pass_on(message)
+
+    async def fail(self, error: ProblemError) -> None:
+        if self.replaced:
+            return
+        if self.started:
+            raise error from None  # too late for another answer: the connection is cut, and the client sees that
+        self.replaced = True
+        response = problem_response(error, exchange(self.scope).request_id)
+        await response(self.scope, _nothing, self.pass_on)
+
+
+def write_line(event: str, **fields: Any) -> None:
+    """One line of JSON in the service's log; callers give it no names, no header text and no file names."""
+    LOG.info(json.dumps({"event": event, **fields}))
+
+
+def where(error: BaseException) -> dict[str, Any]:
+    """Kind and place of a failure. Its text stays out of the log: it may quote what a patient's file holds."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f"{Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    return {"error": type(error).__name__, "at": place}
+
+
+def _is_foreign_error(message: Message) -> bool:
+    kind = dict(message.get("headers", ())).get(b"content-type", b"")
+    return message["status"] >= 400 and not kind.startswith(MEDIA_TYPE.encode())
+
+
+def _detail(status: int) -> str:
+    return DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+
+
+def _allow(message: Message) -> dict[str, str]:
+    methods = [value.decode() for name, value in message.get("headers", ()) if name == b"allow"]
+    return {"Allow": ", ".join(methods)} if methods else {}
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,141 @@
+"""What the service says: one answer to one recording, and one shape for everything that went wrong."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from data.outcomes import Outcome
+from lineage.digest import Digest, digest_of
+
+BANNER = "review required: a qualified reader has to review this recording; the answer is no diagnosis"
+DEMO_NOTICE = (
+    "demonstration: the model was approved by demo signers to show the system, for demo sites only and for one day; "
+    "it is for no patient"
+)
+
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Said(BaseModel):
+    """A part of an answer: never changed once said, and finite, since JSON has no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FoundEvent(Said):
+    """One seizure that was found, in seconds from the recording's start; `confidence` is its highest probability."""
+
+    onset_s: Seconds
+    duration_s: Seconds
+    confidence: Probability | None = None
+    channels: tuple[str, ...] = ()
+
+
+class Span(Said):
+    """A stretch of the recording, in seconds from its start."""
+
+    onset_s: Seconds
+    duration_s: Seconds
+
+
+class ModelStatement(Said):
+    """Which model answered. `digest` names weights, settings, calibration and threshold together."""
+
+    name: str
+    title: str
+    digest: Digest
+    front_end: Digest
+    intended_use: str
+    card: str = "/v1/models"
+
+
+class Answer(Said):
+    """What was found in a recording, and in how much of it one could look.
+
+    `events` is None where the outcome is `not_evaluable`: "no seizure" and "not looked at" are never the same.
+    `trend_1hz` holds one seizure probability per second, None where nothing could be assessed. `coverage` is the
+    share (0–1) of the duration that was analysed. The receipt proves offline that the answer stands in the ledger.
+    """
+
+    prediction_id: str
+    outcome: Outcome
+    code: str | None = None
+    reason: str | None = None
+    banner: str = BANNER
+    notice: str | None = None
+    events: tuple[FoundEvent, ...] | None = None
+    trend_1hz: tuple[Probability | None, ...] | None = None
+    burden_min_per_h: FiniteFloat | None = None
+    burden_total_min: FiniteFloat | None = None
+    coverage: Probability = 0.0
+    analysed_s: Seconds = 0.0
+    duration_s: Seconds = 0.0
+    not_assessed: tuple[Span, ...] = ()
+    model: ModelStatement | None = None
+    recording_digest: Digest
+    receipt: dict[str, Any] | None = None
+
+    def statement(self) -> dict[str, Any]:
+        """All but the receipt, as JSON values: what the ledger keeps and the receipt vouches for."""
+        return self.model_dump(mode="json", exclude={"receipt"})
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(self.statement())
+
+
+EXAMPLE: dict[str, Any] = Answer(
+    prediction_id="019d3e6a-6f2b-7c41-9a55-0b6f0a1d2c3e",
+    outcome="completed",
+    events=(FoundEvent(onset_s=12.0, duration_s=41.0, confidence=0.93),),
+    trend_1hz=(None, 0.02, 0.03),
+    burden_min_per_h=4.1,
+    burden_total_min=0.683333,
+    coverage=0.998333,
+    analysed_s=599.0,
+    duration_s=600.0,
+    not_assessed=(Span(onset_s=0.0, duration_s=1.0),),
+    model=ModelStatement(
+        name="line_length",
+        title="Line length, the floor",
+        digest="4f" * 32,
+        front_end="7a" * 32,
+        intended_use="A yardstick for neonatal seizure detectors. Not for clinical use.",
+    ),
+    recording_digest="c0" * 32,
+    receipt={"entry": {}, "path": [], "checkpoint": {}},
+).model_dump(mode="json")
+"""The shape of an answer, with a trend cut short and an empty receipt; nobody's recording."""
+
+
+class ModelCard(Said):
+    """A model in force for the site that asks: what it is meant for, and its card in Markdown."""
+
+    name: str
+    title: str
+    digest: Digest
+    front_end: Digest
+    intended_use: str
+    ages: str
+    montage: str
+    min_duration_s: Seconds
+    notice: str | None = None
+    card: str
+
+
+class Models(Said):
+    """The models in force for a site; `reason` says why there is none."""
+
+    models: tuple[ModelCard, ...]
+    reason: str | None = None
+
+
+class Problem(Said):
+    """RFC 9457: why a request was not served. `instance` names the request in the service's log."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str

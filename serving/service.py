@@ -1,0 +1,186 @@
+"""The prediction API of a hospital site: a recording in, one answer out, at once.
+
+Run it with `python -m uvicorn --factory serving.service:app_from_environment --host 127.0.0.1`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Form, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from data.ages import parse_age
+from data.outcomes import Refusal
+from lineage.entries import Software
+from serving.desk import Desk
+from serving.limits import Admission, Bounds, Limits, RequestLine
+from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, exchange, problem_response
+from serving.schema import BANNER, EXAMPLE, Answer, Models, Problem
+from serving.store import quiet_bentoml
+
+TITLE = "Ictal prediction API"
+AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
+SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
+FIELDS = {"recording", "age", "sha256"}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status, what in {
+        400: "the request cannot be read",
+        401: "no key that is in force",
+        403: "the key lacks the scope",
+        413: "the upload is too large",
+        415: "another content type",
+        429: "too many requests at once",
+        500: "the service failed",
+        504: "not done in time",
+    }.items()
+}
+
+
+def create_app(
+    home: Path,
+    allow_demo: bool = False,
+    *,
+    limits: Limits | None = None,
+    software: Software | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> ASGIApp:
+    """The service of a workspace: BentoML's application inside our own door.
+
+    The door stands outside, so that BentoML's own errors pass through it too.
+    """
+    limits = limits or Limits()
+    desk = Desk(home, allow_demo, limits, software, clock)
+    with quiet_bentoml():
+        inner = _bento(desk, _api(desk))
+    bounded = Bounds(inner, limits)
+    return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
+
+
+def app_from_environment() -> ASGIApp:
+    """The service of the workspace ICTAL_HOME; ICTAL_ALLOW_DEMO=1 accepts demo signers, in a demo workspace.
+
+    ICTAL_COMMIT and ICTAL_LOCK name the code that runs, for the ledger.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two analyses side by side, one core each
+    _log_to_stdout()
+    names = os.environ.get("ICTAL_COMMIT", "unknown"), os.environ.get("ICTAL_LOCK", "unknown")
+    software = Software(*names, dirty=os.environ.get("ICTAL_DIRTY", "1") != "0")
+    return create_app(Path(os.environ["ICTAL_HOME"]), os.environ.get("ICTAL_ALLOW_DEMO", "0") == "1", software=software)
+
+
+def _api(desk: Desk) -> FastAPI:
+    """The routes of ours. The interactive pages are off: they would load scripts from elsewhere."""
+    api = FastAPI(title=TITLE, version="1", description=BANNER, docs_url=None, redoc_url=None)
+    api.add_exception_handler(ProblemError, _say)
+    api.add_exception_handler(RequestValidationError, _say_what_is_missing)
+    key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))
+
+    @api.post(
+        "/v1/detect",
+        dependencies=[key],
+        response_model=Answer,
+        responses={200: {"content": {"application/json": {"example": EXAMPLE}}}, **PROBLEMS},
+    )
+    async def detect(
+        request: Request,
+        recording: UploadFile,
+        age: Annotated[str | None, Form(description=AGE)] = None,
+        sha256: Annotated[str | None, Form(description=SHA256)] = None,
+    ) -> Response:
+        """One EDF, EDF+, BDF or BDF+ recording, answered at once. Also what cannot be evaluated is an answer (200)."""
+        await _check_fields(request)
+        this = exchange(request.scope)
+        answer = await desk.detect(recording.file, sha256, _age_days(age), this.site, this.key_id)
+        this.outcome, this.code = answer.outcome, answer.code or ""
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    @api.get("/v1/models", dependencies=[key], responses=PROBLEMS)
+    async def models(request: Request) -> Models:
+        """The model in force for the asking site, with its intended use and its card."""
+        return await desk.models(exchange(request.scope).site)
+
+    @api.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(desk.metrics.text(), media_type=desk.metrics.content_type)
+
+    @api.get("/", include_in_schema=False)
+    def landing() -> JSONResponse:
+        return JSONResponse({"service": TITLE, "openapi": "/openapi.json", "banner": BANNER})
+
+    return api
+
+
+def _bento(desk: Desk, api: FastAPI) -> ASGIApp:
+    """BentoML's application around the routes: life cycle, liveness and readiness are its own."""
+    import bentoml
+    from bentoml._internal.server.http.traffic import TimeoutMiddleware
+
+    class Ictal:
+        def __init__(self) -> None:
+            desk.open()
+
+        async def __is_ready__(self) -> bool:
+            why = await desk.why_not()
+            if why:
+                exchange(bentoml.Context().request.scope).refusal = ProblemError(503, f"no approved model: {why}")
+            return why is None
+
+        @bentoml.on_shutdown
+        def close(self) -> None:
+            desk.close()
+
+    quiet = {"metrics": {"enabled": False}, "logging": {"access": {"enabled": False}}}
+    service = bentoml.service(name="ictal", **quiet)(bentoml.asgi_app(api)(Ictal))
+    inner = service.to_asgi()
+    # Its timer is never cancelled and keeps every request in memory until it fires: `Bounds` has the one that counts.
+    inner.user_middleware = [m for m in inner.user_middleware if m.cls is not TimeoutMiddleware]
+    return inner
+
+
+async def _check_fields(request: Request) -> None:
+    """A second recording or a misspelt field would be left out silently, and the answer would be about something else."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    if len(names) != len(set(names)) or not set(names) <= FIELDS:
+        raise ProblemError(400, f"the form fields are {', '.join(sorted(FIELDS))}, each at most once")
+
+
+def _age_days(age: str | None) -> float | None:
+    try:
+        return parse_age(age) if age else None
+    except Refusal as refusal:
+        raise ProblemError(400, refusal.reason) from None
+
+
+def _say(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return problem_response(error, exchange(request.scope).request_id)
+
+
+def _say_what_is_missing(request: Request, error: Exception) -> Response:
+    """Names fields, never what stood in them."""
+    assert isinstance(error, RequestValidationError)
+    fields = sorted({str(fault["loc"][-1]) for fault in error.errors()})
+    detail = f"the form field {', '.join(fields)} is missing or has the wrong form"
+    if "recording" in fields:
+        detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
+    return _say(request, ProblemError(400, detail))
+
+
+def _log_to_stdout() -> None:
+    """Our own lines of JSON, and none of uvicorn's access log, which would hold addresses with their queries."""
+    log = logging.getLogger("ictal.serving")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler(sys.stdout))
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False

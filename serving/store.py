@@ -1,0 +1,135 @@
+"""Where models wait to be served: BentoML's model store, and the one signed pointer that says what is in force."""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lineage import dsse
+from lineage.digest import Digest, Manifest, canonical
+from lineage.keys import platform_key, platform_public_path
+from lineage.signing import verify_bundle
+from lineage.times import utc_text
+
+POINTER_TYPE = "application/vnd.ictal.in-force+json"
+BUNDLE = "bundle"
+"""Sub-folder of a stored model: BentoML writes a file of its own beside it, which is not part of the bundle."""
+
+
+class NotInForce(Exception):
+    """There is no pointer, or it cannot be trusted; `reason` says which."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which bundle is in force and by which approval (a path inside the workspace), signed by the platform.
+
+    It only points: a bundle without its own signature and approval is not loaded, whoever points at it.
+    """
+
+    bundle: Digest
+    tag: str
+    approval: str
+    at: str
+    key_id: str
+    signature: str = ""
+
+    def statement(self) -> bytes:
+        return canonical({name: value for name, value in asdict(self).items() if name != "signature"})
+
+
+def pointer_path(home: Path) -> Path:
+    return home / "store" / "in_force.json"
+
+
+def write_pointer(home: Path, *, bundle: Digest, tag: str, approval: Path, now: datetime) -> Pointer:
+    """Sign and put in force: services look at it every second. Replaced in one step, so nobody reads half of it.
+
+    `approval` is a file inside the workspace `home`. Rolling back is pointing at the earlier bundle again.
+    """
+    key = platform_key(home / "keys")
+    inside = approval.resolve().relative_to(home.resolve()).as_posix()
+    unsigned = Pointer(bundle, tag, inside, utc_text(now), dsse.key_id(key.public_key()))
+    pointer = replace(unsigned, signature=dsse.sign(key, POINTER_TYPE, unsigned.statement()))
+    path = pointer_path(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.write_text(json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n")
+    unfinished.replace(path)
+    return pointer
+
+
+def read_pointer(home: Path) -> Pointer:
+    """What is in force; NotInForce where nothing is, or where the platform did not sign it."""
+    path = pointer_path(home)
+    if not path.exists():
+        raise NotInForce("no model has been put in force yet")
+    try:
+        pointer = Pointer(**json.loads(path.read_text()))
+        key = dsse.read_pem(platform_public_path(home / "keys").read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise NotInForce("the pointer to the model in force, or the platform's public key, cannot be read") from error
+    if not dsse.verifies(key, POINTER_TYPE, pointer.statement(), pointer.signature):
+        raise NotInForce("the pointer to the model in force is not signed by this platform")
+    if not (home / pointer.approval).resolve().is_relative_to(home.resolve()):
+        raise NotInForce("the pointer names an approval outside the workspace")
+    return pointer
+
+
+def import_bundle(home: Path, folder: Path) -> str:
+    """Put a signed bundle into the workspace's BentoML store, under a tag made of its digest; returns the tag.
+
+    Importing it again changes nothing. Refuses (SignatureInvalid) a bundle, or a stored copy, that is not as it was
+    signed. Being in the store approves of nothing.
+    """
+    verify_bundle(folder, platform_public_path(home / "keys"))
+    digest = Manifest.read(folder / "manifest.json").digest
+    tag = f"{json.loads((folder / 'bundle.json').read_text())['detector']}:{digest[:40]}"
+    try:
+        verify_bundle(stored_bundle(home, tag), platform_public_path(home / "keys"))
+    except NotInForce:
+        models, store = _bentoml(home)
+        with models.create(tag, labels={"bundle": digest[:40]}, _model_store=store) as made:
+            shutil.copytree(folder, made.path_of(BUNDLE))
+    return tag
+
+
+def stored_bundle(home: Path, tag: str) -> Path:
+    """The folder of a stored bundle; NotInForce where the store has none."""
+    models, store = _bentoml(home)
+    from bentoml.exceptions import NotFound
+
+    try:
+        return Path(models.get(tag, _model_store=store).path_of(BUNDLE))
+    except NotFound as error:
+        raise NotInForce("the model in force is not in the store: import it again") from error
+
+
+@contextmanager
+def quiet_bentoml() -> Iterator[None]:
+    """Import BentoML in here: without usage reports, which only the spelling `True` switches off, and without its
+    warnings about functions of other libraries that it uses itself."""
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _bentoml(home: Path) -> tuple[Any, Any]:
+    """BentoML's `models` (about 1 s) and the store of this workspace, whatever BENTOML_HOME says."""
+    with quiet_bentoml():
+        import bentoml.models
+        from bentoml._internal.models import ModelStore
+    folder = home / "bentoml" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    return bentoml.models, ModelStore(folder)

@@ -1,0 +1,184 @@
+"""Who may go on: a verdict on every recording, by name, with every reason in plain words.
+
+One bad recording is put aside and the rest goes on; a defect of the whole cohort blocks all of it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from data.outcomes import Refusal
+from lineage.digest import Digest, digest_of
+from validation.checks.annotations import AnnotationLimits, annotation_suite
+from validation.checks.cohort import CohortLimits, cohort_suites, cohort_tables
+from validation.checks.eeg import EegLimits, channel_suite, recording_suite, recordings_table
+from validation.checks.suites import Failure, Severity, Suite, SuiteResult, plain, run
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit of every suite; they change verdicts, so they belong in `params.yaml` and in the record."""
+
+    eeg: EegLimits = field(default_factory=EegLimits)
+    annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
+    cohort: CohortLimits = field(default_factory=CohortLimits)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a recording was put aside (`critical`) or what to look at (`warning`).
+
+    `code` is an outcome code of `data.outcomes` where one fits; `channel` is empty when the recording is meant.
+    """
+
+    code: str
+    expectation: str
+    channel: str
+    value: Any
+    limit: str
+    sentence: str
+    severity: Severity = "critical"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one recording. An accepted one may still carry warnings as reasons."""
+
+    recording: str
+    outcome: Literal["accepted", "quarantined"]
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """One run of all checks: verdicts by name, what speaks against the cohort as a whole, and the raw results.
+
+    `blocked` stops everything, `remarks` are warnings about sites; `left_out` names suites that had no table.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    blocked: tuple[Reason, ...]
+    remarks: tuple[Reason, ...]
+    results: tuple[SuiteResult, ...]
+    left_out: tuple[str, ...]
+    limits: Limits
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        return tuple(v.recording for v in self.verdicts if v.outcome == "accepted")
+
+    @property
+    def quarantined(self) -> tuple[Verdict, ...]:
+        return tuple(v for v in self.verdicts if v.outcome == "quarantined")
+
+    @property
+    def passed(self) -> bool:
+        """Whether anything may go on: no defect of the whole cohort, and at least one recording accepted."""
+        return not self.blocked and bool(self.accepted)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record: verdicts, limits, and the raw Great Expectations results with their SHA-256."""
+        suites = [{"name": r.suite.name, "sha256": r.digest, "raw": r.raw} for r in self.results]
+        own = {"verdicts": self.verdicts, "blocked": self.blocked, "remarks": self.remarks}
+        record = {key: [asdict(item) for item in items] for key, items in own.items()}
+        rest = {"left_out": self.left_out, "limits": asdict(self.limits), "suites": suites}
+        return dict(plain({"schema": "ictal.checks/1", **record, **rest}))
+
+    def write(self, path: Path) -> Digest:
+        """Write the record as JSON and give the digest of its content (`lineage.digest.digest_of`)."""
+        record = self.to_json()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        return digest_of(record)
+
+
+def check_recordings(facts: pd.DataFrame, **tables: Any) -> list[Verdict]:
+    """The verdicts of `inspect`, in order of the recordings' names."""
+    return list(inspect(facts, **tables).verdicts)
+
+
+def inspect(
+    facts: pd.DataFrame,
+    *,
+    refusals: Mapping[str, Refusal] | None = None,
+    events: pd.DataFrame | None = None,
+    cohort: pd.DataFrame | None = None,
+    folds: Mapping[str, int] | None = None,
+    expected: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> CheckRun:
+    """Run every suite that has a table.
+
+    `facts` are rows of `data.quality.channel_facts` of all recordings that could be read, `refusals` the others by
+    name; `events` from `annotations.events_table` or `events_as_written`; `cohort` has `cohort.COLUMNS`; `folds` says
+    in which fold a recording is tested. A recording that is `expected` or in the cohort, and was neither read nor
+    refused, is quarantined too: nothing goes on unseen.
+    """
+    limits = limits or Limits()
+    named = list(zip(suites(limits), tables(facts, events, cohort, folds, limits), strict=True))
+    results = [run(suite, table) for suite, table in named if table is not None]
+    reasons = [(_about(f), _reason(f)) for r in results for f in r.failures]
+    seen = set(facts["recording"]) if len(facts) else set()
+    names = seen | set(refusals or ()) | set(expected) | (set(cohort["recording"]) if cohort is not None else set())
+    unread = _unread(names - seen, refusals or {}) | {n: _refused(r) for n, r in (refusals or {}).items()}
+    about_all = [reason for name, reason in reasons if name == ""]
+    return CheckRun(
+        tuple(_verdict(n, [*unread.get(n, ()), *(r for about, r in reasons if about == n)]) for n in sorted(names)),
+        tuple(r for r in about_all if r.severity == "critical"),
+        tuple(r for r in about_all if r.severity == "warning"),
+        tuple(results),
+        tuple(suite.name for suite, table in named if table is None),
+        limits,
+    )
+
+
+def suites(limits: Limits) -> list[Suite]:
+    """Every suite there is, in the order in which they run."""
+    signal = [channel_suite(limits.eeg), recording_suite(limits.eeg), annotation_suite(limits.annotations)]
+    return signal + list(cohort_suites(limits.cohort).values())
+
+
+def tables(
+    facts: pd.DataFrame,
+    events: pd.DataFrame | None,
+    cohort: pd.DataFrame | None,
+    folds: Mapping[str, int] | None,
+    limits: Limits,
+) -> list[pd.DataFrame | None]:
+    """The table of each suite, in the order of `suites`; None where it is wanting."""
+    read = facts if len(facts) else None
+    by_recording = None if read is None else recordings_table(read, limits.eeg)
+    of_cohort = None if cohort is None else cohort_tables(cohort, folds)
+    return [read, by_recording, events, *(getattr(of_cohort, name, None) for name in cohort_suites(limits.cohort))]
+
+
+def _about(failure: Failure) -> str:
+    """The recording that a failure is about; empty for sites and the whole cohort."""
+    return str(failure.row.get("recording", ""))
+
+
+def _reason(failure: Failure) -> Reason:
+    rule = failure.expectation
+    channel = str(failure.row.get("channel", ""))
+    return Reason(rule.code, rule.key, channel, plain(failure.value), rule.limit, failure.sentence, rule.severity)
+
+
+def _unread(names: set[str], refusals: Mapping[str, Refusal]) -> dict[str, list[Reason]]:
+    sentence = "No EEG of this recording was measured: it was not read, or it holds no EEG channel."
+    reason = Reason("no_signal", "read", "", None, "read", sentence)
+    return {name: [reason] for name in names if name not in refusals}
+
+
+def _refused(refusal: Refusal) -> list[Reason]:
+    sentence = refusal.reason[:1].upper() + refusal.reason[1:]
+    return [Reason(refusal.code, "read", "", None, "readable", sentence)]
+
+
+def _verdict(name: str, reasons: list[Reason]) -> Verdict:
+    critical = any(r.severity == "critical" for r in reasons)
+    ordered = sorted(reasons, key=lambda r: r.severity != "critical")
+    return Verdict(name, "quarantined" if critical else "accepted", tuple(ordered))

@@ -1,0 +1,89 @@
+"""How Ictal draws: one quiet style for all charts, colours that colour-blind readers can tell apart, same bytes always."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import escape
+
+from lineage.digest import sha256_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, QUIET, GRID = "#1d2733", "#5a6673", "#d9dee4"
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BROWN, GREY = (
+    "#0b5c9e", "#c05a00", "#00775a", "#b3261e", "#7b4397", "#2f8fc4", "#7a5230", "#6b7683",
+)  # fmt: skip
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, BROWN, SKY, RED, GREY)
+"""Line and site colours, in order of use (after Okabe & Ito, darkened to a contrast of 3:1 or more on white)."""
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.edgecolor": QUIET, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": QUIET, "ytick.color": QUIET, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.6, "legend.frameon": False,
+    "legend.fontsize": 8, "svg.fonttype": "none", "svg.hashsalt": "ictal", "lines.linewidth": 1.6,
+}  # fmt: skip
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@contextmanager
+def canvas(width: float = 8.0, height: float = 3.4, **grid: Any) -> "Iterator[tuple[Figure, Any]]":
+    """A figure of `width` × `height` inches and its axes (`grid` as for `Figure.subplots`), in the house style.
+
+    Draw inside the `with`; no global state of Matplotlib outlives it.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(**grid)
+
+
+def legend_below(axes: "Axes", columns: int = 3) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=columns, borderaxespad=0)
+
+
+def svg_text(figure: "Figure", alt: str) -> str:
+    """The figure as an `<svg>` element without prolog, dates or loose ids, described by `alt`."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
+    return _described(_own_ids(_only_svg(buffer.getvalue())), alt)
+
+
+def _only_svg(text: str) -> str:
+    body = text[text.index("<svg") :]
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    # the house sheet sets these two; a style element inside the page would reach beyond its drawing
+    return re.sub(r"\s*<style type=\"text/css\">.*?</style>", "", body, flags=re.DOTALL)
+
+
+def _own_ids(svg: str) -> str:
+    """Keep the ids that the drawing refers to, under a prefix of its own; drop the rest, which collide on a page."""
+    prefix = "f" + sha256_bytes(svg.encode())[:8]
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^\")]+)", svg))
+
+    def renamed(match: re.Match[str]) -> str:
+        return f' id="{prefix}-{match[1]}"' if match[1] in used else ""
+
+    svg = re.sub(r'\sid="([^"]+)"', renamed, svg)
+    return re.sub(r'(url\(#|href="#)([^")]+)', rf"\g<1>{prefix}-\g<2>", svg)
+
+
+def _described(svg: str, alt: str) -> str:
+    tag = svg[: svg.index(">")]
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', tag).groups()  # type: ignore[union-attr]
+    head = (
+        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {height}" '
+        f'style="max-width:{float(width) * 4 / 3:.0f}px" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    )
+    return head + svg[svg.index(">") :].strip()
