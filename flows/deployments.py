@@ -30,7 +30,7 @@ def deploy_retraining(pool: str = POOL, every: timedelta | None = None, cron: st
     if not os.environ.get("PREFECT_API_URL"):
         raise Refused("PREFECT_API_URL is not set: a schedule needs a Prefect server, see `flows/deployments.py`")
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import EntrypointType
+    from prefect.deployments.runner import EntrypointType, RunnerDeployment
 
     from flows.retrain import retrain
 
@@ -45,6 +45,7 @@ def deploy_retraining(pool: str = POOL, every: timedelta | None = None, cron: st
         job_variables={"working_dir": str(ROOT), "env": _environment()},
         **when,
     )
+    assert isinstance(deployment, RunnerDeployment)
     deployment.apply()
     return f"retrain/{NAME}"
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from data.readers.edf import read_edf, write_edf
+from data.readers.edf_header import read_header
 from data.recording import Recording
 from tests.edf_bytes import File, eeg, notes, read, refused
 
@@ -91,6 +92,21 @@ def test_an_unreadable_file_is_an_error_that_does_not_name_it(tmp_path: Path) ->
 )  # fmt: skip
 def test_garbage_in_a_header_is_refused(tmp_path: Path, at: int, change: bytes) -> None:
     assert refused(tmp_path, File([eeg("Fp1")], changes={at: change})).code in ("corrupt", "no_signal")
+
+
+def test_numbers_of_samples_that_make_no_record_are_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, File([eeg("Fp1")], changes={256 + 216: b"0       "})).code == "no_signal"
+    below_zero = File([eeg("Fp1"), eeg("ECG")], announced=-1, changes={256 + 2 * 216 + 8: b"-1      "})
+    assert refused(tmp_path, below_zero).code == "corrupt"
+
+
+def test_a_parsed_header_holds_no_free_text_about_the_patient(tmp_path: Path) -> None:
+    file = File([eeg("Fp1")], patient=b"1 F 28-FEB-2020 Smith", recording="Smith", changes={256 + 16: b"Smith's cap"})
+    (tmp_path / "a.edf").write_bytes(file.to_bytes())
+    with open(tmp_path / "a.edf", "rb") as opened:
+        header = read_header(opened)
+    assert "Smith" not in repr(vars(header))
+    assert header.age_days == 3.0
 
 
 @settings(max_examples=60, deadline=None)

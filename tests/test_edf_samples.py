@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.edf_bytes import File, Signal, eeg, read, refused
+from tests.edf_bytes import File, Signal, eeg, notes, read, refused
 
 UNITS = [
     (b"uV", 1.0), (b"UV", 1.0), (b"\xc2\xb5V", 1.0), (b"\xb5V", 1.0), (b"\xce\xbcV", 1.0), (b"\xe6V", 1.0),
@@ -66,6 +66,49 @@ def test_an_inverted_physical_range_turns_the_signal_over(tmp_path: Path) -> Non
 def test_an_empty_range_is_corrupt_in_an_eeg_channel_only(tmp_path: Path, fields: dict[str, tuple[str, str]]) -> None:
     assert refused(tmp_path, File([replace(eeg("Fp1"), **fields)])).code == "corrupt"  # type: ignore[arg-type]
     assert read(tmp_path, File([eeg("Fp1"), replace(eeg("Pulse"), **fields)])).channels == ("Fp1",)  # type: ignore[arg-type]
+
+
+def test_numbers_with_a_decimal_comma_are_calibrated(tmp_path: Path) -> None:
+    with_point, with_comma = eeg("Fp1"), eeg("Fp1", physical=("-3276,8", "3276,7"))
+    a, b = (read(tmp_path, File([s], record_s=t)) for s, t in ((with_point, "1.28"), (with_comma, "1,28")))
+    assert a.rate_hz == b.rate_hz == 200.0
+    np.testing.assert_array_equal(a.segments[0].signal, b.segments[0].signal)
+
+
+@pytest.mark.parametrize("limits", [("-32768.0", "32767.0"), ("-32_768", "32_767"), ("-32768", "nan")])
+def test_limits_that_are_no_whole_numbers_are_refused_and_never_read_uncalibrated(
+    tmp_path: Path, limits: tuple[str, str]
+) -> None:
+    assert refused(tmp_path, File([eeg("Fp1", limits=limits)])).code == "corrupt"
+
+
+def test_fields_padded_with_nul_are_read(tmp_path: Path) -> None:
+    whole = File([eeg("Fp1", 2), notes(["+0", "+5"])], reserved="EDF+D").to_bytes()
+    head, body = whole[:768], whole[768:]
+    padded = read(tmp_path, head.replace(b"  ", b"\0\0") + body)
+    assert (padded.channels, padded.gaps) == (("Fp1",), ((1.0, 4.0),))
+    np.testing.assert_array_equal(padded.segments[0].signal, read(tmp_path, whole).segments[0].signal)
+
+
+def test_a_refusal_repeats_nothing_that_stands_in_the_header(tmp_path: Path) -> None:
+    refusal = refused(tmp_path, File([eeg("Fp1")], changes={256 + 216: b"Smith   "}))
+    assert "Smith" not in str(refusal)
+    assert refusal.__context__ is None or refusal.__suppress_context__
+
+
+@pytest.mark.parametrize("bdf", [False, True])
+def test_a_recording_read_in_many_chunks_is_the_same_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bdf: bool
+) -> None:
+    times = notes([f"+{t}" for t in (0, 1, 2, 7, 8)], {4: b"+7.5\x151\x14sz\x14\0"})
+    file = File([eeg("Fp1", 5), times, eeg("Fp2", 5, seed=1)], reserved="EDF+D", bdf=bdf)
+    whole = read(tmp_path, file)
+    monkeypatch.setattr("data.readers.edf.CHUNK_BYTES", 3200)  # chunks of 2, 2 and 1 records
+    parts = read(tmp_path, file)
+    assert (whole.gaps, whole.annotations, whole.digest) == (parts.gaps, parts.annotations, parts.digest)
+    assert whole.gaps == ((3.0, 4.0),) and whole.annotations is not None
+    for one, other in zip(whole.segments, parts.segments, strict=True):
+        np.testing.assert_array_equal(one.signal, other.signal)
 
 
 def test_24_bit_samples_are_exact(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """EEG recordings from EDF, EDF+, BDF and BDF+ files: true times, microvolts, and a typed refusal for all else."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +14,7 @@ from data.montage import is_eeg, measured_between
 from data.outcomes import Refusal
 from data.quality import check_amplitude, check_rate
 from data.readers.edf_header import Header, read_header
-from data.readers.edf_samples import calibration, read_records
+from data.readers.edf_samples import bytes_of_records, decoded, unit_uv
 from data.readers.edf_times import Stretch, marked_seizures, record_onsets, stretches
 from data.readers.edf_writer import write_edf
 from data.recording import Recording, Segment
@@ -20,6 +22,17 @@ from data.recording import Recording, Segment
 __all__ = ["read_duration_s", "read_edf", "write_edf"]
 
 MAX_HOURS = 48.0
+CHUNK_BYTES = 8 << 20
+
+
+@dataclass
+class Body:
+    """What stands behind the header: signal in µV, annotation bytes record by record, digest of the whole file."""
+
+    signal: np.ndarray
+    first_tals: list[bytes] = field(default_factory=list)
+    tals: list[bytes] = field(default_factory=list)
+    digest: str = ""
 
 
 def read_edf(
@@ -39,8 +52,8 @@ def read_edf(
         records = header.whole_records()
         picked, rate_hz = _eeg_signals(header)
         _check_length(records * header.record_s, max_hours)
-        factors = [calibration(header.signals[i]) for i in picked]
-        body = read_records(file, header, records, picked, factors)
+        units_uv = [unit_uv(header.signals[i]) for i in picked]
+        body = _read_records(file, header, records, picked, units_uv)
     samples = header.signals[picked[0]].samples
     joined = _joined(header, body.first_tals, records, samples / rate_hz, 0.5 / rate_hz)
     segments = _segments(joined, body.signal, samples)
@@ -113,6 +126,32 @@ def _check_length(seconds: float, max_hours: float) -> None:
             "unsupported_format",
             f"the recording lasts {seconds / 3600:.1f} h, at most {max_hours:g} h are read at once: split it",
         )
+
+
+def _read_records(file: BinaryIO, header: Header, records: int, picked: list[int], units_uv: list[float]) -> Body:
+    """One pass over the file, in chunks that stay in cache: samples in µV, annotations and the digest of all."""
+    noted = [i for i, s in enumerate(header.signals) if s.is_annotation]
+    samples = header.signals[picked[0]].samples
+    body = Body(np.empty((len(picked), records * samples), dtype=np.float32))
+    file.seek(0)
+    seen = hashlib.sha256(file.read(header.header_bytes))
+    step = max(1, CHUNK_BYTES // header.record_bytes)
+    for at in range(0, records, step):
+        count = min(step, records - at)
+        raw = file.read(count * header.record_bytes)
+        seen.update(raw)
+        if len(raw) < count * header.record_bytes:
+            raise Refusal("truncated", f"the file ended while it was read, in data record {at}: transfer it again")
+        signals = decoded(header.columns, header.bytes_per_sample, raw, count)
+        for row, (i, unit) in enumerate(zip(picked, units_uv, strict=True)):
+            body.signal[row, at * samples : (at + count) * samples] = signals[i].data * unit
+        for order, i in enumerate(noted):
+            blocks = bytes_of_records(signals[i], count)
+            body.tals += blocks
+            body.first_tals += blocks if order == 0 else []
+    seen.update(file.read())
+    body.digest = seen.hexdigest()
+    return body
 
 
 def _joined(

@@ -2,18 +2,16 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite, nan
 from typing import BinaryIO
 
 from data.outcomes import Refusal
+from data.readers.edf_samples import FIXED_BYTES, SignalHeader, for_edfio, signal_headers, text
 
-FIXED_BYTES = 256
-_SIGNAL_FIELDS = (
-    ("label", 16), ("transducer", 80), ("dimension", 8), ("physical_min", 8), ("physical_max", 8),
-    ("digital_min", 8), ("digital_max", 8), ("prefilter", 80), ("samples", 8), ("reserved", 32),
-)  # fmt: skip
+__all__ = ["FIXED_BYTES", "Header", "read_header"]
+
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # Zero dates of software (Delphi, Excel, Mac OS, Unix) and EDF+'s own "not known" (2.1.3.3) are nobody's birthday.
 _UNKNOWN_DATES = {date(1899, 12, 30), date(1899, 12, 31), date(1900, 1, 1), date(1904, 1, 1), date(1970, 1, 1),
@@ -22,25 +20,11 @@ _OLDEST_YEARS = 120
 
 
 @dataclass(frozen=True)
-class SignalHeader:
-    """One signal as announced. Ranges may be NaN here: they are judged only for signals that are used."""
-
-    label: str
-    dimension: bytes
-    physical: tuple[float, float]
-    digital: tuple[float, float]
-    samples: int
-
-    @property
-    def is_annotation(self) -> bool:
-        return self.label in ("EDF Annotations", "BDF Annotations")
-
-
-@dataclass(frozen=True)
 class Header:
     """The header without what identifies the patient: of the dates only the age in days is kept.
 
-    `records` is the number of data records announced; −1 stands for a recording that was never closed.
+    `records` is the number of data records announced; −1 stands for a recording that was never closed. `columns` are
+    the signals' own headers as edfio takes them.
     """
 
     bytes_per_sample: int
@@ -50,6 +34,7 @@ class Header:
     record_s: float
     signals: tuple[SignalHeader, ...]
     file_bytes: int
+    columns: bytes = field(repr=False)
     age_days: float | None = None
 
     @property
@@ -104,19 +89,12 @@ def read_header(file: BinaryIO) -> Header:
     expected = FIXED_BYTES * (signals + 1)
     _require(header_bytes == expected, "corrupt", f"the header gives its size as {header_bytes}, expected {expected}")
     _require(size >= expected, "truncated", f"the file has {size} bytes, its header alone needs {expected}")
-    parsed = _signal_headers(file.read(expected - FIXED_BYTES), signals)
+    columns = for_edfio(file.read(expected - FIXED_BYTES), signals)
+    parsed = signal_headers(columns, bytes_per_sample)
     _require(any(not s.is_annotation for s in parsed), "no_signal", "the file holds annotations and no signal")
     reserved = text(fixed[192:236])
     age_days = _age_days(text(fixed[8:88]), text(fixed[88:168]), text(fixed[168:176]))
-    return Header(bytes_per_sample, expected, reserved, records, record_s, parsed, size, age_days)
-
-
-def text(field: bytes) -> str:
-    """A header field as people typed it: ASCII by the standard, UTF-8 or Latin-1 in real files."""
-    try:
-        return field.decode("utf-8").strip(" \0")
-    except UnicodeDecodeError:
-        return field.decode("latin-1").strip(" \0")
+    return Header(bytes_per_sample, expected, reserved, records, record_s, parsed, size, columns, age_days)
 
 
 def _bytes_per_sample(fixed: bytes) -> int:
@@ -130,30 +108,6 @@ def _bytes_per_sample(fixed: bytes) -> int:
     if fixed[:8].strip(b" \0") == b"0":
         return 2
     raise Refusal("unsupported_format", "the file is neither EDF nor BDF: export the recording as EDF+")
-
-
-def _signal_headers(block: bytes, count: int) -> tuple[SignalHeader, ...]:
-    columns: dict[str, list[bytes]] = {}
-    start = 0
-    for name, width in _SIGNAL_FIELDS:
-        columns[name] = [block[start + i * width : start + (i + 1) * width] for i in range(count)]
-        start += width * count
-    return tuple(
-        SignalHeader(
-            text(columns["label"][i]),
-            columns["dimension"][i].strip(b" \0"),
-            (_number(columns["physical_min"][i]), _number(columns["physical_max"][i])),
-            (_number(columns["digital_min"][i]), _number(columns["digital_max"][i])),
-            _samples(columns["samples"][i]),
-        )
-        for i in range(count)
-    )
-
-
-def _samples(field: bytes) -> int:
-    samples = _whole(field, "number of samples in a data record")
-    _require(samples >= 0, "corrupt", f"the header announces {samples} samples in a data record")
-    return samples
 
 
 def _whole(field: bytes, meaning: str) -> int:

@@ -87,7 +87,7 @@ def _cohort_row(cohort: Cohort, entry: Entry) -> dict[str, Any]:
         "person": entry.person,
         "site": entry.site,
         "age_days": entry.age_days,
-        "sex": entry.sex,
+        "sex": entry.sex.upper(),
         "hours": hours,
         "seizures": seizures,
         "digest": sha256_file(entry.path),
