@@ -1,6 +1,5 @@
 """Is it still true? Each site's later recordings against its earlier ones, patient by patient."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +8,23 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from data.cohorts.bids import Entry
-from data.readers.edf import read_edf
 from flows import engine, records
 from flows.parallel import over
 from flows.stages.files import accepted, write_json
+from flows.watching import features_of_recording
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from monitoring.causes import named
 from monitoring.drift import DriftReport, DriftSettings, compare_sites
-from monitoring.features import FEATURES, Observed, patient_features
+from monitoring.features import FEATURES
 from monitoring.report import summary_page
 from monitoring.showing import site_pages
 from validation.pages import write_page
 
 SIGNAL = tuple(name for name, feature in FEATURES.items() if feature.group != "answers")
 """Watched here: the signal. Answers of two periods can be compared once one model has answered in both."""
-
-
-@dataclass(frozen=True)
-class _Work:
-    entry: Entry
-    facts: pd.DataFrame
 
 
 @flow(name="watch")
@@ -54,10 +46,10 @@ def features_of(home: str, period: str) -> pd.DataFrame:
     """One row per patient of a period, from the front end that the detectors read."""
     workspace = open_workspace(Path(home))
     facts = pd.read_parquet(workspace.interim / "checks" / "facts.parquet")
-    work = [_Work(e, facts[facts["recording"] == e.name]) for e in accepted(workspace, period)]
+    work = [(e, facts[facts["recording"] == e.name]) for e in accepted(workspace, period)]
     if not work:
         raise Refused(f"there is no accepted recording of the period {period!r}: nothing to compare")
-    rows = over(_features, work, f"features of {period}", engine.shown())
+    rows = over(features_of_recording, work, f"features of {period}", engine.shown())
     return pd.concat(rows, ignore_index=True)
 
 
@@ -84,13 +76,6 @@ def watch_sites() -> dict[str, Any]:
         f"{s['site']}: {s['state']}" + (f": {', '.join(s['causes'])}" if s["causes"] else "") for s in found["sites"]
     ]
     return {**found, "text": "\n".join([*lines, f"page: {workspace.reports / 'drift' / 'index.html'}"])}
-
-
-def _features(work: _Work) -> pd.DataFrame:
-    entry = work.entry
-    recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
-    seen = Observed(recording, entry.patient, entry.site, entry.period, line_hz=entry.line_hz or 50.0, facts=work.facts)
-    return patient_features([seen])
 
 
 def _in_values(report: DriftReport) -> dict[str, Any]:
