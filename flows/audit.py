@@ -13,7 +13,7 @@ from lineage.keys import platform_public_path
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 
-SHOWN_RECORDINGS = 3
+SHOWN_RECORDINGS = 2
 
 
 def verify_ledger() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def why(subject: str) -> dict[str, Any]:
     bytes_ = _raw_bytes(workspace, steps)
     start = node(ledger, digest)
     signers = _signers(ledger, [digest, *(s.node.digest for s in steps)])
-    lines = [f"{start.kind} {start.label}  {digest[:12]}", *_lines(steps, bytes_), *signers]
+    lines = [f"{start.kind} {start.label}  {digest[:12]}", *_lines(digest, steps, bytes_), *signers]
     return {
         "subject": {"digest": digest, "kind": start.kind, "label": start.label},
         "steps": [
@@ -79,28 +79,38 @@ def _raw_bytes(workspace: Workspace, steps: list[Step]) -> dict[str, str]:
 
 
 def _state_of(path: Path | None, root: Path) -> str:
-    return f"matches {path.relative_to(root)}" if path else "not in this workspace"
+    return f"matches {path.relative_to(root)}" if path else "NOT FOUND: no file here has these bytes"
 
 
-def _lines(steps: list[Step], bytes_: dict[str, str]) -> list[str]:
-    """The walk as an indented list; of many recordings of a dataset only the first are named."""
-    lines, seen = [], {"recording": 0}
+def _lines(start: str, steps: list[Step], bytes_: dict[str, str]) -> list[str]:
+    """The walk as a tree: everything under what it hangs on, each thing opened once, many recordings only counted."""
+    hanging: dict[str, list[Step]] = {}
     for step in steps:
-        if step.node.kind == "recording":
-            seen["recording"] += 1
-            if seen["recording"] > SHOWN_RECORDINGS:
-                continue
-        state = f"  bytes: {bytes_[step.node.digest]}" if step.node.digest in bytes_ else ""
-        lines.append(
-            f"{'  ' * step.depth}{step.relation} {step.node.kind} {step.node.label}  {step.node.digest[:12]}{state}"
-        )
-    hidden = seen["recording"] - SHOWN_RECORDINGS
-    if hidden > 0:
-        sound = sum(state.startswith("matches") for state in bytes_.values())
-        lines.append(
-            f"  … and {hidden} more recordings; bytes of {sound} of {len(bytes_)} on disk match what was registered"
-        )
+        hanging.setdefault(step.at, []).append(step)
+    lines: list[str] = []
+    opened: set[str] = set()
+
+    def write(digest: str, depth: int) -> None:
+        opened.add(digest)
+        recordings = [s for s in hanging.get(digest, []) if s.node.kind == "recording"]
+        others = [s for s in hanging.get(digest, []) if s.node.kind != "recording"]
+        for step in [*others, *recordings[:SHOWN_RECORDINGS]]:
+            lines.append(_line(step, depth, bytes_))
+            if step.node.digest not in opened:
+                write(step.node.digest, depth + 1)
+        if len(recordings) > SHOWN_RECORDINGS:
+            sound = sum(bytes_[s.node.digest].startswith("matches") for s in recordings)
+            lines.append(
+                f"{'  ' * depth}… {len(recordings)} recordings in all, bytes of {sound} match what was registered"
+            )
+
+    write(start, 1)
     return lines
+
+
+def _line(step: Step, depth: int, bytes_: dict[str, str]) -> str:
+    state = f"  ({bytes_[step.node.digest]})" if step.node.digest in bytes_ else ""
+    return f"{'  ' * depth}{step.relation} {step.node.kind} {step.node.label}  {step.node.digest[:12]}{state}"
 
 
 def _signers(ledger: Ledger, digests: list[str]) -> list[str]:

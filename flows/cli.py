@@ -20,7 +20,9 @@ app = typer.Typer(
 cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
 audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
 key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call the prediction API.")
+person_app = typer.Typer(no_args_is_help=True, help="People who may sign approvals.")
 app.add_typer(cohort_app, name="cohort")
+app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
 
@@ -174,6 +176,21 @@ def approve(
     show(result, as_json, result.pop("text"))
 
 
+@app.command(epilog="Example: ictal revoke 3f2a --as reviewer-1 --reason 'missed seizures at two sites'")
+def revoke(
+    candidate: Annotated[str, typer.Argument(help="Digest of the candidate, or its beginning.")],
+    person: Annotated[str, typer.Option("--as", help="Who takes it back.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """Take an approved model back; running services stop answering with it within seconds."""
+    from flows.promote import revoke_model
+
+    passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
+    result = revoke_model(candidate, person, passphrase, reason)
+    show(result, as_json, result.pop("text"))
+
+
 @app.command(epilog="Example: ictal serve --port 8000")
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
@@ -213,6 +230,21 @@ def audit_why(
     from flows.audit import why
 
     result = why(subject)
+    show(result, as_json, result.pop("text"))
+
+
+@person_app.command("add", epilog="Example: ictal person add reviewer-1 --name 'A. Reviewer' --role neurophysiologist")
+def person_add(
+    id: Annotated[str, typer.Argument(help="Short id, as in reviewer-1.")],
+    name: Annotated[str, typer.Option(help="Printed name, as it stands under signatures.")],
+    role: Annotated[str, typer.Option(help="What they are here.")],
+    as_json: Json = False,
+) -> None:
+    """Register somebody who may sign; they choose their passphrase now, and nobody can read it later."""
+    from flows.promote import add_person
+
+    passphrase = typer.prompt(f"Passphrase of {id}", hide_input=True, confirmation_prompt=True)
+    result = add_person(id, name, role, passphrase)
     show(result, as_json, result.pop("text"))
 
 

@@ -13,16 +13,18 @@ from flows import records
 from flows.engine import run_flow
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
-from lineage.approvals import Approval, ApprovalRecord, Deviation, Lifecycle, Scope, sign
+from lineage.approvals import Approval, ApprovalRecord, Deviation, Lifecycle, Scope, revoke, sign
 from lineage.digest import digest_of, sha256_file
-from lineage.keys import People, create_platform_key
+from lineage.keys import People, create_person, create_platform_key
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import load_bundle
 from serving.store import import_bundle, write_pointer
+from serving.terms import revocations_folder
 
+TWO_COMPONENTS = "key file and passphrase"
 OUTCOMES = {"pass": "passed", "fail": "failed"}
 """Gate outcomes as approval records spell them; `unknown` and `insufficient_evidence` are spelt alike."""
 
@@ -115,6 +117,32 @@ def approve_candidate(
         put_in_force(workspace, candidate["candidate"], path, now)
     text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {state.state}"
     return {"candidate": candidate["candidate"], "state": state.state, "record": approval.record.digest, "text": text}
+
+
+def add_person(id: str, printed_name: str, role: str, passphrase: str) -> dict[str, Any]:
+    """Register somebody who may sign: a key file in the workspace, opened by their passphrase."""
+    workspace = open_workspace()
+    made = create_person(workspace.keys, id, printed_name, role, passphrase, now=datetime.now(UTC))
+    text = f"{made.printed_name} ({made.role}) may sign as {made.id}; the key file is keys/{made.id}.pem"
+    return {"id": made.id, "printed_name": made.printed_name, "role": made.role, "key_id": made.key_id, "text": text}
+
+
+def revoke_model(digest: str, person: str, passphrase: str, reason: str) -> dict[str, Any]:
+    """Take an approved model back: signed, in the ledger, and obeyed by running services within seconds."""
+    workspace, now = open_workspace(), datetime.now(UTC)
+    candidate = _find(workspace, digest)
+    made = revoke(
+        revocations_folder(workspace.root), workspace.keys, person, passphrase,
+        digest=candidate["candidate"], reason=reason, now=now,
+    )  # fmt: skip
+    signer = People.read(workspace.keys).person(person)
+    subject = Subject("revocation", candidate["detector"], digest_of(vars(made)))
+    edges = (Edge(subject.digest, "revokes", candidate["candidate"]),)
+    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
+    records.open_ledger(workspace).append_many(
+        [Draft("approval.revoked", actor, (subject,), reason, vars(made), edges)]
+    )
+    return {**vars(made), "text": f"{person} revoked {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
 
 
 def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: datetime) -> None:
@@ -246,6 +274,6 @@ def _record_signature(workspace: Workspace, approval: Approval, person: str, mea
         Edge(record.digest, "approves", record.bundle_digest),
         Edge(record.digest, "supported_by", record.evidence["evaluation"]),
     )
-    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method="key file and passphrase")
+    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
     payload = {"record": record.values(), "signature": vars(approval.signatures[-1])}
     ledger.append_many([Draft("approval.signed", actor, (subject,), meaning, payload, edges)])

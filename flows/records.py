@@ -45,8 +45,7 @@ def record_checks(workspace: Workspace) -> str:
         what = Subject("recording", verdict["recording"], digests[verdict["recording"]])
         why = "; ".join(dict.fromkeys(r["code"] for r in verdict["reasons"]))
         _once(ledger, Draft("recording.quarantined", PIPELINE, (what,), why, {"verdict": verdict}))
-    kept = {name: digests[name] for name in read_json(folder / "accepted.json")}
-    dataset = Subject("dataset", workspace.params.cohort.name, digest_of(kept))
+    dataset, kept = frozen_data(workspace)
     contains = tuple(Edge(dataset.digest, "contains", d) for d in sorted(set(kept.values())))
     _once(ledger, Draft("dataset.frozen", PIPELINE, (dataset,), payload={"recordings": kept}, edges=contains))
     run = Subject("validation", "great-expectations", sha256_file(folder / "gx.json"))
@@ -63,9 +62,10 @@ def record_split(workspace: Workspace) -> None:
     """Write each regime's split and the development data that it divides."""
     ledger = open_ledger(workspace)
     data = development_data(workspace)
-    contains = tuple(Edge(data.digest, "part_of", d) for d in _frozen(ledger))
+    whole, _ = frozen_data(workspace)
     recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
-    _once(ledger, Draft("dataset.frozen", PIPELINE, (data,), payload={"recordings": recordings}, edges=contains))
+    part = () if whole.digest == data.digest else (Edge(data.digest, "part_of", whole.digest),)
+    _once(ledger, Draft("dataset.frozen", PIPELINE, (data,), payload={"recordings": recordings}, edges=part))
     for regime, split in splits(workspace).items():
         subject = Subject("split", regime, split.digest)
         payload = {"reportable": split.reportable, "split": split.to_json()}
@@ -118,8 +118,11 @@ def development_data(workspace: Workspace) -> Subject:
     return Subject("dataset", f"{workspace.params.cohort.name} (development)", digest_of(recordings))
 
 
-def _frozen(ledger: Ledger) -> list[str]:
-    return [e.subjects[0].digest for e in ledger.entries("dataset.frozen")][-1:]
+def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:
+    """All recordings that the checks let through, as a thing with a digest, and the digest of each."""
+    accepted = read_json(workspace.interim / "checks" / "accepted.json")
+    kept = dataset_digest(read_cohort(workspace.cohort), accepted)
+    return Subject("dataset", workspace.params.cohort.name, digest_of(kept)), kept
 
 
 def _once(ledger: Ledger, draft: Draft) -> None:

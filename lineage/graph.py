@@ -25,11 +25,12 @@ class Node(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One edge met on a walk: `node` lies `depth` edges away and hangs by `relation`."""
+    """One edge met on a walk: `node` lies `depth` edges away and hangs by `relation` on the thing `at`."""
 
     depth: int
     node: Node
     relation: str
+    at: Digest
 
 
 class UnknownNode(Refused, ValueError):
@@ -105,9 +106,9 @@ def _walk(ledger: HasEngine, digest: Digest, near: Any, far: Any) -> list[Step]:
         while edge_of_known:
             depth += 1
             met = _edges(reading, edge_of_known, near, far)
-            names = _nodes(reading, [d for d, _ in met])
-            steps += sorted((Step(depth, names[d], relation) for d, relation in met), key=_as_read)
-            edge_of_known = sorted({d for d, _ in met} - seen)
+            names = _nodes(reading, [d for _, d, _ in met])
+            steps += sorted((Step(depth, names[d], relation, start) for start, d, relation in met), key=_as_read)
+            edge_of_known = sorted({d for _, d, _ in met} - seen)
             seen.update(edge_of_known)
         return steps
 
@@ -118,11 +119,12 @@ def _as_read(step: Step) -> tuple[str, str, str]:
 
 def _edges(
     reading: Session, digests: Sequence[Digest], near: InstrumentedAttribute[str], far: InstrumentedAttribute[str]
-) -> list[tuple[Digest, str]]:
-    found: list[tuple[Digest, str]] = []
+) -> list[tuple[Digest, Digest, str]]:
+    """(near end, far end, relation) of every edge at `digests`."""
+    found: list[tuple[Digest, Digest, str]] = []
     for part in _parts(digests):
-        rows = reading.execute(select(far, EdgeRow.relation).where(near.in_(part)))
-        found += [(far_end, relation) for far_end, relation in rows]
+        rows = reading.execute(select(near, far, EdgeRow.relation).where(near.in_(part)))
+        found += [(near_end, far_end, relation) for near_end, far_end, relation in rows]
     return found
 
 
@@ -147,7 +149,7 @@ def _refuse_cycle(writing: Session, edge: Edge) -> None:
     """A new thing, from which nothing was made yet, cannot close a circle: the usual case costs one look-up."""
     below, seen = [edge.child], {edge.child}
     while below:
-        made = {child for child, _ in _edges(writing, below, EdgeRow.parent, EdgeRow.child)}
+        made = {child for _, child, _ in _edges(writing, below, EdgeRow.parent, EdgeRow.child)}
         if edge.parent in made:
             raise Cycle(f"{edge.parent} was itself made from {edge.child}: {edge.relation} would close a circle")
         below = sorted(made - seen)

@@ -118,6 +118,7 @@ def _statement(loaded: Loaded) -> ModelStatement:
         title=facts["title"],
         digest=loaded.bundle.digest,
         front_end=loaded.bundle.front_end.digest,
+        approval=loaded.terms.approval.record.digest,
         intended_use=facts["intended_use"],
     )
 

@@ -38,7 +38,9 @@ class Journal:
         subjects, edges = [prediction, recording], [Edge(prediction.digest, "analyses", recording.digest)]
         if answer.model is not None:
             subjects.append(Subject("model", answer.model.name, answer.model.digest))
+            subjects.append(Subject("approval", answer.model.name, answer.model.approval))
             edges.append(Edge(prediction.digest, "made_by", answer.model.digest))
+            edges.append(Edge(prediction.digest, "permitted_by", answer.model.approval))
         entry = self.ledger.append(
             ENTRY_OF[answer.outcome],
             actor=actor,

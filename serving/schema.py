@@ -40,12 +40,16 @@ class Span(Said):
 
 
 class ModelStatement(Said):
-    """Which model answered. `digest` names weights, settings, calibration and threshold together."""
+    """Which model answered, and by which approval (the digest of the record that was signed).
+
+    `digest` names weights, settings, calibration and threshold together.
+    """
 
     name: str
     title: str
     digest: Digest
     front_end: Digest
+    approval: Digest
     intended_use: str
     card: str = "/v1/models"
 
@@ -101,6 +105,7 @@ EXAMPLE: dict[str, Any] = Answer(
         title="Line length, the floor",
         digest="4f" * 32,
         front_end="7a" * 32,
+        approval="5e" * 32,
         intended_use="A yardstick for neonatal seizure detectors. Not for clinical use.",
     ),
     recording_digest="c0" * 32,

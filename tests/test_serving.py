@@ -188,6 +188,7 @@ def test_every_answer_stands_in_the_ledger_with_its_recording_and_its_model(serv
     assert {(e.relation, e.parent) for e in entry.edges} == {
         ("analyses", body["recording_digest"]),
         ("made_by", body["model"]["digest"]),
+        ("permitted_by", body["model"]["approval"]),
     }
     assert ledger.verify().ok
 
