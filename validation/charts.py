@@ -1,11 +1,11 @@
 """The charts of an evaluation: the operating curve beside yardsticks, every patient as a dot, calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from validation.drawing import BLUE, GREY, INK, QUIET, SERIES, canvas
+from validation.drawing import GREY, INK, QUIET, SERIES, canvas
 from validation.reading import Reading
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def draw_patients(reading: Reading) -> "Figure":
     """Every patient as a dot, sorted: AUC, sensitivity and false alarms per hour; the colour is the site."""
     panels = (("auc", "AUC"), ("sensitivity", "seizures found (share)"), ("false_per_hour", "false alarms per hour"))
     sites = sorted({str(p["site"]) for p in reading.patients})
-    colors = dict(zip(sites, SERIES * (1 + len(sites) // len(SERIES)), strict=False))
+    colors = site_colors(sites)
     with canvas(10.4, 3.4, ncols=3) as (figure, axes):
         for place, (measure, label) in zip(axes, panels, strict=True):
             _strip(place, reading.patients, measure, label, colors)
@@ -60,10 +60,10 @@ def draw_calibration(reading: Reading) -> "Figure":
     """Stated against seen probability, over all and by site, with the seconds behind each point below."""
     with canvas(7.4, 5.0, nrows=2, sharex=True, height_ratios=[3.2, 1]) as (figure, (curve, count)):
         curve.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=":", label="perfect")
-        sites = zip(SERIES[1:], reading.calibration_by_site.items(), strict=False)
-        for color, (site, points) in sites:
-            curve.plot(*_seen(points), color=color, lw=0.9, marker=".", ms=4, alpha=0.8, label=site)
-        curve.plot(*_seen(reading.calibration), color=BLUE, lw=2, marker="o", ms=5, label="all")
+        colors = site_colors(reading.calibration_by_site)
+        for site, points in reading.calibration_by_site.items():
+            curve.plot(*_seen(points), color=colors[site], lw=0.9, marker=".", ms=4, alpha=0.8, label=site)
+        curve.plot(*_seen(reading.calibration), color=INK, lw=2, marker="o", ms=5, label="all")
         curve.set(ylabel="seizure, share of seconds", ylim=(-0.02, 1.02), xlim=(0, 1))
         curve.legend(loc="upper left")
         edges = [(p["from"] + p["to"]) / 2 for p in reading.calibration]
@@ -71,6 +71,12 @@ def draw_calibration(reading: Reading) -> "Figure":
         count.set_yscale("symlog", linthresh=10)
         count.set(xlabel="stated probability", ylabel="seconds")
     return figure
+
+
+def site_colors(sites: Iterable[str]) -> dict[str, str]:
+    """The colour of each site, the same in every chart of a page that shows the same sites."""
+    names = sorted(sites)
+    return {site: SERIES[n % len(SERIES)] for n, site in enumerate(names)}
 
 
 def _operating(axes: "Axes", name: str, reading: Reading, color: str, beside: float) -> None:

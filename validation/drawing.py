@@ -21,7 +21,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BROWN, GREY = (
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, BROWN, SKY, RED, GREY)
 """Line and site colours, in order of use (after Okabe & Ito, darkened to a contrast of 3:1 or more on white)."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": ["DejaVu Sans"], "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.edgecolor": QUIET, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": QUIET, "ytick.color": QUIET, "axes.spines.top": False, "axes.spines.right": False,

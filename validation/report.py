@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lineage.digest import digest_of
 from validation.charts import draw_calibration, draw_operating_curve, draw_patients
 from validation.gates import Gate
 from validation.inflation import LEAKY, REGIMES, draw_regimes, marks, ordered
@@ -191,4 +192,5 @@ def _provenance(reading: Reading, split: Mapping[str, Any], given: Mapping[str, 
     digests = {f"{name} (SHA-256)": digest for name, digest in reading.digests.items()}
     scorers = {"scorers": "; ".join(f"{n} {v} {short(d)}" for n, v, d in (s.rsplit(" ", 2) for s in reading.scorers))}
     intervals = {"intervals": f"{reading.draws:,} resamples of patients within sites"} if reading.draws else {}
-    return {**given, "split": f"{described}, {len(split.get('folds', ()))} folds", **digests, **intervals, **scorers}
+    own = {"split": f"{described}, {len(split.get('folds', ()))} folds", "split (SHA-256)": digest_of(split)}
+    return {**given, **own, **digests, **intervals, **scorers}

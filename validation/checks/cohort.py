@@ -63,7 +63,7 @@ _SUMMARY = ("site", "patients", "recordings", "hours", "seizures", "seizing", "s
 def _split(cohort: pd.DataFrame, folds: Mapping[str, int] | None) -> pd.DataFrame | None:
     if folds is None:
         return None
-    table = cohort[["recording", "person"]].assign(fold=[folds.get(name) for name in cohort["recording"]])
+    table = cohort[["recording", "person"]].assign(fold=cohort["recording"].map(folds.get))
     return table.assign(folds=table.groupby("person")["fold"].transform("nunique"))
 
 

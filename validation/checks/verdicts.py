@@ -83,10 +83,16 @@ class CheckRun:
     def to_json(self) -> dict[str, Any]:
         """The record: verdicts, limits, and the raw Great Expectations results with their SHA-256."""
         suites = [{"name": r.suite.name, "sha256": r.digest, "raw": r.raw} for r in self.results]
-        own = {"verdicts": self.verdicts, "blocked": self.blocked, "remarks": self.remarks}
-        record = {key: [asdict(item) for item in items] for key, items in own.items()}
-        rest = {"left_out": self.left_out, "limits": asdict(self.limits), "suites": suites}
-        return dict(plain({"schema": "ictal.checks/1", **record, **rest}))
+        record = {
+            "schema": "ictal.checks/1",
+            "verdicts": [asdict(v) for v in self.verdicts],
+            "blocked": [asdict(r) for r in self.blocked],
+            "remarks": [asdict(r) for r in self.remarks],
+            "left_out": self.left_out,
+            "limits": asdict(self.limits),
+            "suites": suites,
+        }
+        return dict(plain(record))
 
     def write(self, path: Path) -> Digest:
         """Write the record as JSON and give the digest of its content (`lineage.digest.digest_of`)."""

@@ -1,0 +1,114 @@
+"""What a comparison of sites found: shifts, broken rules, and a statement for every site, ready to be kept as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from monitoring.acquisition import Breach
+from monitoring.features import FEATURES
+from validation.checks.suites import plain
+
+NOT_ENOUGH = "not enough data"
+OWN_PAST, ALL_SITES = "its own past", "all reference sites"
+
+
+@dataclass(frozen=True)
+class DriftSettings:
+    """What counts as an alarm; these numbers change results and belong in `params.yaml`.
+
+    `effect_floor` and effects are in SD between reference patients. `q` is the false-discovery rate over all sites
+    and features together: among periods without any change, at most this share raises any alarm at all.
+    """
+
+    features: tuple[str, ...] = tuple(FEATURES)
+    effect_floor: float = 0.5
+    q: float = 0.05
+    draws: int = 999
+    min_patients: int = 8
+    outlier_sd: float = 4.0
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One feature at one site: standardised mean difference to the reference, its p, and its q within the family."""
+
+    site: str
+    feature: str
+    effect_sd: float
+    p: float
+    q: float
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class SiteDrift:
+    """What became of one site in one period: `state` is `alarm`, `steady` or `not enough data`.
+
+    `against` says with whom it was compared: its own past where that has enough patients, else all reference sites.
+    `detectable_sd` is the shift of a single feature that would be missed half of the time (infinite when untested).
+    """
+
+    site: str
+    state: str
+    patients: int
+    reference_patients: int
+    against: str
+    detectable_sd: float
+    shifts: tuple[Shift, ...]
+    breaches: tuple[Breach, ...]
+
+    @property
+    def alarms(self) -> tuple[Shift, ...]:
+        return tuple(s for s in self.shifts if s.alarm)
+
+    @property
+    def power(self) -> str:
+        """The statement that stands beside every result: what this many patients cannot show."""
+        here = f"With {self.patients} {'patient' if self.patients == 1 else 'patients'} here"
+        beside = f"{here} and {self.reference_patients} in the reference"
+        if not np.isfinite(self.detectable_sd):
+            return f"{beside} nothing was tested: too few."
+        return f"{beside} we would miss half of {self.detectable_sd:.1f}-SD shifts of a single feature."
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All sites of one period, compared in one family of tests."""
+
+    period: str
+    sites: tuple[SiteDrift, ...]
+    settings: DriftSettings
+
+    @property
+    def alarmed(self) -> tuple[str, ...]:
+        """Names of the sites in alarm, by a rule of acquisition or by a shift."""
+        return tuple(s.site for s in self.sites if s.state == "alarm")
+
+    def site(self, name: str) -> SiteDrift:
+        return next(s for s in self.sites if s.site == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON; what could not be measured is null. `DriftReport.from_json` undoes it."""
+        return dict(plain({"schema": "ictal.drift/1", **asdict(self)}))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "DriftReport":
+        settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value["settings"].items()}
+        return cls(value["period"], tuple(_site(s) for s in value["sites"]), DriftSettings(**settings))
+
+
+def _site(value: Mapping[str, Any]) -> SiteDrift:
+    limit = value["detectable_sd"]
+    parts: dict[str, Any] = {
+        "shifts": tuple(_shift(s) for s in value["shifts"]),
+        "breaches": tuple(Breach(**b) for b in value["breaches"]),
+        "detectable_sd": np.inf if limit is None else limit,
+    }
+    return SiteDrift(**{**value, **parts})
+
+
+def _shift(value: Mapping[str, Any]) -> Shift:
+    measured: dict[str, Any] = {key: np.nan if part is None else part for key, part in value.items()}
+    return Shift(**measured)

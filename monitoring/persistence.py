@@ -1,0 +1,43 @@
+"""Since when: an alarm of one period is a sign, the same alarm in two of three periods is confirmed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitoring.findings import DriftReport, SiteDrift
+
+
+@dataclass(frozen=True)
+class Persistence:
+    """How long a site's present alarm has lasted. `since` is the first period of its unbroken run, "" when steady."""
+
+    since: str
+    periods: int
+    confirmed: bool
+
+
+def persistence(history: Sequence[DriftReport], site: str, needed: int = 2, among: int = 3) -> Persistence:
+    """Judge the last report of `history` (oldest first) for one site.
+
+    A shift is confirmed when the same feature alarms in `needed` of the last `among` periods; a broken rule of
+    acquisition is a fact and confirmed at once.
+    """
+    known = [(r.period, r.site(site)) for r in history if any(s.site == site for s in r.sites)]
+    if not known or known[-1][1].state != "alarm":
+        return Persistence("", 0, False)
+    run = _run(known)
+    return Persistence(run[0], len(run), _confirmed([s for _, s in known[-among:]], needed))
+
+
+def _run(known: list[tuple[str, SiteDrift]]) -> list[str]:
+    periods: list[str] = []
+    for period, site in reversed(known):
+        if site.state != "alarm":
+            break
+        periods.insert(0, period)
+    return periods
+
+
+def _confirmed(recent: list[SiteDrift], needed: int) -> bool:
+    now = recent[-1]
+    repeated = [sum(s.feature in {a.feature for a in r.alarms} for r in recent) >= needed for s in now.alarms]
+    return bool(now.breaches) or any(repeated)

@@ -1,0 +1,85 @@
+"""Evidently's pages over our per-patient tables: distributions to look at, never to decide by.
+
+Its own drift rules alarm at small sites although nothing changed, so none of them is run and its pages say nothing
+about drift. An empty column ends its report, so the columns are checked first.
+"""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from monitoring.drift import by_patient
+from monitoring.features import FEATURES
+
+_THEIR_WARNINGS = (
+    r"numpy\.core is deprecated",
+    r"Call to deprecated function 'Dependency'",
+    r"Use of deprecated class 'DependencyKwarg'",
+    r"Starting with pandas version 4\.0 all arguments of all will be keyword-only",
+)
+"""What Evidently 0.7.23 calls in NumPy, Litestar and pandas; anything else that warns is heard."""
+
+
+def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, path: Path) -> dict[str, str]:
+    """Write Evidently's page about one site (rows as `monitoring.features.patient_features`) to `path`.
+
+    Returns the features left out of it, each with the reason: missing, without any value, or not a number.
+    Raises ValueError where nothing is left to show.
+    """
+    left_out = unusable(reference, current)
+    columns = [name for name in FEATURES if name not in left_out]
+    if not columns or reference.empty or current.empty:
+        raise ValueError(f"nothing to show: {len(reference)} and {len(current)} rows, {len(columns)} usable features")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    with warnings.catch_warnings():
+        for message in _THEIR_WARNINGS:
+            warnings.filterwarnings("ignore", message, DeprecationWarning)
+        then, now = (by_patient(table, tuple(columns))[columns] for table in (reference, current))
+        _snapshot(then, now).save_html(str(path))
+    return left_out
+
+
+def site_pages(reference: pd.DataFrame, current: pd.DataFrame, folder: Path) -> dict[str, str]:
+    """One Evidently page per site of `current`, compared with that site's own reference rows, or with all where it
+    has none; returns the file name of each site's page, and leaves out sites without a usable feature."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, str] = {}
+    for number, site in enumerate(sorted(current["site"].unique()), 1):
+        own, now = reference[reference["site"] == site], current[current["site"] == site]
+        then = own if len(own) else reference
+        if set(unusable(then, now)) < set(FEATURES):
+            written[site] = f"site-{number}.html"
+            evidently_html(then, now, folder / written[site])
+    return written
+
+
+def unusable(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, str]:
+    """Features that cannot be shown, with the reason, over both tables."""
+    reasons: dict[str, str] = {}
+    for name in FEATURES:
+        for where, table in (("reference", reference), ("current", current)):
+            reason = _reason(table, name)
+            if reason:
+                reasons.setdefault(name, f"{reason} in the {where} table")
+    return reasons
+
+
+def _reason(table: pd.DataFrame, name: str) -> str:
+    if name not in table:
+        return "missing"
+    if not pd.api.types.is_numeric_dtype(table[name]):
+        return "not a number"
+    return "" if np.isfinite(table[name].to_numpy(dtype=float)).any() else "without any value"
+
+
+def _snapshot(reference: pd.DataFrame, current: pd.DataFrame) -> Any:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataSummaryPreset
+
+    definition = DataDefinition(numerical_columns=list(current))
+    then, now = (Dataset.from_pandas(table, data_definition=definition) for table in (reference, current))
+    return Report([DataSummaryPreset()]).run(now, then)

@@ -1,0 +1,229 @@
+"""Drift across sites: the false-alarm budget, the patient as unit, known shifts found, and power that is told truly."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from monitoring.drift import by_patient, compare_sites, draws_for
+from monitoring.findings import ALL_SITES, NOT_ENOUGH, OWN_PAST, DriftReport, DriftSettings
+from monitoring.permutation import benjamini_hochberg, permutation_effects, pulled_in
+from monitoring.power import detectable_shift, power
+
+SITES = ("demo-east", "demo-north", "demo-south")
+WATCHED = ("log_rms", "log_line_length", "slope", "delta", "alpha", "log_mains", "correlation", "mean_probability")
+RULE = DriftSettings(features=WATCHED)
+SD = 0.2
+"""SD between patients in these tables; small enough that no amplitude differs by a factor of 10."""
+
+
+def patients(rng: np.random.Generator, per_site: int = 12, sites: tuple[str, ...] = SITES) -> pd.DataFrame:
+    """Sites that differ from each other by a constant, patients that differ by chance, features that go together."""
+    tables = []
+    for number, site in enumerate(sites):
+        common = rng.normal(size=(per_site, 1))
+        values = SD * (0.6 * common + 0.8 * rng.normal(size=(per_site, len(WATCHED)))) + number
+        table = pd.DataFrame(values, columns=list(WATCHED)).assign(site=site, rate_hz=256.0, mains_hz=50.0)
+        tables.append(table.assign(patient=[f"{site}-{n}" for n in range(per_site)]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def shifted(table: pd.DataFrame, site: str, feature: str, by_sd: float) -> pd.DataFrame:
+    return table.assign(**{feature: table[feature] + by_sd * SD * (table["site"] == site)})
+
+
+def test_at_most_one_change_free_period_in_twenty_raises_any_alarm():
+    rng, runs, two = np.random.default_rng(20), 200, SITES[:2]
+    alarms = sum(
+        bool(compare_sites(patients(rng, sites=two), patients(rng, sites=two), RULE, rng).alarmed) for _ in range(runs)
+    )
+    slack = 2.33 * np.sqrt(0.05 * 0.95 / runs)  # one-sided 99 % of a binomial share
+    assert alarms / runs <= 0.05 + slack
+
+
+def test_a_rule_on_windows_would_break_the_same_budget():
+    """Why patients: with repeated, similar windows a test that counts windows alarms where nothing changed."""
+    from scipy.stats import ks_2samp
+
+    rng, alarms = np.random.default_rng(3), 0
+    for _ in range(40):
+        then, now = (np.repeat(rng.normal(size=12), 50) + rng.normal(0, 1, 600) for _ in range(2))
+        alarms += ks_2samp(then, now).pvalue < 0.05
+    assert alarms / 40 > 0.5
+
+
+def test_a_known_shift_is_found_at_the_right_site_and_feature_only():
+    rng = np.random.default_rng(5)
+    report = compare_sites(patients(rng), shifted(patients(rng), "demo-north", "slope", 3.0), RULE, rng, "2026-11")
+    assert report.alarmed == ("demo-north",)
+    (shift,) = report.site("demo-north").alarms
+    assert (shift.feature, shift.site) == ("slope", "demo-north") and shift.effect_sd == pytest.approx(3.0, abs=1.0)
+    assert {report.site(s).state for s in ("demo-east", "demo-south")} == {"steady"}
+
+
+def test_windows_are_never_the_unit():
+    """Each patient's row repeated ten times gives the very same report."""
+    rng = np.random.default_rng(6)
+    then, now = patients(rng), shifted(patients(rng), "demo-east", "delta", 1.2)
+    once = compare_sites(then, now, RULE, np.random.default_rng(0))
+    many = compare_sites(pd.concat([then] * 10), pd.concat([now] * 10), RULE, np.random.default_rng(0))
+    assert [s.patients for s in many.sites] == [12, 12, 12]
+    for one, other in zip(once.sites, many.sites, strict=True):
+        assert [s.p for s in one.shifts] == [s.p for s in other.shifts]
+        np.testing.assert_allclose([s.effect_sd for s in one.shifts], [s.effect_sd for s in other.shifts], rtol=1e-9)
+
+
+def test_a_long_recorded_patient_counts_as_one():
+    table = pd.DataFrame({"site": "a", "patient": ["p", "p", "p", "q"], "slope": [1.0, 2.0, 3.0, 10.0]})
+    assert by_patient(table, ("slope",))["slope"].tolist() == [2.0, 10.0]
+
+
+def test_too_few_patients_are_not_tested_and_that_is_said():
+    rng = np.random.default_rng(7)
+    now = shifted(patients(rng, 7), "demo-north", "slope", 50.0)
+    report = compare_sites(patients(rng), now, RULE, rng)
+    assert {s.state for s in report.sites} == {NOT_ENOUGH} and all(s.shifts == () for s in report.sites)
+    assert report.sites[0].power == "With 7 patients here and 12 in the reference nothing was tested: too few."
+
+
+def test_a_certain_but_small_shift_is_no_alarm():
+    rng = np.random.default_rng(8)
+    then, now = patients(rng, 400), shifted(patients(rng, 400), "demo-north", "slope", 0.4)
+    shift = next(s for s in compare_sites(then, now, RULE, rng).site("demo-north").shifts if s.feature == "slope")
+    assert shift.q < 0.05 and 0.2 < shift.effect_sd < 0.5 and not shift.alarm
+    assert compare_sites(then, now, replace(RULE, effect_floor=0.2), rng).alarmed == ("demo-north",)
+
+
+def test_a_site_is_compared_with_its_own_past_where_that_is_known():
+    rng = np.random.default_rng(9)
+    then = patients(rng)
+    now = pd.concat([patients(rng), patients(rng, sites=("demo-new",)).assign(**dict.fromkeys(WATCHED, 1.0))])
+    report = compare_sites(then, now, RULE, rng)
+    assert report.site("demo-north").against == OWN_PAST and report.site("demo-north").reference_patients == 12
+    assert report.site("demo-new").against == ALL_SITES and report.site("demo-new").reference_patients == 36
+
+
+def test_one_artefact_neither_makes_an_alarm_nor_hides_a_shift():
+    rng = np.random.default_rng(10)
+    then, now = patients(rng), patients(rng)
+    spoiled = now.copy()
+    spoiled.loc[spoiled.index[spoiled["site"] == "demo-north"][0], "slope"] = 500.0
+    assert compare_sites(then, spoiled, RULE, rng).alarmed == ()
+    drifted = shifted(spoiled, "demo-north", "slope", 3.0)
+    assert compare_sites(then, drifted, RULE, rng).alarmed == ("demo-north",)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [("rate_hz", 512.0, "sampling rate"), ("mains_hz", 60.0, "mains frequency"), ("log_rms", 4.0, "amplitude")],
+)
+def test_a_broken_rule_of_acquisition_alarms_with_any_number_of_patients(column, value, rule):
+    rng = np.random.default_rng(11)
+    now = patients(rng, 2, sites=("demo-north",)).assign(**{column: value})
+    (site,) = compare_sites(patients(rng), now, RULE, rng).sites
+    assert site.state == "alarm" and [b.rule for b in site.breaches] == [rule]
+
+
+def test_an_amplitude_in_volts_is_told_with_its_values():
+    rng = np.random.default_rng(12)
+    then = patients(rng, sites=("demo-east",)).assign(log_rms=1.0)
+    (site,) = compare_sites(then, then.assign(log_rms=4.0), RULE, rng).sites
+    assert site.breaches[0].sentence == "The amplitude was 10 µV in the reference and is 1e+04 µV in 12 patients."
+
+
+def test_values_that_cease_to_arrive_are_a_breach_and_not_a_steady_site():
+    rng = np.random.default_rng(13)
+    (site,) = compare_sites(
+        patients(rng, sites=("demo-east",)), patients(rng, sites=("demo-east",)).assign(alpha=np.nan), RULE, rng
+    ).sites
+    assert site.state == "alarm" and [b.rule for b in site.breaches] == ["feature alpha"]
+    assert np.isnan(next(s.p for s in site.shifts if s.feature == "alpha"))
+
+
+def test_a_feature_that_never_varies_is_no_alarm():
+    rng = np.random.default_rng(14)
+    then, now = (patients(rng).assign(alpha=0.0) for _ in range(2))
+    assert not compare_sites(then, now, RULE, rng).alarmed
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=30))
+def test_benjamini_hochberg_equals_scipy(p):
+    from scipy.stats import false_discovery_control
+
+    np.testing.assert_allclose(benjamini_hochberg(np.array(p)), false_discovery_control(p))
+
+
+@given(
+    arrays(float, (20, 2), elements=st.floats(-3, 3).map(lambda x: round(x, 2))), st.floats(0.5, 4), st.floats(-5, 5)
+)
+@settings(max_examples=25, deadline=None)
+def test_unit_and_origin_of_a_feature_do_not_matter(values, scale, offset):
+    plain, moved = (
+        permutation_effects(v[:12], v[12:], 99, np.random.default_rng(1)) for v in (values, values * scale + offset)
+    )
+    np.testing.assert_allclose(plain[0], moved[0], atol=1e-6)
+    np.testing.assert_allclose(plain[1], moved[1], atol=0.02)
+
+
+def test_p_of_exchanged_patients_equals_full_enumeration():
+    """3 against 3: of the 20 groupings, the observed one and its mirror image are the most extreme."""
+    values = np.array([[1.0], [2.0], [3.0], [11.0], [12.0], [13.0]])
+    _, p = permutation_effects(values[:3], values[3:], 20_000, np.random.default_rng(0), outlier_sd=np.inf)
+    assert p[0] == pytest.approx(2 / 20, abs=0.01)
+
+
+def test_values_are_pulled_in_to_the_limit_and_gaps_stay():
+    values = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [1000.0], [np.nan]])
+    assert pulled_in(values, 4.0)[:, 0] == pytest.approx([0, 1, 2, 3, 4, 2.5 + 4 * 1.4826 * 1.5, np.nan], nan_ok=True)
+
+
+def test_enough_draws_that_a_lone_shift_among_all_tests_can_be_found():
+    for tests in (1, 16, 48, 480):
+        assert 1 / (1 + draws_for(tests, RULE)) < RULE.q / tests
+
+
+def test_power_of_one_sd_is_that_of_the_t_test():
+    """Twelve patients against 12, 24, 60 and 200 at α .05: .66, .77, .87, .92 (simulated for the design)."""
+    assert [power(1.0, 12, n) for n in (12, 24, 60, 200)] == pytest.approx([0.66, 0.77, 0.87, 0.92], abs=0.02)
+
+
+def test_the_shift_said_to_be_missed_half_of_the_time_is_missed_half_of_the_time():
+    rng, runs, one = np.random.default_rng(15), 80, ("demo-north",)
+    (site,) = compare_sites(patients(rng, sites=one), patients(rng, sites=one), RULE, rng).sites
+    found = 0
+    for _ in range(runs):
+        now = shifted(patients(rng, sites=one), "demo-north", "slope", site.detectable_sd)
+        (told,) = compare_sites(patients(rng, sites=one), now, RULE, rng).sites
+        found += "slope" in {shift.feature for shift in told.alarms}
+    assert 0.35 <= found / runs <= 0.65
+
+
+def test_more_patients_miss_less_and_the_floor_bounds_what_can_alarm():
+    assert detectable_shift(12, 12, 24) > detectable_shift(12, 60, 24) > detectable_shift(60, 60, 24)
+    assert detectable_shift(5000, 5000, 24, floor_sd=0.5) == 0.5
+    assert detectable_shift(1, 50, 24) == float("inf")
+
+
+def test_a_report_is_the_same_after_it_was_kept_as_json():
+    rng = np.random.default_rng(17)
+    now = pd.concat(
+        [shifted(patients(rng), "demo-east", "slope", 3.0), patients(rng, 3, ("demo-new",)).assign(rate_hz=512.0)]
+    )
+    report = compare_sites(patients(rng), now.assign(delta=np.nan), RULE, rng, "2026-11")
+    kept = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    again = DriftReport.from_json(kept)
+    assert again.to_json() == report.to_json() and again.settings == report.settings
+    assert [s.power for s in again.sites] == [s.power for s in report.sites] and again.alarmed == report.alarmed
+    assert np.isnan(next(s.p for s in again.site("demo-east").shifts if s.feature == "delta"))
+
+
+def test_the_same_generator_gives_the_same_report():
+    rng = np.random.default_rng(16)
+    then, now = patients(rng), patients(rng)
+    first, second = (compare_sites(then, now, RULE, np.random.default_rng(4)) for _ in range(2))
+    assert first == second
