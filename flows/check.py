@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from data.outcomes import Refusal
 from data.quality import door
 from data.readers.edf import read_edf
 from flows import records
-from flows.engine import run_flow, run_stage
+from flows.engine import flow, run_flow, run_stage
 from flows.stages.files import read_json
 from flows.workspace import keep, open_workspace, refresh_code
 from lineage.refused import Refused

@@ -43,8 +43,12 @@ def main() -> None:
 
 
 def show(value: Any, as_json: bool, text: str) -> None:
-    """Print `value` as JSON, or the text that people read."""
+    """Print `value` as JSON, or the text that people read; say so where it comes from the demo's workspace."""
+    from flows.workspace import opened
+
     print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
+    if opened and opened[-1].is_demo:
+        print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
 
 
 @app.command(epilog="Example: ictal demo    (about 4 minutes on two cores)")
@@ -58,9 +62,10 @@ def demo() -> None:
 @app.command(epilog="Example: ICTAL_HOME=/srv/ictal ictal init")
 def init() -> None:
     """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys."""
-    from flows.ingest import start_workspace
+    from flows.workspace import home, make_workspace
 
-    print(start_workspace())
+    made = make_workspace(home(), "real")
+    print(f"made a workspace in {made.root}\nnext: ictal cohort import PATH")
 
 
 @cohort_app.command("import", epilog="Example: ictal cohort import ~/data/ds-neonatal --name helsinki")

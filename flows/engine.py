@@ -2,23 +2,28 @@
 
 # ruff: noqa: E402
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from flows.workspace import QUIET, home
+from flows.workspace import MARKER, QUIET, home
 
-# Prefect reads its settings when it is imported, so they have to be there before.
-for _name, _value in {**QUIET, "PREFECT_HOME": str(home() / "prefect")}.items():
+# Prefect reads its settings when it is imported, and makes its folder at once: so they have to be there before, and
+# every flow takes Prefect from here. Where there is no workspace yet, nothing may be made in its place.
+_HOME = home() / "prefect" if (home() / MARKER).exists() else Path(tempfile.gettempdir()) / f"ictal-{os.getuid()}"
+for _name, _value in {**QUIET, "PREFECT_HOME": str(_HOME)}.items():
     os.environ.setdefault(_name, _value)
 
-from prefect import Flow, task
+from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.progress import Show, following
 from flows.workspace import CommandFailed, dvc, open_workspace
+
+__all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "show_with", "shown", "task"]
 
 
 def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from flows import records
-from flows.engine import run_flow, run_stage
+from flows.engine import flow, run_flow, run_stage
 from flows.stages.files import read_json
 from flows.summary import headline, pages
 from flows.workspace import keep, open_workspace, refresh_code
@@ -24,8 +22,7 @@ def evaluate(home: str, names: list[str] | None = None) -> dict[str, dict[str, A
         run_stage(home, f"evaluate@{name}")
         records.record_evaluation(workspace, name)
         figures[name] = read_json(workspace.reports / "metrics" / f"{name}.json")
-    if all((workspace.interim / "evaluation" / n / "result.json").exists() for n in detectors.names()):
-        run_stage(home, "report")
+    run_stage(home, "report")
     keep(workspace, "Evaluate " + ", ".join(figures))
     return figures
 

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from data.cohorts.bids import import_cohort
 from flows import records
-from flows.engine import run_flow, run_stage
+from flows.engine import flow, run_flow, run_stage
 from flows.params import set_params
-from flows.workspace import dvc, home, keep, make_workspace, open_workspace
+from flows.workspace import dvc, keep, open_workspace
 
 
 @flow(name="ingest")
@@ -20,12 +18,6 @@ def ingest(home: str) -> int:
         run_stage(home, "simulate")
     dvc(workspace, "push", "-q")
     return records.record_cohort(workspace)
-
-
-def start_workspace() -> str:
-    """Make an empty workspace at ICTAL_HOME."""
-    made = make_workspace(home(), "real")
-    return f"made a workspace in {made.root}\nnext: ictal cohort import PATH"
 
 
 def import_into_workspace(source: Path, name: str) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from flows import records
-from flows.engine import run_flow
+from flows.engine import flow, run_flow
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval, ApprovalRecord, Deviation, Lifecycle, Scope, revoke, sign

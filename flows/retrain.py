@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from flows import records
 from flows.check import check
+from flows.engine import flow
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.promote import propose

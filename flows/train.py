@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from flows import records
-from flows.engine import run_flow, run_stage
+from flows.engine import flow, run_flow, run_stage
 from flows.params import set_params
 from flows.workspace import keep, open_workspace, refresh_code
 from models import detectors

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
 
 from flows import engine, records
+from flows.engine import NO_CACHE, flow, task
 from flows.parallel import over
 from flows.stages.files import accepted, write_json
 from flows.watching import features_of_recording

@@ -117,7 +117,12 @@ def open_workspace(root: Path | None = None) -> Workspace:
     root = root or home()
     if not (root / MARKER).exists():
         raise WorkspaceRefused("there is no workspace yet: run `ictal demo`, or `ictal init` for an empty one")
-    return Workspace(root)
+    opened.append(Workspace(root))
+    return opened[-1]
+
+
+opened: list[Workspace] = []
+"""The workspaces that this process used, so that the command line can say which."""
 
 
 def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Workspace:
