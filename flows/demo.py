@@ -163,5 +163,6 @@ def _free_port() -> int:
         return port
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run in the workspace ICTAL_HOME, in a process of its own (see flows/fresh.py)."""
     run_demo(open_workspace())

@@ -53,7 +53,7 @@ def refuse_real(root: Path) -> None:
 
 def _run_inside(workspace: Workspace) -> int:
     """Run the steps in a process group of their own, so that stopping reaches stages, workers and servers alike."""
-    command = [sys.executable, "-m", "flows.demo"]
+    command = [sys.executable, "-c", "from flows.demo import main; main()"]  # no main module for workers to import
     process = subprocess.Popen(command, env=workspace.environment(), start_new_session=True)
     try:
         return process.wait()

@@ -59,7 +59,7 @@ def _predict_patient(workspace: Workspace, detector: str, show: Any) -> list[Pre
         for number, fold in enumerate(splits(workspace)["patient"].folds)
         for name in fold.test
     ]
-    return over(_analyse, work, f"{detector}: unseen recordings analysed", show)
+    return over(_analyse, work, f"{detector}: unseen recordings analysed", show, [f"models.detectors.{detector}"])
 
 
 def _analyse(work: tuple[Entry, Path]) -> Prediction:

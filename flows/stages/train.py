@@ -48,7 +48,7 @@ def run(workspace: Workspace, name: str) -> None:
     params = detectors.params_of(name, workspace.params.train.preset)
     with tempfile.TemporaryDirectory(dir=_scratch(workspace)) as scratch:
         work = [(name, params, e.path, e.name, e.patient, e.age_days, Path(scratch)) for e in entries]
-        over(_write_examples, work, f"{name}: windows of recordings", show)
+        over(_write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
         jobs = _jobs(workspace, name, params, truth, Path(scratch), out)
         logs = over(_fit, jobs, f"{name}: folds trained", show)
     write_json(out / "log.json", {"detector": name, "params": params, "runs": logs})
