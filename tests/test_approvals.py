@@ -205,6 +205,17 @@ IN_FORCE: dict[str, Callable[[Office], Case]] = {
     "both review and both approve": lambda o: o.signed_by(
         ("reviewer-1", "review"), ("reviewer-2", "review"), ("reviewer-1", "approval"), ("reviewer-2", "approval")
     ),
+    "reviewed once more afterwards": lambda o: replace(
+        o.case(),
+        approval=Approval(
+            RECORD,
+            (
+                o.signature("reviewer-1", "review"),
+                o.signature("reviewer-2", "approval", at=NOW + HOUR / 4),
+                o.signature("reviewer-1", "review", at=NOW + HOUR / 2),
+            ),
+        ),
+    ),
     "a named deviation": lambda o: o.case(
         replace(RECORD, gates={"sensitivity": "failed"}, deviations=(Deviation("sensitivity", "why it is so"),))
     ),
@@ -223,6 +234,15 @@ def test_everything_that_stands_against_an_approval_is_said_at_once(office: Offi
     case = office.case(site="clinic-1", bundle_digest=OTHER_BUNDLE)
     against = refusals(case.approval, case.people, site=case.site, now=case.now, bundle_digest=case.bundle_digest)
     assert against == ["the record is about another bundle", "the site is outside its scope"]
+
+
+def test_demo_people_count_only_where_the_verifier_says_so(office: Office) -> None:
+    case = office.demo_case()
+    asked: dict[str, Any] = {"site": case.site, "now": case.now, "bundle_digest": BUNDLE}
+    assert refusals(case.approval, case.people, **asked, allow_demo=True) == []
+    assert "this is not a demo" in refusals(case.approval, case.people, **asked)[0]
+    with pytest.raises(NotApproved, match="this is not a demo"):
+        check(case.approval, case.people, **asked)
 
 
 def test_there_is_no_way_to_override_a_gate() -> None:
@@ -332,6 +352,7 @@ def test_what_cannot_be_meant_is_not_recorded(make: Callable[[], object], reason
 
 
 def test_a_scope_says_where_for_whom_and_with_what() -> None:
+    assert Scope(("demo-1",), (7, 7), ("19 channels",)).covers_age(7)
     scope = Scope(("hospital-*", "clinic-7"), (0, 28), ("19 channels",))
     assert [scope.covers_site(s) for s in ("hospital-1", "clinic-7", "clinic-70", "demo-1")] == [
         True,

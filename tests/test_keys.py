@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from lineage.keys import (
     AuthenticationFailed,
     People,
     PersonRefused,
+    _stretched,
     create_person,
     create_platform_key,
     platform_key,
@@ -60,6 +63,15 @@ def test_a_key_file_that_is_not_the_registered_persons_is_refused(keys: Path, tm
     (keys / "reviewer-1.pem").write_bytes((elsewhere / "reviewer-1.pem").read_bytes())
     with pytest.raises(AuthenticationFailed):
         unlock(keys, "reviewer-1", "known to the attacker")
+
+
+def test_a_foreign_key_is_refused_even_where_the_passphrase_opens_it(keys: Path) -> None:
+    """The attacker also knows how passphrases are stretched, which is no secret."""
+    secret = serialization.BestAvailableEncryption(_stretched("known to all", People.read(keys).person("reviewer-1")))
+    kind = serialization.PrivateFormat.PKCS8
+    (keys / "reviewer-1.pem").write_bytes(SOME_KEY.private_bytes(serialization.Encoding.PEM, kind, secret))
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", "known to all")
 
 
 def test_an_unencrypted_key_of_somebody_else_is_refused(keys: Path) -> None:
@@ -111,11 +123,28 @@ def test_a_demo_key_is_valid_for_24_hours(keys: Path) -> None:
 )
 def test_a_person_who_could_not_sign_is_not_registered(keys: Path, changes: dict, reason: str) -> None:
     before = {p.name: p.read_bytes() for p in keys.iterdir()}
-    person = {"id": "reviewer-2", "printed_name": "Reviewer Two", "role": "neurologist", "passphrase": PHRASE}
+    person: dict[str, Any] = {
+        "id": "reviewer-2",
+        "printed_name": "Reviewer Two",
+        "role": "neurologist",
+        "passphrase": PHRASE,
+    }
     with pytest.raises(PersonRefused, match=reason):
         create_person(keys, **{**person, **changes}, now=NOW)
     assert {p.name: p.read_bytes() for p in keys.iterdir()} == before
     create_person(keys, **person, now=NOW)
+
+
+def test_a_passphrase_of_eight_characters_is_enough(tmp_path: Path) -> None:
+    create_person(tmp_path / "new" / "keys", "reviewer-1", "Reviewer One", "neurologist", "12345678", now=NOW)
+    unlock(tmp_path / "new" / "keys", "reviewer-1", "12345678")
+
+
+def test_a_platform_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "platform.pem").write_bytes(Ed25519PrivateKey.generate().private_bytes(*plain))
+    with pytest.raises(ValueError, match="not a P-256 key"):
+        platform_key(tmp_path)
 
 
 def test_the_platform_key_is_made_once_and_is_no_person(keys: Path) -> None:

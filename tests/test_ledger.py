@@ -37,6 +37,19 @@ def test_an_entry_comes_back_as_it_was_written(ledger: Ledger) -> None:
     assert written.payload_digest == digest_of({"loss": 0.5})
 
 
+def test_two_entries_may_say_the_same_and_share_one_payload(ledger: Ledger) -> None:
+    one, two = (ledger.append("label.arrived", actor=PERSON, payload={"label": "sz"}) for _ in range(2))
+    assert one.payload_digest == two.payload_digest
+    assert ledger.payload(two.payload_digest) == {"label": "sz"}
+    assert ledger.verify().problems == []
+
+
+def test_there_is_no_entry_before_the_first_or_after_the_last(ledger: Ledger) -> None:
+    for seq in (-1, 7):
+        with pytest.raises(IndexError, match="no entry"):
+            ledger.entry(seq)
+
+
 def test_entries_are_found_by_type_and_by_what_they_are_about(ledger: Ledger) -> None:
     about = ledger.entries()[2].subjects[0]
     later = ledger.append("recording.quarantined", actor=PERSON, subjects=(about,), now=LATER)
@@ -105,9 +118,10 @@ def test_time_in_the_ledger_never_runs_backwards(ledger: Ledger) -> None:
     entry = ledger.append("run.started", actor=PERSON, now=NOW - timedelta(days=1))
     assert entry.recorded_at == NOW + timedelta(minutes=6)
     assert entry.occurred_at == NOW - timedelta(days=1)
-    checkpoint = ledger.checkpoint(KEY, LATER)
+    early, checkpoint = ledger.checkpoint(KEY, NOW), ledger.checkpoint(KEY, LATER)
+    assert early.at == entry.recorded_at
     assert ledger.append("run.finished", actor=PERSON, now=NOW).recorded_at == LATER
-    assert ledger.verify([checkpoint], KEY.public_key()).ok
+    assert ledger.verify([early, checkpoint], KEY.public_key()).problems == []
 
 
 def test_ids_begin_with_the_time_and_differ() -> None:
@@ -177,6 +191,16 @@ def test_a_checkpoint_comes_back_from_its_published_form(ledger: Ledger) -> None
     assert checkpoint.head == ledger.head()
     with pytest.raises(ValueError, match="not a checkpoint"):
         Checkpoint.from_json("{}")
+    for size in ("-1", "7.0", "true", "null"):
+        with pytest.raises(ValueError, match="whole number"):
+            Checkpoint.from_json(checkpoint.to_json().replace('"size": 7', f'"size": {size}'))
+
+
+def test_an_empty_ledger_has_a_checkpoint_that_every_later_one_contains(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "new" / "folder" / "ledger.db")
+    checkpoint = Checkpoint.from_json(ledger.checkpoint(KEY, NOW).to_json())
+    ledger.append_many([recording(1)], now=NOW)
+    assert ledger.verify([checkpoint], KEY.public_key()).problems == []
 
 
 def test_checkpoints_without_a_key_to_check_them_prove_nothing(ledger: Ledger) -> None:

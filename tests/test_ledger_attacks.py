@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lineage import merkle
 from lineage.entries import Entry
-from lineage.ledger import Checkpoint, Ledger, LedgerBroken
+from lineage.ledger import Checkpoint, Edge, Ledger, LedgerBroken
 from lineage.rows import EntryRow
 from lineage.store import session
 from tests.ledgers import KEY, LATER, NOW, PERSON, STRANGER, recording, small_ledger
@@ -63,8 +63,12 @@ class Scene:
 
 @pytest.fixture
 def scene(ledger: Ledger) -> Scene:
+    """Five more entries after the first checkpoint; recording 8 was cut out of recording 0."""
     first = ledger.checkpoint(KEY, LATER)
-    ledger.append_many([recording(i) for i in range(7, 12)], now=LATER + timedelta(minutes=10))
+    more = [recording(i) for i in range(7, 12)]
+    cut = Edge(more[1].subjects[0].digest, "cut_from", recording(0).subjects[0].digest)
+    more[1] = replace(more[1], edges=(cut,))
+    ledger.append_many(more, now=LATER + timedelta(minutes=10))
     return Scene(ledger, [first, ledger.checkpoint(KEY, LATER + timedelta(hours=1))])
 
 
@@ -86,6 +90,25 @@ def edit_and_hash_again(scene: Scene) -> None:
 
 def edit_the_lineage(scene: Scene) -> None:
     scene.tamper("UPDATE node SET kind = 'dataset' WHERE label = 'sub-003'")
+
+
+def edit_an_edge(scene: Scene) -> None:
+    scene.tamper("UPDATE edge SET relation = 'unrelated_to'")
+
+
+def add_an_edge(scene: Scene) -> None:
+    scene.tamper("INSERT INTO edge SELECT parent, relation, child FROM edge")
+
+
+def post_date(scene: Scene) -> None:
+    """The event is moved to after its own recording, and everything is hashed again."""
+    scene.tamper(EDITED.format('occurred_at":"2026', 'occurred_at":"2027', 11), rebuild=True)
+    scene.kept = scene.kept[:1]
+
+
+def certify_what_came_later(scene: Scene) -> None:
+    """A checkpoint that claims to be older than an entry that it covers, signed with the platform's stolen key."""
+    scene.kept = [Checkpoint.signed(scene.ledger.head(), KEY, LATER)]
 
 
 def edit_a_payload(scene: Scene) -> None:
@@ -195,6 +218,8 @@ ATTACKS: dict[str, tuple[Callable[[Scene], None], str]] = {
     "edit": (edit, "tree of hashes: "),
     "edit, hashed again": (edit_and_hash_again, "history was rewritten or forked"),
     "edit of the lineage": (edit_the_lineage, "lineage nodes: "),
+    "edit of an edge": (edit_an_edge, "lineage edges: 1 of 1 that follow"),
+    "an edge added": (add_an_edge, "lineage edges: 1 do not follow"),
     "edit of a payload": (edit_a_payload, "has been changed"),
     "edit of a column": (edit_the_type_column, "entry 3 stands under another number, id, type"),
     "delete": (delete, "place 3 of the ledger holds entry 4"),
@@ -209,6 +234,8 @@ ATTACKS: dict[str, tuple[Callable[[Scene], None], str]] = {
     "fork": (fork, "history was rewritten or forked"),
     "back-date": (back_date, "entry 11 says it was recorded before the entry that precedes it"),
     "back-date before a checkpoint": (back_date_to_before_a_checkpoint, "entry 7 is back-dated"),
+    "post-date": (post_date, "entry 11 was recorded before it happened"),
+    "back-dated checkpoint": (certify_what_came_later, "entry 11 says it was recorded after the checkpoint"),
     "replay": (replay, "occurs more than once"),
     "key swap": (key_swap, "names another key than the trusted one"),
     "signature moved": (signature_moved, "has a signature that does not belong to it"),
@@ -264,3 +291,5 @@ def test_nothing_is_appended_to_a_broken_tree(scene: Scene) -> None:
     scene.tamper("DELETE FROM tree WHERE level = 3")
     with pytest.raises(LedgerBroken, match="not whole"):
         scene.ledger.append("run.started", actor=PERSON)
+    with pytest.raises(LedgerBroken, match="no node 3/0"):
+        scene.ledger.head()

@@ -143,6 +143,38 @@ def test_proofs_equal_the_slow_ones_and_prove_nothing_else(data: st.DataObject) 
     assert not proof or not merkle.is_consistent(old, old_root, new, root, proof[:-1])
 
 
+@given(st.integers(0, 200), st.integers(0, 20))
+@settings(max_examples=40, deadline=None)
+def test_a_tree_can_be_grown_further_from_its_peaks_alone(size: int, more: int) -> None:
+    leaves = [b"%d" % i for i in range(size + more)]
+    whole, nodes = grown(leaves)
+    resumed = merkle.Frontier(size, [nodes(*peak) for peak in merkle.peaks(size)])
+    for leaf in leaves[size:]:
+        resumed.add(merkle.leaf_hash(leaf))
+    assert (resumed.size, resumed.root()) == (whole.size, whole.root())
+
+
+def test_a_frontier_with_a_missing_peak_is_refused() -> None:
+    merkle.Frontier(3, [bytes(32), bytes(32)])
+    with pytest.raises(ValueError, match="3 leaves has 2 peaks, got 1"):
+        merkle.Frontier(3, [bytes(32)])
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 3), (4, 3), (-1, 3)])
+def test_there_is_no_consistency_with_nothing_or_with_the_future(old: int, new: int) -> None:
+    with pytest.raises(ValueError, match="0 < old ≤ new"):
+        merkle.consistency_path(grown(CT_LEAVES)[1], old, new)
+    root = bytes.fromhex(CT_ROOTS[3])
+    assert not merkle.is_consistent(old, root, new, root, [root])
+
+
+def test_an_empty_path_shows_only_that_a_tree_is_itself() -> None:
+    three, eight = bytes.fromhex(CT_ROOTS[3]), bytes.fromhex(CT_ROOTS[8])
+    assert merkle.is_consistent(3, three, 3, three, [])
+    assert not merkle.is_consistent(3, three, 8, eight, [])
+    assert not merkle.is_consistent(4, bytes.fromhex(CT_ROOTS[4]), 8, eight, [])
+
+
 def test_appending_hashes_two_nodes_a_leaf_at_most() -> None:
     """Whatever the size: n leaves complete fewer than n subtrees above them."""
     frontier = merkle.Frontier()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from lineage import graph
 from lineage.ledger import Ledger
 from lineage.rows import EntryRow
 from lineage.store import open_store, session
@@ -47,6 +48,37 @@ def test_a_reader_sees_one_moment_while_another_writes(ledger: Ledger) -> None:
         ledger.append("run.started", actor=PERSON)
         assert reading.scalar(count) == before == 7
     assert ledger.head().size == 8
+
+
+def test_reading_never_waits_for_a_writer(ledger: Ledger) -> None:
+    entry = ledger.entry(3)
+    with session(ledger.engine) as writing:
+        writing.add(EntryRow(seq=7, id="x", type="run.started", recorded_at="", envelope=b"{}"))
+        writing.flush()
+        assert ledger.entries()[3] == ledger.entry(3) == entry
+        assert ledger.payload(entry.payload_digest) == {"seconds": 3}
+        assert (ledger.head().size, ledger.checkpoints(), ledger.verify().ok) == (7, [], True)
+        assert ledger.inclusion_proof(3) and ledger.consistency_proof(3, 7)
+        assert graph.upstream(ledger, entry.subjects[0].digest) == []
+        assert graph.node(ledger, entry.subjects[0].digest).label == "sub-003"
+        writing.rollback()
+
+
+def test_what_was_read_stays_readable_after_the_transaction(ledger: Ledger) -> None:
+    with session(ledger.engine, write=False) as reading:
+        row = reading.get_one(EntryRow, 3)
+    assert row.type == "recording.registered"
+
+
+def test_a_connection_is_never_carried_into_another_process(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite: "Do not open an SQLite database connection, then fork(2), then try to use it in the child"."""
+    with ledger.engine.connect() as first:
+        before = first.connection.dbapi_connection
+    with ledger.engine.connect() as again:
+        assert again.connection.dbapi_connection is before
+    monkeypatch.setattr("lineage.store.os.getpid", lambda: -1)
+    with ledger.engine.connect() as after:
+        assert after.connection.dbapi_connection is not before
 
 
 def test_an_error_takes_the_whole_transaction_back(ledger: Ledger) -> None:
