@@ -1,5 +1,7 @@
 """Questions an auditor asks of a workspace, each answered from the ledger and from the bytes on disk."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +11,31 @@ from flows.workspace import Workspace, open_workspace
 from lineage.digest import sha256_file
 from lineage.dsse import read_pem
 from lineage.graph import Step, downstream, node, upstream
-from lineage.keys import platform_public_path
-from lineage.ledger import Ledger
+from lineage.keys import platform_key, platform_public_path
+from lineage.ledger import Checkpoint, Ledger
 from lineage.refused import Refused
 
 SHOWN_RECORDINGS = 2
 
 
-def verify_ledger() -> dict[str, Any]:
-    """Hash everything again and compare with the checkpoints that were signed."""
+def publish_checkpoint(out: Path) -> dict[str, Any]:
+    """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it."""
     workspace = open_workspace()
-    ledger = records.open_ledger(workspace)
+    signed = _ledger(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
+    out.write_text(signed.to_json() + "\n")
+    return {"size": signed.size, "root": signed.root, "text": f"{signed.size} entries, root {signed.root}"}
+
+
+def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
+    """Hash everything again and compare with the checkpoints that were signed, and with those kept elsewhere.
+
+    Only the latter find a ledger that was forged whole, its own checkpoints included.
+    """
+    workspace = open_workspace()
+    ledger = _ledger(workspace)
     path = platform_public_path(workspace.keys)
     key = read_pem(path.read_bytes()) if path.exists() else None
-    checkpoints = ledger.checkpoints()
+    checkpoints = [*ledger.checkpoints(), *(_checkpoint(file) for file in against)]
     found = ledger.verify(checkpoints, key)
     text = f"{found.size} entries, {len(checkpoints)} checkpoints, root {found.root[:16]}…: " + (
         "nothing was changed" if found.ok else "; ".join(found.problems)
@@ -30,10 +43,24 @@ def verify_ledger() -> dict[str, Any]:
     return {"ok": found.ok, "size": found.size, "root": found.root, "problems": found.problems, "text": text}
 
 
+def _ledger(workspace: Workspace) -> Ledger:
+    """The ledger; one that is not there is not an empty one that verifies."""
+    if not workspace.ledger.exists():
+        raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
+    return records.open_ledger(workspace)
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    try:
+        return Checkpoint.from_json(path.read_text())
+    except (OSError, ValueError) as error:
+        raise Refused("a checkpoint to compare with cannot be read; `ictal audit checkpoint` writes one") from error
+
+
 def why(subject: str) -> dict[str, Any]:
     """Everything that a prediction, model or dataset came from, back to the raw bytes, which are hashed again."""
     workspace = open_workspace()
-    ledger = records.open_ledger(workspace)
+    ledger = _ledger(workspace)
     digest = _find(ledger, subject)
     steps = upstream(ledger, digest)
     bytes_ = _raw_bytes(workspace, steps)

@@ -215,12 +215,27 @@ def drift(as_json: Json = False) -> None:
     show(result, as_json, result.pop("text"))
 
 
-@audit_app.command("verify")
-def audit_verify(as_json: Json = False) -> None:
-    """Hash the whole ledger again and compare it with its published checkpoints."""
+@audit_app.command("checkpoint", epilog="Example: ictal audit checkpoint /media/usb/ictal-2026-11.json")
+def audit_checkpoint(
+    out: Annotated[Path, typer.Argument(help="File to write, best where the ledger's owner cannot reach.")],
+    as_json: Json = False,
+) -> None:
+    """Sign what the ledger is now, to hold it to that later."""
+    from flows.audit import publish_checkpoint
+
+    result = publish_checkpoint(out)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command("verify", epilog="Example: ictal audit verify --against /media/usb/ictal-2026-11.json")
+def audit_verify(
+    against: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hash the whole ledger again and compare it with its checkpoints; exit code 1 where anything was changed."""
     from flows.audit import verify_ledger
 
-    result = verify_ledger()
+    result = verify_ledger(against or ())
     show(result, as_json, result.pop("text"))
     if not result["ok"]:
         sys.exit(1)

@@ -4,7 +4,6 @@ import multiprocessing.context
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import forkserver
 from typing import TypeVar
 
 from flows.progress import Show
@@ -27,7 +26,8 @@ def over(
     """
     show(what, 0, len(items))
     results: dict[int, Result] = {}
-    with ProcessPoolExecutor(min(workers(), max(1, len(items))), mp_context=_context([work.__module__, *needs])) as pool:
+    context = _forking([work.__module__, *needs])
+    with ProcessPoolExecutor(min(workers(), max(1, len(items))), mp_context=context) as pool:
         futures = {pool.submit(work, item): index for index, item in enumerate(items)}
         try:
             for future in as_completed(futures):
@@ -39,19 +39,13 @@ def over(
     return [results[i] for i in range(len(items))]
 
 
-def _context(modules: list[str]) -> multiprocessing.context.ForkServerContext:
-    """Workers are forked from one server that has imported what they need: that costs seconds, once and not in each.
+def _forking(modules: list[str]) -> multiprocessing.context.ForkServerContext:
+    """Workers are forked from one server that has imported `modules`: that takes seconds, once and not in each worker.
 
     One thread per process: faster than threads that fight, and sums in one order whatever the machine. Libraries ask
-    for the number of threads when they are imported, hence before the server starts.
+    for the number of threads when they are imported, so it has to be said before the server starts.
     """
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(modules)
-    before = dict(os.environ)
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     return context
