@@ -174,7 +174,7 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Sign a candidate after re-authentication; with the second person's signature it comes into force."""
-    from flows.promote import approve_candidate
+    from flows.approve import approve_candidate
 
     passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
     result = approve_candidate(candidate, person, passphrase, meaning, deviation or [])
@@ -189,7 +189,7 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Take an approved model back; running services stop answering with it within seconds."""
-    from flows.promote import revoke_model
+    from flows.approve import revoke_model
 
     passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
     result = revoke_model(candidate, person, passphrase, reason)
@@ -261,7 +261,7 @@ def person_add(
     as_json: Json = False,
 ) -> None:
     """Register somebody who may sign; they choose their passphrase now, and nobody can read it later."""
-    from flows.promote import add_person
+    from flows.approve import add_person
 
     passphrase = typer.prompt(f"Passphrase of {id}", hide_input=True, confirmation_prompt=True)
     result = add_person(id, name, role, passphrase)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from data.ages import DAYS
 from data.cohorts.bids import Entry, read_cohort
-from flows import audit, deploy, engine, promote, watch
+from flows import approve, audit, deploy, engine, promote, watch
 from flows.check import check
 from flows.evaluate import evaluate
 from flows.ingest import ingest
@@ -89,7 +89,7 @@ def _promote(workspace: Workspace) -> dict[str, Any]:
             workspace.keys, person, person.replace("-", " ").capitalize(), "reviewer", passphrase,
             demo=True, now=datetime.now(UTC),
         )  # fmt: skip
-        signed = promote.approve_candidate(digest, person, passphrase, meaning, deviations)
+        signed = approve.approve_candidate(digest, person, passphrase, meaning, deviations)
     return {
         **signed,
         "detector": candidate["detector"],

@@ -6,8 +6,9 @@ from typing import Any
 from data.cohorts.bids import import_cohort
 from flows import records
 from flows.engine import flow, run_flow, run_stage
-from flows.params import set_params
+from flows.params import refuse_cohort_name, set_params
 from flows.workspace import dvc, keep, open_workspace
+from lineage.refused import Refused
 
 
 @flow(name="ingest")
@@ -23,6 +24,9 @@ def ingest(home: str) -> int:
 def import_into_workspace(source: Path, name: str) -> dict[str, Any]:
     """Copy a BIDS-EEG folder into the workspace, put it under DVC, and make it the cohort in use."""
     workspace = open_workspace()
+    refuse_cohort_name(name)
+    if name == "simulated" or (workspace.raw / name).exists():
+        raise Refused(f"the workspace has a cohort {name!r}, or keeps the name for one: give another with --name")
     cohort = import_cohort(source, workspace.raw / name)
     dvc(workspace, "add", "-q", f"data/raw/{name}")
     set_params(workspace.root / "params.yaml", {"cohort.name": name})

@@ -92,6 +92,15 @@ def read_params(path: Path) -> Params:
         document = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise BadParams(f"params.yaml is not YAML: {str(error).splitlines()[0]}") from error
+    return _validated(document)
+
+
+def refuse_cohort_name(name: str) -> None:
+    """BadParams where a cohort cannot be called so: its name is a folder below data/raw."""
+    _validated({"cohort": {"name": name}})
+
+
+def _validated(document: Any) -> Params:
     try:
         return Params.model_validate(document)
     except ValidationError as error:
@@ -105,7 +114,7 @@ def set_params(path: Path, changes: dict[str, Any]) -> Params:
         block, name = key.split(".")
         document.setdefault(block, {})[name] = value
     heading = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    Params.model_validate(document)
+    _validated(document)
     path.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
     return read_params(path)
 

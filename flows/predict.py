@@ -8,6 +8,7 @@ from data.ages import parse_age
 from flows.workspace import checkout_state, lock_digest, open_workspace
 from lineage.entries import Software
 from lineage.refused import Refused
+from models import detectors
 from serving.answering import answer
 from serving.client import Client
 from serving.journal import Journal
@@ -22,6 +23,8 @@ def predict_file(
         raise Refused("there is no such file to analyse")
     if age is not None:
         parse_age(age)
+    if detector is not None:
+        detectors.facts(detector)
     said = _ask(url, key, file, age) if url else _answer_here(file, age, detector, site)
     return {**said, "text": _in_words(said)}
 

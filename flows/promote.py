@@ -1,9 +1,9 @@
-"""From the best candidate to one that two people have signed: proposed, reviewed, approved, put in force."""
+"""A candidate for approval: the detector that did best on inner patients, signed as it is, with its gates."""
 
 import getpass
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,14 @@ from flows import records
 from flows.engine import flow, run_flow
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
-from lineage.approvals import Approval, ApprovalRecord, Deviation, Lifecycle, Scope, revoke, sign
+from lineage.approvals import Approval
 from lineage.digest import digest_of, sha256_file
-from lineage.keys import People, create_person, create_platform_key
+from lineage.keys import create_platform_key
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import load_bundle
-from serving.store import import_bundle, write_pointer
-from serving.terms import revocations_folder
-
-TWO_COMPONENTS = "key file and passphrase"
-OUTCOMES = {"pass": "passed", "fail": "failed"}
-"""Gate outcomes as approval records spell them; `unknown` and `insufficient_evidence` are spelt alike."""
-
-
-class DirtyCheckout(Refused):
-    """A candidate that was made by code nobody can find again."""
 
 
 @flow(name="promote")
@@ -39,6 +29,12 @@ def propose(home: str, author: str) -> str:
     fold = workspace.params.promote.fold
     source = workspace.store / "training" / name / "patient" / f"fold-{fold}"
     bundle = load_bundle(source)
+    if bundle.origin.get("shuffled_labels"):
+        raise Refused(
+            f"{name} was trained on shuffled labels, as a null control: run `ictal train --true-labels` first"
+        )
+    if _stands(workspace, bundle.digest, name):
+        return bundle.digest
     _sign(workspace, source, bundle.digest)
     candidate = {
         "candidate": bundle.digest,
@@ -46,13 +42,16 @@ def propose(home: str, author: str) -> str:
         "version": f"fold-{fold}",
         "author": author,
         "state": "evaluated",
-        "gates": read_json(workspace.reports / "evaluation" / "gates.json")[name],
-        "evidence": _evidence(workspace, name),
+        "gates": gates_of(workspace, name),
+        "evidence": evidence_of(workspace, name),
         "inner_auc": inner_auc(workspace)[name],
         "proposed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "checkout": checkout_state(),
+        "checkout": {
+            **checkout_state(),
+            "made_cleanly": records.made_cleanly(records.open_ledger(workspace), bundle.digest),
+        },
     }
-    write_json(_candidate_path(workspace, bundle.digest), candidate)
+    write_json(candidate_path(workspace, bundle.digest), candidate)
     _record_candidate(workspace, candidate)
     return bundle.digest
 
@@ -95,112 +94,9 @@ def list_candidates() -> dict[str, Any]:
     return {"candidates": found, "text": "\n".join(lines) or "no candidates yet: run `ictal candidates --propose`"}
 
 
-def approve_candidate(
-    digest: str, person: str, passphrase: str, meaning: str, deviations: list[str], now: datetime | None = None
-) -> dict[str, Any]:
-    """Sign a candidate; after review and approval by two people it is put in force."""
-    workspace, now = open_workspace(), now or datetime.now(UTC)
-    candidate = _find(workspace, digest)
-    _refuse_dirty(workspace, candidate)
-    path = workspace.store / "approvals" / f"{candidate['candidate']}.json"
-    approval = _approval(workspace, candidate, path, deviations, now)
-    state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved")
-    signature = sign(approval.record, workspace.keys, person, passphrase, meaning, now)
-    approval = approval.signed(signature)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    approval.write(path)
-    _record_signature(workspace, approval, person, meaning)
-    write_json(_candidate_path(workspace, candidate["candidate"]), {**candidate, "state": state.state})
-    if state.state == "approved":
-        put_in_force(workspace, candidate["candidate"], path, now)
-    text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {state.state}"
-    return {"candidate": candidate["candidate"], "state": state.state, "record": approval.record.digest, "text": text}
-
-
-def add_person(id: str, printed_name: str, role: str, passphrase: str) -> dict[str, Any]:
-    """Register somebody who may sign: a key file in the workspace, opened by their passphrase."""
-    workspace = open_workspace()
-    made = create_person(workspace.keys, id, printed_name, role, passphrase, now=datetime.now(UTC))
-    text = f"{made.printed_name} ({made.role}) may sign as {made.id}; the key file is keys/{made.id}.pem"
-    return {"id": made.id, "printed_name": made.printed_name, "role": made.role, "key_id": made.key_id, "text": text}
-
-
-def revoke_model(digest: str, person: str, passphrase: str, reason: str) -> dict[str, Any]:
-    """Take an approved model back: signed, in the ledger, and obeyed by running services within seconds."""
-    workspace, now = open_workspace(), datetime.now(UTC)
-    candidate = _find(workspace, digest)
-    made = revoke(
-        revocations_folder(workspace.root), workspace.keys, person, passphrase,
-        digest=candidate["candidate"], reason=reason, now=now,
-    )  # fmt: skip
-    signer = People.read(workspace.keys).person(person)
-    subject = Subject("revocation", candidate["detector"], digest_of(vars(made)))
-    edges = (Edge(subject.digest, "revokes", candidate["candidate"]),)
-    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
-    records.open_ledger(workspace).append_many(
-        [Draft("approval.revoked", actor, (subject,), reason, vars(made), edges)]
-    )
-    return {**vars(made), "text": f"{person} revoked {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
-
-
-def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: datetime) -> None:
-    """Import an approved bundle into the BentoML store and point at it; services follow within seconds."""
-    tag = import_bundle(workspace.root, workspace.store / "bundles" / digest)
-    pointer = write_pointer(workspace.root, bundle=digest, tag=tag, approval=approval_path, now=now)
-    record = Approval.read(approval_path).record
-    deployment = Subject("deployment", ", ".join(record.scope.sites), digest_of(vars(pointer)))
-    edges = (Edge(deployment.digest, "serves", digest), Edge(deployment.digest, "permitted_by", record.digest))
-    ledger = records.open_ledger(workspace)
-    ledger.append_many(
-        [Draft("deployment.promoted", records.PIPELINE, (deployment,), payload=vars(pointer), edges=edges)]
-    )
-    path = _candidate_path(workspace, digest)
-    write_json(path, {**read_json(path), "state": Lifecycle("approved").advance("deployed").state})
-
-
-def _approval(
-    workspace: Workspace, candidate: dict[str, Any], path: Path, deviations: list[str], now: datetime
-) -> Approval:
-    """The record that the second person signs is the very one that the first signed."""
-    named = tuple(_deviation(d) for d in deviations)
-    if path.exists():
-        approval = Approval.read(path)
-        if named and named != approval.record.deviations:
-            raise Refused("the deviations differ from those that were signed already; leave them out, or propose anew")
-        return approval
-    settings = workspace.params.promote
-    contract = detectors.build(candidate["detector"]).contract
-    return Approval(
-        ApprovalRecord(
-            bundle_digest=candidate["candidate"],
-            name=candidate["detector"],
-            version=candidate["version"],
-            evidence=candidate["evidence"],
-            gates={g["name"]: OUTCOMES.get(g["outcome"], g["outcome"]) for g in candidate["gates"]},
-            scope=Scope(tuple(settings.sites), contract.age_days, (contract.montage,)),
-            not_before=now,
-            not_after=now + timedelta(hours=settings.hours),
-            author=candidate["author"],
-            deviations=named,
-        )
-    )
-
-
-def _deviation(text: str) -> Deviation:
-    gate, _, why = text.partition("=")
-    if not why.strip():
-        raise Refused(f"a deviation reads gate=justification, got {text[:40]!r}")
-    return Deviation(gate.strip(), why.strip())
-
-
-def _refuse_dirty(workspace: Workspace, candidate: dict[str, Any]) -> None:
-    """A run from a dirty tree is recorded as such and cannot be approved; the demo says so and goes on for demo sites."""
-    if candidate["checkout"]["dirty"] and not workspace.is_demo:
-        raise DirtyCheckout("the candidate was made from code with uncommitted changes: commit them and train again")
-
-
-def _find(workspace: Workspace, digest: str) -> dict[str, Any]:
-    found = sorted((workspace.store / "candidates").glob(f"{digest}*.json")) if digest else []
+def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
+    """The candidate whose digest begins like this."""
+    found = [p for p in (workspace.store / "candidates").glob("*.json") if digest and p.stem.startswith(digest)]
     if len(found) != 1:
         raise Refused(f"{len(found)} candidates begin with {digest[:16]!r}; see `ictal candidates`")
     candidate: dict[str, Any] = read_json(found[0])
@@ -209,11 +105,29 @@ def _find(workspace: Workspace, digest: str) -> dict[str, Any]:
 
 def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
     """A candidate as it was proposed, with its state now."""
-    found: dict[str, Any] = read_json(_candidate_path(workspace, digest))
+    found: dict[str, Any] = read_json(candidate_path(workspace, digest))
     return found
 
 
-def _candidate_path(workspace: Workspace, digest: str) -> Path:
+def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
+    """Where the approval of this proposal lies; proposed anew, the same bundle gets another."""
+    name = digest_of([candidate["candidate"], candidate["proposed_at"]])
+    return workspace.store / "approvals" / f"{name}.json"
+
+
+def _stands(workspace: Workspace, digest: str, name: str) -> bool:
+    """Whether this very bundle is proposed already, on the same evidence, and not yet past its approval's time."""
+    path = candidate_path(workspace, digest)
+    if not path.exists():
+        return False
+    candidate = read_json(path)
+    approval = approval_path(workspace, candidate)
+    expired = approval.exists() and Approval.read(approval).record.not_after < datetime.now(UTC)
+    return not expired and candidate["evidence"] == evidence_of(workspace, name)
+
+
+def candidate_path(workspace: Workspace, digest: str) -> Path:
+    """Where a candidate's record lies."""
     return workspace.store / "candidates" / f"{digest}.json"
 
 
@@ -229,7 +143,13 @@ def _sign(workspace: Workspace, source: Path, digest: str) -> None:
     partial.rename(target)
 
 
-def _evidence(workspace: Workspace, name: str) -> dict[str, str]:
+def gates_of(workspace: Workspace, name: str) -> list[dict[str, Any]]:
+    """The gates of a detector as the report stage left them."""
+    found: list[dict[str, Any]] = read_json(workspace.reports / "evaluation" / "gates.json")[name]
+    return found
+
+
+def evidence_of(workspace: Workspace, name: str) -> dict[str, str]:
     """Digests of everything that the signers are shown."""
     evaluation = workspace.interim / "evaluation" / name
     return {
@@ -261,17 +181,3 @@ def _record_candidate(workspace: Workspace, candidate: dict[str, Any]) -> None:
             ),
         ]
     )  # fmt: skip
-
-
-def _record_signature(workspace: Workspace, approval: Approval, person: str, meaning: str) -> None:
-    ledger = records.open_ledger(workspace)
-    signer = People.read(workspace.keys).person(person)
-    record = approval.record
-    subject = Subject("approval", f"{record.name} {record.version}", record.digest)
-    edges = (
-        Edge(record.digest, "approves", record.bundle_digest),
-        Edge(record.digest, "supported_by", record.evidence["evaluation"]),
-    )
-    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
-    payload = {"record": record.values(), "signature": vars(approval.signatures[-1])}
-    ledger.append_many([Draft("approval.signed", actor, (subject,), meaning, payload, edges)])

@@ -1,8 +1,6 @@
 """What each step writes in the ledger, so that any prediction can be followed back to the raw bytes."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from data.cohorts.bids import read_cohort
 from flows.stages.files import dataset_digest, development, read_json, splits
@@ -125,14 +123,19 @@ def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:
     return Subject("dataset", workspace.params.cohort.name, digest_of(kept)), kept
 
 
+def made_cleanly(ledger: Ledger, digest: str) -> bool:
+    """Whether some run from a clean checkout gave this thing: what a dirty one made cannot be made again by others."""
+    return any(not entry.software.dirty for entry in ledger.entries("run.finished", digest))
+
+
 def _once(ledger: Ledger, draft: Draft) -> None:
-    """Append unless the same thing was recorded with the same content: steps that are run again add no line."""
-    content = None if draft.payload is None else digest_of(json.loads(json.dumps(_mapping(draft.payload))))
+    """Append unless it stands there already: steps that are run again add no line.
+
+    What was written from a dirty checkout is written once more when a clean one comes to the same.
+    """
+    content = None if draft.payload is None else digest_of(json.loads(json.dumps(dict(draft.payload))))
     for entry in ledger.entries(draft.type, draft.subjects[0].digest):
-        if content is None or entry.payload_digest == content:
+        same = content is None or entry.payload_digest == content
+        if same and (ledger.software.dirty or not entry.software.dirty):
             return
     ledger.append_many([draft])
-
-
-def _mapping(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(payload)

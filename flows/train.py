@@ -27,7 +27,7 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
 def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels: bool | None) -> str:
     """`ictal train`: with new settings written into params.yaml first, where they were given."""
     workspace = open_workspace()
-    for name in names or []:
+    for name in names or detectors.names():
         detectors.params_of(name, preset or workspace.params.train.preset)
     changes = {"train.preset": preset, "train.shuffle_labels": shuffle_labels}
     wanted = {k: v for k, v in changes.items() if v is not None}
