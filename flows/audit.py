@@ -121,8 +121,10 @@ def _lines(start: str, steps: list[Step], bytes_: dict[str, str]) -> list[str]:
         opened.add(digest)
         recordings = [s for s in hanging.get(digest, []) if s.node.kind == "recording"]
         others = [s for s in hanging.get(digest, []) if s.node.kind != "recording"]
+        others.sort(key=lambda s: s.relation == "permitted_by")  # first what it was made of, then by what right
         for step in [*others, *recordings[:SHOWN_RECORDINGS]]:
-            lines.append(_line(step, depth, bytes_))
+            above = step.node.digest in opened and step.node.digest in hanging
+            lines.append(_line(step, depth, bytes_) + ("  (see above)" if above else ""))
             if step.node.digest not in opened:
                 write(step.node.digest, depth + 1)
         if len(recordings) > SHOWN_RECORDINGS:

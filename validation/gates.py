@@ -245,6 +245,8 @@ def _outcome(bound_margin: float, estimate_margin: float) -> Outcome:
 
 
 def _written(value: Interval) -> str:
+    if not np.isfinite([value.estimate, value.low, value.high]).all():
+        return f"could not be given an interval ({value.n} {'patient' if value.n == 1 else 'patients'})"
     return f"{value.estimate:.3f} (95 % {value.low:.3f} to {value.high:.3f}, {value.n} patients)"
 
 

@@ -196,6 +196,6 @@ def _headline(result: dict[str, Any]) -> dict[str, Any]:
         "false_alarms_per_24h": point(honest["clinical"]["false_alarms_per_24h"]),
         "szcore_event_f1": point(pooled["f1"]),
         "coverage": honest["counts"]["coverage"],
-        "patients": honest["counts"]["patients"],
+        "patients": honest["counts"]["persons"],
         "leaky_window_auc": point(leaky["clinical"]["auc_pooled"]),
     }
