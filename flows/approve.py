@@ -9,12 +9,14 @@ from flows.promote import approval_path, candidate_path, evidence_of, find_candi
 from flows.stages.files import read_json, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
+    COUNTING,
     Approval,
     ApprovalRecord,
     Deviation,
     Lifecycle,
     Scope,
     check,
+    read_revocations,
     revoke,
     sign,
 )
@@ -44,6 +46,8 @@ def approve_candidate(
     a skipped step, and whatever `lineage.approvals` has against the signature.
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
+    if meaning not in COUNTING:
+        raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
     _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
@@ -71,6 +75,7 @@ def _check(workspace: Workspace, approval: Approval, now: datetime) -> None:
         site=approval.record.scope.sites[0],
         now=now,
         bundle_digest=approval.record.bundle_digest,
+        revoked=read_revocations(revocations_folder(workspace.root)),
         allow_demo=workspace.is_demo,
     )
 

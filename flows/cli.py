@@ -37,9 +37,6 @@ def main() -> None:
     except Refused as refused:
         print(f"ictal: {refused}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("ictal: stopped; nothing half-written was left behind", file=sys.stderr)
-        sys.exit(130)
 
 
 def show(value: Any, as_json: bool, text: str) -> None:

@@ -1,5 +1,6 @@
 """A demo workspace is made beside the old one, and takes its place only when it is whole."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,8 +14,6 @@ from rich.console import Console
 from flows.summary import show_summary
 from flows.workspace import MARKER, Workspace, WorkspaceRefused, home, make_workspace
 from lineage.refused import Refused
-
-STOP_S = 20.0
 
 
 class DemoFailed(Refused):
@@ -31,6 +30,7 @@ def make_demo() -> None:
         code = _run_inside(make_workspace(making, "demo"))
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
+        print("ictal: stopped; what had been begun was removed, what stood before still stands", file=sys.stderr)
         raise
     if code != 0:
         _keep_failed(making, final)
@@ -63,21 +63,10 @@ def _run_inside(workspace: Workspace) -> int:
 
 
 def _stop_group(process: "subprocess.Popen[bytes]") -> None:
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(timeout=STOP_S)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        _kill_group(process.pid)
-        process.wait()
-
-
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    """At once and without goodbyes: all that these processes were writing is thrown away with the folder."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _keep_failed(making: Path, final: Path) -> None:

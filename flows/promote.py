@@ -9,6 +9,7 @@ from typing import Any
 
 from flows import records
 from flows.engine import flow, run_flow
+from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval
@@ -66,19 +67,17 @@ def propose_candidate(author: str | None = None) -> str:
 
 
 def inner_auc(workspace: Workspace) -> dict[str, float]:
-    """Mean AUC of each detector on the inner validation patients of its folds: what a winner is chosen by."""
-    found = {}
-    for name in detectors.names():
-        log = workspace.store / "training" / name / "log.json"
-        if log.exists():
-            runs = [r["inner_auc"] for r in read_json(log)["runs"] if r["regime"] == "patient"]
-            found[name] = sum(runs) / len(runs)
-    return found
+    """Mean AUC of each trained detector on the inner patients of its folds, where it can be computed."""
+    trained = [n for n in detectors.names() if (workspace.store / "training" / n / "log.json").exists()]
+    found = {name: files.inner_auc(workspace, name) for name in trained}
+    return {name: auc for name, auc in found.items() if auc is not None}
 
 
 def best_inside(workspace: Workspace) -> str:
     """The detector with the best inner AUC; the outer test folds have no say."""
     ranking = inner_auc(workspace)
+    if not ranking:
+        raise Refused("no detector can be chosen: no inner patient has a seizure, so bring in more patients who have")
     return max(ranking, key=lambda name: ranking[name])
 
 

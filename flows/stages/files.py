@@ -56,6 +56,16 @@ def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
     return {name: swapped[name] for name in names}
 
 
+def inner_auc(workspace: Workspace, detector: str) -> float | None:
+    """Mean AUC on the inner patients of the folds, what a winner is chosen by; None where no fold can be judged.
+
+    A fold cannot where none of its few inner patients has a seizure.
+    """
+    runs = read_json(workspace.store / "training" / detector / "log.json")["runs"]
+    judged = [r["inner_auc"] for r in runs if r["regime"] == "patient" and r["inner_auc"] is not None]
+    return sum(judged) / len(judged) if judged else None
+
+
 def dataset_digest(cohort: Cohort, names: list[str]) -> dict[str, str]:
     """SHA-256 of each recording's raw bytes: the identity of a dataset is the digest of this table."""
     paths = {e.name: e.path for e in cohort.entries}

@@ -9,7 +9,7 @@ from data.events import Annotations
 from data.frontend import FrontEnd
 from data.readers.edf import read_edf
 from flows.stages.evaluate import audited, read_predictions, to_events
-from flows.stages.files import development, fresh, read_json, splits, truths, write_json
+from flows.stages.files import development, fresh, inner_auc, read_json, splits, truths, write_json
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models import detectors
@@ -32,7 +32,7 @@ def run(workspace: Workspace) -> None:
     gates = _gates(workspace, names)
     write_json(out / "gates.json", {n: [g.to_json() for g in gates[n]] for n in names})
     write_json(out / "evaluation.json", results)
-    best = max(names, key=lambda n: _inner_auc(workspace, n))
+    best = max(names, key=lambda n: inner_auc(workspace, n) or 0.0)
     page = evaluation_page(
         results,
         gates[best],
@@ -61,11 +61,6 @@ def _evidence(workspace: Workspace, name: str) -> Evidence:
     return evidence(
         table, hypotheses, truth, to_events=to_events, audit=audited(workspace, name), cost_s_per_eeg_hour=cost
     )
-
-
-def _inner_auc(workspace: Workspace, name: str) -> float:
-    runs = read_json(workspace.store / "training" / name / "log.json")["runs"]
-    return float(np.mean([r["inner_auc"] for r in runs if r["regime"] == "patient"]))
 
 
 def _provenance(workspace: Workspace, names: list[str]) -> dict[str, str]:

@@ -104,9 +104,20 @@ def _fit(job: Job) -> dict[str, Any]:
         saved = save_bundle(
             replace(bundle, origin={**job.origin, **bundle.origin}), job.out / job.split.regime / f"fold-{job.fold}"
         )
-        return {"regime": job.split.regime, "fold": job.fold, "bundle": saved.digest, **log}
+        return {"regime": job.split.regime, "fold": job.fold, "bundle": saved.digest, **_in_json(log)}
     _write_predictions(job, bundle, test)
-    return {"regime": job.split.regime, "fold": job.fold, "reportable": False, **log}
+    return {"regime": job.split.regime, "fold": job.fold, "reportable": False, **_in_json(log)}
+
+
+def _in_json(log: dict[str, Any]) -> dict[str, Any]:
+    """What could not be computed, as an AUC where no inner patient has a seizure, is written as null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(v) for v in value]
+        return None if isinstance(value, float) and np.isnan(value) else value
+
+    return {name: plain(value) for name, value in log.items()}
 
 
 def _fold_examples(job: Job) -> tuple[Examples, Examples, Examples]:
