@@ -1,0 +1,33 @@
+"""What holds for every test: nothing is reported to anybody, no workspace of a person is touched, one thread each."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+
+_HERE = tempfile.TemporaryDirectory(prefix="ictal-tests-")
+
+# Libraries read these when they are imported: so they stand here, not in a fixture. Children inherit them.
+os.environ.update(
+    {
+        "ICTAL_HOME": str(Path(_HERE.name) / "no-workspace"),
+        "PREFECT_HOME": str(Path(_HERE.name) / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+        "DO_NOT_TRACK": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DVC_NO_ANALYTICS": "1",
+        "NO_PROXY": "127.0.0.1",
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+    }
+)
+for name in ("PREFECT_API_URL", "ICTAL_WORKERS", "ICTAL_PROGRESS", "ICTAL_ALLOW_DEMO", "ICTAL_KEY"):
+    os.environ.pop(name, None)
+
+settings.register_profile("ictal", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+settings.load_profile("ictal")

@@ -1,0 +1,130 @@
+"""One small workspace on which every verb has run, shared by the end-to-end tests; copies of it for those that change it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.cohorts.bids import Entry, read_cohort
+from flows.stages.files import read_json, splits
+from flows.workspace import Workspace
+from lineage.keys import create_person
+from tests.commands import CHECKOUT, changed_in_checkout
+from tests.e2e.verbs import AUTHOR, small_workspace
+
+SIGNERS = {"demo-reviewer-1": "review", "demo-reviewer-2": "approval"}
+PASSPHRASE = "two components, one of them this"
+SMALL_PARTS = (
+    "workspace.json",
+    "params.yaml",
+    "keys",
+    "ledger",
+    "data",
+    "reports",
+    "store/candidates",
+    "store/bundles",
+)
+"""What approving, listing and auditing need."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The workspace, what each verb returned, a copy of its small parts from before anybody signed."""
+
+    workspace: Workspace
+    said: dict[str, Any]
+    unsigned: Path
+    checkout_before: set[str]
+
+    @property
+    def candidate(self) -> str:
+        return str(self.said["propose"])
+
+    @property
+    def proposed(self) -> dict[str, Any]:
+        """The candidate as it was proposed."""
+        return dict(read_json(self.unsigned / "store" / "candidates" / f"{self.candidate}.json"))
+
+    @property
+    def deviations(self) -> list[str]:
+        """One for each gate that did not pass, as a signer would type them."""
+        return [f"{g['name']}=a small simulated cohort" for g in self.proposed["gates"] if g["outcome"] != "pass"]
+
+    @property
+    def unseen(self) -> list[Entry]:
+        """One recording of every site that the proposed bundle has not seen."""
+        fold = splits(self.workspace)["patient"].folds[self.workspace.params.promote.fold]
+        cohort = read_cohort(self.workspace.cohort).entries
+        return list({e.site: e for e in cohort if e.name in fold.test}.values())
+
+    @property
+    def broken(self) -> Entry:
+        """The recording that was cut off in the middle."""
+        return next(e for e in read_cohort(self.workspace.cohort).entries if e.name == "sub-037_task-eeg_run-01")
+
+
+@pytest.fixture(scope="session")
+def proposed(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """Ingest, check, train, evaluate, propose and drift, in a process of their own."""
+    before = changed_in_checkout()
+    workspace = small_workspace(tmp_path_factory.mktemp("e2e") / "home")
+    command = [sys.executable, "-m", "tests.e2e.verbs", str(workspace.root)]
+    done = subprocess.run(command, cwd=CHECKOUT, env=workspace.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    unsigned = copy_of(workspace, workspace.root.with_name("unsigned"), SMALL_PARTS).root
+    return Pipeline(workspace, json.loads(done.stdout.splitlines()[-1]), unsigned, before)
+
+
+@pytest.fixture(scope="session")
+def pipeline(proposed: Pipeline) -> Pipeline:
+    """The same workspace once two people have signed: its model is in force."""
+    register_signers(proposed.workspace)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(proposed.workspace.root))
+        for person, meaning in SIGNERS.items():
+            sign(proposed.candidate, person, meaning, proposed.deviations)
+    return proposed
+
+
+@pytest.fixture
+def at_pipeline(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    """Commands of the test work in the shared workspace; they must not change what other tests look at."""
+    monkeypatch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
+    yield pipeline
+
+
+@pytest.fixture
+def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the workspace's small parts before anybody signed, with the two signers registered."""
+    copied = copy_of(Workspace(proposed.unsigned), tmp_path / "desk", SMALL_PARTS)
+    register_signers(copied)
+    monkeypatch.setenv("ICTAL_HOME", str(copied.root))
+    return copied
+
+
+def register_signers(workspace: Workspace) -> None:
+    for person in (*SIGNERS, AUTHOR):
+        create_person(workspace.keys, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC))
+
+
+def sign(candidate: str, person: str, meaning: str, deviations: list[str]) -> dict[str, Any]:
+    from flows.approve import approve_candidate
+
+    return approve_candidate(candidate, person, PASSPHRASE, meaning, deviations)
+
+
+def copy_of(workspace: Workspace, target: Path, parts: tuple[str, ...]) -> Workspace:
+    """A workspace with these parts of another."""
+    target.mkdir(parents=True)
+    for part in parts:
+        source = workspace.root / part
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target / part) if source.is_dir() else shutil.copyfile(source, target / part)
+    return Workspace(target)

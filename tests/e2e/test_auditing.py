@@ -1,0 +1,118 @@
+"""An auditor's questions: was the ledger changed, and what stands behind this answer, down to the bytes?"""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from data.cohorts.bids import read_cohort
+from flows.predict import predict_file
+from flows.stages.files import splits
+from flows.workspace import Workspace
+from lineage.digest import sha256_file
+from lineage.ledger import Ledger
+from tests.commands import ictal
+from tests.e2e.conftest import Pipeline, copy_of
+from tests.e2e.test_answers import age
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
+
+
+@pytest.fixture(scope="module")
+def prediction(pipeline: Pipeline) -> str:
+    """The id of one answer about a recording that the model had not seen."""
+    entry = pipeline.unseen[-1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
+        said = predict_file(entry.path, age=age(entry), detector=None, site=entry.site, url=None, key=None)
+    assert said["outcome"].startswith("completed")
+    return str(said["prediction_id"])
+
+
+@pytest.fixture
+def copied(pipeline: Pipeline, prediction: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """What an auditor is given: ledger, public keys and recordings. Here they may be tampered with."""
+    made = copy_of(pipeline.workspace, tmp_path / "copy", SEEN_BY_AUDITORS)
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    return made
+
+
+def test_an_untouched_ledger_verifies(at_pipeline: Pipeline, prediction: str) -> None:
+    said = ictal("audit", "verify", "--json")
+    assert said.code == 0 and said.json["ok"] and said.json["problems"] == []
+    assert said.json["size"] == len(Ledger(at_pipeline.workspace.ledger).entries()) > 50
+
+
+def test_a_copy_of_the_ledger_verifies_as_well(copied: Workspace) -> None:
+    assert ictal("audit", "verify").code == 0
+
+
+@pytest.mark.parametrize("text", [b"from demo-north", b"completed", b"review"])
+def test_one_changed_byte_of_the_ledger_is_found(copied: Workspace, text: bytes) -> None:
+    flip(copied.ledger, text)
+    said = ictal("audit", "verify", "--json")
+    assert said.code == 1 and not said.json["ok"] and said.json["problems"]
+
+
+def flip(ledger: Path, text: bytes) -> None:
+    """Change one letter of the first place where `text` stands in an entry's or a payload's bytes."""
+    connection = sqlite3.connect(ledger)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    stored = ledger.read_bytes()
+    place = stored.index(text)
+    ledger.write_bytes(stored[:place] + bytes([stored[place] ^ 1]) + stored[place + 1 :])
+
+
+def test_a_ledger_that_lost_its_end_is_found(copied: Workspace, prediction: str) -> None:
+    connection = sqlite3.connect(copied.ledger)
+    connection.execute("DROP TRIGGER entry_refuses_delete")
+    connection.execute("DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry)")
+    connection.commit()
+    connection.close()
+    assert ictal("audit", "verify").code == 1
+
+
+def test_an_answer_is_followed_back_to_bytes_that_match_and_to_who_signed(
+    at_pipeline: Pipeline, prediction: str
+) -> None:
+    found = ictal("audit", "why", prediction, "--json").json
+    assert found["subject"]["kind"] == "prediction"
+    kinds = {step["kind"] for step in found["steps"]}
+    assert {"model", "run", "split", "dataset", "recording", "validation"} <= kinds
+    assert all(state.startswith("matches") for state in found["raw_bytes"].values())
+    registered = {sha256_file(e.path) for e in read_cohort(at_pipeline.workspace.cohort).entries}
+    assert len(found["raw_bytes"]) == 36 and set(found["raw_bytes"]) < registered
+    assert [line.split(" by ")[0] for line in found["signatures"]] == ["signed: review", "signed: approval"]
+
+
+def test_the_model_behind_an_answer_was_not_trained_on_its_recording(at_pipeline: Pipeline, prediction: str) -> None:
+    found = ictal("audit", "why", prediction, "--json").json
+    (recording,) = {s["label"] for s in found["steps"] if s["kind"] == "recording" and s["depth"] == 1}
+    fold = splits(at_pipeline.workspace)["patient"].folds[at_pipeline.workspace.params.promote.fold]
+    assert recording in fold.test
+
+
+def test_a_recording_whose_bytes_changed_is_told_and_no_other(copied: Workspace, prediction: str) -> None:
+    victim = read_cohort(copied.cohort).entries[3].path
+    before = sha256_file(victim)
+    content = bytearray(victim.read_bytes())
+    content[-7] ^= 1
+    victim.write_bytes(content)
+    found = ictal("audit", "why", prediction, "--json").json["raw_bytes"]
+    assert [digest for digest, state in found.items() if not state.startswith("matches")] == [before]
+    assert "NOT FOUND" in found[before]
+
+
+def test_what_the_ledger_does_not_know_is_refused(at_pipeline: Pipeline) -> None:
+    said = ictal("audit", "why", "no-such-prediction")
+    assert said.code == 2 and "0 things in the ledger" in said.err
+
+
+def test_a_workspace_without_a_ledger_does_not_verify(copied: Workspace) -> None:
+    shutil.rmtree(copied.ledger.parent)
+    said = ictal("audit", "verify")
+    assert said.code == 2 and "no ledger" in said.err
