@@ -3,7 +3,9 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 _HERE = tempfile.TemporaryDirectory(prefix="ictal-tests-")
@@ -31,3 +33,27 @@ for name in ("PREFECT_API_URL", "ICTAL_WORKERS", "ICTAL_PROGRESS", "ICTAL_ALLOW_
 
 settings.register_profile("ictal", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("ictal")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`, files stay whole, and those that share the end-to-end workspace stay on one worker.
+
+    Marks would say the same, but xdist 3.8 silently loses them under pytest 9.2 (pytest-xdist issue 1386).
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False  # in the order of their names, in which the long ones come early
+    return Together(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """Which tests run one after another: those of a file, or all that share one workspace."""
+    file = nodeid.split("::")[0]
+    return "end to end" if "/e2e/" in file and not file.endswith("/test_deployment.py") else file

@@ -1,6 +1,7 @@
 """One small workspace on which every verb has run, shared by the end-to-end tests; copies of it for those that change it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,7 @@ class Pipeline:
 @pytest.fixture(scope="session")
 def proposed(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Ingest, check, train, evaluate, propose and drift, in a process of their own."""
+    made_once(tmp_path_factory)
     before = changed_in_checkout()
     workspace = small_workspace(tmp_path_factory.mktemp("e2e") / "home")
     command = [sys.executable, "-m", "tests.e2e.verbs", str(workspace.root)]
@@ -80,6 +82,12 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     assert done.returncode == 0, done.stderr[-4000:]
     unsigned = copy_of(workspace, workspace.root.with_name("unsigned"), SMALL_PARTS).root
     return Pipeline(workspace, json.loads(done.stdout.splitlines()[-1]), unsigned, before)
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Fail where a second worker would make the workspace again: minutes lost, and nobody would notice."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        (tmp_path_factory.getbasetemp().parent / "the-workspace-is-made").touch(exist_ok=False)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,6 @@ from tests.e2e.conftest import Pipeline
 from tests.e2e.test_pipeline import run_stage
 from tests.e2e.verbs import small_workspace
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 ONE_WORKER = {"ICTAL_WORKERS": "1"}
 
 

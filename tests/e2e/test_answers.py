@@ -23,8 +23,6 @@ from tests.commands import ictal
 from tests.e2e.conftest import Pipeline
 from tests.robustness import FILES, patient_text
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 EQUAL = 1e-5
 
 

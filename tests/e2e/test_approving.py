@@ -13,8 +13,6 @@ from tests.commands import ictal, ictal_process
 from tests.e2e.conftest import PASSPHRASE, SIGNERS, Pipeline, sign
 from tests.e2e.verbs import AUTHOR
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 FIRST, SECOND = SIGNERS
 
 

@@ -16,8 +16,6 @@ from tests.commands import ictal
 from tests.e2e.conftest import Pipeline, copy_of
 from tests.e2e.test_answers import age
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
 
 

@@ -12,13 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-import pytest
-
 from flows.records import open_ledger
 from flows.workspace import Workspace
 from tests.e2e.verbs import small_workspace
-
-pytestmark = pytest.mark.xdist_group("prefect")
 
 RUN_S = 420.0
 REGISTER = """

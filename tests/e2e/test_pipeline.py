@@ -17,8 +17,6 @@ from models.bundle import load_bundle
 from tests.commands import changed_in_checkout
 from tests.e2e.conftest import Pipeline, copy_of
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 STAGED = (
     "workspace.json",
     "params.yaml",

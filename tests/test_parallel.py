@@ -1,0 +1,59 @@
+"""Work spread over processes comes back complete, in order, and the same whatever the number of workers."""
+
+import os
+
+import numpy as np
+import pytest
+
+from flows.parallel import over, workers
+
+
+def noise(seed: int) -> float:
+    return float(np.random.default_rng(seed).normal(size=1000) @ np.ones(1000))
+
+
+def threads(_: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def picky(item: int) -> int:
+    if item == 3:
+        raise ValueError("three is refused")
+    return item
+
+
+def silent(what: str, done: int, total: int) -> None: ...
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_results_come_in_the_order_of_the_items_whatever_the_number_of_workers(
+    monkeypatch: pytest.MonkeyPatch, count: str
+) -> None:
+    monkeypatch.setenv("ICTAL_WORKERS", count)
+    assert workers() == int(count)
+    assert over(noise, range(7), "noise", silent) == [noise(seed) for seed in range(7)]
+
+
+def test_progress_goes_from_nothing_to_all() -> None:
+    seen: list[tuple[int, int]] = []
+    over(picky, [0, 1, 2], "items", lambda what, done, total: seen.append((done, total)))
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_the_first_failure_is_raised() -> None:
+    with pytest.raises(ValueError, match="three is refused"):
+        over(picky, range(6), "items", silent)
+
+
+def test_nothing_to_do_gives_nothing() -> None:
+    assert over(picky, [], "items", silent) == []
+
+
+def test_every_worker_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert over(threads, range(2), "threads", silent) == ["1", "1"]
+
+
+def test_without_a_wish_every_core_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ICTAL_WORKERS", raising=False)
+    assert workers() == len(os.sched_getaffinity(0))
