@@ -232,6 +232,119 @@ def test_what_nobody_annotated_has_hours_but_no_seizure_count(folder: Path) -> N
         cohort.annotations(cohort.entries[0])
 
 
+def add_expert(root: Path, name: str, made_by: object = ({"Name": "Manual"},), **marks: tuple[Event, ...]) -> Path:
+    """A derivative dataset with what one expert marked in `p001` and `p002`."""
+    folder = root / "derivatives" / name
+    folder.mkdir(parents=True)
+    description = {"Name": "Marks", "BIDSVersion": "1.8.0", "DatasetType": "derivative", "GeneratedBy": made_by}
+    (folder / "dataset_description.json").write_text(json.dumps(description))
+    places = {"p001": "sub-001/eeg/sub-001", "p002": "sub-002/ses-01/eeg/sub-002_ses-01"}
+    for patient, events in marks.items():
+        path = folder / f"{places[patient]}_task-eeg_run-01_events.tsv"
+        path.parent.mkdir(parents=True)
+        write_events(path, Annotations(events, 10.0))
+    return folder
+
+
+def marked_events(folder: Path) -> Path:
+    return next(folder.rglob("*_events.tsv"))
+
+
+def test_several_experts_are_read_beside_the_reference(folder: Path) -> None:
+    add_expert(folder, "anna", p001=(Event(1, 4),), p002=())
+    add_expert(folder, "ben", p001=())
+    cohort = read_cohort(folder)
+    first, second = ({n: a.total_s() for n, a in cohort.experts(e).items()} for e in cohort.entries)
+    assert (first, second) == ({"anna": 4.0, "ben": 0.0}, {"anna": 0.0})
+    assert [cohort.annotations(e).total_s() for e in cohort.entries] == [3.0, 0.0]
+
+
+def test_without_derivatives_there_are_no_experts(folder: Path) -> None:
+    cohort = read_cohort(folder)
+    assert [cohort.experts(e) for e in cohort.entries] == [{}, {}]
+
+
+def test_what_a_pipeline_made_is_no_experts_reading(folder: Path, tmp_path: Path) -> None:
+    cleaned = add_expert(folder, "cleaned", [{"Name": "some-pipeline", "Version": "1"}], p001=(Event(2, 3),))
+    shutil.copyfile(
+        next(folder.glob("sub-001/eeg/*.edf")), cleaned / "sub-001" / "eeg" / "sub-001_task-eeg_run-01_eeg.edf"
+    )
+    (folder / "derivatives" / "figures").mkdir()
+    cohort = import_cohort(folder, tmp_path / "raw" / "clinic")
+    assert len(cohort.entries) == 2
+    assert cohort.experts(cohort.entries[0]) == {}
+    assert not (cohort.root / "derivatives").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("DatasetType", "raw"), ("DatasetType", None), ("GeneratedBy", None), ("GeneratedBy", []),
+     ("GeneratedBy", "Manual"), ("GeneratedBy", [{"Version": "1"}])],
+)  # fmt: skip
+def test_marks_that_do_not_say_who_made_them_are_refused(folder: Path, key: str, value: object) -> None:
+    path = add_expert(folder, "anna", p001=()) / "dataset_description.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    cohort = read_cohort(folder)
+    with pytest.raises(Refusal, match=r"unsupported_format.*Manual"):
+        cohort.experts(cohort.entries[0])
+    path.unlink()
+    with pytest.raises(Refusal, match=r"unsupported_format.*Manual"):
+        cohort.experts(cohort.entries[0])
+
+
+def test_experts_are_imported_whole_and_nothing_else_of_theirs(folder: Path, tmp_path: Path) -> None:
+    anna = add_expert(folder, "anna", p001=(Event(1, 4),), p002=())
+    (anna / "letter.txt").write_text("Dear colleague")
+    copied = import_cohort(folder, tmp_path / "raw" / "clinic")
+    inside = {p.relative_to(copied.root).as_posix(): p.read_bytes() for p in copied.root.rglob("*") if p.is_file()}
+    theirs = {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in anna.rglob("*") if p.suffix != ".txt" and p.is_file()
+    }
+    assert len(theirs) == 3
+    assert {name: content for name, content in inside.items() if name.startswith("derivatives")} == theirs
+    assert [copied.experts(e)["anna"].total_s() for e in copied.entries] == [4.0, 0.0]
+
+
+def broken_table(path: Path) -> None:
+    path.write_text(path.read_text().replace("10.0", "ten"))
+
+
+def broken_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("../absent")
+
+
+def other_length(path: Path) -> None:
+    write_events(path, Annotations((), 20.0))
+
+
+def other_name(path: Path) -> None:
+    path.rename(path.with_name("sub-001_task-rest_events.tsv"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (broken_table, r"corrupt.*no number"),
+        (broken_link, r"unsupported_format.*link to nothing"),
+        (other_length, r"corrupt.*20 s.*10 s"),
+        (other_name, r"corrupt.*1 of 1 events files"),
+    ],
+)
+def test_an_import_that_would_lose_an_experts_marks_is_refused(folder: Path, tmp_path: Path, spoil, message) -> None:
+    spoil(marked_events(add_expert(folder, "anna", p001=(Event(1, 4),))))
+    with pytest.raises(Refusal, match=message):
+        import_cohort(folder, tmp_path / "raw" / "clinic")
+    assert not (tmp_path / "raw" / "clinic").exists()
+
+
+def test_an_expert_whose_folder_was_not_fetched_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "derivatives").mkdir()
+    (folder / "derivatives" / "anna").symlink_to("../absent")
+    with pytest.raises(Refusal, match=r"unsupported_format.*link to nothing"):
+        import_cohort(folder, tmp_path / "raw" / "clinic")
+
+
 def test_a_cohort_is_copied_whole_and_its_source_left_alone(folder: Path, tmp_path: Path) -> None:
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     copied = import_cohort(folder, tmp_path / "raw" / "clinic")

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 import data.cohorts.synthetic as synthetic
-from data.cohorts.bids import Cohort, read_cohort
+import data.simulator.cohort as planning
+from data.cohorts.bids import Cohort, import_cohort, read_cohort
 from data.cohorts.synthetic import SimulationSettings, simulate_cohort
 from data.outcomes import Refusal
 from data.quality import door
 from data.readers.edf import read_edf
 from data.simulator import annotations_of, params_from, render
 from data.simulator.cohort import plan_cohort
+from data.simulator.experts import READERS, marks_of, readings_from
 from lineage.digest import Manifest
 
 SMALL = SimulationSettings(
@@ -73,6 +75,57 @@ def test_the_events_of_every_recording_are_the_drawn_seizures(cohort):
     assert any(cohort.annotations(e).events for e in cohort.entries)
     for entry in cohort.entries:
         assert cohort.annotations(entry) == annotations_of(params[entry.patient])
+
+
+def test_three_simulated_readers_marked_every_development_recording_as_drawn(cohort):
+    draws = json.loads((cohort.root / "sourcedata" / "draws.json").read_text())
+    params, names = drawn(cohort), [habits.reader for habits in READERS]
+    assert names == ["expert-1", "expert-2", "expert-3"]
+    for entry in sound(cohort):
+        expected = {}
+        if entry.period == "development":
+            readings, truth = readings_from(draws["readings"][entry.name]), annotations_of(params[entry.patient])
+            expected = {r.reader: marks_of(r, truth) for r in readings}
+            assert list(expected) == names
+        assert cohort.experts(entry) == expected
+    assert len(draws["readings"]) == 3 * SMALL.patients_per_site
+
+
+def test_the_readers_say_that_they_are_no_people(cohort):
+    for reader in ("expert-1", "expert-2", "expert-3"):
+        about = json.loads((cohort.root / "derivatives" / reader / "dataset_description.json").read_text())
+        assert about["DatasetType"] == "derivative"
+        assert about["GeneratedBy"][0]["Name"] == "Simulated reader"
+        assert "no person" in about["Name"]
+
+
+def test_the_readers_are_imported_with_the_cohort(cohort, tmp_path):
+    copied = import_cohort(cohort.root, tmp_path / "copied")
+    assert [copied.experts(e) for e in copied.entries] == [cohort.experts(e) for e in cohort.entries]
+    assert any(copied.experts(e) for e in copied.entries)
+
+
+def test_no_byte_of_a_recording_depends_on_its_readers(monkeypatch):
+    with_readers = plan_cohort(SMALL)
+    monkeypatch.setattr(planning, "draw_readings", lambda rng, truth: ())
+    without = plan_cohort(SMALL)
+    assert any(p.readings for p in with_readers) and not any(p.readings for p in without)
+    assert [p.params for p in with_readers] == [p.params for p in without]
+
+
+def test_readers_draw_from_randomness_that_nothing_else_draws_from(monkeypatch):
+    used: dict[str, list[tuple[int, ...]]] = {"draw_patient": [], "draw_person": [], "draw_readings": []}
+    for name, seeds in used.items():
+        original = getattr(planning, name)
+
+        def watched(rng, *rest, original=original, seeds=seeds):
+            seeds.append(tuple(rng.bit_generator.seed_seq.entropy))
+            return original(rng, *rest)
+
+        monkeypatch.setattr(planning, name, watched)
+    plan_cohort(replace(SMALL, patients_per_site=2))
+    assert len(set(used["draw_readings"])) == 6
+    assert not set(used["draw_readings"]) & {*used["draw_patient"], *used["draw_person"]}
 
 
 def test_ages_sites_periods_and_mains_are_those_that_were_drawn(cohort):

@@ -2,16 +2,16 @@
 
 import csv
 import io
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.ages import DAYS
+from data.cohorts.derivatives import expert_files, expert_folders, read_expert
 from data.events import Annotations
 from data.outcomes import Refusal
-from data.readers.bids import read_events, write_events
+from data.readers.bids import read_events, read_json, write_events
 from data.readers.edf import read_duration_s
 
 __all__ = ["Cohort", "CohortFacts", "Entry", "import_cohort", "read_cohort", "read_events", "write_events"]
@@ -71,8 +71,16 @@ class Cohort:
         """The expert's seizures of one recording; refuses with `unsupported_format` where nobody annotated it."""
         if entry.events_path is None:
             raise Refusal("unsupported_format", "the recording has no events file: annotate it or leave it out")
-        stated = _sidecar(self.root, entry.path).get("RecordingDuration")
-        return read_events(entry.events_path, _positive(stated))
+        return read_events(entry.events_path, self._stated_s(entry))
+
+    def experts(self, entry: Entry) -> dict[str, Annotations]:
+        """What each expert beside the reference marked in one recording, by name; empty where nobody else read it.
+
+        See `data.cohorts.derivatives` for where their marks lie and what is refused.
+        """
+        place, stated_s = _beside(entry.path, "_events.tsv").relative_to(self.root), self._stated_s(entry)
+        read = {f.name: read_expert(f, place, stated_s) for f in expert_folders(self.root)}
+        return {name: marked for name, marked in read.items() if marked is not None}
 
     def facts(self) -> CohortFacts:
         """Count patients, hours, seizures; reads every events file, and headers only of what nobody annotated."""
@@ -94,6 +102,9 @@ class Cohort:
             prevalence=seizure_s / labelled_s if labelled_s else float("nan"),
         )
 
+    def _stated_s(self, entry: Entry) -> float | None:
+        return _positive(_sidecar(self.root, entry.path).get("RecordingDuration"))
+
 
 def read_cohort(root: Path) -> Cohort:
     """Read a BIDS-EEG folder: its EDF and BDF recordings, participants and sidecars; no signal is read.
@@ -108,17 +119,19 @@ def read_cohort(root: Path) -> Cohort:
 
 
 def import_cohort(source: Path, target: Path) -> Cohort:
-    """Copy a BIDS-EEG folder's recordings and known sidecars to `target`, which must not exist; nothing else is taken.
+    """Copy a BIDS-EEG folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
 
-    The source is only read. The copy is made beside the target and put in place when it is whole, so that a broken
-    import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, and files that are links to
-    content that was not fetched.
+    Nothing else is taken. The source is only read. The copy is made beside the target and put in place when it is
+    whole, so that a broken import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, files
+    that are links to content that was not fetched, and marks of an expert that cannot be read or belong nowhere.
     """
     if target.exists():
         raise FileExistsError("the target cohort exists already: give another name or remove it first")
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError("the target cohort lies inside its source: give a folder outside of it")
-    read_cohort(source)
+    cohort = read_cohort(source)
+    for entry in cohort.entries:
+        cohort.experts(entry)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -138,7 +151,7 @@ def _check_description(root: Path) -> None:
         raise Refusal(
             "unsupported_format", "the folder has no dataset_description.json: give the root of a BIDS folder"
         )
-    if "BIDSVersion" not in _json(description):
+    if "BIDSVersion" not in read_json(description):
         raise Refusal("unsupported_format", "dataset_description.json states no BIDSVersion: give a BIDS folder")
 
 
@@ -164,7 +177,8 @@ def _files(source: Path) -> list[Path]:
     beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
     shared = [p for p in source.iterdir() if p.is_file() and p.name.endswith(_SIDECARS)]
     top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
-    return [*recordings, *sorted(beside), *sorted({*shared, *top})]
+    places = (_beside(r, "_events.tsv").relative_to(source) for r in recordings)
+    return [*recordings, *sorted(beside), *sorted({*shared, *top}), *expert_files(source, places)]
 
 
 def _entry(root: Path, path: Path, person: dict[str, str]) -> Entry:
@@ -218,17 +232,7 @@ def _sidecar(root: Path, path: Path) -> dict[str, Any]:
     """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle)."""
     task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
     files = (root / f"{task}_eeg.json", _beside(path, "_eeg.json"))
-    return {k: v for file in files if file.is_file() for k, v in _json(file).items()}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        content = None
-    if not isinstance(content, dict):
-        raise Refusal("corrupt", f"a JSON sidecar of type {path.name.split('_')[-1]} cannot be read: correct it")
-    return content
+    return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
 
 
 def _positive(value: object) -> float | None:

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort, read_cohort
+from data.cohorts.derivatives import SIMULATED
 from data.readers.bids import write_events
 from data.readers.edf import write_edf
 from data.simulator.cohort import Plan, SimulationSettings, plan_cohort
+from data.simulator.experts import READERS, marks_of
 from data.simulator.patient import PatientParams, annotations_of, render
 
 __all__ = ["SimulationSettings", "simulate_cohort"]
@@ -44,6 +46,7 @@ def simulate_cohort(
         for done, _ in enumerate(_mapped(partial(_write_recording, part), plans, workers), 1):
             if progress:
                 progress(done, len(plans))
+        _write_experts(part, plans)
         _write_about(part, settings, plans)
         part.rename(root)
     finally:
@@ -74,6 +77,31 @@ def _write_recording(root: Path, plan: Plan) -> None:
     write_events(base.with_name(f"{base.name}_events.tsv"), annotations_of(plan.params))
 
 
+def _write_experts(root: Path, plans: tuple[Plan, ...]) -> None:
+    """What simulated readers marked, as the experts' derivatives of any cohort."""
+    for reader in (habits.reader for habits in READERS):
+        folder = root / "derivatives" / reader
+        folder.mkdir(parents=True)
+        (folder / "dataset_description.json").write_text(_as_json(_reader_description(reader)))
+    for plan in plans:
+        truth = annotations_of(plan.params)
+        for reading in plan.readings:
+            eeg = root / "derivatives" / reading.reader / plan.params.name / "eeg"
+            eeg.mkdir(parents=True)
+            write_events(eeg / f"{plan.stem}_events.tsv", marks_of(reading, truth))
+
+
+def _reader_description(reader: str) -> dict[str, object]:
+    how = "data.simulator.experts; no person read these recordings; what was drawn: sourcedata/draws.json"
+    return {
+        "Name": f"Marks of the simulated reader {reader} (no person)",
+        "BIDSVersion": DESCRIPTION["BIDSVersion"],
+        "DatasetType": "derivative",
+        "License": DESCRIPTION["License"],
+        "GeneratedBy": [{"Name": SIMULATED, "Description": how}],
+    }
+
+
 def _sidecar(params: PatientParams) -> dict[str, object]:
     return {
         "TaskName": "eeg",
@@ -92,7 +120,11 @@ def _write_about(root: Path, settings: SimulationSettings, plans: tuple[Plan, ..
     (root / "README").write_text(README)
     (root / "dataset_description.json").write_text(_as_json(DESCRIPTION))
     (root / "sourcedata").mkdir()
-    draws = {"settings": asdict(settings), "patients": [asdict(p.params) for p in plans]}
+    draws = {
+        "settings": asdict(settings),
+        "patients": [asdict(p.params) for p in plans],
+        "readings": {p.stem: [asdict(r) for r in p.readings] for p in plans if p.readings},
+    }
     (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
     broken = {p.stem: p.breakage for p in plans if p.breakage}
     (root / "sourcedata" / "broken.json").write_text(_as_json(broken))
@@ -124,5 +156,6 @@ Simulated EEG of newborns at three demo hospitals. No person was recorded.
 
 Figures made from this cohort speak about the simulator, not about newborns. What was drawn for each recording lies in
 sourcedata/draws.json; a recording follows from it to the byte. Some recordings are broken on purpose
-(sourcedata/broken.json), to be found by the checks. Events are the simulator's own, hence exact.
+(sourcedata/broken.json), to be found by the checks. Events are the simulator's own, hence exact; derivatives/ holds what
+three simulated readers, who are no people either, would have marked.
 """

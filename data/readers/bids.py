@@ -1,4 +1,4 @@
-"""Expert annotations in SzCORE's events.tsv, read without repairing anything in silence.
+"""Expert annotations in SzCORE's events.tsv, and JSON sidecars, read without repairing anything in silence.
 
 The columns are those of SzCORE (Dan et al. 2024): onset, duration, eventType, confidence, channels, dateTime,
 recordingDuration; one row `bckg` says that there was no seizure.
@@ -6,10 +6,12 @@ recordingDuration; one row `bckg` says that there was no seizure.
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from data.events import Annotations, Event
 from data.outcomes import Refusal
@@ -93,6 +95,17 @@ def write_events(path: Path, annotations: Annotations, start: datetime = datetim
     if not annotations.events:
         lines.append(f"0.0\t{length_s!r}\tbckg\tn/a\tn/a\t{tail}")
     path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON sidecar; `corrupt` where it is no JSON object in UTF-8."""
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        content = None
+    if not isinstance(content, dict):
+        raise Refusal("corrupt", f"a JSON sidecar of type {path.name.split('_')[-1]} cannot be read: correct it")
+    return content
 
 
 def _rows(table: str) -> tuple[list[dict[str, str | None]], str]:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.simulator.patient import PatientParams, PatientSettings, Person, draw_patient, draw_person
+from data.simulator.experts import Reading, draw_readings
+from data.simulator.patient import (
+    PatientParams,
+    PatientSettings,
+    Person,
+    annotations_of,
+    draw_patient,
+    draw_person,
+)
 from data.simulator.site import SITES, Site, site_named, with_changed_amplifier
 
 DEVELOPMENT, SURVEILLANCE = "development", "surveillance"
@@ -37,10 +45,11 @@ class SimulationSettings:
 
 @dataclass(frozen=True)
 class Plan:
-    """One recording to be made, and how it is broken on purpose (`""`: it is not)."""
+    """One recording to be made, how it is broken on purpose (`""`: it is not), and how simulated experts read it."""
 
     params: PatientParams
     breakage: str = ""
+    readings: tuple[Reading, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -61,7 +70,9 @@ def _development(settings: SimulationSettings) -> Iterator[Plan]:
         people = _people(settings, site, 0, settings.patients_per_site)
         if site is SITES[1]:
             people[: settings.transferred] = [_days_later(p) for p in first_site[: settings.transferred]]
-        yield from _recorded(settings, site, 0, people, recording)
+        for number, plan in enumerate(_recorded(settings, site, 0, people, recording)):
+            rng = _stream(settings, site, 0, number, 4)
+            yield replace(plan, readings=draw_readings(rng, annotations_of(plan.params)))
 
 
 def _surveillance(settings: SimulationSettings) -> Iterator[Plan]:
@@ -104,5 +115,5 @@ def _days_later(person: Person) -> Person:
 
 
 def _stream(settings: SimulationSettings, site: Site, period: int, number: int, purpose: int) -> np.random.Generator:
-    """Randomness of its own for every person (1), recording (2) and site (3): nobody's draw moves another's."""
+    """Randomness of its own for persons (1), recordings (2), sites (3), readers (4): nobody's draw moves another's."""
     return np.random.default_rng([settings.seed, period, [s.name for s in SITES].index(site.name), number, purpose])
