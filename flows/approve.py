@@ -25,6 +25,7 @@ from lineage.keys import People, create_person
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from models import detectors
+from models.bundle import load_bundle, refuse_leaky
 from serving.store import import_bundle, write_pointer
 from serving.terms import revocations_folder
 
@@ -49,6 +50,7 @@ def approve_candidate(
     if meaning not in COUNTING:
         raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
+    refuse_leaky(load_bundle(workspace.store / "bundles" / candidate["candidate"]))
     _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
     state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved").state

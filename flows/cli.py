@@ -133,12 +133,61 @@ def train(
     print(train_detectors(names, preset, shuffle_labels))
 
 
-@app.command(epilog="Examples: ictal evaluate · ictal evaluate da_stnet --json")
-def evaluate(names: Detectors = None, as_json: Json = False) -> None:
-    """Score the out-of-fold predictions of all patients and write the report."""
+@app.command(epilog="Examples: ictal evaluate · ictal evaluate da_stnet --json · ictal evaluate da_stnet --regimes all")
+def evaluate(
+    names: Detectors = None,
+    regimes: Annotated[
+        str | None,
+        typer.Option(help="Train and score under these too: patient, site, recording, gap, window, or all."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score the out-of-fold predictions of all patients and write the report.
+
+    With --regimes, the Leakage Lab: the same detector and seed under splits from the honest to the leaky, side by side.
+    """
     from flows.evaluate import evaluate_detectors
 
-    result = evaluate_detectors(names)
+    result = evaluate_detectors(names, regimes)
+    show(result, as_json, result.pop("text"))
+
+
+@app.command(
+    epilog="Examples: ictal rescore da_stnet · ictal rescore da_stnet --scorer szcore --set szcore.merge_gap_s=0"
+)
+def rescore(
+    name: Annotated[str, typer.Argument(help="The detector whose kept predictions are scored again.")],
+    regime: Annotated[str, typer.Option(help="patient, site, recording, gap or window.")] = "patient",
+    scorer: Annotated[list[str] | None, typer.Option(help="Only this scorer; all of them unless named.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Another limit, SCORER.LIMIT=NUMBER; then named as such.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run scorers again over kept predictions and compare with what was stated; a line goes to the ledger.
+
+    Exit code 1 where equal predictions and equal code came to other figures.
+    """
+    from flows.rescore import rescore_predictions
+
+    result = rescore_predictions(name, regime, scorer, setting)
+    show(result, as_json, result.pop("text"))
+    if result["broken"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Examples: ictal holdout · ictal holdout da_stnet --reason 'before the first deployment'")
+def holdout(
+    name: Annotated[
+        str | None, typer.Argument(help="Open it for this detector; only tells its state unless named.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why now; stands in the ledger.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The locked hold-out: who is in it, how often it was opened, and, within its budget, open it."""
+    from flows.holdout import ask_holdout
+
+    result = ask_holdout(name, reason)
     show(result, as_json, result.pop("text"))
 
 
@@ -279,9 +328,12 @@ def key_issue(
 
 
 @app.command(hidden=True)
-def stage(name: Annotated[str, typer.Argument()], detector: Annotated[str | None, typer.Argument()] = None) -> None:
+def stage(
+    name: Annotated[str, typer.Argument()],
+    what: Annotated[list[str] | None, typer.Argument(help="Detector and regime.")] = None,
+) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
     from flows.stages import run
     from flows.workspace import open_workspace
 
-    run(name, open_workspace(), detector)
+    run(name, open_workspace(), *(what or ()))

@@ -20,17 +20,29 @@ from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from flows.progress import Show, following
+from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
+from lineage.refused import Refused
 
 __all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "show_with", "shown", "task"]
+
+
+REFUSED = "ictal: "
+"""How the command line begins the sentence of a refusal (flows/cli.py)."""
 
 
 def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
     """Run a flow from the command line. Without a server the heartbeat is off: it would add a second to every flow."""
     server = os.environ.get("PREFECT_API_URL")
-    with nullcontext() if server else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        return flow(**arguments)
+    with (
+        nullcontext() if server else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        nullcontext(_shown[0]) if _shown[0] is not silently else on_terminal() as show,
+    ):
+        before, _shown[0] = _shown[0], show
+        try:
+            return flow(**arguments)
+        finally:
+            _shown[0] = before
 
 
 def _locked(task_: Any, run: Any, state: Any) -> bool:
@@ -55,11 +67,17 @@ def run_stage(home: str, stage: str) -> str:
     """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed."""
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", _shown[0]) as extra:
-        said = dvc(workspace, "repro", "--single-item", stage, extra=extra)
+        try:
+            said = dvc(workspace, "repro", "--single-item", stage, extra=extra)
+        except CommandFailed as failed:
+            refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
+            if refused:
+                raise Refused(refused[-1].removeprefix(REFUSED)) from failed
+            raise
     return "skipped" if "didn't change" in said or "up to date" in said else "ran"
 
 
-_shown: list[Show] = [lambda what, done, total: None]
+_shown: list[Show] = [silently]
 
 
 def show_with(show: Show | Callable[[str, int, int], None]) -> None:

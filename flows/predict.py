@@ -69,6 +69,9 @@ def _in_words(said: dict[str, Any]) -> str:
             f"  {e['onset_s']:8.1f} s  {e['duration_s']:6.1f} s  confidence {e['confidence']:.2f}"
             for e in said["events"]
         ]
+        if said["decided_share"] is not None and said["decided_share"] < 1:
+            undecided_s = sum(span["duration_s"] for span in said["abstained"])
+            lines.append(f"the model does not commit itself in {undecided_s:g} s of it; look there first")
     if said["model"]:
         lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
     lines.append(f"prediction {said['prediction_id']}")

@@ -21,6 +21,26 @@ def reporter() -> Show:
 
 
 @contextmanager
+def on_terminal() -> Iterator[Show]:
+    """One bar on standard error for as long as the block lasts; nothing where nobody looks, as in a pipe or a schedule."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield silently
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
+
+
+def silently(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@contextmanager
 def following(path: Path, show: Show, every_s: float = 0.2) -> Iterator[dict[str, str]]:
     """For whoever starts a stage: give it the yielded environment, and `show` is called as it moves on."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,7 @@ from lineage.keys import create_platform_key
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from lineage.signing import sign_bundle
-from models import detectors
-from models.bundle import load_bundle
+from models.bundle import load_bundle, refuse_leaky
 
 
 @flow(name="promote")
@@ -28,8 +27,9 @@ def propose(home: str, author: str) -> str:
     workspace = open_workspace(Path(home))
     name = best_inside(workspace)
     fold = workspace.params.promote.fold
-    source = workspace.store / "training" / name / "patient" / f"fold-{fold}"
+    source = files.training_of(workspace, name, "patient") / f"fold-{fold}"
     bundle = load_bundle(source)
+    refuse_leaky(bundle)
     if bundle.origin.get("shuffled_labels"):
         raise Refused(
             f"{name} was trained on shuffled labels, as a null control: run `ictal train --true-labels` first"
@@ -68,8 +68,7 @@ def propose_candidate(author: str | None = None) -> str:
 
 def inner_auc(workspace: Workspace) -> dict[str, float]:
     """Mean AUC of each trained detector on the inner patients of its folds, where it can be computed."""
-    trained = [n for n in detectors.names() if (workspace.store / "training" / n / "log.json").exists()]
-    found = {name: files.inner_auc(workspace, name) for name in trained}
+    found = {name: files.inner_auc(workspace, name) for name in files.trained(workspace)}
     return {name: auc for name, auc in found.items() if auc is not None}
 
 
@@ -150,13 +149,15 @@ def gates_of(workspace: Workspace, name: str) -> list[dict[str, Any]]:
 
 def evidence_of(workspace: Workspace, name: str) -> dict[str, str]:
     """Digests of everything that the signers are shown."""
-    evaluation = workspace.interim / "evaluation" / name
+    evaluation = files.evaluation_of(workspace, name, "patient")
     return {
         "evaluation": sha256_file(evaluation / "result.json"),
         "gates": sha256_file(workspace.reports / "evaluation" / "gates.json"),
         "split": splits(workspace)["patient"].digest,
         "dataset": records.development_data(workspace).digest,
-        "leakage_audit": sha256_file(evaluation / "leakage.json"),
+        "report": sha256_file(workspace.reports / "evaluation" / f"{name}.json"),
+        "card": sha256_file(workspace.reports / "evaluation" / f"{name}.card.md"),
+        "leakage_audit": read_json(evaluation / "result.json")["leakage"]["digest"],
     }
 
 

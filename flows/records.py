@@ -1,12 +1,22 @@
 """What each step writes in the ledger, so that any prediction can be followed back to the raw bytes."""
 
 import json
+from typing import Any
 
 from data.cohorts.bids import read_cohort
-from flows.stages.files import dataset_digest, development, read_json, splits
+from flows.stages.files import (
+    dataset_digest,
+    development,
+    evaluation_of,
+    holdout,
+    read_json,
+    splits,
+    training_of,
+)
 from flows.workspace import Workspace, checkout_state, lock_digest
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
+from lineage.refused import Refused
 
 PIPELINE = Actor("pipeline", "Ictal pipeline", "service", auth_method="local")
 
@@ -59,6 +69,7 @@ def record_checks(workspace: Workspace) -> str:
 def record_split(workspace: Workspace) -> None:
     """Write each regime's split and the development data that it divides."""
     ledger = open_ledger(workspace)
+    _keep_locked(workspace, ledger)
     data = development_data(workspace)
     whole, _ = frozen_data(workspace)
     recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
@@ -79,35 +90,60 @@ def record_split(workspace: Workspace) -> None:
         )
 
 
-def record_training(workspace: Workspace, detector: str) -> None:
+def _keep_locked(workspace: Workspace, ledger: Ledger) -> None:
+    """Write who is locked away; refuse to learn from anybody who ever was."""
+    persons = {e.person for e in development(workspace)}
+    for entry in ledger.entries("dataset.frozen"):
+        before = (ledger.payload(entry.payload_digest) or {}) if entry.payload_digest else {}
+        freed = persons & set(before.get("locked_persons", ()))
+        if freed:
+            raise Refused(
+                f"{len(freed)} persons of the locked hold-out would be learned from: set holdout.share and holdout.seed "
+                f"in params.yaml back to {before['lock']}"
+            )
+    locked = holdout(workspace)
+    if locked:
+        lock = {"share": workspace.params.holdout.share, "seed": workspace.params.holdout.seed}
+        recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in locked])
+        subject = Subject("dataset", f"{workspace.params.cohort.name} (locked hold-out)", digest_of(recordings))
+        payload = {"recordings": recordings, "locked_persons": sorted({e.person for e in locked}), "lock": lock}
+        _once(ledger, Draft("dataset.frozen", PIPELINE, (subject,), payload=payload))
+
+
+def record_training(workspace: Workspace, detector: str, regime: str) -> None:
     """Write a training run with the model of every fold; leaky controls leave no model."""
     ledger = open_ledger(workspace)
-    log = read_json(workspace.store / "training" / detector / "log.json")
-    run = Subject("run", f"train {detector}", digest_of(log))
-    used = [s.digest for s in splits(workspace).values()]
-    _once(
-        ledger,
-        Draft(
-            "run.finished", PIPELINE, (run,), payload=log, edges=tuple(Edge(run.digest, "split_by", d) for d in used)
-        ),
-    )
+    run, log = training_run(workspace, detector, regime)
+    edges = (Edge(run.digest, "split_by", log["split"]),)
+    _once(ledger, Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
     for fold in log["runs"]:
         if bundle := fold.get("bundle"):
-            model = Subject("model", f"{detector} fold {fold['fold']}", bundle)
-            edges = (Edge(bundle, "made_by", run.digest),)
-            _once(ledger, Draft("run.finished", PIPELINE, (model,), payload=fold, edges=edges))
+            model = Subject("model", f"{detector} {_under(regime)}fold {fold['fold']}", bundle)
+            made = (Edge(bundle, "made_by", run.digest),)
+            _once(ledger, Draft("run.finished", PIPELINE, (model,), payload=fold, edges=made))
 
 
-def record_evaluation(workspace: Workspace, detector: str) -> None:
-    """Write an evaluation with its scores, and the models that made the predictions."""
+def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
+    """Write an evaluation with its scores, and what made the predictions: models, or the run of a leaky control."""
     ledger = open_ledger(workspace)
-    result = workspace.interim / "evaluation" / detector / "result.json"
-    subject = Subject("evaluation", detector, sha256_file(result))
-    log = read_json(workspace.store / "training" / detector / "log.json")
+    result = evaluation_of(workspace, detector, regime) / "result.json"
+    subject = Subject("evaluation", f"{detector} {_under(regime)}".strip(), sha256_file(result))
+    run, log = training_run(workspace, detector, regime)
     models = [fold["bundle"] for fold in log["runs"] if "bundle" in fold]
-    metrics = read_json(workspace.reports / "metrics" / f"{detector}.json")
-    edges = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models))
+    metrics = read_json(workspace.reports / "metrics" / f"{detector}-{regime}.json")
+    edges = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models or [run.digest]))
     _once(ledger, Draft("evaluation.recorded", PIPELINE, (subject,), payload=metrics, edges=edges))
+
+
+def training_run(workspace: Workspace, detector: str, regime: str) -> tuple[Subject, dict[str, Any]]:
+    """A training run as a thing with a digest, and its log."""
+    log: dict[str, Any] = read_json(training_of(workspace, detector, regime) / "log.json")
+    return Subject("run", f"train {detector} {_under(regime)}".strip(), digest_of(log)), log
+
+
+def _under(regime: str) -> str:
+    """Patients apart are what is meant where nothing is said."""
+    return "" if regime == "patient" else f"({regime}) "
 
 
 def development_data(workspace: Workspace) -> Subject:

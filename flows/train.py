@@ -5,22 +5,27 @@ from pathlib import Path
 from flows import records
 from flows.engine import flow, run_flow, run_stage
 from flows.params import set_params
+from flows.stages.files import regimes
 from flows.workspace import keep, open_workspace, refresh_code
 from models import detectors
 
 
 @flow(name="train")
 def train(home: str, names: list[str] | None = None) -> dict[str, str]:
-    """Split, then train each detector; DVC skips what did not change. Says of each whether it ran."""
+    """Split, then train each detector under each regime of params.yaml; DVC skips what did not change.
+
+    Says of each whether it ran. A regime that the cohort cannot be divided by is passed over; `undivided` says why.
+    """
     workspace = open_workspace(Path(home))
     refresh_code(workspace)
     run_stage(home, "split")
     records.record_split(workspace)
     done = {}
     for name in names or detectors.names():
-        done[name] = run_stage(home, f"train@{name}")
-        records.record_training(workspace, name)
-    keep(workspace, "Train " + ", ".join(done))
+        for regime in regimes(workspace):
+            done[f"{name}, {regime}"] = run_stage(home, f"train@{name}-{regime}")
+            records.record_training(workspace, name, regime)
+    keep(workspace, "Train " + "; ".join(done))
     return done
 
 
@@ -34,4 +39,4 @@ def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels:
     if wanted:
         set_params(workspace.root / "params.yaml", wanted)
     done = run_flow(train, home=str(workspace.root), names=names or None)
-    return "\n".join(f"{name}: {how}" for name, how in done.items())
+    return "\n".join(f"{what}: {how}" for what, how in done.items())

@@ -20,12 +20,21 @@ ROOT = Path(__file__).resolve().parents[1]
 
 MARKER = "workspace.json"
 
+DIVIDING = (
+    "validation/splits.py",
+    "validation/window_roles.py",
+    "validation/holdout.py",
+    "validation/leakage",
+    "flows/stages/audits.py",
+)
+
 STAGE_PACKAGES = {
     "simulate": ("lineage/digest.py", "data"),
     "check": ("lineage/digest.py", "data", "validation"),
-    "train": ("lineage/digest.py", "data", "models"),
-    "evaluate": ("lineage/digest.py", "data", "models", "validation"),
-    "report": ("lineage/digest.py", "data", "models", "validation"),
+    "split": ("lineage/digest.py", "data", *DIVIDING),
+    "train": ("lineage/digest.py", "data", "models", *DIVIDING),
+    "evaluate": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
+    "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py"),
 }
 """Which code each stage runs; a change in it runs the stage again (and the stage itself)."""
 
@@ -99,7 +108,7 @@ QUIET = {
     "BENTOML_DO_NOT_TRACK": "True",
     "GX_ANALYTICS_ENABLED": "false",
     "DVC_NO_ANALYTICS": "1",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # what a flow raises is said once, by whoever started it
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "NO_PROXY": "127.0.0.1",
@@ -233,5 +242,5 @@ def _start_repositories(workspace: Workspace) -> None:
 def _python_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    kinds = ("*.py", "*.yaml", "*.md", "*.j2")
+    kinds = ("*.py", "*.yaml", "*.md", "*.j2", "*.css", "*.json")
     return sorted(f for kind in kinds for f in path.rglob(kind))

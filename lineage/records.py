@@ -23,7 +23,7 @@ PAYLOAD_TYPE = "application/vnd.ictal.approval-signature+json"
 
 MEANINGS = ("review", "approval", "responsibility")
 
-EVIDENCE = ("evaluation", "gates", "split", "dataset", "leakage_audit")
+EVIDENCE = ("evaluation", "gates", "split", "dataset", "leakage_audit", "report", "card")
 """Digests that every record names, so that none of them can be exchanged after signing."""
 
 PASSED = "passed"

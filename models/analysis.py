@@ -1,24 +1,33 @@
 """One recording through one bundle: the same path for evaluation, for the service and for the command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.events import Annotations
+from data.frontend import Prepared
 from data.outcomes import Outcome, Refusal
 from data.quality import door
 from data.recording import Recording
 from lineage.digest import Digest
 from models.bundle import Bundle
+from models.conformal import BACKGROUND, SEIZURE
 from models.decisions import raw_trend
+from models.look import WINDOW_S, look
+from models.ood import Strangeness
+
+Spans = tuple[tuple[float, float], ...]
+"""(onset_s, duration_s) of stretches of a recording."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was found, and in how much of the recording one could look.
+    """What was found, in how much of the recording one could look, and where the model commits itself.
 
     `trend` holds one probability per second, NaN where nothing could be assessed; `events` is None where the outcome
-    is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused.
+    is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused. `prediction_set` holds one set
+    per second (int8, see `models.conformal`): it changes neither trend nor events. `ood` says how far the recording
+    lies from the training patients and is None where it was refused before; `ood_trend` says it second by second.
     """
 
     outcome: Outcome
@@ -29,6 +38,9 @@ class Analysis:
     duration_s: float = 0.0
     bundle: Digest = ""
     front_end: Digest = ""
+    prediction_set: np.ndarray | None = None
+    ood: Strangeness | None = None
+    ood_trend: np.ndarray | None = None
 
     @property
     def analysed_s(self) -> float:
@@ -40,12 +52,27 @@ class Analysis:
         return min(1.0, self.analysed_s / self.duration_s) if self.duration_s else 0.0
 
     @property
-    def not_assessed(self) -> tuple[tuple[float, float], ...]:
-        """(onset_s, duration_s) of every stretch without an assessment."""
+    def not_assessed(self) -> Spans:
+        """Every stretch without an assessment."""
         if self.trend is None:
             return ((0.0, self.duration_s),) if self.duration_s else ()
-        blind = Annotations.from_mask(np.isnan(self.trend), 1.0)
-        return tuple((e.onset_s, e.duration_s) for e in blind.events)
+        return _spans(np.isnan(self.trend))
+
+    @property
+    def abstained(self) -> Spans:
+        """Every stretch that was assessed and in which the model does not commit itself."""
+        return () if self.trend is None else _spans(~np.isnan(self.trend) & ~self._decided)
+
+    @property
+    def decided_share(self) -> float | None:
+        """Share (0–1) of the assessed seconds in which the model commits itself; None where none was assessed."""
+        return float(np.count_nonzero(self._decided) / self.analysed_s) if self.analysed_s else None
+
+    @property
+    def _decided(self) -> np.ndarray:
+        if self.prediction_set is None:
+            return np.zeros(0 if self.trend is None else len(self.trend), dtype=bool)
+        return np.isin(self.prediction_set, (BACKGROUND, SEIZURE))
 
 
 def analyse(recording: Recording, bundle: Bundle) -> Analysis:
@@ -68,6 +95,13 @@ def not_evaluable(refusal: Refusal, bundle: Bundle | None = None, duration_s: fl
     )
 
 
+def assess(prepared: Prepared, bundle: Bundle) -> np.ndarray:
+    """The calibrated probability of each second (unsmoothed, NaN where there is none), whatever it looks like."""
+    examples = bundle.detector.examples(prepared)
+    probability = bundle.calibration(bundle.detector.score(examples))
+    return raw_trend(examples.onset_s, probability, examples.window_s, prepared.duration_s)
+
+
 def _analyse(recording: Recording, bundle: Bundle) -> Analysis:
     contract = bundle.detector.contract
     door(
@@ -76,15 +110,30 @@ def _analyse(recording: Recording, bundle: Bundle) -> Analysis:
         min_duration_s=contract.min_duration_s,
         age_range_days=contract.age_days,
     )
-    examples = bundle.detector.examples(bundle.front_end.prepare(recording))
-    probability = bundle.calibration(bundle.detector.score(examples))
-    raw = raw_trend(examples.onset_s, probability, examples.window_s, recording.duration_s)
-    trend = bundle.decision.smoothed(raw)
-    return Analysis(
-        outcome="completed_with_abstentions" if recording.gaps else "completed",
+    prepared = bundle.front_end.prepare(recording)
+    seen = look(prepared)
+    strangeness = bundle.ood.judge(seen)
+    ood_trend = raw_trend(seen.onset_s, bundle.ood.scores(seen.x), WINDOW_S, recording.duration_s)
+    if strangeness.is_refused:
+        refused = not_evaluable(strangeness.refusal(bundle.ood.patients), bundle, recording.duration_s)
+        return replace(refused, ood=strangeness, ood_trend=ood_trend)
+    raw = assess(prepared, bundle)
+    trend = bundle.decision.smoothed(raw, ood_trend > bundle.ood.window_limit)
+    found = Analysis(
+        outcome="completed",
         trend=trend,
         events=bundle.decision.events(trend, recording.duration_s),
         duration_s=recording.duration_s,
         bundle=bundle.digest,
         front_end=bundle.front_end.digest,
+        prediction_set=bundle.conformal.sets(trend),
+        ood=strangeness,
+        ood_trend=ood_trend,
     )
+    if recording.gaps or (np.isnan(trend) & ~np.isnan(raw)).any() or found.abstained:
+        return replace(found, outcome="completed_with_abstentions")
+    return found
+
+
+def _spans(mask: np.ndarray) -> Spans:
+    return tuple((e.onset_s, e.duration_s) for e in Annotations.from_mask(mask, 1.0).events)

@@ -1,8 +1,8 @@
-"""A fitted detector as it travels: weights, settings, calibration, decision, card, and a manifest that binds them."""
+"""A fitted detector as it travels: weights, settings, all that decides and abstains, card, and a binding manifest."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,24 @@ from lineage.digest import Digest, Manifest
 from lineage.refused import Refused
 from models import detectors
 from models.calibration import Calibration
+from models.conformal import Conformal
 from models.decisions import Decision
 from models.detector import Detector, State
+from models.ood import Ood
 
 UNSIGNED = ("manifest.json", "model.sig")
 """Files that the manifest does not list: itself, and the signature over everything."""
 
+PARTS = ("detector", "params", "state", "front_end", "calibration", "decision", "conformal", "ood", "origin")
+"""What bundle.json holds."""
+
 
 class BrokenBundle(Refused):
     """A bundle whose files are not those of its manifest, or that this code cannot run."""
+
+
+class NonReportable(Refused):
+    """A model of a split under which the test has been seen: there is no way by which it may reach a patient."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Bundle:
     detector: Detector
     calibration: Calibration
     decision: Decision
+    conformal: Conformal
+    ood: Ood
     origin: Mapping[str, Any] = field(default_factory=dict)
     digest: Digest = ""
 
@@ -44,6 +55,15 @@ class Bundle:
     @property
     def front_end(self) -> FrontEnd:
         return self.detector.front_end
+
+
+def refuse_leaky(bundle: Bundle) -> None:
+    """Refuse a model that was not made with patients or sites apart, or that does not say how it was made."""
+    if bundle.origin.get("reportable") is not True:
+        regime = bundle.origin.get("regime", "a regime that it does not name")
+        raise NonReportable(
+            f"this model was trained under {regime}: non-reportable, so it can be neither proposed nor used"
+        )
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
@@ -60,13 +80,15 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
         "front_end": {**asdict(bundle.front_end), "digest": bundle.front_end.digest},
         "calibration": asdict(bundle.calibration),
         "decision": asdict(bundle.decision),
+        "conformal": asdict(bundle.conformal),
+        "ood": bundle.ood.to_json(),
         "origin": dict(bundle.origin),
     }
     (folder / "bundle.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
     (folder / "card.md").write_text(detectors.card_of(bundle.name))
     manifest = Manifest.of(folder, UNSIGNED)
     manifest.write(folder / "manifest.json")
-    return Bundle(bundle.detector, bundle.calibration, bundle.decision, bundle.origin, manifest.digest)
+    return replace(bundle, digest=manifest.digest)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -79,7 +101,7 @@ def load_bundle(folder: Path) -> Bundle:
         raise BrokenBundle("the bundle has no readable manifest.json") from error
     if problems := manifest.differences(folder, UNSIGNED):
         raise BrokenBundle("the bundle is not as it was made: " + "; ".join(problems))
-    description = json.loads((folder / "bundle.json").read_text())
+    description = _description(folder)
     detector = detectors.build(description["detector"], description["params"])
     if detector.front_end.digest != description["front_end"]["digest"]:
         raise BrokenBundle("the bundle was fitted behind another front end than this code has; fit it anew")
@@ -88,6 +110,24 @@ def load_bundle(folder: Path) -> Bundle:
         detector,
         Calibration(**description["calibration"]),
         Decision(**description["decision"]),
+        Conformal(**description["conformal"]),
+        _ood(description),
         description["origin"],
         manifest.digest,
     )
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads((folder / "bundle.json").read_text())
+    if missing := [part for part in PARTS if part not in description]:
+        raise BrokenBundle(
+            f"the bundle has no {' and no '.join(missing)}: it was made before these belonged to a bundle; fit it anew"
+        )
+    return description
+
+
+def _ood(description: Mapping[str, Any]) -> Ood:
+    try:
+        return Ood.from_json(description["ood"])
+    except (ValueError, KeyError) as error:
+        raise BrokenBundle(f"the bundle's out-of-distribution score cannot be used ({error}); fit it anew") from error

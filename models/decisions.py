@@ -23,14 +23,22 @@ class Decision:
     smooth_s: int = 10
     min_duration_s: float = 10.0
 
-    def smoothed(self, raw: np.ndarray) -> np.ndarray:
-        """Causal mean of the past `smooth_s` assessed seconds; NaN stays NaN and starts the mean anew."""
+    def smoothed(self, raw: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray:
+        """Causal mean of the past `smooth_s` assessed seconds; NaN stays NaN and starts the mean anew.
+
+        Seconds that are `outside` (bool, out of distribution) never enter a mean. One of them breaks no event in two;
+        where more than half of the past seconds are outside, nothing is said (NaN).
+        """
         out = np.full(len(raw), np.nan)
+        inside = np.ones(len(raw)) if outside is None else 1.0 - outside
         for start, end in _runs(~np.isnan(raw)):
-            total = np.concatenate([[0.0], np.cumsum(raw[start:end])])
+            total = np.concatenate([[0.0], np.cumsum(raw[start:end] * inside[start:end])])
+            known = np.concatenate([[0.0], np.cumsum(inside[start:end])])
             at = np.arange(1, end - start + 1)
             first = np.maximum(0, at - self.smooth_s)
-            out[start:end] = (total[at] - total[first]) / (at - first)
+            used = known[at] - known[first]
+            enough = 2 * used >= at - first
+            out[start:end] = np.where(enough, (total[at] - total[first]) / np.where(enough, used, 1.0), np.nan)
         return out
 
     def events(self, trend: np.ndarray, duration_s: float | None = None) -> Annotations:
@@ -39,19 +47,22 @@ class Decision:
         `duration_s` is the recording's length where it is not a whole number of seconds.
         """
         duration_s = float(len(trend)) if duration_s is None else duration_s
-        found = []
-        for stretch_start, stretch_end in _runs(~np.isnan(trend)):
-            for start, end in _runs(trend[stretch_start:stretch_end] >= self.threshold):
-                if end - start >= self.min_duration_s:
-                    found.append(
-                        self._event(trend, stretch_start, stretch_start + start, stretch_start + end, duration_s)
-                    )
-        return Annotations(tuple(found), duration_s)
+        known = ~np.isnan(trend)
+        starts, ends = self._long_enough(_runs(known & (trend >= self.threshold)))
+        if not len(starts):
+            return Annotations((), duration_s)
+        last_unknown = np.maximum.accumulate(np.where(known, -1, np.arange(len(trend))))
+        onset_s = np.maximum(last_unknown[starts] + 1.0, starts - self.smooth_s / 2)
+        length_s = np.maximum(ends - self.smooth_s / 2 - onset_s, self.min_duration_s)
+        length_s = np.minimum(length_s, duration_s - onset_s)
+        peak = np.maximum.reduceat(np.append(trend, 0.0), np.stack([starts, ends], axis=1).ravel())[::2]
+        rows = zip(onset_s.tolist(), length_s.tolist(), peak.tolist(), strict=True)
+        return Annotations(tuple(Event(onset, length, confidence=c) for onset, length, c in rows), duration_s)
 
-    def _event(self, trend: np.ndarray, stretch_start: int, start: int, end: int, duration_s: float) -> Event:
-        onset_s = max(float(stretch_start), start - self.smooth_s / 2)
-        length_s = max(end - self.smooth_s / 2 - onset_s, self.min_duration_s)
-        return Event(onset_s, min(length_s, duration_s - onset_s), confidence=float(np.max(trend[start:end])))
+    def _long_enough(self, runs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        first, last = np.array(runs, dtype=int).reshape(-1, 2).T
+        long = last - first >= self.min_duration_s
+        return first[long], last[long]
 
     def at(self, threshold: float) -> "Decision":
         return replace(self, threshold=float(threshold))

@@ -1,4 +1,4 @@
-"""Fit one detector for one fold: weights from the training babies, calibration and threshold from the inner ones."""
+"""Fit one detector for one fold: weights from the training babies, all that decides from the inner ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,25 @@ from data.events import Annotations
 from models import detectors
 from models.bundle import Bundle
 from models.calibration import Calibration
+from models.conformal import Conformal
 from models.decisions import Decision, choose_threshold, raw_trend
 from models.detector import Examples, Progress
+from models.look import WINDOW_S, Look
+from models.ood import Ood
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """What one fold may see: labelled windows to learn from, and inner windows with their recordings' truth."""
+    """What one fold may see: labelled windows to learn from, and inner windows to tune on.
+
+    `truth` and `looks` give what experts marked and what the windows look like, by recording; of them only the
+    recordings of `train` and `valid` are read.
+    """
 
     train: Examples
     valid: Examples
-    valid_truth: Mapping[str, Annotations]
+    truth: Mapping[str, Annotations]
+    looks: Mapping[str, Look]
 
 
 def fit_fold(
@@ -39,27 +47,54 @@ def fit_fold(
     score = detector.score(fold.valid)
     assert fold.valid.label is not None
     calibration = Calibration.fit(score, fold.valid.label)
-    decision = fit_decision(fold.valid, calibration(score), fold.valid_truth)
+    trends = _inner_trends(fold, calibration(score))
+    truths = [fold.truth[name] for name in trends]
+    decision = choose_threshold(Decision(), list(trends.values()), truths)
+    conformal = fit_conformal(fold, trends)
     log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
-    return Bundle(detector, calibration, decision, {"fitted_on": _provenance(fold)}), log
+    log["conformal"] = conformal.statement
+    origin = {"fitted_on": _provenance(fold)}
+    return Bundle(detector, calibration, decision, conformal, fit_ood(fold), origin), log
+
+
+def fit_conformal(fold: FoldData, trends: Mapping[str, np.ndarray]) -> Conformal:
+    """Prediction sets from the inner patients' trends (second by second, as they will be answered)."""
+    by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for name, trend in trends.items():
+        patient = str(fold.valid.patient[fold.valid.recording == name][0])
+        by_patient.setdefault(patient, []).append((trend, fold.truth[name].to_mask(1.0)[: len(trend)]))
+    return Conformal.fit(
+        [np.concatenate([trend for trend, _ in parts]) for parts in by_patient.values()],
+        [np.concatenate([mask for _, mask in parts]) for parts in by_patient.values()],
+    )
+
+
+def fit_ood(fold: FoldData) -> Ood:
+    """What the training patients look like, and how far from them their own left-out ones lie."""
+    names, first = np.unique(fold.train.recording, return_index=True)
+    if missing := [str(n) for n in names if n not in fold.looks]:
+        raise ValueError(f"{len(missing)} training recordings were not looked at, {missing[0]} is the first")
+    looks = [fold.looks[name] for name in names]
+    patients = [np.full(len(seen.onset_s), fold.train.patient[at]) for seen, at in zip(looks, first, strict=True)]
+    seizing = [fold.truth[n].covered(seen.onset_s, WINDOW_S) >= 0.5 for n, seen in zip(names, looks, strict=True)]
+    return Ood.fit(np.concatenate([seen.x for seen in looks]), np.concatenate(patients), np.concatenate(seizing))
 
 
 def _provenance(fold: FoldData) -> dict[str, list[str]]:
     """Which recordings each fitted part has really seen, read off the windows that it was given."""
     train, inner = (sorted({str(r) for r in np.unique(part.recording)}) for part in (fold.train, fold.valid))
-    return {"normaliser": train, "network": train, "early_stopping": inner, "calibration": inner, "threshold": inner}
+    on_train, on_inner = ("normaliser", "network", "ood"), ("early_stopping", "calibration", "threshold", "conformal")
+    return dict.fromkeys(on_train, train) | dict.fromkeys(on_inner, inner)
 
 
-def fit_decision(valid: Examples, probability: np.ndarray, truth: Mapping[str, Annotations]) -> Decision:
-    """The event threshold that serves the inner recordings best."""
-    names = [n for n in np.unique(valid.recording) if n in truth]
-    decision = Decision()
-    trends = []
-    for name in names:
+def _inner_trends(fold: FoldData, probability: np.ndarray) -> dict[str, np.ndarray]:
+    """The smoothed trend of each inner recording whose truth is known."""
+    valid, trends = fold.valid, {}
+    for name in (str(n) for n in np.unique(valid.recording) if n in fold.truth):
         mine = valid.recording == name
-        raw = raw_trend(valid.onset_s[mine], probability[mine], valid.window_s, truth[name].duration_s)
-        trends.append(decision.smoothed(raw))
-    return choose_threshold(decision, trends, [truth[n] for n in names])
+        raw = raw_trend(valid.onset_s[mine], probability[mine], valid.window_s, fold.truth[name].duration_s)
+        trends[name] = Decision().smoothed(raw)
+    return trends
 
 
 def label(examples: Examples, truth: Annotations) -> Examples:

@@ -13,9 +13,10 @@ from data.recording import Recording
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
+from models.ood import Strangeness
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
-from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, Span
+from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, OodStatement, Span
 
 DECIMALS = 6
 """Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
@@ -106,9 +107,19 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         analysed_s=analysis.analysed_s,
         duration_s=analysis.duration_s,
         not_assessed=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.not_assessed),
+        abstained=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.abstained),
+        decided_share=_rounded(analysis.decided_share),
+        ood=analysis.ood and _ood(analysis.ood),
         model=loaded and _statement(loaded),
         recording_digest=recording,
     )  # fmt: skip
+
+
+def _ood(strangeness: Strangeness) -> OodStatement:
+    score, limit, share = (
+        round(value, DECIMALS) for value in (strangeness.score, strangeness.limit, strangeness.share_outside)
+    )
+    return OodStatement(score=score, limit=limit, share_outside=share)
 
 
 def _statement(loaded: Loaded) -> ModelStatement:

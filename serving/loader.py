@@ -18,8 +18,8 @@ from data.recording import Recording, Segment
 from lineage.approvals import NotApproved
 from lineage.keys import platform_public_path
 from lineage.signing import SignatureInvalid, verify_bundle
-from models.analysis import analyse
-from models.bundle import BrokenBundle, Bundle, load_bundle
+from models.analysis import analyse, assess
+from models.bundle import BrokenBundle, Bundle, NonReportable, load_bundle, refuse_leaky
 from serving.store import NotInForce, Pointer, import_bundle, pointer_path, read_pointer, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
@@ -124,7 +124,7 @@ class Loader:
             new = _State(stamps, None, error.reason)
         except SignatureInvalid as error:
             new = _State(stamps, None, "the model in force is not as the platform signed it", error.reason)
-        except BrokenBundle as error:
+        except (BrokenBundle, NonReportable) as error:
             new = _State(stamps, None, "the model in force cannot be run by this service", str(error))
         except Exception as error:  # whatever is wrong with the files: then no model is approved
             new = _State(stamps, None, f"the model in force could not be loaded ({type(error).__name__})")
@@ -152,6 +152,7 @@ class Loader:
         bundle = load_bundle(folder)
         if bundle.digest != pointer.bundle:
             raise NotInForce("the store holds another bundle under the tag that is in force")
+        refuse_leaky(bundle)
         _try_out(bundle)
         return bundle, (folder / "card.md").read_text()
 
@@ -174,7 +175,10 @@ def _stamp(path: Path) -> tuple[Any, ...]:
 
 
 def _try_out(bundle: Bundle) -> None:
-    """A new model has to give probabilities for a minute of mixed waves before it is let near a patient."""
+    """A new model has to give probabilities for a minute of mixed waves before it is let near a patient.
+
+    Waves are no EEG: that they are refused as `ood` is no fault, what the detector makes of them is looked at anyway.
+    """
     contract = bundle.detector.contract
     rate_hz, seconds = 256.0, max(SELF_TEST_S, contract.min_duration_s)
     t = np.arange(int(seconds * rate_hz)) / rate_hz
@@ -182,6 +186,8 @@ def _try_out(bundle: Bundle) -> None:
     segment = Segment(0.0, np.array(waves, dtype=np.float32))
     recording = Recording(ELECTRODES, rate_hz, (segment,), seconds, age_days=float(np.mean(contract.age_days)))
     analysis = analyse(recording, bundle)
-    seen = analysis.trend[~np.isnan(analysis.trend)] if analysis.trend is not None else np.array([])
-    if analysis.outcome != "completed" or not len(seen) or seen.min() < 0 or seen.max() > 1:
+    raw = assess(bundle.front_end.prepare(recording), bundle)
+    seen = raw[~np.isnan(raw)]
+    ended = analysis.outcome in ("completed", "completed_with_abstentions") or analysis.code == "ood"
+    if not ended or not len(seen) or seen.min() < 0 or seen.max() > 1:
         raise NotInForce("the model in force failed its self-test")

@@ -15,6 +15,7 @@ DEMO_NOTICE = (
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Said(BaseModel):
@@ -39,6 +40,17 @@ class Span(Said):
     duration_s: Seconds
 
 
+class OodStatement(Said):
+    """How far the recording lies from the patients that the model has learnt from (1 is usual).
+
+    Above `limit` it is refused (code `ood`); `share_outside` is the share of its two-second windows that lie outside.
+    """
+
+    score: Distance
+    limit: Distance
+    share_outside: Probability
+
+
 class ModelStatement(Said):
     """Which model answered, and by which approval (the digest of the record that was signed).
 
@@ -59,7 +71,9 @@ class Answer(Said):
 
     `events` is None where the outcome is `not_evaluable`: "no seizure" and "not looked at" are never the same.
     `trend_1hz` holds one seizure probability per second, None where nothing could be assessed. `coverage` is the
-    share (0–1) of the duration that was analysed. The receipt proves offline that the answer stands in the ledger.
+    share (0–1) of the duration that was analysed. `abstained` lists where the model looked and does not commit itself
+    (it could be either), `decided_share` is the rest's share of the analysed seconds; events and trend are as they were
+    without. The receipt proves offline that the answer stands in the ledger.
     """
 
     prediction_id: str
@@ -76,6 +90,9 @@ class Answer(Said):
     analysed_s: Seconds = 0.0
     duration_s: Seconds = 0.0
     not_assessed: tuple[Span, ...] = ()
+    abstained: tuple[Span, ...] = ()
+    decided_share: Probability | None = None
+    ood: OodStatement | None = None
     model: ModelStatement | None = None
     recording_digest: Digest
     receipt: dict[str, Any] | None = None
@@ -91,7 +108,7 @@ class Answer(Said):
 
 EXAMPLE: dict[str, Any] = Answer(
     prediction_id="019d3e6a-6f2b-7c41-9a55-0b6f0a1d2c3e",
-    outcome="completed",
+    outcome="completed_with_abstentions",
     events=(FoundEvent(onset_s=12.0, duration_s=41.0, confidence=0.93),),
     trend_1hz=(None, 0.02, 0.03),
     burden_min_per_h=4.1,
@@ -100,6 +117,9 @@ EXAMPLE: dict[str, Any] = Answer(
     analysed_s=599.0,
     duration_s=600.0,
     not_assessed=(Span(onset_s=0.0, duration_s=1.0),),
+    abstained=(Span(onset_s=53.0, duration_s=6.0),),
+    decided_share=0.989983,
+    ood=OodStatement(score=0.71, limit=1.04, share_outside=0.0),
     model=ModelStatement(
         name="line_length",
         title="Line length, the floor",

@@ -1,7 +1,9 @@
 """A small workspace whose model two demo people have approved, for the tests of the service."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,11 @@ from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import Bundle, save_bundle
 from models.calibration import Calibration
+from models.conformal import Conformal
 from models.decisions import Decision
 from models.detectors.line_length import LineLength
+from models.look import FEATURES
+from models.ood import CEILING, Ood
 from serving.loader import import_bundle, write_pointer
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -23,6 +28,12 @@ PASSPHRASE = "two components"
 RATE_HZ = 256.0
 WEIGHTS = (-2.4, 3.0, 3.0)
 """Intercept and slopes of a line-length detector: probability 0.5 where windows are about 1.5 times as long as usual."""
+SURE = Conformal(0.9, 0.5, 0.500001, 9, 9)
+"""Commits itself in every second."""
+HAS_SEEN_ALL = Ood((0.0,) * len(FEATURES), tuple(map(tuple, np.eye(len(FEATURES)).tolist())), CEILING, CEILING, 9)
+"""Finds nothing strange."""
+HONEST = {"seed": 0, "regime": "patient", "reportable": True}
+"""How the bundle says that it was made."""
 
 
 def people_and_keys(home: Path, now: datetime = NOW) -> None:
@@ -35,11 +46,18 @@ def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
     return home / "store" / "bundles" / f"threshold-{threshold}"
 
 
-def signed_bundle(home: Path, threshold: float = 0.5, weights: tuple[float, ...] = WEIGHTS) -> Bundle:
+def signed_bundle(
+    home: Path,
+    threshold: float = 0.5,
+    weights: tuple[float, ...] = WEIGHTS,
+    conformal: Conformal = SURE,
+    ood: Ood = HAS_SEEN_ALL,
+    origin: Mapping[str, Any] = HONEST,
+) -> Bundle:
     detector = detectors.build("line_length")
     assert isinstance(detector, LineLength)
     detector.coefficients = np.array(weights)
-    unsaved = Bundle(detector, Calibration(1.0, 0.0), Decision(threshold), {"seed": 0})
+    unsaved = Bundle(detector, Calibration(1.0, 0.0), Decision(threshold), conformal, ood, origin)
     bundle = save_bundle(unsaved, bundle_folder(home, threshold))
     sign_bundle(bundle_folder(home, threshold), home / "keys" / "platform.pem")
     return bundle
@@ -71,9 +89,11 @@ def point(home: Path, bundle: Bundle, approval: Path, threshold: float = 0.5, no
     write_pointer(home, bundle=bundle.digest, tag=tag, approval=approval, now=now)
 
 
-def put_in_force(home: Path, threshold: float = 0.5, now: datetime = NOW) -> Bundle:
+def put_in_force(
+    home: Path, threshold: float = 0.5, now: datetime = NOW, conformal: Conformal = SURE, ood: Ood = HAS_SEEN_ALL
+) -> Bundle:
     """Sign, approve, import and point: a workspace whose service answers."""
-    bundle = signed_bundle(home, threshold)
+    bundle = signed_bundle(home, threshold, conformal=conformal, ood=ood)
     point(home, bundle, approve(home, record_for(bundle, now=now), now=now), threshold, now)
     return bundle
 

@@ -25,6 +25,7 @@ HOME = {
     "mne": "data",
     "edfio": "data",
     "great_expectations": "validation",
+    "jsonschema": "validation",
     "timescoring": "validation",
     "torch": "models",
     "safetensors": "models",

@@ -15,15 +15,17 @@ import pytest
 from data.readers.edf import read_edf
 from lineage import dsse
 from lineage.approvals import Approval, revoke
+from lineage.digest import Manifest
 from lineage.keys import create_platform_key, platform_key
 from lineage.signing import SIGNATURE, SignatureInvalid, sign_bundle
 from models.analysis import analyse
-from models.bundle import Bundle, load_bundle, save_bundle
+from models.bundle import UNSIGNED, Bundle, load_bundle, save_bundle
 from serving import loader as loading
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel, import_bundle, revocations_folder
 from serving.store import POINTER_TYPE, Pointer, pointer_path, stored_bundle
 from tests.served import (
     APPROVER,
+    HAS_SEEN_ALL,
     NOW,
     PASSPHRASE,
     REVIEWER,
@@ -258,6 +260,34 @@ def test_a_model_that_gives_no_probabilities_fails_its_self_test(home: Path) -> 
     broken = signed_bundle(home, 0.6, weights=(float("nan"), 3.0, 3.0))
     point(home, broken, approve(home, record_for(broken)), 0.6)
     assert why_not(home) == "the model in force failed its self-test"
+
+
+def test_waves_that_look_unlike_eeg_do_not_fail_the_self_test(home: Path) -> None:
+    strict = signed_bundle(home, 0.6, ood=replace(HAS_SEEN_ALL, recording_limit=0.0, window_limit=0.0))
+    point(home, strict, approve(home, record_for(strict)), 0.6)
+    assert load(home).bundle.digest == strict.digest
+
+
+def test_a_model_from_before_it_could_abstain_is_not_served(home: Path) -> None:
+    folder, old = bundle_folder(home, 0.6), signed_bundle(home, 0.6)
+    description = json.loads((folder / "bundle.json").read_text())
+    del description["conformal"], description["ood"]
+    (folder / "bundle.json").write_text(json.dumps(description))
+    manifest = Manifest.of(folder, UNSIGNED)
+    manifest.write(folder / "manifest.json")
+    sign_bundle(folder, home / "keys" / "platform.pem")
+    old = replace(old, digest=manifest.digest)
+    point(home, old, approve(home, record_for(old)), 0.6)
+    assert why_not(home) == "the model in force cannot be run by this service"
+    assert "no conformal and no ood" in detail_of(home)
+
+
+@pytest.mark.parametrize("origin", [{"regime": "window", "reportable": False}, {"regime": "gap"}, {}])
+def test_a_model_of_a_leaky_split_is_not_served_whoever_signed_for_it(home: Path, origin: dict[str, Any]) -> None:
+    bundle = signed_bundle(home, 0.6, origin=origin)
+    point(home, bundle, approve(home, record_for(bundle)), 0.6)
+    assert why_not(home) == "the model in force cannot be run by this service"
+    assert "non-reportable" in detail_of(home)
 
 
 def test_an_approval_for_another_montage_does_not_count(home: Path) -> None:

@@ -6,24 +6,26 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jinja2 import UndefinedError
 
-from data.events import Annotations, Event
-from lineage.digest import digest_of
-from validation.drawing import canvas
-from validation.evaluation import evaluate
-from validation.gates import Gate
-from validation.inflation import marks
-from validation.outcome import headline
-from validation.pages import SIMULATED, Figure, Headline, Links, Section, Table, figure_svg, render_page, write_page
-from validation.reading import Estimate, read
-from validation.report import PUBLISHED, evaluation_page
-from validation.splits import REPORTABLE
+from validation.drawing import COLUMN_IN, COLUMN_STRETCH, canvas
+from validation.pages import (
+    SIMULATED,
+    Figure,
+    Heading,
+    Headline,
+    Links,
+    Section,
+    Table,
+    column_figure,
+    figure_svg,
+    render_page,
+    write_page,
+)
 from validation.traces import Excerpt, draw_excerpt, scale_uv, thinned
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "use", "rect", "image"}
@@ -179,6 +181,23 @@ def test_what_a_drawing_says_of_itself_is_escaped():
     assert '"><b>' not in svg and 'aria-label="&#34;&gt;&lt;b&gt;"' in svg
 
 
+def test_a_chart_of_one_column_is_never_pushed_sideways_and_a_wide_one_may_be():
+    """A phone is about 360 px wide: a chart that keeps a least width there makes the reader scroll."""
+    with canvas(COLUMN_IN, 2) as (figure, axes):
+        axes.plot([0, 1])
+    column = column_figure(figure, "a column", "A column.")
+    assert column.beside and "min-width" not in column.svg
+    assert f"max-width:{COLUMN_IN * 96 * COLUMN_STRETCH:.0f}px" in column.svg
+    with canvas(10, 2) as (figure, axes):
+        axes.plot([0, 1])
+    assert "min-width:34rem" in figure_svg(figure, "wide")
+
+
+def test_a_heading_inside_a_section_and_files_beside_the_page_are_shown():
+    html = page(sections=(Section("Cases", (Heading("Missed"),)),), beside=Links({"as data": "findings.json"}))
+    assert "<h3>Missed</h3>" in html and '<a href="findings.json">as data</a>' in html
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
@@ -210,137 +229,10 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert path.read_text() and [p.name for p in path.parent.iterdir()] == ["page.html"]
 
 
-def to_events(trend: np.ndarray, threshold: float = 0.5) -> Annotations:
-    return Annotations.from_mask(np.nan_to_num(trend) >= threshold, 1.0)
-
-
-def result_of(skill: float, patients: int = 9) -> dict:
-    """A small evaluation: every third patient without seizures, three sites, the last patient of a rare age."""
-    rng, rows, references, hypotheses, known = np.random.default_rng(1), [], {}, {}, {}
-    for n in range(patients):
-        patient, name = f"sub-{n:03d}", f"sub-{n:03d}_task-eeg_run-01_eeg"
-        events = (Event(30, 25), Event(120, 20)) if n % 3 else ()
-        references[name] = Annotations(events, 180.0)
-        labels = references[name].to_mask(1.0)
-        trend = 1 / (1 + np.exp(-(rng.normal(size=180) + skill * labels - 1.5)))
-        trend[:2] = np.nan
-        hypotheses[name] = to_events(trend)
-        known[patient] = {"age_days": 3.0 if n < patients - 1 else 400.0, "sex": "FM"[n % 2]}
-        table = pd.DataFrame({"second": np.arange(180), "probability": trend, "label": labels.astype(int)})
-        rows.append(table.assign(recording=name, patient=patient, person=patient, site=f"demo-{'nse'[n % 3]}"))
-    return evaluate(pd.concat(rows), hypotheses, references, {"patients": known}, seed=2, to_events=to_events)
-
-
-@pytest.fixture(scope="module")
-def evaluations() -> dict:
-    honest, leaky = result_of(1.5), result_of(6.0)
-    return {"da_stnet": {"window": leaky, "patient": honest}, "line_length": {"patient": result_of(0.3)}}
-
-
-SPLIT = {"regime": "patient", "seed": 7, "folds": [{}, {}, {}]}
-GATES = [
-    Gate("sensitivity_non_inferior", "pass", -0.01, -0.05, "Δ sensitivity −0.010"),
-    Gate("floor:all", "insufficient_evidence", 0.4, 0.7, "6 patients with seizures, 60 are needed"),
-    Gate("calibration", "fail", 0.2, 0.02, "upper bound must be ≤ 0.02"),
-]
 TRACES = Excerpt(
     "sub-004: a seizure that was missed", ("Fp2-F4", "F4-C4"), np.random.default_rng(0).normal(0, 20, (2, 1280)), 128.0,
     100.0, np.full(10, 0.2), [(103.0, 108.0)], [(90.0, 101.0)], 0.5,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def evaluated(evaluations) -> str:
-    provenance = {"dataset": "cd" * 32, "code": "ef" * 20}
-    return evaluation_page(
-        evaluations, GATES, SPLIT, provenance, simulated=True, excerpts=[TRACES], champion="line_length"
-    )
-
-
-def test_an_evaluation_says_first_what_the_gates_decided(evaluated):
-    assert "da_stnet may not replace line_length: of 3 gates 1 failed and 1 lacks evidence." in evaluated
-    assert "floor:all: insufficient evidence. 6 patients with seizures, 60 are needed." in evaluated
-    assert evaluated.index("may not replace") < evaluated.index("<svg")
-    assert (Reader(evaluated).wrong, Reader(evaluated).open) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("gates", "state", "sentence"),
-    [
-        (GATES[:1], "pass", "All 1 gates passed: da_stnet may be proposed to replace what is in force."),
-        (GATES[:2], "unsure", "da_stnet may not replace what is in force: of 2 gates 1 lacks evidence."),
-        (GATES, "fail", "da_stnet may not replace what is in force: of 3 gates 1 failed and 1 lacks evidence."),
-        ([], "unsure", "No gates were run: this page decides nothing about da_stnet."),
-    ],
-)
-def test_only_gates_that_all_passed_look_passed(evaluations, gates, state, sentence):
-    told = headline("da_stnet", "", gates, read(evaluations["da_stnet"]["patient"]))
-    assert (told.state, told.sentence) == (state, sentence)
-
-
-def test_a_leaky_control_is_never_shown_as_evidence(evaluations, evaluated):
-    readings = {name: {r: read(v) for r, v in regimes.items()} for name, regimes in evaluations.items()}
-    shown = marks(readings, REPORTABLE, PUBLISHED)
-    assert [m.style for m in shown] == ["honest", "leaky", "published", "honest", "blind", "blind"]
-    assert all("non-reportable" in m.label for m in shown if m.style in ("leaky", "blind"))
-    assert evaluated.count("leaky control: non-reportable") >= 4
-    assert "Random windows instead of patients apart change the AUC of da_stnet" in evaluated
-
-
-def test_the_published_headline_and_the_oracle_stand_beside_our_figure(evaluated):
-    assert "0.9998" in evaluated and "label of the nearest window" in evaluated
-    for yardstick in (
-        "three experts, pairwise (72–85 %)",
-        "a commercial system (78 %)",
-        "best open model, hidden data (37 %)",
-    ):
-        assert yardstick.replace(" %", "\u00a0%") in evaluated
-
-
-def test_groups_too_small_for_a_figure_say_so_with_the_reason(evaluated):
-    assert "age: 1–11 years" in evaluated
-    assert "not evaluable: 1 persons with seizures, at least 5 are needed" in evaluated
-
-
-def test_the_figures_on_the_page_are_those_of_the_result(evaluations, evaluated):
-    auc = evaluations["da_stnet"]["patient"]["clinical"]["auc_pooled"]
-    assert f"AUC {auc['estimate']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})" in evaluated
-    digest = evaluations["da_stnet"]["patient"]["digests"]["predictions"]
-    assert digest in evaluated and "cd" * 32 in evaluated and "regime patient, seed 7, 3 folds" in evaluated
-    assert digest_of(SPLIT) in evaluated
-    assert "2,000 resamples of patients within sites" in evaluated
-
-
-def test_worst_cases_are_shown_with_their_traces(evaluated):
-    assert "sub-004: a seizure that was missed" in evaluated
-    assert "marked by experts" in evaluated and "data:image/png;base64," in evaluated
-
-
-def test_the_same_evaluation_gives_the_same_page(evaluations, evaluated):
-    again = evaluation_page(
-        evaluations, GATES, SPLIT, {"dataset": "cd" * 32, "code": "ef" * 20}, simulated=True, excerpts=[TRACES], champion="line_length",
-    )  # fmt: skip
-    assert again == evaluated
-
-
-def test_an_evaluation_without_patients_apart_is_refused(evaluations):
-    with pytest.raises(ValueError, match="patients apart"):
-        evaluation_page({"da_stnet": {"window": evaluations["da_stnet"]["window"]}}, [], SPLIT, {}, simulated=True)
-
-
-def test_a_result_of_which_parts_are_missing_is_shown_as_not_evaluable():
-    html = evaluation_page({"da_stnet": {"patient": {"clinical": {}}}}, [], SPLIT, {}, simulated=True)
-    assert "AUC not evaluable" in html and "The leaky control was not run" in html
-
-
-def test_estimates_are_written_with_their_interval():
-    assert Estimate(0.834, 0.71, 0.9).written() == "0.83 (0.71 to 0.90)"
-    assert Estimate(0.834, 0.71, 0.9).percent() == "83 (71 to 90)"
-    assert (
-        Estimate(868.3, 603.0, 1133.9).rate() == "868 (603 to 1134)"
-        and Estimate(1.25, 0.5, 2.0).rate() == "1.2 (0.5 to 2.0)"
-    )
-    assert Estimate(0.5).written() == "0.50" and Estimate().written() == "not evaluable"
 
 
 @given(arrays(float, st.integers(1, 4000), elements=st.floats(-500, 500)))

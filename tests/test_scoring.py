@@ -1,28 +1,28 @@
 import json
+import shutil
+import sys
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
+import timescoring.annotations
+import timescoring.scoring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring
 
+from data.cohorts.helsinki import read_labels
 from data.events import Annotations, Event
 from tests import SHARED, needs_shared
-from validation.scoring import Case, false_alarms, overlap, overlaps_s, spans
-from validation.scoring.clinical import (
-    auc,
-    compare,
-    f1,
-    mcc,
-    mcc_statistic,
-    not_evaluable,
-    pearson_statistic,
-    per_patient,
-    zero_alarms_upper_per_24h,
-)
+from validation import reliability, subgroups
+from validation.scoring import Case, clinical, false_alarms, overlap, overlaps_s, spans
+from validation.scoring.clinical import not_evaluable, per_patient, zero_alarms_upper_per_24h
+from validation.scoring.findings import compare
+from validation.scoring.measures import auc, f1, mcc, mcc_statistic, pearson_statistic
 from validation.scoring.overlap import OverlapCounts, any_overlap, sweep, time_aligned
+from validation.scoring.scorer import ROOT, code_digest, sources
 from validation.scoring.szcore import (
     Policy,
     SzcoreCounts,
@@ -219,16 +219,10 @@ def test_recordings_of_one_patient_are_summed_before_they_are_averaged():
 @needs_shared
 def test_szcore_of_helsinki_experts_against_their_majority_is_as_published():
     """Values computed from the public labels of 79 neonates (Stevenson 2019) by another hand with timescoring 0.0.7."""
-    from scipy.io import loadmat
-
-    experts = loadmat(SHARED / "helsinki" / "annotations_2017.mat")["annotat_new"].ravel()
-    majority = [Annotations.from_mask(e.sum(axis=0) >= 2, 1.0) for e in experts]
-    expected = {0: (0.873, 1.6, 0.814), 1: (0.814, 12.9, 0.737), 2: (0.761, 11.2, 0.719)}
+    newborns = read_labels(SHARED / "helsinki" / "annotations_2017.mat")
+    expected = {"A": (0.873, 1.6, 0.814), "B": (0.814, 12.9, 0.737), "C": (0.761, 11.2, 0.719)}
     for expert, (f1_event, alarms, f1_sample) in expected.items():
-        counts = {
-            str(i): szcore(m, Annotations.from_mask(e[expert] > 0, 1.0))
-            for i, (m, e) in enumerate(zip(majority, experts, strict=True))
-        }
+        counts = {n.recording: szcore(n.marked_by(2), n.experts[expert]) for n in newborns}
         table = szcore_per_patient(counts, {name: name for name in counts})
         event, sample = patient_mean(table).scores, patient_mean(table, "sample").scores
         assert event["f1"] == pytest.approx(f1_event, abs=6e-4)
@@ -451,6 +445,25 @@ def test_knowing_only_the_patient_wins_nothing_on_the_operating_curve():
     assert curve.detected[curve.best_at(10.0)].sum() == 0
 
 
+levels = st.sampled_from([0.1, 0.3, 0.5, 0.7, np.nan])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(events, st.lists(levels, min_size=30, max_size=30)), min_size=1, max_size=3))
+def test_the_sweep_counts_what_the_scorers_count_at_each_threshold(recordings):
+    cases = [
+        case("pq"[i % 2], marked(*((a, a + d) for a, d in ref), duration_s=600), marked(), np.repeat(trend, 20))
+        for i, (ref, trend) in enumerate(recordings)
+    ]
+    curve = sweep(cases, threshold_events)
+    for person, group in enumerate(clinical.people(cases).values()):
+        for at, threshold in enumerate(curve.thresholds[:-1]):
+            made = [(c.reference, threshold_events(c.trend, threshold)) for c in group]
+            assert curve.detected[at, person] == sum(any_overlap(*m).hits for m in made)
+            assert curve.false_alarms[at, person] == sum(false_alarms(*m) for m in made)
+    assert not curve.detected[-1].any() and not curve.false_alarms[-1].any()
+
+
 def test_of_equal_thresholds_the_highest_is_taken():
     trend = np.full(3600, 0.05)
     trend[100:160] = np.linspace(0.5, 0.9, 60)
@@ -463,3 +476,49 @@ def test_the_operating_curve_always_has_a_point_without_alarms():
     assert curve.alarms_per_24h[curve.best_at(0.0)] == 0
     unassessed = sweep([case("p", marked(), marked(), np.full(3600, np.nan))], threshold_events)
     assert unassessed.best_at(0.5) == 0
+
+
+def named_sources(*paths: object) -> set[str]:
+    return set(sources([Path(str(p)) for p in paths]))
+
+
+def test_a_scorers_digest_covers_the_code_that_it_calls():
+    assert named_sources(clinical.__file__) >= {
+        "validation/scoring/clinical.py", "validation/scoring/findings.py", "validation/scoring/measures.py",
+        "validation/scoring/__init__.py", "validation/uncertainty.py", "data/events.py",
+    }  # fmt: skip
+    assert named_sources(overlap.__file__) > named_sources(clinical.__file__)  # who is whose patient is asked there
+    assert named_sources(subgroups.__file__) > named_sources(clinical.__file__)
+    assert "validation/uncertainty.py" in named_sources(reliability.__file__)
+    assert not any(name.startswith("lineage/") for name in named_sources(clinical.__file__))
+
+
+def copied(root: Path) -> Path:
+    """The code of figures in another place, as of another version."""
+    for package in ("data", "validation"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.mark.parametrize("changed", ["validation/uncertainty.py", "data/events.py", "validation/scoring/findings.py"])
+def test_a_change_in_code_that_a_scorer_calls_changes_its_digest(tmp_path, changed):
+    before, after = copied(tmp_path / "before"), copied(tmp_path / "after")
+    with open(after / changed, "a") as file:
+        file.write("\n# mended\n")
+    with open(after / "validation" / "gates.py", "a") as file:  # nothing that a scorer calls
+        file.write("\n# mended\n")
+    of = {root: code_digest([str(root / "validation/scoring/clinical.py")], root) for root in (before, after)}
+    assert of[before] == code_digest([clinical]) != of[after]
+
+
+def test_a_change_elsewhere_leaves_a_scorers_digest_as_it_was(tmp_path):
+    root = copied(tmp_path)
+    with open(root / "validation" / "gates.py", "a") as file:
+        file.write("\n# mended\n")
+    assert code_digest([str(root / "validation/scoring/clinical.py")], root) == code_digest([clinical])
+
+
+def test_the_szcore_digest_covers_the_library():
+    module = sys.modules["validation.scoring.szcore"]
+    assert scorer("pooled").code_digest != code_digest([module])
+    assert scorer("pooled").code_digest == code_digest([timescoring.annotations, timescoring.scoring, module])

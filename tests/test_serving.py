@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from starlette.websockets import WebSocketDisconnect
 from lineage.approvals import revoke
 from lineage.keys import create_platform_key, platform_public_path
 from lineage.ledger import Ledger
+from models.conformal import Conformal
 from serving import desk
 from serving.answering import answer
 from serving.auth import issue_key, key_id, open_keys, revoke_key
@@ -36,7 +37,7 @@ from serving.loader import Loader, revocations_folder
 from serving.schema import EXAMPLE, Answer
 from serving.service import create_app
 from tests.edf_bytes import File, eeg, notes
-from tests.served import NOW, PASSPHRASE, REVIEWER, people_and_keys, put_in_force, write_recording
+from tests.served import HAS_SEEN_ALL, NOW, PASSPHRASE, REVIEWER, people_and_keys, put_in_force, write_recording
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
@@ -207,6 +208,42 @@ def test_a_gap_is_said_and_not_bridged(served: Served) -> None:
     assert {"onset_s": 60.0, "duration_s": 31.0} in body["not_assessed"]
     assert body["coverage"] == pytest.approx(118 / 150)
     assert body["receipt"]["entry"]["type"] == "prediction.abstained"
+
+
+def said_by(home: Path, recording: bytes) -> dict[str, Any]:
+    loader, journal = Loader(home, allow_demo=True), Journal(home)
+    found = answer(recording, site="demo-north", age_days=3.0, loader=loader, journal=journal, now=NOW)
+    body: dict[str, Any] = json.loads(found.model_dump_json())
+    return body
+
+
+def test_where_the_model_does_not_commit_itself_is_said_apart_and_no_event_is_lost(
+    other_home: Path, recording: bytes
+) -> None:
+    sure = said_by(other_home, recording)
+    put_in_force(other_home, 0.6, conformal=Conformal(0.9, 0.3, 0.2, 9, 9))
+    unsure = said_by(other_home, recording)
+    assert (sure["outcome"], sure["abstained"], sure["decided_share"]) == ("completed", [], 1.0)
+    assert unsure["outcome"] == "completed_with_abstentions" and len(unsure["events"]) == 1
+    assert (unsure["trend_1hz"], unsure["not_assessed"]) == (sure["trend_1hz"], sure["not_assessed"])
+    between = [p is not None and 0.2 <= p <= 0.3 for p in unsure["trend_1hz"]]
+    held = [[s["onset_s"] <= k < s["onset_s"] + s["duration_s"] for s in unsure["abstained"]] for k in range(120)]
+    assert [any(h) for h in held] == between and any(between)
+    assert unsure["decided_share"] == pytest.approx(1 - sum(between) / 119)
+
+
+def test_a_recording_unlike_the_training_patients_is_refused_with_its_score(other_home: Path, recording: bytes) -> None:
+    put_in_force(other_home, 0.6, ood=replace(HAS_SEEN_ALL, recording_limit=0.5))
+    body = said_by(other_home, recording)
+    assert (body["outcome"], body["code"], body["events"]) == ("not_evaluable", "ood", None)
+    assert (body["abstained"], body["decided_share"], body["coverage"]) == ([], None, 0.0)
+    assert body["ood"]["limit"] == 0.5 < body["ood"]["score"] and f"{body['ood']['score']:.2f}" in body["reason"]
+
+
+def test_how_strange_a_recording_is_stands_in_every_answer_that_looked_at_it(served: Served) -> None:
+    body = said(served.detect())
+    assert set(body["ood"]) == {"score", "limit", "share_outside"} and body["ood"]["score"] <= body["ood"]["limit"]
+    assert said(served.detect(b"%PDF-1.7 " * 100))["ood"] is None
 
 
 NOT_EVALUABLE = {

@@ -9,16 +9,21 @@ from data.cohorts.bids import read_cohort
 from validation.splits import (
     INNER_VALID,
     OUT,
+    REGIMES,
     TEST,
     TRAIN,
     CannotSplit,
     Member,
     Split,
+    draw_split,
+    gap_split,
     members,
     nested_patient_split,
-    window_fold,
+    recording_split,
+    site_split,
     window_split,
 )
+from validation.window_roles import GAP_S, window_fold
 
 
 def listed(number: int, site: str = "A", seizing: bool = True, person: str = "") -> Member:
@@ -114,11 +119,76 @@ def test_too_few_persons_are_refused_with_the_number_needed():
         nested_patient_split([listed(i) for i in range(5)], folds=1)
 
 
-def test_only_the_patient_split_may_be_registered():
-    entries = [listed(i) for i in range(12)]
-    assert nested_patient_split(entries).reportable
-    assert not window_split(entries).reportable
+def test_only_splits_by_patient_and_by_site_may_be_registered():
+    entries = [listed(i, "AB"[i % 2]) for i in range(12)]
+    reportable = {regime: draw_split(regime, entries, 3, 0.25, 0).reportable for regime in REGIMES}
+    assert reportable == {"patient": True, "site": True, "recording": False, "gap": False, "window": False}
     assert window_split(entries).to_json()["reportable"] is False
+
+
+@settings(deadline=None, max_examples=40)
+@given(cohorts(), st.integers(0, 9))
+def test_a_site_is_tested_by_a_model_that_knows_none_of_its_persons(entries, seed):
+    sites = {m.site for m in entries}
+    everyone = {m.person for m in entries}
+    try:
+        split = site_split(entries, seed=seed)
+    except CannotSplit:
+        reached = [{m.person for m in entries if m.site == site} for site in sites]
+        assert len(sites) < 2 or everyone in reached
+        return
+    site_of = {m.recording: m.site for m in entries}
+    assert [{site_of[n] for n in fold.test} for fold in split.folds] == [{site} for site in sorted(sites)]
+    assert sorted(n for fold in split.folds for n in fold.test) == sorted(site_of)
+    for fold in split.folds:
+        train, inner, test = (
+            {person_of(entries)[n] for n in names} for names in (fold.train, fold.inner_valid, fold.test)
+        )
+        assert not train & test and not inner & test and not train & inner
+
+
+def test_a_person_recorded_at_two_sites_is_learned_from_at_neither_when_one_of_them_is_tested():
+    entries = [listed(i, "AB"[i % 2]) for i in range(8)] + [listed(8, "A", person="p1")]
+    for fold in site_split(entries).folds:
+        assert not {"sub-001_eeg", "sub-008_eeg"} & {*fold.train, *fold.inner_valid}
+
+
+def test_one_site_cannot_be_left_out():
+    with pytest.raises(CannotSplit, match="at least 2 sites, got 1"):
+        site_split([listed(i) for i in range(8)])
+    with pytest.raises(CannotSplit, match="without A: every person was recorded there"):
+        site_split([listed(0, "A"), listed(1, "B", person="p0")])
+
+
+def test_recordings_apart_may_hold_one_person_on_both_sides():
+    entries = [listed(i, person=f"p{i // 4}") for i in range(24)]
+    split = recording_split(entries, seed=1)
+    assert sorted(n for fold in split.folds for n in fold.test) == sorted(m.recording for m in entries)
+    person = person_of(entries)
+    assert any({person[n] for n in fold.test} & {person[n] for n in fold.train} for fold in split.folds)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 400), st.integers(2, 5), st.integers(0, 99), st.sampled_from([0.5, 1.0, 2.0]), st.randoms())
+def test_with_a_gap_every_window_is_tested_once_and_no_other_role_comes_near(n, folds, seed, hop_s, random):
+    onset_s = np.arange(n) * hop_s
+    random.shuffle(onset_s)
+    split = gap_split([listed(2)], folds=folds, seed=seed)
+    roles = np.stack([split.roles("sub-002_eeg", onset_s, fold, 2.0) for fold in range(folds)])
+    assert ((roles == TEST).sum(axis=0) == 1).all()
+    for own in roles:
+        for a, b in ((TEST, TRAIN), (TEST, INNER_VALID), (TRAIN, INNER_VALID)):
+            apart_s = np.abs(onset_s[own == a][:, None] - onset_s[own == b][None])
+            assert apart_s.size == 0 or apart_s.min() >= 2.0 + GAP_S
+
+
+def test_with_a_gap_a_ten_minute_recording_keeps_most_of_its_windows():
+    split = gap_split([listed(2)], folds=3, inner_share=0.25, seed=5)
+    for fold in range(3):
+        roles = split.roles("sub-002_eeg", np.arange(600.0), fold, 1.0)
+        assert (roles == TEST).sum() == 200
+        assert (roles == OUT).sum() <= 4 * 31
+        assert (roles == INNER_VALID).sum() >= 80
 
 
 @settings(deadline=None, max_examples=30)
@@ -138,7 +208,7 @@ def test_window_folds_differ_between_recordings_and_seeds():
 
 def test_the_window_split_tests_every_window_once_and_tunes_on_a_share_of_the_rest():
     split = window_split([listed(i) for i in range(6)], folds=3, inner_share=0.25, seed=5)
-    roles = np.stack([split.roles("sub-002_eeg", 300, fold) for fold in range(3)])
+    roles = np.stack([split.roles("sub-002_eeg", np.arange(300.0), fold, 1.0) for fold in range(3)])
     assert np.array_equal((roles == TEST).sum(axis=0), np.ones(300))
     assert np.array_equal((roles == INNER_VALID).sum(axis=1), [50, 50, 50])  # a quarter of 200
     assert np.array_equal((roles == TRAIN).sum(axis=1), [150, 150, 150])
@@ -147,11 +217,11 @@ def test_the_window_split_tests_every_window_once_and_tunes_on_a_share_of_the_re
 def test_roles_of_a_patient_split_are_one_for_all_windows_and_out_for_a_stranger():
     split = nested_patient_split([listed(i) for i in range(12)], seed=0)
     for number, fold in enumerate(split.folds):
-        assert set(split.roles(fold.test[0], 7, number)) == {TEST}
-        assert set(split.roles(fold.inner_valid[0], 7, number)) == {INNER_VALID}
-        assert set(split.roles(fold.train[0], 7, number)) == {TRAIN}
-        assert set(split.roles("stranger", 7, number)) == {OUT}
-    assert set(window_split([listed(1)]).roles("stranger", 7, 0)) == {OUT}
+        assert set(split.roles(fold.test[0], np.arange(7), number, 1.0)) == {TEST}
+        assert set(split.roles(fold.inner_valid[0], np.arange(7), number, 1.0)) == {INNER_VALID}
+        assert set(split.roles(fold.train[0], np.arange(7), number, 1.0)) == {TRAIN}
+        assert set(split.roles("stranger", np.arange(7), number, 1.0)) == {OUT}
+    assert set(window_split([listed(1)]).roles("stranger", np.arange(7), 0, 1.0)) == {OUT}
 
 
 def test_members_of_a_cohort_carry_person_seizures_and_raw_bytes(tmp_path):

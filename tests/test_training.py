@@ -147,6 +147,33 @@ def test_smoothing_equals_the_mean_of_the_past_and_starts_anew_after_a_gap(raw, 
         assert got[k] == pytest.approx(expected, nan_ok=True)
 
 
+def test_a_strange_second_enters_no_mean_and_breaks_no_event_in_two() -> None:
+    raw, outside = np.full(60, 0.8), np.zeros(60, dtype=bool)
+    raw[[30, 33]], outside[[30, 33]] = 0.0, True
+    decide = Decision(threshold=0.5)
+    assert decide.smoothed(raw, outside) == pytest.approx(np.full(60, 0.8))
+    assert len(decide.events(decide.smoothed(raw, outside)).events) == 1
+
+
+def test_where_most_of_the_past_seconds_are_strange_nothing_is_said() -> None:
+    """Of 20 strange seconds from 20 on the sixth is the first with 6 of 10 strange; 5 after the last, 5 of 10 remain."""
+    outside = np.zeros(60, dtype=bool)
+    outside[20:40] = True
+    got = Decision(smooth_s=10).smoothed(np.full(60, 0.8), outside)
+    assert np.flatnonzero(np.isnan(got)).tolist() == list(range(25, 44))
+
+
+@given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 39))
+@settings(max_examples=40, deadline=None)
+def test_leaving_strange_seconds_out_never_looks_ahead(seed: int, smooth_s: int, until: int) -> None:
+    rng = np.random.default_rng(seed)
+    raw, outside = rng.random(40), rng.random(40) < 0.4
+    whole = Decision(smooth_s=smooth_s).smoothed(raw, outside)
+    assert np.array_equal(
+        Decision(smooth_s=smooth_s).smoothed(raw[:until], outside[:until]), whole[:until], equal_nan=True
+    )
+
+
 def test_the_threshold_is_the_one_that_serves_the_inner_recordings() -> None:
     trend = np.full(200, 0.2)
     trend[50:100] = 0.6

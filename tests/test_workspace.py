@@ -135,7 +135,7 @@ def test_a_flow_finds_prefect_in_its_workspace_with_reporting_off(made: Workspac
         [sys.executable, "-W", "error", "-c", program],
         env={**clean, "ICTAL_HOME": str(made.root), "HOME": str(made.root / "tmp")}, capture_output=True, text=True,
     )  # fmt: skip
-    assert said.stdout.split() == [f"{made.root}/prefect", "False", "WARNING"], said.stderr
+    assert said.stdout.split() == [f"{made.root}/prefect", "False", "CRITICAL"], said.stderr
 
 
 def test_every_flow_takes_prefect_from_the_engine() -> None:

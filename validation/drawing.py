@@ -11,7 +11,6 @@ from markupsafe import escape
 from lineage.digest import sha256_bytes
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, QUIET, GRID = "#1d2733", "#5a6673", "#d9dee4"
@@ -26,8 +25,15 @@ _STYLE: Any = {
     "axes.titlelocation": "left", "axes.edgecolor": QUIET, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": QUIET, "ytick.color": QUIET, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.6, "legend.frameon": False,
-    "legend.fontsize": 8, "svg.fonttype": "none", "svg.hashsalt": "ictal", "lines.linewidth": 1.6,
+    "legend.fontsize": 8.5, "svg.fonttype": "none", "svg.hashsalt": "ictal", "lines.linewidth": 1.6,
 }  # fmt: skip
+COLUMN_IN, COLUMN_STRETCH = 5.4, 1.2
+"""Width of a chart, in inches, whose letters can still be read where it fills the screen of a phone; and how much larger
+it is shown where there is room."""
+
+WIDE_PX = 760
+"""Drawings wider than this by nature keep their letters readable on a phone by being pushed sideways."""
+
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -45,18 +51,17 @@ def canvas(width: float = 8.0, height: float = 3.4, **grid: Any) -> "Iterator[tu
         yield figure, figure.subplots(**grid)
 
 
-def legend_below(axes: "Axes", columns: int = 3) -> None:
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=columns, borderaxespad=0)
+def svg_text(figure: "Figure", alt: str, stretch: float = 1.0) -> str:
+    """The figure as an `<svg>` element without prolog, dates or loose ids, described by `alt`.
 
-
-def svg_text(figure: "Figure", alt: str) -> str:
-    """The figure as an `<svg>` element without prolog, dates or loose ids, described by `alt`."""
+    It is shown at most `stretch` times its own size.
+    """
     import matplotlib as mpl
 
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    return _described(_own_ids(_only_svg(buffer.getvalue())), alt)
+    return _described(_own_ids(_only_svg(buffer.getvalue())), alt, stretch)
 
 
 def _only_svg(text: str) -> str:
@@ -78,12 +83,14 @@ def _own_ids(svg: str) -> str:
     return re.sub(r'(url\(#|href="#)([^")]+)', rf"\g<1>{prefix}-\g<2>", svg)
 
 
-def _described(svg: str, alt: str) -> str:
+def _described(svg: str, alt: str, stretch: float) -> str:
     tag = svg[: svg.index(">")]
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', tag).groups()  # type: ignore[union-attr]
+    natural_px = float(width) * 4 / 3
+    least = ";min-width:34rem" if natural_px > WIDE_PX else ""
     head = (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{float(width) * 4 / 3:.0f}px" '
+        f'style="max-width:{natural_px * stretch:.0f}px{least}" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     )
     return head + svg[svg.index(">") :].strip()

@@ -1,18 +1,16 @@
-"""What a split does to a figure: the same detector with patients apart and under leaky controls, in one picture."""
+"""What a split does to a figure: one detector with patients apart and under leaky controls, in one picture."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from validation.drawing import BLUE, GREY, INK, ORANGE, PURPLE, QUIET, canvas
-from validation.reading import Reading
+from validation.drawing import BLUE, COLUMN_IN, GREY, INK, ORANGE, PURPLE, QUIET, canvas
+from validation.lab import STEPS
+from validation.reading import Estimate, Reading, estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Evaluations = Mapping[str, Mapping[str, Reading]]
-"""Readings by detector and regime."""
 
 REGIMES = {
     "patient": "patients apart",
@@ -24,20 +22,33 @@ REGIMES = {
 """How the regimes of `validation.splits` are called on a page, from the honest to the leaky."""
 
 LEAKY = "leaky control: non-reportable"
+NOT_RUN = "not run"
 
-Published = Mapping[str, tuple[float, str]]
-"""AUC that a detector's own paper states, and how it was measured there."""
+BLIND = {"label_oracle": "label of the nearest window", "id_lookup": "share of the same patient"}
+"""Baselines that see no EEG (`validation.baselines`), by what they look at instead."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a detector's own paper states of it: AUC and F1 (0–1), how it was measured there, and where it is read."""
+
+    auc: float
+    protocol: str
+    source: str
+    f1: float | None = None
+
+
+NO_FIGURE = Estimate()
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One line of the chart. Only an `honest` one is evidence."""
+    """One line of the chart. Only an `honest` one is evidence; `absent` ones have no figure and say why."""
 
     label: str
-    value: float
-    low: float
-    high: float
-    style: Literal["honest", "leaky", "blind", "published"]
+    style: Literal["honest", "leaky", "blind", "published", "absent"]
+    found: Estimate = NO_FIGURE
+    why: str = ""
 
 
 def ordered(regimes: Iterable[str]) -> list[str]:
@@ -46,48 +57,87 @@ def ordered(regimes: Iterable[str]) -> list[str]:
     return sorted(regimes, key=lambda regime: places.index(regime) if regime in places else len(places))
 
 
-def marks(evaluations: Evaluations, reportable: tuple[str, ...], published: Published) -> list[Mark]:
-    """Every detector under every regime, what was published, and what scores without seeing any EEG."""
-    found: list[Mark] = []
-    for detector, regimes in evaluations.items():
-        of_regimes = (_of_regime(detector, name, regimes[name], name in reportable) for name in ordered(regimes))
-        found += [mark for mark in of_regimes if mark]
-        if detector in published:
-            value, note = published[detector]
-            found.append(Mark(f"{detector} as published\n({note})", value, value, value, "published"))
-    return found + _blind(evaluations)
+def marks(
+    own: Mapping[str, Reading],
+    reportable: tuple[str, ...],
+    absent: Mapping[str, str],
+    published: Published | None = None,
+) -> list[Mark]:
+    """A detector under every regime, what scores without seeing any EEG, and what was published.
+
+    `absent`: why a regime is not in `own`; all five are named, those without a reason as not run.
+    """
+    of_regimes = [_of_regime(regime, own.get(regime), regime in reportable, absent) for regime in REGIMES]
+    stated = [Mark("as published", "published", Estimate(published.auc))] if published else []
+    return [*of_regimes, *_blind(own), *stated]
 
 
 def draw_regimes(shown: list[Mark]) -> "Figure":
     """Area under the ROC curve, one line per mark, with its interval over patients."""
-    with canvas(10.4, 0.9 + 0.36 * len(shown)) as (figure, axes):
+    with canvas(COLUMN_IN, 0.8 + 0.42 * len(shown)) as (figure, axes):
+        known = [mark.found.low or mark.found.value for mark in shown if mark.found.value is not None]
+        axes.set_xlim(min([0.45, *(value - 0.02 for value in known if value is not None)]), 1.005)
         for place, mark in enumerate(shown):
             _draw(axes, place, mark)
         axes.set_yticks(range(len(shown)), [mark.label for mark in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.set_xlim(min([0.45, *(mark.low - 0.02 for mark in shown)]), 1.005)
         axes.axvline(0.5, color=QUIET, lw=0.8, ls=":")
         axes.set_xlabel("area under the ROC curve, per second (0.5 is chance)")
         axes.grid(axis="y", visible=False)
     return figure
 
 
-def _of_regime(detector: str, regime: str, reading: Reading, honest: bool) -> Mark | None:
-    auc = reading.auc
-    if auc.value is None:
-        return None
-    label = f"{detector}: {REGIMES.get(regime, regime)}" + ("" if honest else f"\n({LEAKY})")
-    low, high = (auc.value if bound is None else bound for bound in (auc.low, auc.high))
-    return Mark(label, auc.value, low, high, "honest" if honest else "leaky")
+def inflation_rows(steps: Mapping[str, Any], absent: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What each change of the split is worth: AUC and seizures found in points, the first minus the second.
+
+    `steps` as `validation.lab.inflation` gives them; one that is not there says which regime is missing.
+    """
+    return [
+        (
+            f"{REGIMES[first].capitalize()} instead of {REGIMES[second]}",
+            *_worth(steps.get(f"{first}_to_{second}"), [r for r in (first, second) if r in absent]),
+        )
+        for first, second in STEPS
+    ]
 
 
-def _blind(evaluations: Evaluations) -> list[Mark]:
-    """The baselines that see no signal are the same for every detector: the first result that has them speaks."""
-    readings = [r for regimes in evaluations.values() for r in regimes.values() if r.oracle_auc is not None]
-    if not readings:
+def absent_regimes(own: Iterable[str], undivided: Mapping[str, str]) -> dict[str, str]:
+    """Why each regime of which there is no result was not run; `undivided`: what the cohort cannot be divided by."""
+    return {
+        regime: f"the cohort cannot be divided so: {undivided[regime]}" if regime in undivided else NOT_RUN
+        for regime in REGIMES
+        if regime not in set(own)
+    }
+
+
+def _worth(step: Mapping[str, Any] | None, without: list[str]) -> tuple[str, str]:
+    if step is None:
+        reason = f"not evaluable: {' and '.join(REGIMES[r] for r in without) or 'a regime'} {NOT_RUN}"
+        return reason, reason
+    found = estimate(step, "event_sensitivity").percent(sign=True)
+    return estimate(step, "auc").written(3, sign=True), found
+
+
+def _of_regime(regime: str, reading: Reading | None, honest: bool, absent: Mapping[str, str]) -> Mark:
+    label = REGIMES[regime] + ("" if honest else f"\n({LEAKY})")
+    if reading is None:
+        return Mark(label, "absent", why="not evaluable" if absent.get(regime, NOT_RUN) != NOT_RUN else NOT_RUN)
+    if reading.auc.value is None:
+        return Mark(label, "absent", why="not evaluable")
+    return Mark(label, "honest" if honest else "leaky", reading.auc)
+
+
+def _blind(own: Mapping[str, Reading]) -> list[Mark]:
+    """The baselines that see no signal are the same under every regime: the first result that has them speaks."""
+    first = next((r for r in own.values() if r.oracle), None)
+    if first is None:
         return []
-    found = {"label of the nearest window": readings[0].oracle_auc, "share of the same patient": readings[0].lookup_auc}
-    return [Mark(f"no EEG: {name}\n({LEAKY})", v, v, v, "blind") for name, v in found.items() if v is not None]
+    found = {"label_oracle": first.oracle.get("auc"), "id_lookup": first.lookup.get("auc")}
+    return [
+        Mark(f"no EEG: {BLIND[name]}\n({LEAKY})", "blind", Estimate(auc))
+        for name, auc in found.items()
+        if auc is not None
+    ]
 
 
 def _draw(axes: "Axes", place: int, mark: Mark) -> None:
@@ -96,15 +146,29 @@ def _draw(axes: "Axes", place: int, mark: Mark) -> None:
         "leaky": (GREY, "o", "white"),
         "blind": (ORANGE, "D", "white"),
         "published": (PURPLE, "*", "white"),
+        "absent": (GREY, "", "white"),
     }[mark.style]
-    size = 10 if marker == "*" else 7
+    size = 11 if marker == "*" else 7
     axes.axhspan(place - 0.5, place + 0.5, color="white" if mark.style == "honest" else "#f3f4f6", lw=0, zorder=0)
-    axes.plot([mark.low, mark.high], [place, place], color=color, lw=2.2, solid_capstyle="butt")
-    axes.plot(mark.value, place, marker=marker, ms=size, color=color, markerfacecolor=face, markeredgewidth=1.6)
     across = axes.get_yaxis_transform()
-    axes.text(1.012, place, _digits(mark.value), va="center", fontsize=8, color=INK, transform=across)
+    if mark.found.value is None:
+        axes.text(0.14, place, mark.why, va="center", color=QUIET, transform=across)
+        return
+    if mark.found.low is not None and mark.found.high is not None:
+        axes.plot([mark.found.low, mark.found.high], [place, place], color=color, lw=2.2, solid_capstyle="butt")
+    axes.plot(
+        mark.found.value,
+        place,
+        marker=marker,
+        ms=size,
+        color=color,
+        markerfacecolor=face,
+        markeredgewidth=1.6,
+        clip_on=False,
+    )
+    axes.text(1.035, place, digits(mark.found.value), va="center", color=INK, transform=across)
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three digits, and a fourth where three would make it a round 1."""
     return f"{value:.4f}" if 0.9995 <= value < 1 else f"{value:.3f}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from validation.gates import Gate, passed, power_statement
-from validation.pages import Cell, Headline, Section, Table
+from validation.gates import Gate, passed
+from validation.pages import Cell, Headline, Section, Table, show
 from validation.reading import Reading
 
 
@@ -23,18 +23,33 @@ def headline(name: str, champion: str, gates: Sequence[Gate], reading: Reading) 
 
 
 def gates_section(gates: Sequence[Gate], reading: Reading) -> Section:
-    """Every gate with its bound, limit and reason, and what a cohort of this size can show at all."""
-    power = power_statement(int(reading.counts.get("persons", 0)))
+    """Every gate with its bound and limit, its power in this cohort, and its reason."""
     if not gates:
-        return Section("Gates", ("No gates were run.", power))
-    rows = [
-        (g.name, g.outcome.replace("_", " "), _bound(g.value), _bound(g.limit), as_sentence(g.reason)) for g in gates
-    ]
+        return Section("Gates", ("No gates were run.",))
+    rows = [(g.name, g.outcome.replace("_", " "), _bound(g), _power(g), as_sentence(g.reason)) for g in gates]
     shades = tuple({"pass": "pass", "fail": "fail"}.get(g.outcome, "unsure") for g in gates)
-    columns = ("Gate", "Outcome", "Bound", "Limit", "Why")
-    table = Table("Gates declared before the evaluation", columns, rows, marks=shades)
+    columns = ("Gate", "Outcome", "Bound\n(limit)", "Power", "Why")
+    table = Table("Gates declared before the evaluation", columns, rows, POWER_NOTE, shades)
     rule = "Unknown and insufficient evidence count as not passed; nobody loosens a gate for that."
-    return Section("Gates", (rule, power, table))
+    return Section("Gates", (rule, *_size(reading), *_plan(gates), table))
+
+
+POWER_NOTE = (
+    "Power: in how many of 100 cohorts like this one the gate would pass if the truth were as stated, and how many "
+    "patients would make that 80. It is estimated from the spread in this cohort. Counted are the patients who matter "
+    "to the gate: for seizures found, those who have any. With little power a good detector cannot be told from a poor one."
+)
+
+
+def power_sentence(gate: Gate) -> str:
+    """What the cohort could have shown, in one plain sentence; empty where chance has no part in the gate."""
+    if gate.power is None:
+        return ""
+    needed = "" if gate.persons_needed is None else f"; {_many(gate.persons_needed)} patients are needed for 80 %"
+    if gate.power == 0:
+        return f"It cannot pass in a cohort like this{needed}."
+    enough = "" if gate.power >= 0.8 else needed
+    return f"It would pass in {_percent(gate.power)} of such cohorts if {gate.power_if}{enough}."
 
 
 def as_sentence(text: str) -> str:
@@ -42,8 +57,32 @@ def as_sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _bound(value: float | None) -> Cell:
-    return "–" if value is None else value
+def _bound(gate: Gate) -> Cell:
+    shown = [show(x) for x in (gate.value,) if x is not None] + [f"({show(x)})" for x in (gate.limit,) if x is not None]
+    return "\n".join(shown) or "–"
+
+
+def _power(gate: Gate) -> Cell:
+    """Short enough for a column on a phone."""
+    if gate.power is None:
+        return "–"
+    needed = "" if gate.persons_needed is None or gate.power >= 0.8 else f"\n80 % needs {_many(gate.persons_needed)}"
+    return ("none here" if gate.power == 0 else f"{_percent(gate.power)} if\n{gate.power_if}") + needed
+
+
+def _percent(share: float) -> str:
+    """Whole per cent, never rounded to certainty or to none."""
+    return "over 99 %" if share > 0.99 else "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _size(reading: Reading) -> tuple[str, ...]:
+    persons, seizing = (reading.counts.get(name) for name in ("persons", "seizing_persons"))
+    return () if persons is None else (f"This cohort has {persons} patients, {seizing} of them with seizures.",)
+
+
+def _plan(gates: Sequence[Gate]) -> tuple[str, ...]:
+    plans = sorted({g.plan for g in gates if g.plan})
+    return (f"Change plan (SHA-256): {', '.join(plans)}.",) if plans else ()
 
 
 def _figures(reading: Reading) -> tuple[str, ...]:
@@ -51,6 +90,11 @@ def _figures(reading: Reading) -> tuple[str, ...]:
         f"With patients apart: AUC {reading.auc.written()}, {reading.sensitivity.percent()} % of seizures found "
         f"at {reading.alarms_per_24h.rate()} false alarms per 24 h.",
     )
+
+
+def _many(persons: int) -> str:
+    """Beyond ten thousand the estimate says no more than that nobody has them."""
+    return f"{persons:,}" if persons <= 10_000 else "more than 10,000"
 
 
 def _counted(gates: Sequence[Gate]) -> str:
@@ -61,4 +105,5 @@ def _counted(gates: Sequence[Gate]) -> str:
 
 
 def _reason(gate: Gate) -> str:
-    return f"{gate.name}: {gate.outcome.replace('_', ' ')}. {as_sentence(gate.reason)}"
+    told = f"{gate.name}: {gate.outcome.replace('_', ' ')}. {as_sentence(gate.reason)}"
+    return f"{told} {power_sentence(gate)}".strip()

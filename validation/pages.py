@@ -27,8 +27,8 @@ SIMULATED = "Simulated data: these figures speak about the simulator, not about 
 _BESIDE = re.compile(r"(?!/)(?!.*\.\.)[\w./-]+")
 
 _DEFAULTS: dict[str, Any] = {
-    "kind": "Report", "lead": "", "simulated": False, "headline": None, "facts": {}, "sections": (),
-    "provenance": {}, "made_at": "", "simulated_sentence": SIMULATED,
+    "kind": "Report", "lead": "", "simulated": False, "headline": None, "facts": {}, "beside": None,
+    "sections": (), "provenance": {}, "made_at": "", "simulated_sentence": SIMULATED,
 }  # fmt: skip
 
 
@@ -47,11 +47,20 @@ class Headline:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing from `figure_svg`, with the caption that says what is seen in it."""
+    """A drawing from `figure_svg`, with the caption that says what is seen in it; `beside` it where there is room."""
 
     svg: Markup
     caption: str
+    beside: bool = False
     kind: str = "figure"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+    kind: str = "heading"
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Section:
     """A heading and what stands under it: sentences (`str`), figures, tables and links, in reading order."""
 
     heading: str
-    parts: tuple[str | Figure | Table | Links, ...]
+    parts: tuple[str | Heading | Figure | Table | Links, ...]
 
     @property
     def anchor(self) -> str:
@@ -108,8 +117,8 @@ def render_page(template: str, *, title: str, templates: str | None = None, **co
     """HTML of `templates/<template>.html.j2`; all values are escaped.
 
     Context that the base template knows, all optional: `kind` (the small line above the title), `lead`, `simulated`,
-    `headline` (`Headline`), `facts` (name → value, under the title), `sections`, `provenance` (name → digest),
-    `made_at`. `templates` names another package whose `templates` folder is searched first. A name that a template
+    `headline` (`Headline`), `facts` (name → value, under the title), `beside` (text → address of pages and files in
+    the same folder), `sections`, `provenance` (name → digest), `made_at`. `templates` names another package whose `templates` folder is searched first. A name that a template
     uses and nobody gave is an error, never an empty space.
     """
     page = _environment(templates).get_template(f"{template}.html.j2")
@@ -117,11 +126,21 @@ def render_page(template: str, *, title: str, templates: str | None = None, **co
     return re.sub(r"(?<=[\d)]) %", "\u00a0%", html)  # a line must not break between a number and its per cent sign
 
 
-def figure_svg(plot: "Plot", alt: str) -> Markup:
-    """A Matplotlib figure as inline SVG, byte-identical for identical figures; `alt` is read out by screen readers."""
+def column_figure(plot: "Plot", alt: str, caption: str) -> Figure:
+    """A chart of one column's width (`drawing.COLUMN_IN`), its caption beside it where there is room."""
+    from validation.drawing import COLUMN_STRETCH
+
+    return Figure(figure_svg(plot, alt, COLUMN_STRETCH), caption, beside=True)
+
+
+def figure_svg(plot: "Plot", alt: str, stretch: float = 1.0) -> Markup:
+    """A Matplotlib figure as inline SVG, byte-identical for identical figures; `alt` is read out by screen readers.
+
+    It is shown at most `stretch` times its own size.
+    """
     from validation.drawing import svg_text
 
-    return Markup(svg_text(plot, alt))
+    return Markup(svg_text(plot, alt, stretch))
 
 
 def write_page(path: Path, html: str) -> None:
@@ -166,7 +185,7 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str:
     """A confidence interval as text, “0.71 to 0.90”; empty when there is none."""
     if low is None or high is None or low != low or high != high:
         return ""
-    return f"{low:.{digits}f} to {high:.{digits}f}"
+    return f"{low:z.{digits}f} to {high:z.{digits}f}"
 
 
 def short(digest: str) -> str:

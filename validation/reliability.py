@@ -4,12 +4,12 @@ Binned by second, summed by patient: the seconds draw the curve, the patients ca
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from validation.scoring import Scorer, code_digest
+from validation.scoring import Scorer, code_digest, resting
 from validation.uncertainty import Interval, finite, interval_of
 
 BINS = 10
@@ -17,13 +17,16 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """Sums per patient and bin, shape (patients, bins): stated probability, seizure seconds, all seconds, and the
-    squared error of each patient. Bins are equally wide on 0–1, closed on the left (the last on both sides)."""
+    """Sums per patient and bin, shape (patients, bins): stated probability, seizure seconds, all seconds with a
+    probability; and per patient the squared error and the seconds recorded, with a probability or without.
+
+    Bins are equally wide on 0–1, closed on the left (the last on both sides)."""
 
     stated: np.ndarray
     seizure: np.ndarray
     seconds: np.ndarray
     squared_error: np.ndarray
+    recorded: np.ndarray
 
     @classmethod
     def of(cls, probabilities: Sequence[np.ndarray], labels: Sequence[np.ndarray], bins: int = BINS) -> "Calibration":
@@ -31,12 +34,11 @@ class Calibration:
         rows = [
             _sums(np.asarray(p, float), np.asarray(y, float), bins) for p, y in zip(probabilities, labels, strict=True)
         ]
-        stated, seizure, seconds, error = (np.array(column) for column in zip(*rows, strict=True))
-        return cls(stated, seizure, seconds, error)
+        return cls(*(np.array(column) for column in zip(*rows, strict=True)))
 
     def of_patients(self, chosen: np.ndarray) -> "Calibration":
         """The patients where `chosen` (bool per patient) is true."""
-        return Calibration(self.stated[chosen], self.seizure[chosen], self.seconds[chosen], self.squared_error[chosen])
+        return Calibration(*(getattr(self, part.name)[chosen] for part in fields(self)))
 
     def curve(self) -> list[dict[str, Any]]:
         """The reliability curve: per bin what was stated and what was seen, with seconds and patients behind it."""
@@ -96,6 +98,7 @@ def scorer() -> Scorer:
 
 def _summary(calibration: Calibration, weights: np.ndarray) -> dict[str, Any]:
     return {
+        "rests_on": resting(len(calibration.seconds), calibration.seconds.sum(), calibration.recorded.sum()),
         "patients": len(calibration.seconds),
         "ece": ece_interval(calibration, weights).to_json(),
         "brier": brier_interval(calibration, weights).to_json(),
@@ -103,9 +106,10 @@ def _summary(calibration: Calibration, weights: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _sums(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _sums(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[Any, ...]:
+    """One patient's part of `Calibration`, in the order of its fields."""
     known = np.isfinite(probabilities)
     p, y = probabilities[known], labels[known]
     place = np.minimum((p * bins).astype(int), bins - 1)
     stated, seizure, seconds = (np.bincount(place, weights=w, minlength=bins) for w in (p, y, np.ones(len(p))))
-    return stated, seizure, seconds, float(((p - y) ** 2).sum())
+    return stated, seizure, seconds, float(((p - y) ** 2).sum()), len(probabilities)

@@ -1,12 +1,12 @@
 """Who trains, who tunes and who is tested: by person, decided before any window is cut.
 
-A split is drawn once from a seed and kept; training applies it and never decides again. The window split is the
-leaky control: neighbouring seconds of one seizure stand on both sides, so its scores may never be registered.
+A split is drawn once from a seed and kept; training applies it and never decides again. There are five regimes, from
+the honest to the leaky (`REGIMES`). Under three of them the test has been seen before: they are drawn to show what
+that is worth, and their scores may never be registered.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ import numpy as np
 from data.cohorts.bids import Cohort
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.refused import Refused
+from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, stretch_roles, window_fold  # noqa: F401
 
-OUT, TRAIN, INNER_VALID, TEST = -1, 0, 1, 2
-"""Roles of a window in a fold; `OUT` is a recording that the split does not know."""
+REGIMES = ("patient", "site", "recording", "gap", "window")
+"""What is kept apart: persons, whole hospitals; recordings, stretches of a recording, single windows."""
 
 REPORTABLE = ("patient", "site")
 
@@ -79,25 +80,26 @@ class Split:
         folds = tuple(Fold(*(tuple(f[role]) for role in ("train", "inner_valid", "test"))) for f in value["folds"])
         return cls(value["regime"], value["seed"], value["inner_share"], folds)
 
-    def roles(self, recording: str, n_windows: int, fold: int) -> np.ndarray:
-        """Role of each window of a recording in one fold, int array (n_windows,): TRAIN, INNER_VALID, TEST or OUT."""
-        if self.regime == "window":
-            return self._window_roles(recording, n_windows, fold)
+    def roles(self, recording: str, onset_s: np.ndarray, fold: int, window_s: float) -> np.ndarray:
+        """Role of each window of a recording in one fold, int array (windows,): TRAIN, INNER_VALID, TEST or OUT.
+
+        `onset_s` (windows,) are the windows' onsets, `window_s` their common length.
+        """
         named = self.folds[fold]
+        if self.regime in ("window", "gap"):
+            return self._of_windows(recording, np.asarray(onset_s), fold, window_s)
         for role, names in ((TRAIN, named.train), (INNER_VALID, named.inner_valid), (TEST, named.test)):
             if recording in names:
-                return np.full(n_windows, role)
-        return np.full(n_windows, OUT)
+                return np.full(len(onset_s), role)
+        return np.full(len(onset_s), OUT)
 
-    def _window_roles(self, recording: str, n_windows: int, fold: int) -> np.ndarray:
+    def _of_windows(self, recording: str, onset_s: np.ndarray, fold: int, window_s: float) -> np.ndarray:
         if recording not in self.folds[fold].test:
-            return np.full(n_windows, OUT)
-        tested_in = window_fold(n_windows, recording, len(self.folds), self.seed)
-        rest = np.flatnonzero(tested_in != fold)
-        rng = _rng_of(recording, self.seed, fold + 1)
-        roles = np.where(tested_in == fold, TEST, TRAIN)
-        roles[rng.permutation(rest)[: round(self.inner_share * len(rest))]] = INNER_VALID
-        return roles
+            return np.full(len(onset_s), OUT)
+        folds, seed, share = len(self.folds), self.seed, self.inner_share
+        if self.regime == "window":
+            return random_roles(recording, len(onset_s), fold, folds=folds, seed=seed, inner_share=share)
+        return stretch_roles(recording, onset_s, fold, window_s=window_s, folds=folds, seed=seed, inner_share=share)
 
 
 def members(cohort: Cohort) -> tuple[Member, ...]:
@@ -127,15 +129,54 @@ def nested_patient_split(entries: Iterable[Member], folds: int = 3, inner_share:
     return Split("patient", seed, inner_share, made)
 
 
+def site_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
+    """One fold per site (`folds` is not used): its recordings are tested, persons who were ever there are not learned from.
+
+    A person recorded at two sites is tested at both, by two models neither of which knows them. Refuses one site.
+    """
+    entries = list(entries)
+    sites = sorted({m.site for m in entries})
+    rng = np.random.default_rng(seed)
+    ordered = _stratified_order(_people(entries), rng)
+    if len(sites) < 2:
+        raise CannotSplit(f"leaving one site out needs at least 2 sites, got {len(sites)}: bring in another hospital")
+    made = []
+    for site in sites:
+        test = tuple(sorted(m.recording for m in entries if m.site == site))
+        rest = [p for p in ordered if not set(p.recordings) & set(test)]
+        if not rest:
+            raise CannotSplit(f"nobody is left to learn from without {site}: every person was recorded there")
+        made.append(Fold(*_tuned(rest, inner_share, rng), test))
+    return Split("site", seed, inner_share, tuple(made))
+
+
+def recording_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
+    """Whole recordings apart, whoever was recorded: the next night of a patient who was trained on. Not reportable."""
+    alone = [replace(m, person=m.recording) for m in entries]
+    return replace(nested_patient_split(alone, folds, inner_share, seed), regime="recording")
+
+
+def gap_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
+    """Stretches of every recording with time between them; not reportable. Apply it with `Split.roles`."""
+    return replace(window_split(entries, folds, inner_share, seed), regime="gap")
+
+
 def window_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
     """The leaky control: random windows of every recording. Not reportable; apply it with `Split.roles`."""
     names = tuple(sorted(m.recording for m in entries))
     return Split("window", seed, inner_share, (Fold(names, names, names),) * folds)
 
 
-def window_fold(n_windows: int, recording_name: str, folds: int, seed: int) -> np.ndarray:
-    """The fold that tests each window of a recording, int array (n_windows,), random and balanced to within one."""
-    return _rng_of(recording_name, seed, 0).permutation(np.arange(n_windows) % folds)
+def draw_split(regime: str, entries: Iterable[Member], folds: int, inner_share: float, seed: int) -> Split:
+    """The split of a regime (one of `REGIMES`); refuses a cohort that it cannot divide so."""
+    draw = {
+        "patient": nested_patient_split,
+        "site": site_split,
+        "recording": recording_split,
+        "gap": gap_split,
+        "window": window_split,
+    }[regime]
+    return draw(entries, folds, inner_share, seed)
 
 
 @dataclass(frozen=True)
@@ -172,15 +213,18 @@ def _stratified_order(people: Sequence[Person], rng: np.random.Generator) -> lis
 def _fold(
     ordered: Sequence[Person], tested_in: dict[str, int], fold: int, inner_share: float, rng: np.random.Generator
 ) -> Fold:
-    rest = [p for p in ordered if tested_in[p.key] != fold]
+    train, tuning = _tuned([p for p in ordered if tested_in[p.key] != fold], inner_share, rng)
+    return Fold(train, tuning, _names(p for p in ordered if tested_in[p.key] == fold))
+
+
+def _tuned(
+    rest: Sequence[Person], inner_share: float, rng: np.random.Generator
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Recordings of those who train and of those who tune, seizing and seizure-free persons divided alike."""
     tuning = {
         p.key for has in (True, False) for p in _share([p for p in rest if p.has_seizure == has], inner_share, rng)
     }
-    return Fold(
-        _names(p for p in rest if p.key not in tuning),
-        _names(p for p in rest if p.key in tuning),
-        _names(p for p in ordered if tested_in[p.key] == fold),
-    )
+    return _names(p for p in rest if p.key not in tuning), _names(p for p in rest if p.key in tuning)
 
 
 def _share(people: Sequence[Person], share: float, rng: np.random.Generator) -> list[Person]:
@@ -194,8 +238,3 @@ def _share(people: Sequence[Person], share: float, rng: np.random.Generator) -> 
 
 def _names(people: Iterable[Person]) -> tuple[str, ...]:
     return tuple(sorted(name for person in people for name in person.recordings))
-
-
-def _rng_of(recording: str, seed: int, stream: int) -> np.random.Generator:
-    name = int.from_bytes(hashlib.sha256(recording.encode()).digest()[:8], "big")
-    return np.random.default_rng([seed, name, stream])

@@ -17,6 +17,10 @@ Spans = Sequence[tuple[float, float]]
 
 POINTS_PER_TRACE = 1600
 
+WIDTH_IN = 6.4
+STRETCH = 1.5
+"""Drawn narrow enough for the letters to be read on a phone, and shown larger where there is room."""
+
 
 @dataclass(frozen=True)
 class Excerpt:
@@ -24,7 +28,7 @@ class Excerpt:
 
     `signal` (channels, samples) in µV at `rate_hz`, beginning `onset_s` after the recording's start; `trend` one
     probability per second over the same stretch (NaN where not assessable); `reference` and `hypothesis` are the
-    spans marked and detected, in seconds of the recording. `title` says why it is shown.
+    spans marked and detected, in seconds of the recording. `kind` and `title` say why it is shown.
     """
 
     title: str
@@ -36,6 +40,7 @@ class Excerpt:
     reference: Spans
     hypothesis: Spans
     threshold: float | None = None
+    kind: str = ""
 
     @property
     def end_s(self) -> float:
@@ -44,8 +49,8 @@ class Excerpt:
 
 def draw_excerpt(excerpt: Excerpt) -> "Figure":
     """Stacked traces with marked and detected spans, and the probability below on the same time axis."""
-    height = 1.9 + 0.2 * len(excerpt.channels)
-    with canvas(10.4, height, nrows=2, sharex=True, height_ratios=[0.22 * len(excerpt.channels) + 0.4, 1]) as drawn:
+    height = 1.8 + 0.19 * len(excerpt.channels)
+    with canvas(WIDTH_IN, height, nrows=2, sharex=True, height_ratios=[0.22 * len(excerpt.channels) + 0.4, 1]) as drawn:
         figure, (traces, trend) = drawn
         _traces(traces, excerpt)
         _trend(trend, excerpt)
@@ -93,7 +98,7 @@ def _traces(axes: "Axes", excerpt: Excerpt) -> None:
         )
     _shade(axes, excerpt.reference, excerpt, ORANGE, "marked by experts", 0.0, 1.0)
     _shade(axes, excerpt.hypothesis, excerpt, BLUE, "detected", 0.985, 1.0)
-    axes.set_yticks(places, excerpt.channels, fontsize=7)
+    axes.set_yticks(places, excerpt.channels, fontsize=8)
     axes.set_ylim(places[-1] - step, step)
     axes.grid(axis="y", visible=False)
     axes.text(
@@ -104,7 +109,7 @@ def _traces(axes: "Axes", excerpt: Excerpt) -> None:
         rotation=90,
         va="center",
         color=QUIET,
-        fontsize=7,
+        fontsize=8,
     )
 
 

@@ -8,9 +8,8 @@ from lineage.refused import Refused
 NAMES = ("simulate", "check", "split", "train", "evaluate", "report")
 
 
-def run(name: str, workspace: Workspace, detector: str | None = None) -> None:
-    """Run one stage; `train` and `evaluate` work on one detector."""
+def run(name: str, workspace: Workspace, *what: str) -> None:
+    """Run one stage; `train` and `evaluate` work on one detector under one regime."""
     if name not in NAMES:
         raise Refused(f"no stage {name!r}; stages are {', '.join(NAMES)}")
-    work = import_module(f"flows.stages.{name}").run
-    work(workspace, detector) if detector else work(workspace)
+    import_module(f"flows.stages.{name}").run(workspace, *what)

@@ -1,32 +1,47 @@
 """The evaluate stage: every patient predicted by the model that never saw them, kept, and scored."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data.cohorts.bids import Entry
-from data.events import Annotations, Event
+from data.cohorts.bids import Entry, read_cohort
+from data.events import Annotations
 from data.readers.edf import read_edf
 from flows.parallel import over
 from flows.progress import reporter
-from flows.stages.files import development, fresh, read_json, splits, truths, write_json
+from flows.stages.audits import audited
+from flows.stages.files import (
+    development,
+    evaluation_of,
+    fresh,
+    read_json,
+    split_of,
+    training_of,
+    truths,
+    write_json,
+)
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models.analysis import analyse
 from models.bundle import load_bundle
+from models.conformal import COVERAGE
 from models.decisions import Decision, raw_trend
+from validation import abstention
 from validation.evaluation import evaluate
-from validation.leakage import FITTED, FittedOn, LeakageAudit, audit
-from validation.splits import Member
+from validation.predictions import About, write_predictions
+from validation.seconds import SETS, Seconds, table_of
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model said of one recording it never saw; `seconds` is the computing time."""
+    """What one model said of one recording it never saw; `seconds` is the computing time.
+
+    `sets` holds a prediction set per second, `ood` how strange the recording is; a leaky control has neither.
+    """
 
     recording: str
     trend: np.ndarray
@@ -35,31 +50,36 @@ class Prediction:
     outcome: str
     front_end: str = ""
     seconds: float = 0.0
+    sets: np.ndarray | None = None
+    ood: dict[str, Any] | None = None
 
 
-def run(workspace: Workspace, detector: str) -> None:
-    """Write predictions, scores of both regimes, the leakage audit, and the few figures that DVC compares."""
-    out = fresh(workspace.interim / "evaluation" / detector)
+def run(workspace: Workspace, detector: str, regime: str) -> None:
+    """Write predictions, scores and the leakage audit of a regime, and the few figures that DVC compares."""
+    out = fresh(evaluation_of(workspace, detector, regime))
     show = reporter()
-    result = {}
-    for regime, predict in (("patient", _predict_patient), ("window", _predict_window)):
-        predictions = predict(workspace, detector, show)
-        result[regime] = _score(workspace, detector, regime, predictions, out / regime)
-    leakage = audited(workspace, detector).to_json()
-    write_json(out / "leakage.json", leakage)
-    write_json(out / "result.json", {"detector": detector, "regimes": result, "leakage": leakage})
-    write_json(workspace.reports / "metrics" / f"{detector}.json", _headline(result))
+    predict = _by_bundles if split_of(workspace, regime).reportable else _by_windows
+    result = _score(workspace, detector, regime, predict(workspace, detector, regime, show), out)
+    result["leakage"] = audited(workspace, detector, regime).to_json()
+    write_json(out / "result.json", result)
+    write_json(workspace.reports / "metrics" / f"{detector}-{regime}.json", _headline(result))
 
 
-def _predict_patient(workspace: Workspace, detector: str, show: Any) -> list[Prediction]:
+def _by_bundles(workspace: Workspace, detector: str, regime: str, show: Any) -> list[Prediction]:
+    """Whole recordings through the bundle of the fold that tests them, as the service would analyse them."""
     entries = {e.name: e for e in development(workspace)}
-    folder = workspace.store / "training" / detector / "patient"
+    folder = training_of(workspace, detector, regime)
     work = [
         (entries[name], folder / f"fold-{number}")
-        for number, fold in enumerate(splits(workspace)["patient"].folds)
+        for number, fold in enumerate(split_of(workspace, regime).folds)
         for name in fold.test
     ]
-    return over(_analyse, work, f"{detector}: unseen recordings analysed", show, [f"models.detectors.{detector}"])
+    return analysed(detector, work, f"{detector}, {regime}: unseen recordings analysed", show)
+
+
+def analysed(detector: str, work: list[tuple[Entry, Path]], what: str, show: Any) -> list[Prediction]:
+    """Each recording through the bundle in the folder beside it."""
+    return over(_analyse, work, what, show, [f"models.detectors.{detector}"])
 
 
 def _analyse(work: tuple[Entry, Path]) -> Prediction:
@@ -68,48 +88,91 @@ def _analyse(work: tuple[Entry, Path]) -> Prediction:
     started = time.perf_counter()
     recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
     found = analyse(recording, bundle)
-    trend = np.full(round(recording.duration_s), np.nan) if found.trend is None else found.trend
-    events = found.events or Annotations((), recording.duration_s)
-    threshold = bundle.decision.threshold
+    blank = round(recording.duration_s)
     return Prediction(
-        entry.name, trend, events, threshold, found.outcome, found.front_end, time.perf_counter() - started
+        entry.name,
+        np.full(blank, np.nan) if found.trend is None else found.trend,
+        found.events or Annotations((), recording.duration_s),
+        bundle.decision.threshold,
+        found.outcome,
+        found.front_end,
+        time.perf_counter() - started,
+        np.zeros(blank, dtype=np.int8) if found.prediction_set is None else found.prediction_set,
+        asdict(found.ood) if found.ood else None,
     )
 
 
-def _predict_window(workspace: Workspace, detector: str, show: Any) -> list[Prediction]:
-    """The leaky control: each window as predicted by the fold that did not train on that window."""
-    folder = workspace.store / "training" / detector / "window"
+def _by_windows(workspace: Workspace, detector: str, regime: str, show: Any) -> list[Prediction]:
+    """A leaky control: each window as predicted by the fold that did not train on that window."""
+    folder = training_of(workspace, detector, regime)
     table = pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("fold-*.parquet"))])
-    window_s = read_json(workspace.store / "training" / detector / "log.json")["params"]["window_s"]
+    window_s = read_json(folder / "log.json")["params"]["window_s"]
     decision = Decision(threshold=float(table["threshold"].mean()))
+    truth = truths(workspace, development(workspace))
     made = []
-    for name, truth in truths(workspace, development(workspace)).items():
+    show(f"{detector}, {regime}: recordings put together", 0, len(truth))
+    for done, (name, known) in enumerate(truth.items(), 1):
         rows = table[table["recording"] == name].sort_values("onset_s")
         onsets, probability = rows["onset_s"].to_numpy(), rows["probability"].to_numpy()
-        trend = decision.smoothed(raw_trend(onsets, probability, window_s, truth.duration_s))
-        events = decision.events(trend, truth.duration_s)
+        trend = decision.smoothed(raw_trend(onsets, probability, window_s, known.duration_s))
+        events = decision.events(trend, known.duration_s)
         made.append(Prediction(name, trend, events, decision.threshold, "completed"))
+        show(f"{detector}, {regime}: recordings put together", done, len(truth))
     return made
 
 
 def _score(
     workspace: Workspace, detector: str, regime: str, predictions: list[Prediction], out: Path
 ) -> dict[str, Any]:
-    settings = workspace.params.evaluate
-    entries = {e.name: e for e in development(workspace)}
-    truth = truths(workspace, list(entries.values()))
-    table = _table(predictions, entries, truth)
-    hypotheses = {p.recording: p.events for p in predictions}
-    _keep(out, table, predictions)
-    meta = {
+    split = split_of(workspace, regime)
+    about = {
         "detector": detector,
         "regime": regime,
-        "reportable": splits(workspace)[regime].reportable,
+        "reportable": split.reportable,
+        "split": split.digest,
+        "training": sha256_file(training_of(workspace, detector, regime) / "log.json"),
+    }
+    return score(workspace, development(workspace), predictions, about, out)
+
+
+def score(
+    workspace: Workspace, recordings: list[Entry], predictions: list[Prediction], about: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    """Keep predictions of these recordings in the folder `out` and score them; `about` says what was evaluated."""
+    settings = workspace.params.evaluate
+    truth = truths(workspace, recordings)
+    table = _table(predictions, {e.name: e for e in recordings}, truth)
+    _keep(out, table, predictions)
+    meta = {
+        **about,
         "cohort": workspace.params.cohort.name,
         "shuffled_labels": workspace.params.train.shuffle_labels,
-        "patients": {e.patient: {"age_days": e.age_days, "sex": e.sex} for e in entries.values()},
+        "patients": {e.patient: {"age_days": e.age_days, "sex": e.sex} for e in recordings},
     }
-    return evaluate(table, hypotheses, truth, meta, settings.seed, settings.draws, to_events=to_events)
+    hypotheses = {p.recording: p.events for p in predictions}
+    experts = experts_of(workspace, recordings)
+    result = evaluate(
+        table, hypotheses, truth, meta, settings.seed, settings.draws, to_events=to_events, experts=experts
+    )
+    if SETS in table:
+        result["abstention"] = abstention.figures(table, COVERAGE)
+        result["ood"] = _strangeness(predictions)
+    return result
+
+
+def experts_of(workspace: Workspace, recordings: list[Entry]) -> dict[str, dict[str, Annotations]]:
+    """What each expert marked; in the null control nobody's, for the labels there are somebody else's."""
+    if workspace.params.train.shuffle_labels:
+        return {}
+    cohort = read_cohort(workspace.cohort)
+    return {e.name: cohort.experts(e) for e in recordings}
+
+
+def _strangeness(predictions: list[Prediction]) -> dict[str, Any]:
+    """How far each recording lies from the training patients of its fold, and how many were refused for it."""
+    known = {p.recording: p.ood for p in predictions if p.ood}
+    refused = [name for name, ood in known.items() if ood["score"] > ood["limit"]]
+    return {"judged": len(known), "refused": sorted(refused), "recordings": known}
 
 
 def to_events(trend: np.ndarray, threshold: float) -> Annotations:
@@ -118,84 +181,33 @@ def to_events(trend: np.ndarray, threshold: float) -> Annotations:
 
 
 def _table(predictions: list[Prediction], entries: dict[str, Entry], truth: dict[str, Annotations]) -> pd.DataFrame:
-    parts = []
-    for made in sorted(predictions, key=lambda p: p.recording):
-        entry = entries[made.recording]
-        part = pd.DataFrame({"second": np.arange(len(made.trend)), "probability": made.trend})
-        part["label"] = truth[made.recording].to_mask(1.0)[: len(part)].astype(int)
-        named = {"recording": entry.name, "patient": entry.patient, "person": entry.person, "site": entry.site}
-        parts.append(part.assign(**named))
-    return pd.concat(parts, ignore_index=True)
+    return table_of([_seconds(p, entries[p.recording], truth[p.recording]) for p in predictions])
+
+
+def _seconds(made: Prediction, entry: Entry, truth: Annotations) -> Seconds:
+    labels = truth.to_mask(1.0)[: len(made.trend)]
+    return Seconds(entry.name, entry.patient, entry.person, entry.site, made.trend, labels, made.sets)
 
 
 def _keep(out: Path, table: pd.DataFrame, predictions: list[Prediction]) -> None:
-    """Predictions are kept, so that any scorer can be run again."""
-    out.mkdir(parents=True)
-    table.to_parquet(out / "predictions.parquet")
-    kept = {
-        p.recording: {
-            "outcome": p.outcome,
-            "threshold": p.threshold,
-            "front_end": p.front_end,
-            "events": [[e.onset_s, e.duration_s, e.confidence] for e in p.events.events],
-            "duration_s": p.events.duration_s,
-        }
-        for p in predictions
-    }
-    write_json(out / "hypotheses.json", kept)
+    """Predictions are kept, so that any scorer can be run again; and what they cost in computing."""
+    about = {p.recording: About(p.outcome, p.threshold, p.front_end) for p in predictions}
+    write_predictions(out, table, {p.recording: p.events for p in predictions}, about)
     hours = sum(p.events.duration_s for p in predictions) / 3600
-    write_json(out.parent / f"{out.name}-cost.json", {"s_per_eeg_hour": sum(p.seconds for p in predictions) / hours})
-
-
-def read_predictions(folder: Path) -> tuple[pd.DataFrame, dict[str, Annotations]]:
-    """The kept predictions of one detector and regime: seconds, and events per recording."""
-    kept = read_json(folder / "hypotheses.json")
-    hypotheses = {
-        name: Annotations(tuple(Event(o, d, confidence=c) for o, d, c in k["events"]), k["duration_s"])
-        for name, k in kept.items()
-    }
-    return pd.read_parquet(folder / "predictions.parquet"), hypotheses
-
-
-def members(workspace: Workspace) -> list[Member]:
-    """The development recordings as splits and guards see them."""
-    truth = truths(workspace, development(workspace))
-    return [
-        Member(e.name, e.patient, e.person, e.site, bool(truth[e.name].events), sha256_file(e.path))
-        for e in development(workspace)
-    ]
-
-
-def audited(workspace: Workspace, detector: str) -> LeakageAudit:
-    """The audit of one detector's folds; raises `Leak` where a guard finds one."""
-    return audit(splits(workspace)["patient"], members(workspace), _fitted_on(workspace, detector))
-
-
-def _fitted_on(workspace: Workspace, detector: str) -> list[FittedOn]:
-    """Which recordings each fitted part of each fold has seen, as its bundle states it."""
-    stated = []
-    for fold in range(len(splits(workspace)["patient"].folds)):
-        bundle = load_bundle(workspace.store / "training" / detector / "patient" / f"fold-{fold}")
-        stated += [FittedOn(fold, what, tuple(bundle.origin["fitted_on"][what])) for what in FITTED]
-    return stated
+    write_json(out / "cost.json", {"s_per_eeg_hour": sum(p.seconds for p in predictions) / hours})
 
 
 def _headline(result: dict[str, Any]) -> dict[str, Any]:
-    """The figures that `dvc metrics` shows, patient-wise; the leaky control's only to be compared with."""
-
-    def point(interval: dict[str, Any]) -> Any:
-        return interval["estimate"]
-
-    honest, leaky = result["patient"], result["window"]
-    pooled = honest["szcore"]["pooled"]["event"]
+    """The figures that `dvc metrics` shows."""
+    clinical, pooled = result["clinical"], result["szcore"]["pooled"]["event"]
     return {
-        "auc": point(honest["clinical"]["auc_pooled"]),
-        "auc_low": honest["clinical"]["auc_pooled"]["low"],
-        "auc_high": honest["clinical"]["auc_pooled"]["high"],
-        "event_sensitivity": point(honest["clinical"]["event_sensitivity"]),
-        "false_alarms_per_24h": point(honest["clinical"]["false_alarms_per_24h"]),
-        "szcore_event_f1": point(pooled["f1"]),
-        "coverage": honest["counts"]["coverage"],
-        "patients": honest["counts"]["persons"],
-        "leaky_window_auc": point(leaky["clinical"]["auc_pooled"]),
+        "reportable": result["of"]["reportable"],
+        "auc": clinical["auc_pooled"]["estimate"],
+        "auc_low": clinical["auc_pooled"]["low"],
+        "auc_high": clinical["auc_pooled"]["high"],
+        "event_sensitivity": clinical["event_sensitivity"]["estimate"],
+        "false_alarms_per_24h": clinical["false_alarms_per_24h"]["estimate"],
+        "szcore_event_f1": pooled["f1"]["estimate"],
+        "coverage": result["counts"]["coverage"],
+        "patients": result["counts"]["persons"],
     }

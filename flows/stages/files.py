@@ -13,6 +13,8 @@ from data.cohorts.bids import Entry as CohortEntry
 from data.events import Annotations
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
+from lineage.refused import Refused
+from validation.holdout import is_locked
 
 if TYPE_CHECKING:
     from validation.splits import Split
@@ -26,14 +28,74 @@ def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
 
 
 def development(workspace: Workspace) -> list[CohortEntry]:
-    return accepted(workspace, "development")
+    """What training, tuning and evaluation may see: accepted recordings of the period, without the locked hold-out."""
+    lock = workspace.params.holdout
+    return [e for e in accepted(workspace, "development") if not is_locked(e.person, lock.share, lock.seed)]
+
+
+def holdout(workspace: Workspace) -> list[CohortEntry]:
+    """The recordings of the locked hold-out; only `flows.holdout` reads them."""
+    lock = workspace.params.holdout
+    return [e for e in accepted(workspace, "development") if is_locked(e.person, lock.share, lock.seed)]
 
 
 def splits(workspace: Workspace) -> dict[str, "Split"]:
-    """The split of each regime."""
+    """The split of each regime that the cohort can be divided by."""
     from validation.splits import Split
 
-    return {regime: Split.from_json(s) for regime, s in read_json(workspace.interim / "split.json").items()}
+    drawn = read_json(workspace.interim / "split.json")
+    return {regime: Split.from_json(s) for regime, s in drawn.items() if "refused" not in s}
+
+
+def regimes(workspace: Workspace) -> list[str]:
+    """The regimes of params.yaml that the cohort can be divided by, from the honest to the leaky."""
+    return [r for r in splits(workspace) if r in workspace.params.lab.regimes]
+
+
+def undivided(workspace: Workspace) -> dict[str, str]:
+    """The regimes of params.yaml that the cohort cannot be divided by, each with the reason."""
+    drawn = read_json(workspace.interim / "split.json")
+    return {r: s["refused"] for r, s in drawn.items() if "refused" in s and r in workspace.params.lab.regimes}
+
+
+def split_of(workspace: Workspace, regime: str) -> "Split":
+    """The split of one regime; refuses one that the cohort cannot be divided by."""
+    found = splits(workspace)
+    if regime not in found:
+        drawn = read_json(workspace.interim / "split.json")
+        raise Refused(drawn.get(regime, {}).get("refused") or f"no regime {regime!r}; regimes are {', '.join(found)}")
+    return found[regime]
+
+
+def training_of(workspace: Workspace, detector: str, regime: str) -> Path:
+    """Where the training of a detector under a regime lies."""
+    return workspace.store / "training" / detector / regime
+
+
+def evaluation_of(workspace: Workspace, detector: str, regime: str) -> Path:
+    """Where the predictions and figures of a detector under a regime lie."""
+    return workspace.interim / "evaluation" / detector / regime
+
+
+def trained(workspace: Workspace, regime: str = "patient") -> list[str]:
+    """The detectors that were trained under a regime."""
+    from models import detectors
+
+    return [n for n in detectors.names() if (training_of(workspace, n, regime) / "log.json").exists()]
+
+
+def results(workspace: Workspace, detector: str) -> dict[str, dict[str, Any]]:
+    """What was evaluated of a detector, by regime; what was made under an older split or training is left out."""
+    current = {}
+    for regime in regimes(workspace):
+        split = split_of(workspace, regime)
+        path = evaluation_of(workspace, detector, regime) / "result.json"
+        if path.exists():
+            result = read_json(path)
+            log = training_of(workspace, detector, regime) / "log.json"
+            if result["of"]["split"] == split.digest and result["of"]["training"] == sha256_file(log):
+                current[regime] = result
+    return current
 
 
 def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
@@ -61,8 +123,8 @@ def inner_auc(workspace: Workspace, detector: str) -> float | None:
 
     A fold cannot where none of its few inner patients has a seizure.
     """
-    runs = read_json(workspace.store / "training" / detector / "log.json")["runs"]
-    judged = [r["inner_auc"] for r in runs if r["regime"] == "patient" and r["inner_auc"] is not None]
+    runs = read_json(training_of(workspace, detector, "patient") / "log.json")["runs"]
+    judged = [r["inner_auc"] for r in runs if r["inner_auc"] is not None]
     return sum(judged) / len(judged) if judged else None
 
 

@@ -1,113 +1,199 @@
-"""The report stage: gates, and the page with honest figures beside the leaky ones."""
+"""The report stage: gates, and of every detector its page, the same as data, and its model card."""
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data.cohorts.bids import Entry, read_cohort
+from data.cohorts.bids import read_cohort
 from data.events import Annotations
-from data.frontend import FrontEnd
+from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
-from flows.stages.evaluate import audited, read_predictions, to_events
-from flows.stages.files import development, fresh, inner_auc, read_json, splits, truths, write_json
-from flows.workspace import Workspace
+from flows.records import development_data
+from flows.stages.evaluate import to_events
+from flows.stages.files import (
+    development,
+    evaluation_of,
+    fresh,
+    inner_auc,
+    read_json,
+    results,
+    splits,
+    truths,
+    undivided,
+    write_json,
+)
+from flows.workspace import Workspace, lock_digest
 from lineage.digest import sha256_file
+from lineage.refused import Refused
 from models import detectors
-from validation.evaluation import evidence
-from validation.gates import Evidence, Gate, GateSettings, run_gates
+from validation.cards import fill_card
+from validation.evaluation import evidence, gather
+from validation.gates import Declared, Evidence, Gate, GateSettings, run_gates
+from validation.inflation import Published
+from validation.lab import STEPS, inflation
+from validation.leakage import BrokenPromise, GuardOutcome, LeakageAudit
 from validation.pages import write_page
-from validation.report import evaluation_page
+from validation.peers import Yardsticks, read_peers, yardsticks
+from validation.predictions import read_predictions
+from validation.report import Dossier, WorstCase, cut_excerpt, evaluation_page, report_document, worst_cases
+from validation.scoring import Case
 from validation.traces import Excerpt
 
 FLOOR = "line_length"
-EXCERPT_S = 60.0
-EXCERPTS = 3
+
+Prepare = Callable[[str], Prepared]
+Truths = Mapping[str, Annotations]
 
 
 def run(workspace: Workspace) -> None:
-    """Write `reports/evaluation`: the page, the gates of every detector, and all results as one JSON file."""
+    """Write `reports/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the page
+    of the one that did best on inner patients; the gates and the lab's figures as JSON."""
     out = fresh(workspace.reports / "evaluation")
-    names = [n for n in detectors.names() if (workspace.interim / "evaluation" / n / "result.json").exists()]
-    results = {n: read_json(workspace.interim / "evaluation" / n / "result.json")["regimes"] for n in names}
-    gates = _gates(workspace, names)
-    write_json(out / "gates.json", {n: [g.to_json() for g in gates[n]] for n in names})
-    write_json(out / "evaluation.json", results)
-    best = max(names, key=lambda n: inner_auc(workspace, n) or 0.0)
-    page = evaluation_page(
-        results,
-        gates[best],
-        splits(workspace)["patient"].to_json(),
-        _provenance(workspace, names),
-        simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
-        excerpts=_worst(workspace, best, results[best]["patient"]),
-        candidate=best,
-        champion=FLOOR,
-    )
-    write_page(out / "index.html", page)
+    evaluated = {n: own for n in detectors.names() if "patient" in (own := results(workspace, n))}
+    if not evaluated:
+        raise Refused("no detector has been evaluated with patients apart: run `ictal evaluate` first")
+    truth = truths(workspace, development(workspace))
+    gates = _gates(workspace, {n: _evidence(workspace, n, truth, own["patient"]) for n, own in evaluated.items()})
+    lab = {n: _lab(workspace, n, truth, own) for n, own in evaluated.items()}
+    write_json(out / "gates.json", {n: [g.to_json() for g in own] for n, own in gates.items()})
+    write_json(out / "lab.json", lab)
+    prepare, provenance = _preparing(workspace), _provenance(workspace, list(evaluated))
+    best = max(evaluated, key=lambda n: inner_auc(workspace, n) or 0.0)
+    for name in evaluated:
+        worst, excerpts = _worst(evaluation_of(workspace, name, "patient"), truth, prepare)
+        dossier = Dossier(
+            name,
+            evaluated,
+            splits(workspace)["patient"].to_json(),
+            provenance,
+            simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
+            gates=gates[name],
+            champion="" if name == FLOOR else FLOOR,
+            inflation=lab[name]["inflation"],
+            undivided=undivided(workspace),
+            worst=worst,
+            excerpts=excerpts,
+            published=_published(name),
+            peers=_peers(workspace),
+            beside=_beside(name, evaluated),
+        )
+        _write(out, dossier, ("index", name) if name == best else (name,))
 
 
-def _gates(workspace: Workspace, names: list[str]) -> dict[str, list[Gate]]:
+def _write(out: Path, dossier: Dossier, pages: tuple[str, ...]) -> None:
+    document, page = report_document(dossier), evaluation_page(dossier)
+    write_json(out / f"{dossier.name}.json", document)
+    write_page(out / f"{dossier.name}.card.md", fill_card(detectors.card_of(dossier.name), document))
+    for name in pages:
+        write_page(out / f"{name}.html", page)
+
+
+def _published(name: str) -> Published | None:
+    """What the detector's own paper states, as its card does."""
+    stated = detectors.facts(name).get("published")
+    return Published(**stated) if stated else None
+
+
+def _beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
+    others = {f"Evaluation of {other}": f"{other}.html" for other in evaluated if other != name}
+    return {**others, "This page as data (JSON)": f"{name}.json", "Model card": f"{name}.card.md"}
+
+
+def _gates(workspace: Workspace, found: Mapping[str, Evidence]) -> dict[str, list[Gate]]:
     """Each detector against the floor: with no champion yet, the floor detector stands in."""
     settings = GateSettings(**workspace.params.gates.model_dump())
-    found = {name: _evidence(workspace, name) for name in names}
-    return {name: run_gates(found[name], None, settings, floor=found.get(FLOOR)) for name in names}
+    return {name: run_gates(own, None, settings, floor=found.get(FLOOR)) for name, own in found.items()}
 
 
-def _evidence(workspace: Workspace, name: str) -> Evidence:
-    folder = workspace.interim / "evaluation" / name
-    table, hypotheses = read_predictions(folder / "patient")
-    cost = read_json(folder / "patient-cost.json")["s_per_eeg_hour"]
-    truth = truths(workspace, development(workspace))
-    return evidence(
-        table, hypotheses, truth, to_events=to_events, audit=audited(workspace, name), cost_s_per_eeg_hour=cost
-    )
-
-
-def _provenance(workspace: Workspace, names: list[str]) -> dict[str, str]:
-    interim = workspace.interim
-    digests = {f"result of {n}": sha256_file(interim / "evaluation" / n / "result.json") for n in names}
+def _lab(workspace: Workspace, name: str, truth: Truths, regimes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the regimes do to the figures, and what scores without any EEG under random windows."""
+    settings = workspace.params.evaluate
+    compared = {r: _cases(evaluation_of(workspace, name, r), truth) for r in regimes if r in {*chain(*STEPS)}}
+    baselines = regimes["patient"]["baselines"]
     return {
-        **digests,
-        "split (patient)": splits(workspace)["patient"].digest,
-        "checks": sha256_file(interim / "checks" / "gx.json"),
-        "code of the evaluation": (workspace.root / "code" / "evaluate.txt").read_text().strip(),
+        "regimes": list(regimes),
+        "inflation": inflation(compared, settings.seed, settings.draws),
+        "baselines": {name: own["auc"] for name, own in baselines.items()},
     }
 
 
-def _worst(workspace: Workspace, name: str, result: dict[str, Any]) -> list[Excerpt]:
-    """The patients the detector does worst in, with a minute of their EEG."""
-    worst = [
-        p for measure in ("auc", "sensitivity", "false_per_hour") for p in result["worst_decile"][measure]["persons"]
-    ]
-    entries = {e.person: e for e in development(workspace)}
-    table, hypotheses = read_predictions(workspace.interim / "evaluation" / name / "patient")
-    made = []
-    for person in list(dict.fromkeys(worst))[:EXCERPTS]:
-        entry = entries[person]
-        trend = table[table["recording"] == entry.name].sort_values("second")["probability"].to_numpy()
-        made.append(_excerpt(workspace, entry, trend, hypotheses[entry.name]))
-    return made
+def _cases(folder: Path, truth: Truths) -> list[Case]:
+    kept = read_predictions(folder)
+    return gather(kept.predictions, kept.hypotheses, truth)
 
 
-def _excerpt(workspace: Workspace, entry: Entry, trend: np.ndarray, found: Annotations) -> Excerpt:
-    """A minute around the first seizure that was missed, else around the first false detection, else the beginning."""
-    truth = read_cohort(workspace.cohort).annotations(entry)
-    missed = [e for e in truth.events if not any(e.overlaps(f) for f in found.events)]
-    false = [f for f in found.events if not any(f.overlaps(e) for e in truth.events)]
-    shown = [*missed, *false, *truth.events]
-    what = "a missed seizure" if missed else "a false detection" if false else "nothing missed, nothing false"
-    onset_s = max(0.0, shown[0].onset_s - 15) if shown else 0.0
-    onset_s = float(np.floor(min(onset_s, max(0.0, truth.duration_s - EXCERPT_S))))
-    end_s = min(onset_s + EXCERPT_S, truth.duration_s)
-    prepared = FrontEnd().prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
-    start, stop = (round(t * prepared.rate_hz) for t in (onset_s, end_s))
-    return Excerpt(
-        title=f"{entry.name} ({entry.site}): {what}",
-        channels=prepared.channels,
-        signal=prepared.segments[0].signal[:, start:stop],
-        rate_hz=prepared.rate_hz,
-        onset_s=onset_s,
-        trend=trend[int(onset_s) : int(end_s)],
-        reference=tuple((e.onset_s, e.end_s) for e in truth.events),
-        hypothesis=tuple((e.onset_s, e.end_s) for e in found.events),
+def _evidence(workspace: Workspace, name: str, truth: Truths, result: Mapping[str, Any]) -> Evidence:
+    folder = evaluation_of(workspace, name, "patient")
+    kept = read_predictions(folder)
+    made = evidence(
+        kept.predictions,
+        kept.hypotheses,
+        truth,
+        to_events=to_events,
+        audit=_audit(result["leakage"]),
+        cost_s_per_eeg_hour=read_json(folder / "cost.json")["s_per_eeg_hour"],
     )
+    return replace(made, declared=_declared(name))
+
+
+def _audit(stated: Mapping[str, Any]) -> LeakageAudit:
+    """The audit that the evaluation made and kept with its digest."""
+    kept = LeakageAudit(stated["split_digest"], tuple(GuardOutcome(**outcome) for outcome in stated["outcomes"]))
+    if kept.digest != stated["digest"]:
+        raise BrokenPromise("a leakage audit is not the one that was made: run `ictal evaluate` again")
+    return kept
+
+
+def _declared(name: str) -> Declared:
+    """What the detector states about itself, for the gate of the change plan's envelope."""
+    facts, detector = detectors.facts(name), detectors.build(name)
+    contract, rate_hz = detector.contract, detector.front_end.rate_hz
+    return Declared(
+        facts["task"], facts["modality"], contract.montage, contract.age_days, detector.classes, facts["intended_use"],
+        rate_hz,
+    )  # fmt: skip
+
+
+def _provenance(workspace: Workspace, names: list[str]) -> dict[str, str]:
+    results = {f"result of {n}": sha256_file(evaluation_of(workspace, n, "patient") / "result.json") for n in names}
+    return {
+        "dataset (SHA-256)": development_data(workspace).digest,
+        "checks (SHA-256)": sha256_file(workspace.interim / "checks" / "gx.json"),
+        "code of the evaluation (SHA-256)": (workspace.root / "code" / "evaluate.txt").read_text().strip(),
+        "code of this report (SHA-256)": (workspace.root / "code" / "report.txt").read_text().strip(),
+        "lock (SHA-256)": lock_digest(),
+        **{f"{what} (SHA-256)": digest for what, digest in results.items()},
+    }
+
+
+def _peers(workspace: Workspace) -> list[Yardsticks]:
+    """What other detectors reach, where their published result files lie in `data/peers`."""
+    folder = workspace.root / "data" / "peers"
+    if not folder.is_dir():
+        return []
+    table = read_peers(folder)
+    return [yardsticks(table, dataset) for dataset in sorted(set(table["dataset"]))]
+
+
+def _worst(folder: Path, truth: Truths, prepare: Prepare) -> tuple[list[WorstCase], list[Excerpt]]:
+    """The worst misses and false alarms with patients apart, each with a minute of its EEG."""
+    kept = read_predictions(folder)
+    cases = {c.recording: c for c in gather(kept.predictions, kept.hypotheses, truth)}
+    worst = worst_cases(list(cases.values()))
+    shown = [(w, cases[w.recording], kept.about[w.recording].threshold, prepare(w.recording)) for w in worst]
+    return worst, [cut_excerpt(*one) for one in shown]
+
+
+def _preparing(workspace: Workspace) -> Prepare:
+    """The prepared EEG of a recording by its name, read once however many detectors fail in it."""
+    entries = {e.name: e for e in read_cohort(workspace.cohort).entries}
+
+    @cache
+    def prepare(name: str) -> Prepared:
+        entry = entries[name]
+        return FrontEnd().prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
+
+    return prepare

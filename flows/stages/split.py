@@ -1,28 +1,43 @@
-"""The split stage: nested patient-wise folds over the accepted recordings, and the leaky control's random windows."""
+"""The split stage: the accepted recordings divided under every regime, from patients apart to random windows."""
+
+from typing import Any
 
 import pandas as pd
 
 from data.cohorts.bids import read_cohort
-from flows.stages.files import development, write_json
+from flows.stages.audits import write_signals
+from flows.stages.files import development, fresh, write_json
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from validation.checks.cohort import CohortLimits, cohort_suites
 from validation.checks.suites import run as run_suite
 from validation.leakage import Leak
-from validation.splits import Member, Split, nested_patient_split, window_split
+from validation.splits import REGIMES, CannotSplit, Member, Split, draw_split
 
 
 def run(workspace: Workspace) -> None:
-    """Write `data/interim/split.json`, one split per regime."""
+    """Write `data/interim/split.json`: one split per regime, or why the cohort cannot be divided so.
+
+    Beside it the fingerprints of every recording, by which copies under another name are found.
+    """
     settings = workspace.params.split.model_dump()
     cohort = read_cohort(workspace.cohort)
     members = [
         Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
         for e in development(workspace)
     ]
-    made = (nested_patient_split(members, **settings), window_split(members, **settings))
-    _check(members, made[0])
-    write_json(workspace.interim / "split.json", {s.regime: s.to_json() for s in made})
+    patient = draw_split("patient", members, **settings)
+    _check(members, patient)
+    others = {regime: _drawn(regime, members, settings) for regime in REGIMES if regime != "patient"}
+    write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
+    write_signals(workspace, development(workspace), fresh(workspace.interim / "fingerprints"))
+
+
+def _drawn(regime: str, members: list[Member], settings: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return draw_split(regime, members, **settings).to_json()
+    except CannotSplit as refused:
+        return {"refused": str(refused)}
 
 
 def _check(members: list[Member], split: Split) -> None:

@@ -1,4 +1,4 @@
-"""The train stage: examples once per recording, then every fold of two regimes, in parallel and resumable."""
+"""The train stage: examples once per recording, then every fold of one regime, in parallel and resumable."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -13,13 +13,16 @@ from data.events import Annotations
 from data.readers.edf import read_edf
 from flows.parallel import over
 from flows.progress import reporter
-from flows.stages.files import dataset_digest, development, fresh, splits, truths, write_json
+from flows.stages.audits import write_features
+from flows.stages.files import dataset_digest, development, fresh, split_of, training_of, truths, write_json
 from flows.workspace import Workspace
 from lineage.digest import digest_of
 from models import detectors
 from models.bundle import Bundle, save_bundle
 from models.detector import Examples
 from models.fitting import FoldData, fit_fold, label
+from models.look import Look, look
+from validation.leakage import Features, sample_features
 from validation.splits import INNER_VALID, TEST, TRAIN, Split
 
 
@@ -39,25 +42,36 @@ class Job:
     origin: dict[str, Any]
 
 
-def run(workspace: Workspace, name: str) -> None:
-    """Fit `name` on every fold of every regime; bundles only for the patient-wise one."""
+def run(workspace: Workspace, name: str, regime: str) -> None:
+    """Fit `name` on every fold of a regime; of a leaky one nothing is kept but its predictions."""
     show = reporter()
+    split = split_of(workspace, regime)
     entries = development(workspace)
     truth = truths(workspace, entries)
-    out = fresh(workspace.store / "training" / name)
+    out = fresh(training_of(workspace, name, regime))
     params = detectors.params_of(name, workspace.params.train.preset)
     with tempfile.TemporaryDirectory(dir=_scratch(workspace)) as scratch:
         work = [(name, params, e.path, e.name, e.patient, e.age_days, Path(scratch)) for e in entries]
         over(_write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
-        jobs = _jobs(workspace, name, params, truth, Path(scratch), out)
-        logs = over(_fit, jobs, f"{name}: folds trained", show)
-    write_json(out / "log.json", {"detector": name, "params": params, "runs": logs})
+        jobs = _jobs(workspace, name, params, truth, split, Path(scratch), out)
+        logs = over(_fit, jobs, f"{name}, {regime}: folds trained", show)
+        if split.reportable:
+            write_features(out / "features.npz", _sampled(jobs[0]))
+    about = {"detector": name, "regime": regime, "reportable": split.reportable, "split": split.digest}
+    about["pretrained_on"] = []  # every detector starts from random weights
+    write_json(out / "log.json", {**about, "params": params, "runs": logs})
     for job in jobs:
         job.checkpoint.unlink(missing_ok=True)
 
 
 def _jobs(
-    workspace: Workspace, name: str, params: dict[str, Any], truth: dict[str, Annotations], scratch: Path, out: Path
+    workspace: Workspace,
+    name: str,
+    params: dict[str, Any],
+    truth: dict[str, Annotations],
+    split: Split,
+    scratch: Path,
+    out: Path,
 ) -> list[Job]:
     settings = workspace.params.train
     common = {
@@ -65,15 +79,16 @@ def _jobs(
         "preset": settings.preset,
         "shuffled_labels": settings.shuffle_labels,
         "code": (workspace.root / "code" / "train.txt").read_text().strip(),
+        "split": split.digest,
+        "regime": split.regime,
+        "reportable": split.reportable,
     }
     jobs = []
-    for split in splits(workspace).values():
-        for fold in range(len(split.folds)):
-            seed = settings.seed + fold
-            named = {"split": split.digest, "regime": split.regime, "fold": fold, "seed": seed}
-            origin = {**common, **named}
-            resume = workspace.root / "tmp" / f"{name}-{digest_of([origin, params])[:16]}.pt"
-            jobs.append(Job(name, params, split, fold, seed, scratch, out, resume, truth, origin))
+    for fold in range(len(split.folds)):
+        seed = settings.seed + fold
+        origin = {**common, "fold": fold, "seed": seed}
+        resume = workspace.root / "tmp" / f"{name}-{digest_of([origin, params])[:16]}.pt"
+        jobs.append(Job(name, params, split, fold, seed, scratch, out, resume, truth, origin))
     return jobs
 
 
@@ -84,6 +99,8 @@ def _write_examples(work: tuple[str, dict[str, Any], Path, str, str, float | Non
     examples = detector.examples(prepared, recording, patient)
     np.save(scratch / f"{recording}.x.npy", examples.x)
     np.save(scratch / f"{recording}.onset.npy", examples.onset_s)
+    seen = look(prepared)
+    np.savez(scratch / f"{recording}.look.npz", x=seen.x, onset_s=seen.onset_s)
     (scratch / f"{recording}.patient").write_text(patient)
 
 
@@ -96,17 +113,31 @@ def _read_examples(job: Job, recording: str) -> Examples:
     return label(open_, job.truth[recording])
 
 
+def _sampled(job: Job) -> Features:
+    """Some windows of every recording with their labels, for the guard against features that know the answer."""
+    parts = []
+    for recording in job.truth:
+        examples = _read_examples(job, recording)
+        assert examples.label is not None
+        parts.append(sample_features(recording, examples.x, examples.label))
+    return Features.join(parts)
+
+
+def _read_look(job: Job, recording: str) -> Look:
+    with np.load(job.examples / f"{recording}.look.npz") as kept:
+        return Look(kept["x"], kept["onset_s"])
+
+
 def _fit(job: Job) -> dict[str, Any]:
     train, valid, test = _fold_examples(job)
-    data = FoldData(train, valid, job.truth)
+    looks = {str(name): _read_look(job, str(name)) for name in np.unique(train.recording)}
+    data = FoldData(train, valid, job.truth, looks)
     bundle, log = fit_fold(job.detector, job.params, data, seed=job.seed, checkpoint=job.checkpoint)
     if job.split.reportable:
-        saved = save_bundle(
-            replace(bundle, origin={**job.origin, **bundle.origin}), job.out / job.split.regime / f"fold-{job.fold}"
-        )
-        return {"regime": job.split.regime, "fold": job.fold, "bundle": saved.digest, **_in_json(log)}
+        saved = save_bundle(replace(bundle, origin={**job.origin, **bundle.origin}), job.out / f"fold-{job.fold}")
+        return {"fold": job.fold, "bundle": saved.digest, **_in_json(log)}
     _write_predictions(job, bundle, test)
-    return {"regime": job.split.regime, "fold": job.fold, "reportable": False, **_in_json(log)}
+    return {"fold": job.fold, **_in_json(log)}
 
 
 def _in_json(log: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +156,7 @@ def _fold_examples(job: Job) -> tuple[Examples, Examples, Examples]:
     parts = []
     for recording in job.truth:
         examples = _read_examples(job, recording)
-        parts.append((examples, job.split.roles(recording, len(examples), job.fold)))
+        parts.append((examples, job.split.roles(recording, examples.onset_s, job.fold, examples.window_s)))
 
     def of(role: int) -> Examples:
         return Examples.join([e.take(np.flatnonzero(roles == role)) for e, roles in parts if (roles == role).any()])
@@ -143,9 +174,7 @@ def _write_predictions(job: Job, bundle: Bundle, test: Examples) -> None:
             "threshold": bundle.decision.threshold,
         }
     )
-    folder = job.out / job.split.regime
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(folder / f"fold-{job.fold}.parquet")
+    table.to_parquet(job.out / f"fold-{job.fold}.parquet")
 
 
 def _scratch(workspace: Workspace) -> Path:

@@ -1,19 +1,25 @@
 """What every detector promises, asked of every detector in the index."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data.recording import Recording, Segment
+from lineage.digest import Manifest
 from models import detectors
 from models.analysis import analyse
-from models.bundle import BrokenBundle, Bundle, load_bundle, save_bundle
+from models.bundle import UNSIGNED, BrokenBundle, Bundle, load_bundle, save_bundle
 from models.detector import Detector, Examples
-from models.fitting import FoldData, fit_fold, label
+from models.fitting import FoldData, fit_fold, fit_ood, label
+from models.look import look
+from models.ood import CEILING
 from tests.contract.signals import recording
 
 TINY = {"epochs": 2, "windows_per_epoch": 400, "patience": 5}
+UNSEEN = 8
 
 
 def params(name: str) -> dict:
@@ -34,7 +40,8 @@ def examples(detector: Detector, *seeds: int) -> Examples:
 def fold(name: str) -> FoldData:
     detector = detectors.build(name, params(name))
     truth = {f"rec-{s}": recording(s).annotations for s in range(5)}
-    return FoldData(examples(detector, 0, 1, 2), examples(detector, 3, 4), truth)  # type: ignore[arg-type]
+    looks = {f"rec-{s}": look(detector.front_end.prepare(recording(s))) for s in range(3)}
+    return FoldData(examples(detector, 0, 1, 2), examples(detector, 3, 4), truth, looks)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", params=detectors.names())
@@ -48,9 +55,14 @@ def fitted(request: pytest.FixtureRequest) -> tuple[str, FoldData, Bundle]:
 Fitted = tuple[str, FoldData, Bundle]
 
 
+def any_recording(bundle: Bundle) -> Bundle:
+    """The same bundle refusing no whole recording as strange: that refusal looks at all of it, as the door does."""
+    return replace(bundle, ood=replace(bundle.ood, recording_limit=CEILING))
+
+
 def test_it_tells_an_obvious_seizure_from_background(fitted: Fitted) -> None:
     _, _, bundle = fitted
-    unseen = recording(9)
+    unseen = recording(UNSEEN)
     trend = analyse(unseen, bundle).trend
     assert trend is not None and unseen.annotations
     mask = unseen.annotations.to_mask(1.0)
@@ -76,7 +88,7 @@ def test_another_seed_or_another_label_gives_another_bundle(fitted: Fitted, tmp_
         data.train.window_s,
         1 - data.train.label,
     )
-    other, _ = fit_fold(name, params(name), FoldData(flipped, data.valid, data.valid_truth), seed=2)
+    other, _ = fit_fold(name, params(name), FoldData(flipped, data.valid, data.truth, data.looks), seed=2)
     assert save_bundle(bundle, tmp_path / "a").digest != save_bundle(other, tmp_path / "b").digest
 
 
@@ -86,6 +98,63 @@ def test_a_bundle_read_back_predicts_bit_equally(fitted: Fitted, tmp_path: Path)
     back = load_bundle(tmp_path / "bundle")
     assert np.array_equal(bundle.detector.score(data.valid), back.detector.score(data.valid))
     assert back.calibration == bundle.calibration and back.decision == bundle.decision
+    assert back.conformal == bundle.conformal and back.ood == bundle.ood
+    before, after = analyse(recording(UNSEEN), bundle), analyse(recording(UNSEEN), back)
+    assert np.array_equal(before.trend, after.trend, equal_nan=True)  # type: ignore[arg-type]
+    assert np.array_equal(before.prediction_set, after.prediction_set)  # type: ignore[arg-type]
+    assert before.ood == after.ood and before.abstained == after.abstained
+
+
+@pytest.mark.parametrize("part", ["conformal", "ood"])
+def test_a_bundle_without_a_part_that_lets_it_abstain_is_not_loaded(fitted: Fitted, tmp_path: Path, part: str) -> None:
+    _, _, bundle = fitted
+    folder = tmp_path / "bundle"
+    save_bundle(bundle, folder)
+    description = json.loads((folder / "bundle.json").read_text())
+    del description[part]
+    (folder / "bundle.json").write_text(json.dumps(description))
+    Manifest.of(folder, UNSIGNED).write(folder / "manifest.json")
+    with pytest.raises(BrokenBundle, match=f"has no {part}: it was made before"):
+        load_bundle(folder)
+
+
+def test_each_fitted_part_names_the_recordings_it_has_seen(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    train, inner = ["rec-0", "rec-1", "rec-2"], ["rec-3", "rec-4"]
+    assert bundle.origin["fitted_on"] == {
+        "normaliser": train, "network": train, "ood": train,
+        "early_stopping": inner, "calibration": inner, "threshold": inner, "conformal": inner,
+    }  # fmt: skip
+
+
+def test_events_and_trend_do_not_depend_on_what_is_abstained_from(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    never_sure = replace(bundle, conformal=replace(bundle.conformal, background_to=1.0, seizure_from=0.0))
+    usual, unsure = analyse(recording(UNSEEN), bundle), analyse(recording(UNSEEN), never_sure)
+    assert np.array_equal(usual.trend, unsure.trend, equal_nan=True)  # type: ignore[arg-type]
+    assert usual.events == unsure.events and usual.not_assessed == unsure.not_assessed
+    assert (unsure.outcome, unsure.decided_share) == ("completed_with_abstentions", 0.0)
+    assert sum(length for _, length in unsure.abstained) == unsure.analysed_s
+
+
+def test_noise_where_eeg_should_be_is_refused_with_value_and_limit(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    made = recording(UNSEEN)
+    noise = np.random.default_rng(0).normal(0, 30, made.segments[0].signal.shape).astype(np.float32)
+    found = analyse(replace(made, segments=(Segment(0.0, noise),)), bundle)
+    assert (found.outcome, found.code, found.events, found.trend) == ("not_evaluable", "ood", None, None)
+    assert found.ood and found.ood.score > found.ood.limit and f"limit {found.ood.limit:.2f}" in str(found.reason)
+
+
+def test_a_stretch_unlike_all_training_is_not_assessed_and_the_rest_is(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    made = recording(UNSEEN)
+    signal = made.segments[0].signal.copy()
+    signal[:, 10 * 256 : 30 * 256] = np.random.default_rng(0).normal(0, 200, (19, 20 * 256))
+    found = analyse(replace(made, segments=(Segment(0.0, signal),)), any_recording(bundle))
+    assert found.outcome == "completed_with_abstentions" and found.trend is not None and found.ood
+    assert np.isnan(found.trend[17:30]).all() and np.isfinite(found.trend[40:]).mean() > 0.9
+    assert found.ood.share_outside > 18 / 119
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "bundle.json", "card.md"])
@@ -109,11 +178,11 @@ def test_a_window_is_scored_alike_alone_and_in_company(fitted: Fitted) -> None:
 
 def test_the_future_does_not_change_the_past(fitted: Fitted) -> None:
     _, _, bundle = fitted
-    whole = recording(9)
+    whole = recording(UNSEEN)
     signal = whole.segments[0].signal.copy()
     signal[:, 80 * 256 :] *= 7
     altered = Recording(whole.channels, whole.rate_hz, (Segment(0.0, signal),), whole.duration_s, age_days=3.0)
-    before, after = analyse(whole, bundle).trend, analyse(altered, bundle).trend
+    before, after = (analyse(r, any_recording(bundle)).trend for r in (whole, altered))
     assert before is not None and after is not None
     np.testing.assert_allclose(before[:80], after[:80], rtol=1e-5, atol=1e-6)
     assert not np.allclose(before[85:], after[85:], equal_nan=True)
@@ -121,7 +190,7 @@ def test_the_future_does_not_change_the_past(fitted: Fitted) -> None:
 
 def test_a_gap_is_not_assessed_and_lowers_the_coverage(fitted: Fitted) -> None:
     _, _, bundle = fitted
-    whole = recording(9)
+    whole = recording(UNSEEN)
     signal = whole.segments[0].signal
     parts = (Segment(0.0, signal[:, : 60 * 256]), Segment(90.0, signal[:, 60 * 256 :]))
     found = analyse(Recording(whole.channels, 256.0, parts, 150.0, age_days=3.0), bundle)
@@ -133,7 +202,7 @@ def test_a_gap_is_not_assessed_and_lowers_the_coverage(fitted: Fitted) -> None:
 @pytest.mark.parametrize(("age_days", "code"), [(None, "age_unknown"), (4000.0, "age_out_of_scope")])
 def test_an_age_it_is_not_meant_for_is_not_evaluable(fitted: Fitted, age_days: float | None, code: str) -> None:
     _, _, bundle = fitted
-    made = recording(9)
+    made = recording(UNSEEN)
     found = analyse(Recording(made.channels, made.rate_hz, made.segments, made.duration_s, age_days=age_days), bundle)
     assert (found.outcome, found.code, found.events) == ("not_evaluable", code, None)
 
@@ -145,6 +214,21 @@ def test_it_states_what_it_is(fitted: Fitted) -> None:
     assert (facts["task"], facts["modality"]) == (detector.task, detector.modality)
     assert tuple(facts["classes"]) == detector.classes
     assert facts["montage"] == detector.contract.montage
+
+
+def test_a_training_recording_that_was_not_looked_at_is_no_silent_default(fitted: Fitted) -> None:
+    _, data, _ = fitted
+    looks = {recording: seen for recording, seen in data.looks.items() if recording != "rec-1"}
+    with pytest.raises(ValueError, match="1 training recordings were not looked at, rec-1"):
+        fit_ood(replace(data, looks=looks))
+
+
+def test_the_level_of_strangeness_knows_training_patients_only(fitted: Fitted) -> None:
+    _, data, bundle = fitted
+    others = {**data.looks, "rec-3": replace(data.looks["rec-0"], x=data.looks["rec-0"].x + 5)}
+    assert fit_ood(replace(data, looks=others)) == bundle.ood
+    changed = {**data.looks, "rec-1": replace(data.looks["rec-1"], x=data.looks["rec-1"].x + 5)}
+    assert fit_ood(replace(data, looks=changed)) != bundle.ood
 
 
 def test_every_preset_builds(fitted: Fitted) -> None:

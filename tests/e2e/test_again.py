@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data.cohorts.bids import read_cohort
-from flows.stages.files import dataset_digest, development, read_json, splits
+from flows.stages.files import dataset_digest, development, read_json, splits, training_of
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from tests.e2e.conftest import Pipeline
@@ -21,7 +21,7 @@ ONE_WORKER = {"ICTAL_WORKERS": "1"}
 def again(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The same cohort simulated, checked, split and learnt from a second time, from nothing, on one worker."""
     made = small_workspace(tmp_path_factory.mktemp("second") / "home")
-    for stage in (["simulate"], ["check"], ["split"], ["train", "line_length"]):
+    for stage in (["simulate"], ["check"], ["split"], ["train", "line_length", "patient"]):
         run_stage(made, *stage, **ONE_WORKER)
     return made
 
@@ -45,7 +45,7 @@ def test_a_network_trained_alone_has_the_weights_it_has_when_trained_beside_othe
     path = again.interim / "split.json"
     patient = json.loads(path.read_text())["patient"]
     path.write_text(json.dumps({"patient": {**patient, "folds": patient["folds"][:1]}}))
-    run_stage(again, "train", "da_stnet", **ONE_WORKER)
+    run_stage(again, "train", "da_stnet", "patient", **ONE_WORKER)
     assert _weights(again) == _weights(proposed.workspace)
 
 
@@ -56,7 +56,7 @@ def _digests(workspace: Workspace) -> dict[str, Any]:
 
 
 def _bundles(workspace: Workspace, name: str) -> list[str]:
-    runs = read_json(workspace.store / "training" / name / "log.json")["runs"]
+    runs = read_json(training_of(workspace, name, "patient") / "log.json")["runs"]
     return [r["bundle"] for r in runs if "bundle" in r]
 
 
@@ -65,4 +65,4 @@ def _weights(workspace: Workspace) -> str:
 
 
 def _fold(workspace: Workspace) -> Path:
-    return workspace.store / "training" / "da_stnet" / "patient" / "fold-0"
+    return training_of(workspace, "da_stnet", "patient") / "fold-0"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from data.ages import DAYS
 from data.cohorts.bids import Entry
+from data.events import Annotations
 from flows import deploy
 from flows.predict import predict_file
-from flows.stages.files import read_json
+from flows.stages.files import evaluation_of
 from flows.workspace import Workspace
 from lineage.keys import platform_public_path
 from serving.client import Client
@@ -22,6 +22,7 @@ from tests import SHARED, needs_shared
 from tests.commands import ictal
 from tests.e2e.conftest import Pipeline
 from tests.robustness import FILES, patient_text
+from validation.predictions import About, read_predictions
 
 EQUAL = 1e-5
 
@@ -54,11 +55,10 @@ def answers(pipeline: Pipeline, url: str) -> dict[str, dict[str, Any]]:
     return {e.name: asked(pipeline, url, e) for e in pipeline.unseen}
 
 
-def stored(pipeline: Pipeline, name: str) -> tuple[np.ndarray, dict[str, Any]]:
-    folder = pipeline.workspace.interim / "evaluation" / str(pipeline.proposed["detector"]) / "patient"
-    table = pd.read_parquet(folder / "predictions.parquet")
-    trend = table[table["recording"] == name].sort_values("second")["probability"].to_numpy()
-    return trend, read_json(folder / "hypotheses.json")[name]
+def stored(pipeline: Pipeline, name: str) -> tuple[np.ndarray, Annotations, About]:
+    kept = read_predictions(evaluation_of(pipeline.workspace, str(pipeline.proposed["detector"]), "patient"))
+    trend = kept.predictions.loc[kept.predictions["recording"] == name, "probability"].to_numpy()
+    return trend, kept.hypotheses[name], kept.about[name]
 
 
 def test_the_service_answers_with_the_very_numbers_that_were_evaluated(
@@ -66,11 +66,15 @@ def test_the_service_answers_with_the_very_numbers_that_were_evaluated(
 ) -> None:
     assert len({e.site for e in pipeline.unseen}) == 3
     for name, said in answers.items():
-        trend, kept = stored(pipeline, name)
+        trend, called, about = stored(pipeline, name)
+        if said["outcome"] == "not_evaluable":
+            assert about.outcome == "not_evaluable" and np.isnan(trend).all() and not called.events
+            continue
         same_trend(said["trend_1hz"], trend)
         events = [[e["onset_s"], e["duration_s"], e["confidence"]] for e in said["events"]]
-        np.testing.assert_allclose(np.array(events), np.array(kept["events"]), atol=EQUAL, rtol=0)
-        assert said["outcome"] == kept["outcome"] and said["model"]["front_end"] == kept["front_end"]
+        evaluated = [[e.onset_s, e.duration_s, e.confidence] for e in called.events]
+        np.testing.assert_allclose(np.array(events), np.array(evaluated), atol=EQUAL, rtol=0)
+        assert said["outcome"] == about.outcome and said["model"]["front_end"] == about.front_end
         assert said["model"]["digest"] == pipeline.candidate
     assert any(said["events"] for said in answers.values())
 
@@ -136,13 +140,24 @@ def test_every_file_that_people_may_send_ends_in_a_typed_outcome(at_pipeline: Pi
 
 
 @needs_shared
-def test_a_newborns_recording_completes_and_says_how_much_of_it_was_assessed(at_pipeline: Pipeline) -> None:
+def test_a_real_preterm_is_refused_by_a_model_that_has_only_seen_simulated_term_babies(at_pipeline: Pipeline) -> None:
     said = ictal("predict", SHARED / "neonatal_edf" / "eeg_burst_eg.edf", "--age", "3d", "--json").json
-    assert said["outcome"].startswith("completed") and said["events"] is not None
-    assert len(said["trend_1hz"]) == round(said["duration_s"]) == 211
-    assessed = [p for p in said["trend_1hz"] if p is not None]
-    assert len(assessed) / 211 == pytest.approx(said["coverage"], abs=0.02) and said["coverage"] > 0.5
-    assert said["analysed_s"] == pytest.approx(said["coverage"] * 211, abs=1)
+    assert (said["outcome"], said["code"], said["events"]) == ("not_evaluable", "ood", None)
+    assert said["ood"]["score"] > said["ood"]["limit"] and "have it read" in said["reason"]
+    assert said["duration_s"] == pytest.approx(211, abs=1) and said["coverage"] == 0
+
+
+def test_an_answer_says_how_much_was_assessed_and_where_the_model_does_not_commit_itself(
+    answers: dict[str, dict[str, Any]],
+) -> None:
+    completed = [said for said in answers.values() if said["outcome"].startswith("completed")]
+    for said in completed:
+        assessed = [p for p in said["trend_1hz"] if p is not None]
+        assert len(assessed) == said["analysed_s"] == pytest.approx(said["coverage"] * said["duration_s"], abs=1)
+        abstained_s = sum(span["duration_s"] for span in said["abstained"])
+        assert said["decided_share"] == pytest.approx(1 - abstained_s / said["analysed_s"], abs=1e-6)
+        assert said["ood"]["score"] <= said["ood"]["limit"]
+    assert completed
 
 
 @pytest.fixture(scope="module")

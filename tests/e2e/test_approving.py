@@ -107,7 +107,7 @@ def test_a_wrong_passphrase_signs_nothing(desk: Workspace, proposed: Pipeline) -
 
 
 def test_evidence_that_changed_since_the_proposal_is_not_signed(desk: Workspace, proposed: Pipeline) -> None:
-    path = desk.interim / "evaluation" / str(proposed.proposed["detector"]) / "result.json"
+    path = desk.interim / "evaluation" / str(proposed.proposed["detector"]) / "patient" / "result.json"
     path.write_text(path.read_text().replace("reportable", "Reportable", 1))
     with pytest.raises(Refused, match=r"chang|propose"):
         sign(proposed.candidate, FIRST, "review", proposed.deviations)

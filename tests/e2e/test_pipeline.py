@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.stages.evaluate import members
-from flows.stages.files import development, read_json, splits
+from flows.stages.audits import members
+from flows.stages.files import development, evaluation_of, read_json, splits, training_of
 from flows.workspace import Workspace, dvc
 from lineage.digest import sha256_file
 from models import detectors
@@ -70,8 +70,8 @@ def test_every_recording_is_predicted_once_by_a_model_that_has_not_seen_its_pati
 ) -> None:
     workspace = proposed.workspace
     person = {m.recording: m.person for m in members(workspace)}
-    table = pd.read_parquet(workspace.interim / "evaluation" / name / "patient" / "predictions.parquet")
-    seconds = table.groupby("recording")["second"].apply(list).to_dict()
+    table = pd.read_parquet(evaluation_of(workspace, name, "patient") / "seconds.parquet")
+    seconds = table.groupby("recording", observed=True)["second"].apply(list).to_dict()
     assert {recording: len(s) for recording, s in seconds.items()} == dict.fromkeys(person, 180)
     assert all(s == list(range(180)) for s in seconds.values())
     for number, fold in enumerate(splits(workspace)["patient"].folds):
@@ -82,8 +82,8 @@ def test_every_recording_is_predicted_once_by_a_model_that_has_not_seen_its_pati
 
 def test_the_leaky_control_leaves_no_bundle_that_could_be_registered(proposed: Pipeline) -> None:
     for name in DETECTORS:
-        kept = [p.suffix for p in (proposed.workspace.store / "training" / name / "window").rglob("*")]
-        assert set(kept) == {".parquet"}
+        kept = {p.name for p in training_of(proposed.workspace, name, "window").rglob("*")}
+        assert kept == {"fold-0.parquet", "fold-1.parquet", "log.json"}
 
 
 def test_gates_of_a_small_cohort_end_without_enough_evidence(proposed: Pipeline) -> None:
@@ -132,14 +132,17 @@ def test_other_bootstrap_draws_score_again_without_training_again(copied: Worksp
     path = copied.root / "params.yaml"
     path.write_text(path.read_text().replace("draws: 2000", "draws: 2001"))
     before = {n: _predicted(copied, n) for n in DETECTORS}
-    assert _ran(dvc(copied, "repro")) == {*(f"evaluate@{n}" for n in DETECTORS), "report"}
+    assert _ran(dvc(copied, "repro")) == {
+        *(f"evaluate@{n}-{r}" for n in DETECTORS for r in ("patient", "window")),
+        "report",
+    }
     assert {n: _predicted(copied, n) for n in DETECTORS} == before
 
 
 def test_dvc_shows_the_figures_of_every_detector(copied: Workspace) -> None:
     shown = json.loads(dvc(copied, "metrics", "show", "--json"))[""]["data"]
     for name in DETECTORS:
-        figures = shown[f"reports/metrics/{name}.json"]["data"]
+        figures = shown[f"reports/metrics/{name}-patient.json"]["data"]
         assert 0 <= figures["auc_low"] <= figures["auc"] <= figures["auc_high"] <= 1
         assert figures["patients"] == len({m.person for m in members(copied)}) == 11, "one person was seen at two sites"
 
@@ -149,8 +152,8 @@ def _ran(said: str) -> set[str]:
 
 
 def _predicted(workspace: Workspace, name: str) -> list[str]:
-    folder = workspace.interim / "evaluation" / name / "patient"
-    return [sha256_file(folder / file) for file in ("predictions.parquet", "hypotheses.json")]
+    folder = evaluation_of(workspace, name, "patient")
+    return [sha256_file(folder / file) for file in ("seconds.parquet", "events.parquet", "predictions.json")]
 
 
 def test_nothing_of_it_reached_the_checkout(pipeline: Pipeline) -> None:
@@ -165,8 +168,8 @@ def test_the_null_control_finds_nothing(proposed: Pipeline, tmp_path: Path) -> N
     path = null.root / "params.yaml"
     path.write_text(path.read_text().replace("shuffle_labels: false", "shuffle_labels: true"))
     for stage in ("train", "evaluate"):
-        run_stage(null, stage, "line_length")
-    figures = read_json(null.reports / "metrics" / "line_length.json")
+        run_stage(null, stage, "line_length", "patient")
+    figures = read_json(null.reports / "metrics" / "line_length-patient.json")
     honest = proposed.said["evaluate"]["line_length"]
     assert figures["auc_low"] < 0.5 < figures["auc_high"], figures
     assert honest["auc_low"] > 0.5

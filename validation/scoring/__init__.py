@@ -5,15 +5,14 @@ Home of timescoring; may import `data` and `lineage`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from data.events import Annotations
-from lineage.digest import Digest, digest_of, sha256_bytes
+from validation.scoring.scorer import Scorer as Scorer
+from validation.scoring.scorer import code_digest as code_digest
 
 ALARM_S = 300.0
 """An alarm that goes on beyond this outside of seizures is another alarm (SzCORE splits events at the same length)."""
@@ -21,31 +20,16 @@ ALARM_S = 300.0
 Span = tuple[float, float]
 """Start and end of an event in seconds from the recording's start."""
 
-
-@dataclass(frozen=True)
-class Scorer:
-    """Who made a number: a corrected scorer moved a published F1 from 0.428 to 0.323 on the same predictions."""
-
-    name: str
-    version: str
-    code_digest: Digest
-    policy: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "version": self.version,
-            "code_digest": self.code_digest,
-            "policy": self.policy,
-            "policy_digest": digest_of(self.policy),
-        }
+Spans = Sequence[Span] | np.ndarray
+"""Several of them, as a list or as an array (events, 2)."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One recording with what experts marked and what the detector said.
 
-    `trend` holds one probability per second, NaN where it was not assessable; `labels` one 0 or 1 per second.
+    `trend` holds one probability per second, NaN where it was not assessable; `labels` one 0 or 1 per second, in
+    small integers.
     """
 
     recording: str
@@ -63,24 +47,18 @@ class Case:
         return np.isfinite(self.trend)
 
 
-def code_digest(modules: Sequence[ModuleType | str]) -> Digest:
-    """Digest of the source of modules (or of files by path), in the order given."""
-    paths = [Path(m if isinstance(m, str) else str(m.__file__)) for m in modules]
-    return sha256_bytes(b"\0".join(path.read_bytes() for path in paths))
-
-
 def spans(annotations: Annotations) -> list[Span]:
-    """Events as (start, end) in seconds, overlapping ones joined, so that no second counts twice."""
+    """Events as (start, end) in seconds, overlapping and touching ones joined, so that no second counts twice."""
     joined: list[Span] = []
     for event in annotations.events:
-        if joined and event.onset_s <= joined[-1][1]:
+        if joined and event.onset_s <= joined[-1][1] + 1e-6:  # 0.2 + (0.9 - 0.2) is less than 0.9
             joined[-1] = (joined[-1][0], max(joined[-1][1], event.end_s))
         else:
             joined.append((event.onset_s, event.end_s))
     return joined
 
 
-def overlaps_s(ours: Sequence[Span], theirs: Sequence[Span]) -> np.ndarray:
+def overlaps_s(ours: Spans, theirs: Spans) -> np.ndarray:
     """Seconds that each of our spans shares with each of theirs, shape (ours, theirs)."""
     a = np.asarray(ours, dtype=float).reshape(-1, 2)
     b = np.asarray(theirs, dtype=float).reshape(-1, 2)
@@ -94,7 +72,19 @@ def false_alarms(reference: Annotations, hypothesis: Annotations) -> int:
     A detection that touches no seizure is one for each begun `ALARM_S`; one that touches a seizure is one for each
     whole `ALARM_S` outside of seizures. So a detector that is always on is not free of false alarms.
     """
-    detections = spans(hypothesis)
-    shared_s = overlaps_s(detections, spans(reference)).sum(axis=1)
-    outside = (np.array([end - start for start, end in detections]) - shared_s + 1e-9) / ALARM_S
+    return alarms_outside(spans(reference), spans(hypothesis))
+
+
+def alarms_outside(seizures: Spans, detections: Spans) -> int:
+    """`false_alarms` of spans that are joined already."""
+    if not len(detections):
+        return 0
+    shared_s = overlaps_s(detections, seizures).sum(axis=1)
+    outside = (np.diff(detections, axis=1)[:, 0] - shared_s + 1e-9) / ALARM_S
     return int(np.where(shared_s > 0, np.floor(outside), np.ceil(outside - 2e-9)).sum())
+
+
+def resting(persons: int, assessed_s: float, recorded_s: float) -> dict[str, Any]:
+    """What a figure rests on, in JSON: how many persons, how many hours could be assessed, their share of all (0–1)."""
+    coverage = float(assessed_s / recorded_s) if recorded_s > 0 else None
+    return {"persons": persons, "coverage": coverage, "assessed_hours": float(assessed_s / 3600)}

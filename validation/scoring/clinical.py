@@ -5,15 +5,14 @@ is not evaluable for sensitivity or AUC, and counts fully for false detections.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import validation.scoring
-from data.events import Annotations
-from validation.scoring import ALARM_S, Case, Scorer, code_digest, false_alarms, overlaps_s, spans
+from validation.scoring import ALARM_S, Case, Scorer, code_digest, resting
+from validation.scoring.findings import SUMMED, compare
+from validation.scoring.measures import auc, mcc, mcc_statistic, pearson_statistic
 from validation.uncertainty import (
     PairWins,
     Statistic,
@@ -21,71 +20,8 @@ from validation.uncertainty import (
     interval_of,
     mean_over_patients,
     pooled_auc,
-    ranks,
     ratio_of_sums,
 )
-
-
-@dataclass(frozen=True)
-class Findings:
-    """One recording compared event by event and second by second.
-
-    `latencies_s`: from seizure onset to the onset of the first detection that overlaps it (negative: before).
-    `false_detections` touch no seizure; `false_alarms` also count long ones by their length (`scoring.false_alarms`).
-    `unassessable` seizures had no assessed second; they count as missed. Seconds tp, fp, fn, tn are assessed ones.
-    """
-
-    seizures: int
-    detected: int
-    unassessable: int
-    detections: int
-    false_detections: int
-    false_alarms: int
-    latencies_s: tuple[float, ...]
-    seizure_s: float
-    alarm_s: float
-    false_alarm_s: float
-    max_hourly_burden_min: float
-    recorded_s: float
-    assessed_s: float
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-
-
-def compare(reference: Annotations, hypothesis: Annotations, assessed: np.ndarray | None = None) -> Findings:
-    """Compare raw events by any overlap; `assessed` is a bool per second (all of the recording unless told)."""
-    seizures = [(e.onset_s, e.end_s) for e in reference.events]
-    detections = [(e.onset_s, e.end_s) for e in hypothesis.events]
-    shared_s = overlaps_s(seizures, detections)
-    truth, said = reference.to_mask(1.0), _fitted(hypothesis.to_mask(1.0), len(reference.to_mask(1.0)))
-    known = np.ones(len(truth), dtype=bool) if assessed is None else assessed
-    return Findings(
-        seizures=len(seizures),
-        detected=int((shared_s > 0).any(axis=1).sum()),
-        unassessable=sum(not known[int(a) : int(np.ceil(b))].any() for a, b in seizures),
-        detections=len(detections),
-        false_detections=int((~(shared_s > 0).any(axis=0)).sum()),
-        false_alarms=false_alarms(reference, hypothesis),
-        latencies_s=_latencies_s(reference, hypothesis, shared_s),
-        seizure_s=reference.total_s(),
-        alarm_s=hypothesis.total_s(),
-        false_alarm_s=hypothesis.total_s() - float(overlaps_s(spans(hypothesis), spans(reference)).sum()),
-        max_hourly_burden_min=reference.max_hourly_burden_min(),
-        recorded_s=reference.duration_s,
-        assessed_s=reference.duration_s if assessed is None else float(known.sum()),
-        tp=int((truth & said & known).sum()),
-        fp=int((~truth & said & known).sum()),
-        fn=int((truth & ~said & known).sum()),
-        tn=int((~truth & ~said & known).sum()),
-    )
-
-
-SUMMED = (
-    "seizures", "detected", "unassessable", "detections", "false_detections", "false_alarms", "seizure_s", "alarm_s", "false_alarm_s",
-    "recorded_s", "assessed_s", "tp", "fp", "fn", "tn",
-)  # fmt: skip
 
 
 def per_patient(cases: Sequence[Case]) -> pd.DataFrame:
@@ -138,47 +74,40 @@ def not_evaluable(row: pd.Series) -> dict[str, str]:
     return reasons
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve of seconds (0–1), ties counting half; NaN scores are left out; NaN if one class only."""
-    known = np.isfinite(scores)
-    positive = np.asarray(labels, dtype=bool)[known]
-    seizure, other = scores[known][positive], np.sort(scores[known][~positive])
-    if len(seizure) == 0 or len(other) == 0:
-        return float("nan")
-    return float(ranks(seizure, other).sum() / (len(seizure) * len(other)))
+def counts(cases: Sequence[Case], table: pd.DataFrame) -> dict[str, Any]:
+    """How much was scored: recordings, people, seizures and hours; `table` from `per_patient`."""
+    return {
+        "scorer": scorer().to_json(),
+        "recordings": len(cases),
+        "patients": len({c.patient for c in cases}),
+        "persons": len(table),
+        "seizing_persons": int((table["seizures"] > 0).sum()),
+        "seizures": int(table["seizures"].sum()),
+        "unassessable_seizures": int(table["unassessable"].sum()),
+        "hours": float(table["recorded_s"].sum() / 3600),
+        "assessed_hours": float(table["assessed_s"].sum() / 3600),
+        "coverage": finite(table["assessed_s"].sum() / table["recorded_s"].sum()),
+        "abstained_recordings": sum(not c.assessed.any() for c in cases),
+    }
 
 
-def f1(labels: np.ndarray, calls: np.ndarray) -> float:
-    """F1 of seconds; NaN where there is neither a seizure nor a call."""
-    truth, said = np.asarray(labels, dtype=bool), np.asarray(calls, dtype=bool)
-    called = int(truth.sum() + said.sum())
-    return 2 * int((truth & said).sum()) / called if called else float("nan")
+def rests_on(table: pd.DataFrame) -> dict[str, Any]:
+    """What stands beside every figure: of how many persons it is, and of how much of their time (coverage 0–1)."""
+    return resting(len(table), table["assessed_s"].sum(), table["recorded_s"].sum())
 
 
-def mcc(tp: float, fp: float, fn: float, tn: float) -> float:
-    """Matthews correlation of seconds (−1 to 1); 0 where the detector says the same of every second."""
-    product = float(tp + fp) * float(tp + fn) * float(tn + fp) * float(tn + fn)
-    return float((tp * tn - fp * fn) / np.sqrt(product)) if product > 0 else 0.0
-
-
-def mcc_statistic(weights: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Statistic: MCC of all seconds of the patients drawn; `seconds` (patients, 4) as tp, fp, fn, tn."""
-    tp, fp, fn, tn = (weights @ seconds.astype(float)).T
-    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return np.where(product > 0, (tp * tn - fp * fn) / np.sqrt(np.where(product > 0, product, 1.0)), 0.0)
-
-
-def pearson_statistic(weights: np.ndarray, burdens: np.ndarray) -> np.ndarray:
-    """Statistic: Pearson r between marked and detected burden over patients; `burdens` (patients, 2)."""
-    defined = np.isfinite(burdens).all(axis=1)
-    x, y = np.where(defined[:, None], burdens, 0.0).T
-    w = weights * defined
-    n = w.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean_x, mean_y = w @ x / n, w @ y / n
-        dx, dy = x[None] - mean_x[:, None], y[None] - mean_y[:, None]
-        spread = np.sqrt((w * dx**2).sum(axis=1) * (w * dy**2).sum(axis=1))
-        return np.where(spread > 1e-12, (w * dx * dy).sum(axis=1) / spread, np.nan)
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every person with each measure, its scorer, and why a measure is missing, as plain JSON."""
+    named = scorer().to_json()
+    return [
+        {
+            "person": person,
+            "scorer": named,
+            **{str(key): _plain(value) for key, value in row.items()},
+            "not_evaluable": not_evaluable(row),
+        }
+        for person, row in table.iterrows()
+    ]
 
 
 def figures(table: pd.DataFrame, pairs: PairWins, weights: np.ndarray) -> dict[str, Any]:
@@ -221,7 +150,7 @@ def zero_alarms_upper_per_24h(alarms: int, hours: float) -> float | None:
 
 def worst_decile(table: pd.DataFrame) -> dict[str, Any]:
     """The tenth of evaluable persons (at least one) in whom the detector does worst."""
-    out = {}
+    out: dict[str, Any] = {"scorer": scorer().to_json()}
     for measure, worst_first in (("auc", True), ("sensitivity", True), ("false_per_hour", False)):
         ordered = table[measure].dropna().sort_values(ascending=worst_first, kind="stable")
         worst = ordered.iloc[: int(np.ceil(len(ordered) / 10))]
@@ -229,13 +158,14 @@ def worst_decile(table: pd.DataFrame) -> dict[str, Any]:
             "persons": list(worst.index),
             "mean": finite(worst.mean()) if len(worst) else None,
             "evaluable": len(ordered),
+            "rests_on": rests_on(table.loc[worst.index]),
         }
     return out
 
 
 def scorer() -> Scorer:
     policy = {"events": "raw, any overlap", "rate_hz": 1, "false_per": "assessed hour", "alarm_s": ALARM_S}
-    return Scorer("clinical", "1", code_digest([validation.scoring, __file__]), policy)
+    return Scorer("clinical", "1", code_digest([__file__]), policy)
 
 
 def _row(person: str, cases: Sequence[Case]) -> dict[str, Any]:
@@ -254,17 +184,11 @@ def _row(person: str, cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def _latencies_s(reference: Annotations, hypothesis: Annotations, shared_s: np.ndarray) -> tuple[float, ...]:
-    onsets_s = np.array([e.onset_s for e in hypothesis.events])
-    return tuple(
-        float(onsets_s[row > 0].min() - seizure.onset_s)
-        for seizure, row in zip(reference.events, shared_s, strict=True)
-        if (row > 0).any()
-    )
-
-
-def _fitted(mask: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(mask[:length], (0, max(0, length - len(mask))))
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as JSON knows them; what does not exist is null."""
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return finite(float(value)) if isinstance(value, float | np.floating) else value
 
 
 def _positive(column: pd.Series) -> pd.Series:

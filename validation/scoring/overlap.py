@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-import validation.scoring
 from data.events import Annotations
-from validation.scoring import ALARM_S, Case, Scorer, code_digest, false_alarms, overlaps_s, spans
+from validation.scoring import ALARM_S, Case, Scorer, alarms_outside, code_digest, overlaps_s, spans
 from validation.scoring.clinical import people
 from validation.uncertainty import finite, interval_of, ratio_of_sums
 
@@ -24,7 +23,9 @@ POLICIES: dict[str, dict[str, Any]] = {
 }
 
 ToEvents = Callable[[np.ndarray, float], Annotations]
-"""A trend (one probability per second, NaN where not assessable) and a threshold → events, shortest duration applied."""
+"""A trend (one probability per second, NaN where not assessable) and a threshold → events, shortest duration applied.
+
+Where no second reaches the threshold there is no event."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def time_aligned(reference: Annotations, hypothesis: Annotations) -> OverlapCoun
 
 def scorer(name: str) -> Scorer:
     """The scorer `any_overlap`, `time_aligned` or `operating_curve`."""
-    return Scorer(name, "1", code_digest([validation.scoring, __file__]), POLICIES[name])
+    return Scorer(name, "1", code_digest([__file__]), POLICIES[name])
 
 
 def figures(cases: Sequence[Case]) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def sweep(cases: Sequence[Case], to_events: ToEvents, steps: int = 48) -> Sweep:
     """Raise the threshold over the trend and count at each step; the last step detects nothing."""
     groups = people(cases).values()
     thresholds = _thresholds(np.concatenate([c.trend for c in cases]), steps)
-    counts = np.array([[_at(group, to_events, threshold) for group in groups] for threshold in thresholds])
+    counts = np.stack([sum(_counts(c, to_events, thresholds) for c in g) for g in groups], axis=1)
     seizures = np.array([sum(len(c.reference.events) for c in g) for g in groups])
     hours = np.array([sum(float(c.assessed.sum()) for c in g) / 3600 for g in groups])
     return Sweep(thresholds, counts[..., 0], counts[..., 1], seizures, hours)
@@ -156,12 +157,16 @@ def _operating_point(curve: Sweep, target: float, weights: np.ndarray) -> dict[s
     }
 
 
-def _at(cases: Sequence[Case], to_events: ToEvents, threshold: float) -> tuple[int, int]:
-    if not np.isfinite(threshold):
-        return 0, 0
-    made = [(c.reference, to_events(c.trend, threshold)) for c in cases]
-    hits = sum(any_overlap(reference, events).hits for reference, events in made)
-    return int(hits), sum(false_alarms(reference, events) for reference, events in made)
+def _counts(case: Case, to_events: ToEvents, thresholds: np.ndarray) -> np.ndarray:
+    """Seizures found and false alarms of one recording at each threshold, int array (thresholds, 2)."""
+    seizures, apart = np.array(_events(case.reference)), np.array(spans(case.reference))
+    counts = np.zeros((len(thresholds), 2), dtype=np.int64)
+    highest = np.max(case.trend, where=case.assessed, initial=-np.inf)
+    for at in np.flatnonzero(thresholds <= highest):
+        detections = np.array(spans(to_events(case.trend, thresholds[at])))
+        found = (overlaps_s(seizures, detections) > 0).any(axis=1).sum()
+        counts[at] = found, alarms_outside(apart, detections)
+    return counts
 
 
 def _thresholds(trend: np.ndarray, steps: int) -> np.ndarray:

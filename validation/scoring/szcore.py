@@ -17,7 +17,6 @@ import timescoring.scoring
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
-import validation.scoring
 from data.events import Annotations
 from validation.scoring import Case, Scorer, Span, code_digest, spans
 from validation.uncertainty import interval_of, mean_over_patients
@@ -89,7 +88,7 @@ def szcore(reference: Annotations, hypothesis: Annotations, policy: Policy = SZC
 
 def scorer(averaging: Averaging, policy: Policy = SZCORE) -> Scorer:
     """Which library, which bytes of it and of this module, and which policy made a number."""
-    sources = [timescoring.annotations, timescoring.scoring, validation.scoring, __file__]
+    sources = [timescoring.annotations, timescoring.scoring, __file__]
     name = "szcore" if policy == SZCORE else "timescoring"
     return Scorer(name, version("timescoring"), code_digest(sources), asdict(policy) | {"averaging": averaging})
 

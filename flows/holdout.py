@@ -1,0 +1,116 @@
+"""The locked hold-out: asked a few times, ever, and each time a line in the ledger before anything is looked at."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows import records
+from flows.engine import flow, run_flow, shown
+from flows.stages import files
+from flows.stages.evaluate import analysed, score
+from flows.workspace import Workspace, open_workspace
+from lineage.digest import digest_of, sha256_file
+from lineage.ledger import Draft, Edge, Entry, Subject
+from lineage.refused import Refused
+from models.bundle import load_bundle, refuse_leaky
+
+
+class BudgetSpent(Refused):
+    """The hold-out was opened as often as was declared: what it says next would be chosen for."""
+
+
+@flow(name="holdout")
+def open_holdout(home: str, name: str, reason: str) -> dict[str, Any]:
+    """Score one detector on the locked persons. The opening counts as soon as it is written, whatever comes after."""
+    workspace = open_workspace(Path(home))
+    locked = _locked(workspace)
+    if name not in files.trained(workspace):
+        raise Refused(f"{name} has not been trained here: run `ictal train {name}` first")
+    folder = files.training_of(workspace, name, "patient") / f"fold-{workspace.params.promote.fold}"
+    bundle = load_bundle(folder)
+    refuse_leaky(bundle)
+    number = _count_opening(workspace, name, bundle.digest, reason)
+    predictions = analysed(name, [(e, folder) for e in locked], f"{name}: locked persons analysed", shown())
+    out = files.fresh(workspace.reports / "holdout" / f"{number}-{name}")
+    about = {"detector": name, "regime": "holdout", "reportable": True, "bundle": bundle.digest, "opening": number}
+    result = score(workspace, locked, predictions, about, out)
+    files.write_json(out / "result.json", result)
+    subject = Subject("evaluation", f"{name} on the hold-out", sha256_file(out / "result.json"))
+    edges = (Edge(subject.digest, "evaluates", bundle.digest),)
+    ledger = records.open_ledger(workspace)
+    ledger.append_many([Draft("evaluation.recorded", records.PIPELINE, (subject,), payload=about, edges=edges)])
+    return result
+
+
+def ask_holdout(name: str | None, reason: str | None) -> dict[str, Any]:
+    """`ictal holdout`: how often it was opened and may be, and with a detector and a reason, the next opening."""
+    workspace = open_workspace()
+    result = None
+    if name:
+        if not (reason or "").strip():
+            raise Refused("an opening of the hold-out needs a reason that stands in the ledger: --reason 'why now'")
+        result = run_flow(open_holdout, home=str(workspace.root), name=name, reason=reason)
+    return {**status(workspace), "result": result, "text": "\n".join(_lines(workspace, result))}
+
+
+def status(workspace: Workspace) -> dict[str, Any]:
+    """Who is locked (how many), and every opening so far."""
+    return {
+        "persons": len({e.person for e in files.holdout(workspace)}),
+        "recordings": len(files.holdout(workspace)),
+        "budget": workspace.params.holdout.budget,
+        "openings": [{"at": _when(e), "reason": e.reason} for e in openings(workspace)],
+    }
+
+
+def openings(workspace: Workspace) -> list[Entry]:
+    """Every opening that the ledger knows of, for whatever detector or state of the hold-out."""
+    return records.open_ledger(workspace).entries("holdout.opened")
+
+
+def _locked(workspace: Workspace) -> list[Any]:
+    locked = files.holdout(workspace)
+    if not locked:
+        raise Refused("no person is locked: set holdout.share in params.yaml (0.2 locks about a fifth) before training")
+    return locked
+
+
+def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) -> int:
+    done, budget = openings(workspace), workspace.params.holdout.budget
+    if len(done) >= budget:
+        before = "; ".join(f"{_when(e)} for {e.subjects[0].id} ({e.reason})" for e in done)
+        raise BudgetSpent(
+            f"the hold-out was opened {len(done)} times of {budget}: {before}: further questions need patients whom nobody has asked yet"
+        )
+    recordings = sorted(e.name for e in files.holdout(workspace))
+    opened = Subject(
+        "holdout", f"{name}, opening {len(done) + 1} of {budget}", digest_of([recordings, bundle, len(done)])
+    )
+    edges = (Edge(opened.digest, "opened_for", bundle),)
+    draft = Draft("holdout.opened", records.PIPELINE, (opened,), reason, {"recordings": recordings}, edges)
+    records.open_ledger(workspace).append_many([draft], now=datetime.now(UTC))
+    return len(done) + 1
+
+
+def _lines(workspace: Workspace, result: dict[str, Any] | None) -> list[str]:
+    now = status(workspace)
+    lines = [
+        f"locked: {now['persons']} persons, {now['recordings']} recordings; opened {len(now['openings'])} of {now['budget']} times"
+    ]
+    lines += [f"  {o['at']}: {o['reason']}" for o in now["openings"]]
+    if result:
+        auc, found = result["clinical"]["auc_pooled"], result["clinical"]["event_sensitivity"]
+        lines.append(f"AUC {_written(auc)}, share of seizures found {_written(found)}")
+    return lines
+
+
+def _written(interval: dict[str, Any]) -> str:
+    if interval["estimate"] is None:
+        return "not evaluable"
+    if interval["low"] is None:
+        return f"{interval['estimate']:.3f} (too few persons for an interval)"
+    return f"{interval['estimate']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
+
+
+def _when(entry: Entry) -> str:
+    return entry.recorded_at.isoformat(timespec="seconds")

@@ -1,0 +1,123 @@
+"""What the leakage guards look at, gathered from the recordings and from the training, and the audit itself."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.cohorts.bids import Entry
+from data.frontend import FrontEnd
+from data.readers.edf import read_edf
+from flows.parallel import over
+from flows.progress import reporter
+from flows.stages.files import development, read_json, split_of, training_of, truths
+from flows.workspace import Workspace
+from lineage.digest import sha256_file
+from models.bundle import load_bundle
+from validation.leakage import (
+    FITTED,
+    Disclosure,
+    Features,
+    Fingerprints,
+    FittedOn,
+    HoldoutUse,
+    LeakageAudit,
+    Opening,
+    Pretraining,
+    audit,
+    fingerprint,
+    identity_embedding,
+    inspect,
+)
+from validation.splits import Member
+
+
+def members(workspace: Workspace) -> list[Member]:
+    """The development recordings as splits and guards see them."""
+    truth = truths(workspace, development(workspace))
+    return [
+        Member(e.name, e.patient, e.person, e.site, bool(truth[e.name].events), sha256_file(e.path))
+        for e in development(workspace)
+    ]
+
+
+def audited(workspace: Workspace, detector: str, regime: str = "patient") -> LeakageAudit:
+    """The audit of one detector's folds. Raises `Leak` where a guard finds one, except of a control, which must leak."""
+    split = split_of(workspace, regime)
+    look = audit if split.reportable else inspect
+    fitted_on = _fitted_on(workspace, detector, regime)
+    return look(split, members(workspace), fitted_on, disclosed=disclosure(workspace, detector, regime))
+
+
+def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
+    """Everything that a study discloses beyond its split; what was not gathered stays None, hence unknown."""
+    folder = training_of(workspace, detector, regime)
+    log = read_json(folder / "log.json")
+    prints, pieces = _signals(workspace)
+    return Disclosure(
+        tuple(Pretraining(p["what"], frozenset(p["persons"])) for p in log["pretrained_on"]),
+        holdout_use(workspace),
+        prints,
+        read_features(folder / "features.npz"),
+        pieces,
+    )
+
+
+def holdout_use(workspace: Workspace) -> HoldoutUse:
+    """The hold-out's budget, and every opening that the ledger knows of."""
+    if not workspace.ledger.exists():
+        return HoldoutUse(workspace.params.holdout.budget)
+    from flows.records import open_ledger
+
+    made = tuple(
+        Opening(e.actor.id, e.recorded_at.isoformat(timespec="seconds"), e.reason)
+        for e in open_ledger(workspace).entries("holdout.opened")
+    )
+    return HoldoutUse(workspace.params.holdout.budget, made)
+
+
+def write_signals(workspace: Workspace, entries: list[Entry], out: Path) -> None:
+    """Fingerprints and embeddings of every recording, whatever detector will look at it; 120 kB for 10 minutes."""
+    over(_write_signal, [(e, out) for e in entries], "fingerprints of recordings", reporter())
+
+
+def _write_signal(work: tuple[Entry, Path]) -> None:
+    entry, out = work
+    prepared = FrontEnd().prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
+    rate_hz = prepared.rate_hz
+    prints = Fingerprints.join([fingerprint(s.signal, rate_hz, s.onset_s) for s in prepared.segments])
+    pieces = np.concatenate([identity_embedding(s.signal, rate_hz) for s in prepared.segments])
+    np.savez_compressed(
+        out / f"{entry.name}.npz", at_s=prints.at_s, prints=prints.prints, channels=prints.channels, pieces=pieces
+    )
+
+
+def _signals(workspace: Workspace) -> tuple[dict[str, Fingerprints], dict[str, np.ndarray]]:
+    prints, pieces = {}, {}
+    for entry in development(workspace):
+        with np.load(workspace.interim / "fingerprints" / f"{entry.name}.npz") as kept:
+            prints[entry.name] = Fingerprints(kept["at_s"], kept["prints"], int(kept["channels"]))
+            pieces[entry.name] = kept["pieces"]
+    return prints, pieces
+
+
+def write_features(path: Path, features: Features) -> None:
+    """A sample of labelled examples as the detector read them; read back by `read_features`."""
+    np.savez(path, recording=features.recording, x=features.x, label=features.label)
+
+
+def read_features(path: Path) -> Features | None:
+    """The sample, or None where a leaky control kept none."""
+    if not path.exists():
+        return None
+    with np.load(path) as kept:
+        return Features(kept["recording"], kept["x"], kept["label"])
+
+
+def _fitted_on(workspace: Workspace, detector: str, regime: str) -> list[FittedOn]:
+    """Which recordings each fitted part of each fold has seen, as its bundle states it; a control has no bundle."""
+    split = split_of(workspace, regime)
+    stated = []
+    for fold in range(len(split.folds)) if split.reportable else ():
+        bundle = load_bundle(training_of(workspace, detector, regime) / f"fold-{fold}")
+        stated += [FittedOn(fold, what, tuple(bundle.origin["fitted_on"][what])) for what in FITTED]
+    return stated

@@ -1,0 +1,381 @@
+"""Leaks planted one by one: each is caught by its guard, seen to pass without it, and never passes as clean."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import SHARED, needs_shared
+from tests.test_leakage import ENTRIES, NAMES, OPEN, SPLIT, changed, honest, noise, pattern, with_fold
+from validation.leakage import (
+    FITTED,
+    GUARDS,
+    Features,
+    Fingerprints,
+    FittedOn,
+    GuardOutcome,
+    HoldoutUse,
+    Leak,
+    LeakageAudit,
+    Opening,
+    Pretraining,
+    Windows,
+    audit,
+    copies,
+    fingerprint,
+    identity_embedding,
+    inspect,
+    likeness,
+    sample_features,
+)
+from validation.leakage.audit import Guard
+from validation.splits import Member, Split, window_split
+
+INNER = {name for fold in SPLIT.folds for name in fold.inner_valid}
+TRAINED, TESTED = next(
+    (a, b) for a in SPLIT.folds[0].train for b in SPLIT.folds[0].test if a not in INNER and b not in INNER
+)
+"""On two sides of fold 0, and neither ever tunes."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One leak in an otherwise honest study. `also`: guards that see the same leak from their own side."""
+
+    guard: str
+    named: tuple[str, ...]
+    split: Split = SPLIT
+    entries: tuple[Member, ...] = ENTRIES
+    fitted_on: tuple[FittedOn, ...] = tuple(honest())
+    windows: tuple[Windows, ...] = ()
+    disclosed: dict[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+
+    def audit(self, guards: tuple[Guard, ...]) -> LeakageAudit:
+        disclosed = replace(OPEN, **self.disclosed)
+        return audit(self.split, self.entries, self.fitted_on, self.windows, disclosed, guards)
+
+
+def fitted_on_test(what: str) -> Planted:
+    """`what` of fold 0 was fitted on its training side and on one recording that it tests."""
+    leaky = [replace(f, recordings=(*f.recordings, TESTED)) if (f.fold, f.what) == (0, what) else f for f in honest()]
+    return Planted("fitted_on", (what, "fold 0", TESTED), fitted_on=tuple(leaky))
+
+
+def pasted(piece: np.ndarray) -> Planted:
+    """Ten seconds of what was trained on, altered, stand in what is tested from 12 s on."""
+    host = noise(TESTED)
+    host[:, 1536 : 1536 + piece.shape[1]] = piece
+    prints = {**(OPEN.fingerprints or {}), TESTED: fingerprint(host, 128.0)}
+    return Planted("near_duplicates", (TRAINED, TESTED, "same signal"), disclosed={"fingerprints": prints})
+
+
+def label_as_feature() -> Planted:
+    assert OPEN.features is not None
+    x = np.column_stack([OPEN.features.x, OPEN.features.label + 0.01 * OPEN.features.x[:, 0]])
+    names = ("power", "slope", "line length", "correlation", "is_artefact")
+    made = replace(OPEN.features, x=x, names=names)
+    return Planted("label_derived", ("is_artefact", NAMES[0], NAMES[1]), disclosed={"features": made})
+
+
+def one_person_with_two_keys() -> Planted:
+    rng = np.random.default_rng(1)
+    again = pattern(TRAINED).mean(axis=0) + 0.3 * rng.standard_normal((12, 10))
+    embeddings = {**(OPEN.embeddings or {}), TESTED: again}
+    return Planted("identity_probe", (TRAINED, TESTED, "two keys"), disclosed={"embeddings": embeddings})
+
+
+def opened_twice() -> Planted:
+    looks = (Opening("reviewer", "2026-03-01", "registration"), Opening("author", "2026-03-09", "one more look"))
+    return Planted(
+        "holdout_budget", ("author", "2026-03-09", "one more look"), disclosed={"holdout": HoldoutUse(1, looks)}
+    )
+
+
+def pretrained(**known: frozenset[str]) -> Planted:
+    stated = (Pretraining("foundation-eeg", **known),)
+    return Planted("pretraining", ("foundation-eeg", TESTED), disclosed={"pretrained_on": stated})
+
+
+CLIP = noise(TRAINED)[:, 1000:2280]
+FOLD = SPLIT.folds[0]
+RANDOM = window_split(ENTRIES)
+
+LEAKS = {
+    "one person under two ids": Planted(
+        "same_person", (TRAINED, TESTED), entries=changed(TESTED, person=f"person-{TRAINED}")
+    ),
+    "one person tested in two folds": Planted(
+        "same_person",
+        (FOLD.test[0], "tested in folds 0 and 1"),
+        split=with_fold(1, FOLD),
+        fitted_on=tuple(honest(with_fold(1, FOLD))),
+    ),
+    "same bytes under two names": Planted(
+        "same_bytes", (TRAINED, TESTED), entries=changed(TESTED, digest=f"sha-{TRAINED}")
+    ),
+    "overlapping windows": Planted(
+        "overlapping_windows",
+        (NAMES[0], "overlap in fold 0"),
+        split=RANDOM,
+        fitted_on=tuple(honest(RANDOM)),
+        windows=tuple(Windows(name, np.arange(60) * 1.0, 2.0) for name in NAMES),
+        also=("same_person", "same_bytes", "inner_validation"),  # a recording on both sides is its own person
+    ),
+    "inner validation person also trained on": Planted(
+        "inner_validation",
+        (FOLD.inner_valid[0], "inner validation", "training"),
+        split=with_fold(0, replace(FOLD, inner_valid=FOLD.inner_valid[:1], train=(*FOLD.train, *FOLD.inner_valid[1:]))),
+        entries=changed(FOLD.inner_valid[0], person=f"person-{FOLD.inner_valid[1]}"),
+        also=("same_person",),  # elsewhere the two stand on two sides
+    ),
+    "segment with another gain": pasted(1.7 * CLIP),
+    "segment turned over": pasted(-1.7 * CLIP),
+    "segment with an offset and noise": pasted(CLIP + 40 + 2 * np.random.default_rng(2).standard_normal(CLIP.shape)),
+    "segment shifted by half a sample": pasted((noise(TRAINED)[:, 1000:2280] + noise(TRAINED)[:, 1001:2281]) / 2),
+    "normaliser fitted on all": fitted_on_test("normaliser"),
+    "threshold tuned on test": fitted_on_test("threshold"),
+    "early stopping on test": fitted_on_test("early_stopping"),
+    "calibration on test": fitted_on_test("calibration"),
+    "network trained on test": fitted_on_test("network"),
+    "pre-training on a test person": pretrained(persons=frozenset({f"person-{TESTED}"})),
+    "pre-training on test bytes": pretrained(digests=frozenset({f"sha-{TESTED}"})),
+    "feature made from the label": label_as_feature(),
+    "one person with two keys": one_person_with_two_keys(),
+    "hold-out opened beyond its budget": opened_twice(),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_leak_is_blocked_by_its_guard_and_the_pair_is_named(leak):
+    planted = LEAKS[leak]
+    with pytest.raises(Leak) as caught:
+        planted.audit(tuple(g for g in GUARDS if g.name not in planted.also))
+    assert caught.value.guard == planted.guard
+    assert all(name in str(caught.value) for name in planted.named), str(caught.value)
+    assert caught.value.audit is not None and caught.value.audit.leaking
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_leak_passes_once_its_guard_is_left_out_and_then_the_audit_is_not_clean(leak):
+    planted = LEAKS[leak]
+    found = planted.audit(tuple(g for g in GUARDS if g.name not in (planted.guard, *planted.also)))
+    assert not found.leaking and not found.clean
+    assert GuardOutcome(planted.guard, "unknown", "this guard was left out") in found.outcomes
+
+
+def test_every_guard_has_a_planted_leak():
+    assert {planted.guard for planted in LEAKS.values()} == {guard.name for guard in GUARDS}
+    assert all(guard.promise.startswith(("No", "Normaliser", "The locked")) for guard in GUARDS)
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.name)
+def test_no_honest_study_is_clean_with_a_guard_left_out_or_replaced(guard):
+    others = tuple(g for g in GUARDS if g != guard)
+    blind = Guard(guard.name, lambda study: None)
+    for guards in (others, (*others, blind)):
+        found = audit(SPLIT, ENTRIES, honest(), disclosed=OPEN, guards=guards)
+        assert [o.guard for o in found.outcomes if o.outcome == "unknown"] == [guard.name] and not found.clean
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=OPEN, guards=(*others, guard)).clean
+
+
+def test_leak_audit_of_nothing_is_not_clean():
+    assert not LeakageAudit("split", ()).clean
+
+
+@pytest.mark.parametrize(
+    ("guard", "withheld"),
+    [
+        ("pretraining", {"pretrained_on": None}),
+        ("pretraining", {"pretrained_on": (Pretraining("foundation-eeg"),)}),
+        ("holdout_budget", {"holdout": None}),
+        ("near_duplicates", {"fingerprints": None}),
+        ("near_duplicates", {"fingerprints": {n: p for n, p in (OPEN.fingerprints or {}).items() if n != NAMES[3]}}),
+        (
+            "near_duplicates",
+            {"fingerprints": {**(OPEN.fingerprints or {}), NAMES[3]: fingerprint(noise("x")[:4], 128)}},
+        ),
+        ("label_derived", {"features": None}),
+        ("label_derived", {"features": Features(np.array([NAMES[0]]), np.zeros((1, 4)), np.array([1]))}),
+        ("identity_probe", {"embeddings": None}),
+        ("identity_probe", {"embeddings": {name: pattern(name) for name in NAMES[1:]}}),
+    ],
+)
+def test_leak_guard_that_did_not_get_its_evidence_is_unknown_and_the_audit_not_clean(guard, withheld):
+    found = audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, **withheld))
+    assert [o.guard for o in found.outcomes if o.outcome != "pass"] == [guard]
+    assert not found.clean and not found.leaking
+
+
+def test_pre_training_of_one_fold_concerns_that_fold_only():
+    own = tuple(
+        Pretraining(f"encoder {k}", frozenset(f"person-{n}" for n in fold.train), fold=k)
+        for k, fold in enumerate(SPLIT.folds)
+    )
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, pretrained_on=own)).clean
+    everywhere = replace(OPEN, pretrained_on=tuple(replace(p, fold=None) for p in own))
+    with pytest.raises(Leak, match="encoder 0 has seen"):
+        audit(SPLIT, ENTRIES, honest(), disclosed=everywhere)
+
+
+def test_a_hold_out_opened_within_its_budget_is_no_leak():
+    use = HoldoutUse(1, (Opening("reviewer", "2026-03-01", "registration"),))
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, holdout=use)).clean
+
+
+def test_something_fitted_in_a_fold_that_does_not_exist_is_unknown():
+    found = inspect(SPLIT, ENTRIES, [*honest(), FittedOn(7, FITTED[0], NAMES)], disclosed=OPEN)
+    assert not found.clean and not found.leaking
+
+
+def test_a_copy_on_one_side_of_every_fold_is_no_leak():
+    tested = [{n for n in NAMES if n in fold.test} for fold in SPLIT.folds]
+    one, other = sorted(tested[0] - INNER)[:2]
+    prints = {**(OPEN.fingerprints or {}), other: fingerprint(noise(one), 128.0)}
+    assert len(copies(prints)) == 1
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, fingerprints=prints)).clean
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    gain=st.floats(0.3, 5).flatmap(lambda g: st.sampled_from([g, -g])),
+    start=st.integers(0, 2000),
+    place=st.integers(0, 2500),
+)
+def test_ten_seconds_are_found_again_wherever_they_are_pasted_and_however_amplified(gain, start, place):
+    source, host = noise("source"), noise("host")
+    host[:, place : place + 1280] = gain * source[:, start : start + 1280] + 30
+    found = copies({"source": fingerprint(source, 128.0), "host": fingerprint(host, 128.0)})
+    assert [(c.first, c.second) for c in found] == [("host", "source")]
+    assert (found[0].first_s - found[0].second_s) == pytest.approx((place - start) / 128, abs=0.01)
+
+
+def test_a_copy_is_found_at_another_sampling_rate():
+    from scipy.signal import resample_poly
+
+    source = noise("source")
+    copy = resample_poly(-3 * source[:, 640:2560], 25, 16, axis=1)  # 128 Hz → 200 Hz
+    found = copies({"a": fingerprint(source, 128.0), "b": fingerprint(copy, 200.0)})
+    assert found[0].first_s - found[0].second_s == pytest.approx(5.0, abs=0.01)
+
+
+def test_fingerprints_of_stretches_count_time_from_the_recording_s_start():
+    whole = noise("a", 60.0)
+    parts = [fingerprint(whole[:, :3840], 128.0), fingerprint(whole[:, 3840:], 128.0, onset_s=30.0)]
+    joined, alone = Fingerprints.join(parts), fingerprint(whole, 128.0)
+    assert set(np.round(joined.at_s, 2)) <= set(np.round(alone.at_s, 2)) and len(joined) > 0.8 * len(alone)
+
+
+MUTE = {
+    "flat": lambda t, rng: np.zeros((6, len(t))),
+    "mains": lambda t, rng: rng.uniform(10, 60, (6, 1)) * np.sin(2 * np.pi * 50 * t),
+    "calibration pulses": lambda t, rng: np.tile(50 * np.sign(np.sin(np.pi * t)), (6, 1)),
+    "one rhythm over the scalp": lambda t, rng: np.arange(1, 7)[:, None] * 10 * np.sin(2 * np.pi * 2 * t),
+}
+
+
+@pytest.mark.parametrize("what", MUTE)
+def test_what_every_recording_has_is_nobody_s_copy(what):
+    t = np.arange(30 * 128) / 128
+    signals = {}
+    for number, name in enumerate("ab"):
+        rng = np.random.default_rng(number)
+        signals[name] = MUTE[what](t + 0.3 * number, rng) + 0.1 * rng.standard_normal((6, len(t)))
+    assert copies({name: fingerprint(x, 128.0) for name, x in signals.items()}) == ()
+
+
+def test_moments_beside_missing_samples_are_left_out_and_slow_recordings_refused():
+    signal = noise("a")
+    signal[2, 1500:1600] = np.nan
+    at_s = fingerprint(signal, 128.0).at_s
+    assert len(at_s) and not ((at_s > 1500 / 128 - 2) & (at_s < 1600 / 128 + 2)).any()
+    assert len(fingerprint(noise("a", 3.0), 128.0)) == 0
+    with pytest.raises(ValueError, match="≥ 32 Hz, got 16 Hz"):
+        fingerprint(signal, 16.0)
+
+
+def test_ten_seconds_of_a_simulated_newborn_are_found_in_another_and_nothing_else():
+    from data.frontend import FrontEnd
+    from data.simulator.patient import PatientSettings, draw_patient, render
+    from data.simulator.site import SITES
+
+    settings = PatientSettings(minutes=1.0)
+    babies = {
+        f"sub-{n}": FrontEnd().prepare(render(draw_patient(np.random.default_rng(n), SITES[n % 3], settings)))
+        for n in range(6)
+    }
+    signals = {name: baby.segments[0].signal.copy() for name, baby in babies.items()}
+    assert copies({name: fingerprint(x, 128.0) for name, x in signals.items()}) == ()
+    signals["sub-4"][:, 3000:4280] = 1.7 * signals["sub-1"][:, 2000:3280]
+    found = copies({name: fingerprint(x, 128.0) for name, x in signals.items()})
+    assert [(c.first, c.second) for c in found] == [("sub-1", "sub-4")]
+
+
+@needs_shared
+def test_real_eeg_is_no_copy_of_other_real_eeg_and_its_copy_is_found():
+    from data.frontend import FrontEnd
+    from data.readers.edf import read_edf
+
+    preterm = FrontEnd().prepare(read_edf(SHARED / "neonatal_edf" / "eeg_burst_eg.edf")).segments[0].signal
+    half = preterm.shape[1] // 2
+    files = sorted((SHARED / "chbmit").glob("*ictal*/*.npy"))
+    assert len(files) == 14
+    parts = {f.stem: fingerprint(np.load(f)[:18], 256.0) for f in files}
+    parts |= {"preterm 1": fingerprint(preterm[:, :half], 128.0), "preterm 2": fingerprint(preterm[:, half:], 128.0)}
+    assert copies(parts) == ()
+    copied = preterm[:, half:].copy()
+    copied[:, 5000:6280] = -1.7 * preterm[:, 3000:4280]
+    assert len(copies({**parts, "preterm 2": fingerprint(copied, 128.0)})) == 1
+
+
+def test_a_sample_of_features_has_both_labels_evenly_and_examples_flattened():
+    label = (np.arange(300) >= 200).astype(int)
+    sampled = sample_features("a", np.arange(300.0)[:, None, None] * np.ones((1, 2, 3)), label)
+    assert sampled.x.shape == (80, 6) and sampled.label.sum() == 40
+    assert sampled.x[0, 0] == 0 and sampled.x[-1, 0] == 299 and set(sampled.recording) == {"a"}
+
+
+@pytest.mark.parametrize("strength", [0.8, 2.0, 4.0])
+def test_a_strong_feature_is_no_label(strength):
+    """Normal values d apart have AUC Φ(d / √2): 0.714, 0.921 and 0.998 for 0.8, 2 and 4."""
+    assert OPEN.features is not None
+    strong = replace(OPEN.features, x=OPEN.features.x + (strength - 0.8) * OPEN.features.label[:, None])
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, features=strong)).clean
+
+
+def test_leak_of_a_label_that_is_perfect_in_all_but_one_person_is_not_claimed():
+    planted = label_as_feature().disclosed["features"]
+    x = planted.x.copy()
+    x[planted.recording == NAMES[5], -1] = 0
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, features=replace(planted, x=x))).clean
+
+
+def test_the_identity_probe_rarely_accuses_different_people():
+    """At a level of 1 % per cohort, 200 cohorts of 24 give 2 alarms on average; more than 7 in 1 of 900 runs."""
+    rng = np.random.default_rng(0)
+    keys = {f"sub-{i:02d}": f"person-{i}" for i in range(24)}
+    alarms = 0
+    for _ in range(200):
+        people = {k: rng.standard_normal(8) + 0.3 * rng.standard_normal((10, 8)) for k in keys}
+        found = likeness(people, keys)
+        alarms += bool(found) and found[0].chance < 0.01
+    assert alarms <= 7
+
+
+def test_one_key_is_never_accused_of_being_itself():
+    people = {name: pattern(name) for name in NAMES}
+    people[TESTED] = people[TRAINED] + 0.001
+    keys = {name: f"person-{name}" for name in NAMES}
+    assert likeness(people, keys)[0].chance < 0.01
+    apart = likeness(people, {**keys, TESTED: f"person-{TRAINED}"})
+    assert all({pair.first, pair.second} != {TRAINED, TESTED} for pair in apart)
+
+
+def test_an_embedding_is_the_loudness_of_each_channel_beside_the_others():
+    gains = np.array([1.0, 2.0, 4.0])[:, None]
+    rows = identity_embedding(gains * noise("a", 60.0)[:3], 128.0)
+    assert rows.shape == (2, 4)
+    assert np.median(rows, axis=0)[:3] == pytest.approx([-2 * np.log(2), 0, 2 * np.log(2)], abs=0.3)

@@ -1,0 +1,150 @@
+"""The gates of detectors that warn ahead of seizures: no worse in what is foreseen, nor in what the warnings cost.
+
+A detector that always warns foresees everything; so balanced accuracy, warnings per hour and time in warning are
+judged together, and balanced accuracy must exceed chance. Clips that got no answer count as wrong.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from validation.gates.envelope import Declared
+from validation.gates.gate import Claim, Gate, judge
+from validation.gates.silence import with_silence
+from validation.gates.study import Study
+from validation.gates.superiority import Endpoint, superior
+from validation.leakage import LeakageAudit
+from validation.uncertainty import ratio_of_sums
+
+PAIRED = ("balanced_accuracy", "warnings", "time_in_warning", "brier", "superior")
+
+
+@dataclass(frozen=True)
+class ForecastEvidence:
+    """Per person (rows of `table`, index person), columns: site;
+    ahead, foreseen (clips that a seizure followed, and those of them with a warning);
+    quiet, silent (clips that none followed, and those of them without a warning);
+    judged, squared_error (clips that got a probability, and their summed squared error);
+    false_warnings, warning_s, observed_s (over the continuous recording).
+    """
+
+    task: ClassVar[str] = "forecasting"
+
+    table: pd.DataFrame
+    audit: LeakageAudit | None = None
+    cost_s_per_eeg_hour: float | None = None
+    declared: Declared | None = None
+
+    def of_persons(self, chosen: np.ndarray) -> "ForecastEvidence":
+        """These persons (indices) in this order."""
+        return replace(self, table=self.table.iloc[chosen])
+
+    def numbers(self) -> np.ndarray:
+        return self.table.select_dtypes("number").to_numpy(dtype=float)
+
+    def recorded(self) -> pd.DataFrame:
+        return self.table[["site", "ahead", "quiet", "observed_s"]]
+
+    def columns(self, *names: str) -> np.ndarray:
+        return self.table[list(names)].to_numpy(dtype=float)
+
+    @property
+    def warnings(self) -> np.ndarray:
+        """(false warnings, observed hours) per person."""
+        return self.columns("false_warnings", "observed_s") / [1, 3600]
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(summed squared error, clips) per person."""
+        error, judged, ahead, quiet = self.columns("squared_error", "judged", "ahead", "quiet").T
+        return with_silence(error, judged, ahead + quiet)
+
+
+def balanced_accuracy(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Statistic: mean of the shares foreseen and rightly silent; values (patients, 4): foreseen, ahead, silent, quiet."""
+    return (ratio_of_sums(weights, values[:, :2]) + ratio_of_sums(weights, values[:, 2:])) / 2
+
+
+def compare(study: Study[ForecastEvidence]) -> list[Gate]:
+    """The gates of `PAIRED`."""
+    return [_balanced_accuracy(study), _warnings(study), _time_in_warning(study), _brier(study), _superior(study)]
+
+
+def alone(study: Study[ForecastEvidence]) -> list[Gate]:
+    """Better than chance, whoever the rival is."""
+    plan = study.plan
+    limit, values = plan.forecasting.floor_balanced_accuracy, _answers(study.candidate)
+    truth = min(1.0, limit + plan.power_alternative)
+    claim = Claim(
+        "floor:balanced_accuracy", "balanced accuracy", limit, _warnable(study), plan.forecasting.min_patients,
+        strict=True, who=WHO, truth=truth, assumed=f"the true balanced accuracy were {truth:.2f}",
+    )  # fmt: skip
+    return [judge(claim, study.interval(values, balanced_accuracy))]
+
+
+WHO = "patients with a seizure to foresee"
+
+
+def _answers(evidence: ForecastEvidence) -> np.ndarray:
+    return evidence.columns("foreseen", "ahead", "silent", "quiet")
+
+
+def _warnable(study: Study[ForecastEvidence]) -> int:
+    return int((study.candidate.table["ahead"] > 0).sum())
+
+
+def _balanced_accuracy(study: Study[ForecastEvidence]) -> Gate:
+    plan = study.plan.forecasting
+    delta = study.delta(_answers(study.candidate), _answers(study.against), balanced_accuracy)
+    limit = -plan.balanced_accuracy_margin
+    claim = Claim("balanced_accuracy", "Δ balanced accuracy", limit, _warnable(study), plan.min_patients, who=WHO)
+    return judge(claim, delta)
+
+
+def _warnings(study: Study[ForecastEvidence]) -> Gate:
+    limit, hours = study.plan.forecasting.warnings_margin_per_h, float(study.candidate.warnings[:, 1].sum())
+    claim = _at_most(
+        study, "warnings", "Δ false warnings per hour", limit, enough=hours * limit,
+        short=f"{hours:.1f} h observed, {1 / limit:g} h are needed for one warning to be seen",
+    )  # fmt: skip
+    return judge(claim, study.delta(study.candidate.warnings, study.against.warnings, ratio_of_sums))
+
+
+def _time_in_warning(study: Study[ForecastEvidence]) -> Gate:
+    ours, theirs = (e.columns("warning_s", "observed_s") for e in (study.candidate, study.against))
+    limit = study.plan.forecasting.time_in_warning_margin
+    claim = _at_most(study, "time_in_warning", "Δ share of time in warning", limit)
+    return judge(claim, study.delta(ours, theirs, ratio_of_sums))
+
+
+def _brier(study: Study[ForecastEvidence]) -> Gate:
+    claim = _at_most(study, "brier", "Δ Brier score", study.plan.forecasting.brier_margin)
+    return judge(claim, study.delta(study.candidate.errors, study.against.errors, ratio_of_sums))
+
+
+def _at_most(
+    study: Study[ForecastEvidence], name: str, what: str, limit: float, enough: float = 1.0, short: str = ""
+) -> Claim:
+    persons = int((study.candidate.table["observed_s"] > 0).sum())
+    minimum = study.plan.forecasting.min_patients
+    return Claim(name, what, limit, persons, minimum, at_least=False, enough=enough, short=short)
+
+
+def _superior(study: Study[ForecastEvidence]) -> Gate:
+    ours, theirs = study.candidate, study.against
+    answers, others = _answers(ours), _answers(theirs)
+    right = (answers - others)[:, [0, 2]].sum(axis=1)
+    every = {
+        "balanced_accuracy": Endpoint(answers, others, balanced_accuracy, 1, int((right > 0).sum())),
+        "warnings_per_h": _lower(ours.warnings, theirs.warnings),
+        "brier": _lower(ours.errors, theirs.errors),
+    }
+    chosen = {name: every[name] for name in study.plan.forecasting.endpoints}
+    assumed = f"balanced accuracy were truly {100 * study.plan.power_alternative:g} points higher"
+    return superior(study, chosen, "balanced_accuracy", _warnable(study), assumed)
+
+
+def _lower(ours: np.ndarray, theirs: np.ndarray) -> Endpoint:
+    return Endpoint(ours, theirs, ratio_of_sums, -1, int((ours[:, 0] < theirs[:, 0]).sum()))

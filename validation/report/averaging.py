@@ -1,0 +1,55 @@
+"""How patients are averaged: SzCORE's three policies side by side, and whether an order of detectors hangs on them."""
+
+from validation.pages import Cell, Section, Table
+from validation.ranking import MEASURES, UNIT, Rankings
+from validation.reading import Estimate, Reading, basis, estimate, missing
+from validation.report.dossier import Dossier
+from validation.scoring.szcore import AGGREGATES, METRICS, UNITS, Unit
+
+POLICY = {
+    "pooled": "All patients pooled",
+    "patient_mean": "Mean over patients,\nundetected as 0",
+    "legacy_patient_mean": "Mean over patients,\nundetected left out\n(until 2026-01)",
+}
+ALARMS = "alarms_per_24h"
+RULES = (
+    "SzCORE merges events closer than 90 s and tolerates 30 s before and 60 s after: never read burden off these. In "
+    "brackets 95 % intervals, then how many patients stand behind the figure."
+)
+
+
+def section(dossier: Dossier) -> Section:
+    """Every SzCORE figure under each policy, and in a sentence whether detectors would change places."""
+    return Section("How patients are averaged", (*_policies(dossier.main), *_order(dossier.averaging)))
+
+
+def _policies(reading: Reading) -> tuple[str | Table, ...]:
+    if reason := missing(reading.szcore):
+        return (f"Not evaluable: {reason}.",)
+    columns = ("Measure", *(POLICY[policy] for policy in AGGREGATES))
+    rows = [_row(reading, unit, measure) for unit in UNITS for measure in METRICS[unit]]
+    scored = basis(reading.szcore.get("patient_mean", {}))
+    return (Table("The same predictions by SzCORE, averaged in three ways", columns, rows, f"{RULES} {scored}"),)
+
+
+def _row(reading: Reading, unit: Unit, measure: str) -> tuple[Cell, ...]:
+    shown = [_shown(reading, policy, unit, measure) for policy in AGGREGATES]
+    of = "" if measure == ALARMS else f" of {UNIT[unit]}"
+    return (MEASURES[measure] + of, *shown)
+
+
+def _shown(reading: Reading, policy: str, unit: Unit, measure: str) -> str:
+    part = reading.szcore.get(policy, {}).get(unit, {})
+    found: Estimate = estimate(part, measure)
+    behind = part.get("patients_behind", {}).get(measure)
+    text = found.rate() if measure == ALARMS else found.written()
+    return text.replace(" (", "\n(") + ("" if behind is None else f"\n{behind} patients")
+
+
+def _order(found: Rankings | str) -> tuple[str | Table, ...]:
+    if isinstance(found, str):
+        return (f"Whether an order of detectors depends on the policy: not evaluable, {found}.",)
+    if not found.flips:
+        return (found.sentence,)
+    rows = [(flip.sentence,) for flip in found.flips]
+    return (found.sentence, Table("Orders that depend on the policy alone", ("Both from the same predictions",), rows))
