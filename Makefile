@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint
+.PHONY: demo test lint bench
 
 demo: $(READY)
 	@$(VENV)/bin/ictal demo
@@ -13,6 +13,9 @@ test: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
+
+bench: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix .

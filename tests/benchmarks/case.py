@@ -1,0 +1,41 @@
+"""A benchmark case: the same work done by Ictal and in the obvious way, at one or several sizes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """`make(size)` gives the data of both; `same` is told both answers and says in a sentence how they differ, or "".
+
+    The alternative runs at sizes up to `theirs_up_to`, and may do only a share of the work where all of it would take
+    minutes: `theirs_share(size)` of it, and its time is divided by that. `target`: limits at the largest size, some of
+    `ratio` (times faster, at least), `cpu_seconds` (of one thread: what it takes on a core of its own, whoever shares the
+    machine), `peak_mib` and `excess_over_n_log_n` (of the exponent with which it grows), at most; judged in a full run.
+    """
+
+    name: str
+    claim: str
+    alternative: str
+    sizes: tuple[int, ...]
+    quick_sizes: tuple[int, ...]
+    make: Callable[[int], Any]
+    ours: Callable[[Any], Any]
+    theirs: Callable[[Any], Any]
+    same: Callable[[Any, Any], str]
+    unit: str = "recordings"
+    rounds: int = 5
+    theirs_up_to: int = 10**9
+    theirs_share: Callable[[int], float] = lambda size: 1.0
+    target: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in a process of its own: its answer, what it took, and the process's peak memory with the data in it."""
+
+    answer: Any
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float

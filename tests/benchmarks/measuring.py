@@ -1,0 +1,120 @@
+"""Runs a case: each run in a fresh process, the two ways in turn, round after round."""
+
+import importlib
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from math import log
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.benchmarks.case import Case, Run
+
+Who = Literal["ours", "theirs"]
+
+
+class Disagreement(Exception):
+    """Two ways of doing the same gave different answers: their times mean nothing."""
+
+
+def measure(module: str, quick: bool) -> dict[str, Any]:
+    """The case in `module`, as JSON. Raises `Disagreement` before anything is stated."""
+    case: Case = importlib.import_module(module).CASE
+    sizes = case.quick_sizes if quick else case.sizes
+    rounds = 1 if quick else case.rounds
+    run = run_once if quick else _apart
+    per_size = [_at_size(module, case, size, rounds, run) for size in sizes]
+    compared = [found for found in per_size if found["ratios"]]
+    ratios = compared[-1]["ratios"]
+    figures = {"ratio": statistics.median(ratios), **per_size[-1]["ours"]}
+    grows = growth([(found["size"], found["ours"]["cpu_seconds"]) for found in per_size])
+    if grows:
+        figures["excess_over_n_log_n"] = grows["exponent"] - grows["n_log_n"]
+    return {
+        "name": case.name,
+        "claim": case.claim,
+        "alternative": case.alternative,
+        "unit": case.unit,
+        "ratio": figures["ratio"],
+        "spread": [min(ratios), max(ratios)],
+        "at": compared[-1]["size"],
+        "target": case.target,
+        "met": None if quick else _met(case.target, figures),
+        "agree": True,
+        "rounds": rounds,
+        "sizes": per_size,
+        "growth": grows,
+    }
+
+
+def growth(points: Sequence[tuple[int, float]]) -> dict[str, float] | None:
+    """How CPU time grows with size n: the exponent b of n^b between the two largest sizes, and that of n·log n there."""
+    if len(points) < 2:
+        return None
+    (n, before), (m, after) = points[-2:]
+    return {"exponent": log(after / before) / log(m / n), "n_log_n": log(m * log(m) / (n * log(n))) / log(m / n)}
+
+
+def _at_size(module: str, case: Case, size: int, rounds: int, run: Callable[[str, Who, int], Run]) -> dict[str, Any]:
+    both = size <= case.theirs_up_to
+    ours, theirs = [], []
+    for turn in range(rounds):
+        order: list[Who] = ["ours", "theirs"] if turn % 2 == 0 else ["theirs", "ours"]
+        for who in order:
+            if who == "ours":
+                ours.append(run(module, who, size))
+            elif both:
+                theirs.append(run(module, who, size))
+    if both and (difference := case.same(ours[0].answer, theirs[0].answer)):
+        raise Disagreement(f"{case.name} at {size} {case.unit}: {difference}")
+    share = case.theirs_share(size) if both else 1.0
+    pairs = zip(ours, theirs, strict=True) if both else ()
+    return {
+        "size": size,
+        "ours": _summary(ours, 1.0),
+        "theirs": _summary(theirs, share) | {"share_run": share} if both else None,
+        "ratios": [b.cpu_seconds / share / a.cpu_seconds for a, b in pairs],
+    }
+
+
+def _apart(module: str, who: Who, size: int) -> Run:
+    """One run in a process that has done nothing before, so that its peak memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run_once, module, who, size).result()
+
+
+def run_once(module: str, who: Who, size: int) -> Run:
+    case: Case = importlib.import_module(module).CASE
+    data = case.make(size)
+    wall, cpu = time.perf_counter(), time.process_time()
+    answer = getattr(case, who)(data)
+    return Run(answer, time.perf_counter() - wall, time.process_time() - cpu, peak_mib())
+
+
+def peak_mib() -> float:
+    """Peak memory of this process. Linux hands a child its parent's `ru_maxrss`, so the kernel's own mark is read."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(next(x for x in status.read_text().splitlines() if x.startswith("VmHWM")).split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _summary(runs: Sequence[Run], share: float) -> dict[str, float]:
+    """Medians over rounds; times of a run that did a share of the work are divided by it."""
+    return {
+        "seconds": statistics.median(r.seconds for r in runs) / share,
+        "cpu_seconds": statistics.median(r.cpu_seconds for r in runs) / share,
+        "peak_mib": max(r.peak_mib for r in runs),
+    }
+
+
+def _met(target: dict[str, float], figures: dict[str, float]) -> bool | None:
+    """None where nothing was aimed at."""
+    if not target:
+        return None
+    return all(figures[k] >= limit if k == "ratio" else figures[k] <= limit for k, limit in target.items())

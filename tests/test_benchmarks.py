@@ -1,0 +1,130 @@
+"""The benchmarks run, check answers before they state times, and keep out of the checkout. No time is asserted here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.workspace import MARKER, ROOT
+from tests.benchmarks import __main__ as command
+from tests.benchmarks.case import Case
+from tests.benchmarks.cases import MODULES, bootstrap
+from tests.benchmarks.measuring import Disagreement, growth, measure
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[dict, Path]:
+    out = tmp_path_factory.mktemp("benchmarks")
+    line = [sys.executable, "-m", "tests.benchmarks", "--quick", "--json", "--out", str(out)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout), out
+
+
+def test_every_file_of_cases_is_run_and_its_answers_agree(made):
+    result, _ = made
+    assert len(result["cases"]) == len(MODULES) >= 3
+    assert all(case["agree"] is True for case in result["cases"])
+
+
+def test_the_result_has_ratio_spread_target_and_memory_of_each_case(made):
+    result, out = made
+    assert json.loads((out / "benchmarks.json").read_text()) == result and result["quick"] is True
+    for case in result["cases"]:
+        assert case["spread"][0] <= case["ratio"] <= case["spread"][1] and case["ratio"] > 0
+        assert case["met"] is None and set(case["target"]) <= {
+            "ratio",
+            "cpu_seconds",
+            "peak_mib",
+            "excess_over_n_log_n",
+        }
+        for size in case["sizes"]:
+            assert size["ours"]["cpu_seconds"] > 0 and size["ours"]["peak_mib"] > 10
+        assert any(size["theirs"] for size in case["sizes"])
+
+
+def test_there_is_a_picture(made):
+    svg = (made[1] / "benchmarks.svg").read_text()
+    assert "<svg" in svg and all(case["name"] in svg for case in made[0]["cases"])
+
+
+def other(answer: float) -> Case:
+    """A case whose alternative gives another answer."""
+    return Case(
+        name="other",
+        claim="",
+        alternative="",
+        sizes=(1,),
+        quick_sizes=(1,),
+        make=lambda size: None,
+        ours=lambda data: np.array([0.5]),
+        theirs=lambda data: np.array([answer]),
+        same=bootstrap.same,
+        target={"ratio": 50},
+    )
+
+
+def test_times_of_different_answers_are_not_stated(monkeypatch):
+    monkeypatch.setattr(bootstrap, "CASE", other(0.5 + 1e-9))
+    with pytest.raises(Disagreement, match="F1 of 1 of 1 resamples differs"):
+        measure(bootstrap.__name__, quick=True)
+    monkeypatch.setattr(bootstrap, "CASE", other(0.5))
+    assert measure(bootstrap.__name__, quick=True)["agree"] is True
+
+
+def test_different_answers_end_the_run_with_an_error(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bootstrap, "CASE", other(0.25))
+    for name, value in command.ONE_THREAD.items():
+        monkeypatch.setenv(name, value)  # so that what the command sets is taken back
+    assert command.main(["--quick", "--only", "other", "--out", str(tmp_path / "out")]) == 1
+    assert "times mean nothing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "met"),
+    [({"ratio": 50}, True), ({"ratio": 51}, False), ({"cpu_seconds": 2.0, "peak_mib": 99}, False), ({}, None)],
+)
+def test_a_target_is_met_or_missed(target, met):
+    from tests.benchmarks.measuring import _met
+
+    assert _met(target, {"ratio": 50.0, "cpu_seconds": 1.0, "peak_mib": 100.0}) is met
+
+
+def test_growth_is_the_exponent_between_the_two_largest_sizes():
+    assert growth([(10, 5.0), (100, 2.0), (1000, 20.0)])["exponent"] == pytest.approx(1)
+    quadratic = growth([(100, 2.0), (1000, 200.0)])
+    assert quadratic["exponent"] == pytest.approx(2) and quadratic["exponent"] > quadratic["n_log_n"]
+    assert growth([(100, 2.0)]) is None
+
+
+def test_a_run_in_a_process_of_its_own_states_its_own_memory():
+    from tests.benchmarks.measuring import _apart
+
+    ballast = np.ones(40_000_000)  # 305 MiB here, nothing there
+    run = _apart(bootstrap.__name__, "ours", 2)
+    assert len(run.answer) == 2000 and run.peak_mib < ballast.nbytes / 2**20
+
+
+def test_results_are_never_kept_in_the_checkout(monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--quick", "--out", str(ROOT / "tests" / "results")])
+    assert stopped.value.code == 2 and "inside the checkout" in capsys.readouterr().err
+    assert not (ROOT / "tests" / "results").exists()
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path))
+    assert not command.default_out().is_relative_to(tmp_path)  # no workspace there
+    (tmp_path / MARKER).write_text("{}")
+    assert command.default_out() == tmp_path / "reports" / "benchmarks"
+
+
+def test_an_unknown_case_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--only", "nothing"])
+    assert "no case is named nothing" in capsys.readouterr().err
+
+
+def test_make_bench_runs_them():
+    assert "-m tests.benchmarks" in (ROOT / "Makefile").read_text()
