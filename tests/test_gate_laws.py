@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from flows.params import GateParams
+from flows.change_plan import GateParams
 from validation.gates import (
     Declared,
     Envelope,

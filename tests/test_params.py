@@ -230,3 +230,19 @@ def test_set_params_leaves_the_file_as_it_was_where_the_change_is_refused(path: 
 def test_a_cohort_cannot_be_named_so_that_it_lies_elsewhere(name: str) -> None:
     with pytest.raises(BadParams, match=r"cohort\.name"):
         refuse_cohort_name(name)
+
+
+def test_the_regimes_that_may_be_asked_for_are_those_of_the_splits():
+    from typing import get_args
+
+    from flows.params import Regime
+    from validation.splits import REGIMES
+
+    assert get_args(Regime) == REGIMES
+
+
+def test_patients_apart_cannot_be_left_out(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("lab: {regimes: [window]}\n")
+    with pytest.raises(BadParams, match="patients apart"):
+        read_params(path)

@@ -14,7 +14,7 @@ import numpy as np
 from data.cohorts.bids import Cohort
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.refused import Refused
-from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, stretch_roles, window_fold  # noqa: F401
+from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, stretch_roles
 
 REGIMES = ("patient", "site", "recording", "gap", "window")
 """What is kept apart: persons, whole hospitals; recordings, stretches of a recording, single windows."""
