@@ -23,10 +23,20 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
 def headline(name: str, figures: dict[str, Any]) -> str:
     """One line a person can compare: honest first, the leaky control named as such."""
     line = (
-        f"{name}: AUC {figures['auc']:.3f} ({figures['auc_low']:.3f} to {figures['auc_high']:.3f}) patient-wise, "
-        f"{figures['patients']} patients"
+        f"{name}: AUC {written(figures)} patient-wise in {100 * figures['coverage']:.0f} % of the time, "
+        f"{three(figures['auc_all_seconds'])} with silence as not knowing, {figures['patients']} patients"
     )
     return line + (f"; leaky window control {leaky_auc(figures):.3f} (non-reportable)" if leaky_auc(figures) else "")
+
+
+def written(figures: dict[str, Any]) -> str:
+    """An AUC with its interval over patients; not evaluable where nobody has a seizure."""
+    low, high = three(figures["auc_low"]), three(figures["auc_high"])
+    return f"{three(figures['auc'])} ({low} to {high})" if figures["auc"] is not None else "not evaluable"
+
+
+def three(figure: float | None, sign: str = "") -> str:
+    return "not evaluable" if figure is None else f"{figure:{sign}.3f}"
 
 
 def leaky_auc(figures: dict[str, Any]) -> float | None:
@@ -40,12 +50,15 @@ def regime_lines(figures: dict[str, Any]) -> list[str]:
     lines = []
     for regime, own in figures["regimes"].items():
         mark = "" if own["reportable"] else "  leaky control, non-reportable"
-        lines.append(f"  {regime:10} AUC {own['auc']:.3f} ({own['auc_low']:.3f} to {own['auc_high']:.3f}){mark}")
+        lines.append(f"  {regime:10} AUC {written(own)} in {100 * own['coverage']:.0f} % of the time{mark}")
     for what, change in figures["inflation"].items():
-        by, low, high = (change["auc"][k] for k in ("estimate", "low", "high"))
+        by, low, high = (three(change["auc"][k], "+") for k in ("estimate", "low", "high"))
         first, second = what.split("_to_")
-        lines.append(f"  {first} instead of {second}: AUC {by:+.3f} ({low:+.3f} to {high:+.3f})")
-    blind = ", ".join(f"{n.replace('_', ' ')} {auc:.4f}" for n, auc in figures["baselines"].items())
+        lines.append(f"  {first} instead of {second}: AUC {by} ({low} to {high})")
+    blind = ", ".join(
+        f"{n.replace('_', ' ')} {'not evaluable' if auc is None else f'{auc:.4f}'}"
+        for n, auc in figures["baselines"].items()
+    )
     return [*lines, f"  without any EEG, under random windows: AUC of {blind}"]
 
 
@@ -66,9 +79,9 @@ def _table(facts: dict[str, Any]) -> Table:
     said = {
         "ingest": f"{facts['check']['recordings']} recordings, digests in the ledger",
         "check": "put aside: " + "; ".join(f"{v['recording']} ({v['reasons'][0]['code']})" for v in aside),
-        "train": ", ".join(facts["train"]),
+        "train": "; ".join(facts["train"]),
         "evaluate": "; ".join(
-            f"{n} AUC {f['auc']:.3f} (leaky {leaky_auc(f):.3f})" for n, f in facts["evaluate"].items()
+            f"{n} AUC {three(f['auc'])} (leaky {three(leaky_auc(f))})" for n, f in facts["evaluate"].items()
         ),
         "promote": f"{promoted['detector']} in force for demo-*, 24 h; by deviation: {', '.join(not_passed) or 'none'}",
         "serve": "; ".join(_said(a) for a in facts["serve"]["answers"]),

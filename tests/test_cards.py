@@ -45,7 +45,7 @@ def test_a_card_begins_with_what_people_wrote_and_ends_with_where_its_figures_co
 def test_a_card_states_the_figures_of_the_report_with_interval_and_coverage(document):
     card, clinical = fill_card(STATIC, document), patient(document)["clinical"]
     auc = clinical["auc_pooled"]
-    row = f"| area under the ROC curve | {auc['estimate']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) |"
+    row = f"| area under the ROC curve, assessed seconds | {auc['estimate']:.2f} ({auc['low']:.2f} to {auc['high']:.2f}) |"
     assert row in card and "| patients | 9, 6 with seizures (12 seizures) |" in card
     assert "| sites | demo-e, demo-n, demo-s |" in card and "9 patients, 98.9 % of whose time was assessed" in card
     assert "site: demo-n | 3 (0) | not evaluable: 0 persons with seizures, at least 5 are needed |" in card
@@ -85,7 +85,7 @@ def test_a_figure_that_was_looked_for_and_does_not_exist_reads_not_evaluable(doc
     patient(document)["clinical"]["event_sensitivity"] |= {"estimate": None, "low": None, "high": None}
     document["inflation"]["patient_to_site"] = {"not_evaluable": "sites apart not run"}
     card = fill_card(STATIC, document)
-    assert "| seizures found, % | not evaluable |" in card
+    assert "| seizures found, % of all | not evaluable |" in card
     assert "| patients apart instead of sites apart | not evaluable: sites apart not run | not evaluable |" in card
 
 

@@ -433,7 +433,7 @@ def test_a_clinical_interval_equals_really_duplicating_patients(measure):
 
 def test_every_clinical_interval_has_a_reference():
     stated = {k for k, v in evaluated()[1]["clinical"].items() if isinstance(v, dict) and "estimate" in v}
-    assert stated == {*CLINICAL, "auc_pooled"}
+    assert stated == {*CLINICAL, "auc_pooled", "auc_all_seconds"}
 
 
 def test_the_pooled_area_and_its_interval_equal_really_duplicating_patients():
@@ -447,6 +447,23 @@ def test_the_pooled_area_and_its_interval_equal_really_duplicating_patients():
     wins = PairWins.of([np.array(p.labels) for p in people], [np.array(p.trend) for p in people])
     assert_same_interval(interval_of(wins, pooled_auc, draws[:200]).to_json(), slow)
     assert_same_interval(result["clinical"]["auc_pooled"], bounds_of(interval_of(wins, pooled_auc, draws)))
+
+
+def test_the_area_of_all_seconds_counts_every_pair_with_an_unassessed_second_half():
+    people, result, draws = evaluated()
+
+    def area(drawn: list[tuple[list[float], list[float]]]) -> float:
+        return clinical.auc_all_seconds([y for y, _ in drawn for y in y], [p for _, p in drawn for p in p])
+
+    assert any(np.isnan(p) for person in people for p in person.trend), "nothing is silent here"
+    everybody = [(p.labels, p.trend) for p in people]
+    assert result["clinical"]["auc_all_seconds"]["estimate"] == pytest.approx(area(everybody), abs=1e-12)
+    wins = PairWins.of([np.array(p.labels) for p in people], [np.array(p.trend) for p in people])
+    seizure = np.array([float(sum(p.labels)) for p in people])
+    asked = wins.asked(seizure, np.array([float(len(p.labels)) for p in people]) - seizure)
+    slow = bootstrap.interval(everybody, area, draws[:100])
+    assert_same_interval(interval_of(asked, pooled_auc, draws[:100]).to_json(), slow)
+    assert_same_interval(result["clinical"]["auc_all_seconds"], bounds_of(interval_of(asked, pooled_auc, draws)))
 
 
 def bounds_of(made) -> tuple[float, float, float, int]:

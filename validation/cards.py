@@ -25,6 +25,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     **{name: (*RESULT, "counts", name) for name in ("persons", "seizing_persons", "seizures", "hours", "coverage")},
     "per_patient": (*RESULT, "per_patient"),
     "auc": (*RESULT, "clinical", "auc_pooled"),
+    "auc_all_seconds": (*RESULT, "clinical", "auc_all_seconds"),
     "sensitivity": (*RESULT, "clinical", "event_sensitivity"),
     "alarms": (*RESULT, "clinical", "false_alarms_per_24h"),
     "rests_on": (*RESULT, "clinical", "rests_on"),

@@ -87,8 +87,9 @@ def _plan(gates: Sequence[Gate]) -> tuple[str, ...]:
 
 def _figures(reading: Reading) -> tuple[str, ...]:
     return (
-        f"With patients apart: AUC {reading.auc.written()}, {reading.sensitivity.percent()} % of seizures found "
-        f"at {reading.alarms_per_24h.rate()} false alarms per 24 h.",
+        f"With patients apart: AUC {reading.auc.written()} in the {reading.coverage} of the time that it assessed, "
+        f"{reading.auc_all_seconds.written()} with its silence counted as not knowing; "
+        f"{reading.sensitivity.percent()} % of all seizures found at {reading.alarms_per_24h.rate()} false alarms per 24 h.",
     )
 
 

@@ -53,6 +53,7 @@ class Reading:
     counts: Block
     clinical: Block
     auc: Estimate
+    auc_all_seconds: Estimate
     sensitivity: Estimate
     alarms_per_24h: Estimate
     mcc: Estimate
@@ -87,6 +88,7 @@ def read(result: Result) -> Reading:
         counts=result.get("counts", {}),
         clinical=clinical,
         auc=estimate(clinical, "auc_pooled"),
+        auc_all_seconds=estimate(clinical, "auc_all_seconds"),
         sensitivity=estimate(clinical, "event_sensitivity"),
         alarms_per_24h=estimate(clinical, "false_alarms_per_24h"),
         mcc=estimate(clinical, "mcc_pooled"),

@@ -137,6 +137,11 @@ class PairWins:
         """The patients where `chosen` (bool per patient) is true."""
         return PairWins(self.wins[np.ix_(chosen, chosen)], self.positives[chosen], self.negatives[chosen])
 
+    def asked(self, positives: np.ndarray, negatives: np.ndarray) -> "PairWins":
+        """The same ranking, asked of so many seconds per patient: a pair with an unanswered second counts half."""
+        missing = np.outer(positives, negatives) - np.outer(self.positives, self.negatives)
+        return PairWins(self.wins + missing / 2, positives, negatives)
+
 
 def pooled_auc(weights: np.ndarray, pairs: PairWins) -> np.ndarray:
     """Statistic: area under the ROC curve of all seconds of the patients drawn."""

@@ -205,6 +205,7 @@ def _headline(result: dict[str, Any]) -> dict[str, Any]:
         "auc": clinical["auc_pooled"]["estimate"],
         "auc_low": clinical["auc_pooled"]["low"],
         "auc_high": clinical["auc_pooled"]["high"],
+        "auc_all_seconds": clinical["auc_all_seconds"]["estimate"],
         "event_sensitivity": clinical["event_sensitivity"]["estimate"],
         "false_alarms_per_24h": clinical["false_alarms_per_24h"]["estimate"],
         "szcore_event_f1": pooled["f1"]["estimate"],

@@ -99,6 +99,17 @@ def auc(labels: list[float], scores: list[float]) -> float:
     return won / (len(seizure) * len(other)) if seizure and other else nan
 
 
+def auc_all_seconds(labels: list[float], scores: list[float]) -> float:
+    """As `auc`, over all seconds: a pair in which either was not assessed is neither right nor wrong."""
+    seizure = [s for y, s in zip(labels, scores, strict=True) if y]
+    other = [s for y, s in zip(labels, scores, strict=True) if not y]
+    won = 0.0
+    for s in seizure:
+        for o in other:
+            won += 1 if s > o else 0 if s < o else 0.5
+    return won / (len(seizure) * len(other)) if seizure and other else nan
+
+
 def mcc(tp: float, fp: float, fn: float, tn: float) -> float:
     """Matthews correlation; 0 where every second was called the same."""
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)

@@ -26,6 +26,4 @@ def with_silence(squared_error: np.ndarray, answered: np.ndarray, asked: np.ndar
 
 def pairs(own: PairWins, other: PairWins) -> PairWins:
     """Pair wins over as many seconds as either detector answered; pairs with an unanswered second count half."""
-    positives, negatives = np.maximum(own.positives, other.positives), np.maximum(own.negatives, other.negatives)
-    missing = np.outer(positives, negatives) - np.outer(own.positives, own.negatives)
-    return PairWins(own.wins + missing / 2, positives, negatives)
+    return own.asked(np.maximum(own.positives, other.positives), np.maximum(own.negatives, other.negatives))
