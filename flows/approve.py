@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.promote import approval_path, candidate_path, evidence_of, find_candidate, gates_of
+from flows.promote import approval_path, candidate_path, evidence_of, find_candidate, gates_of, refuse_unevaluated
+from flows.stages.champions import keep_champion
 from flows.stages.files import read_json, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
@@ -51,6 +52,7 @@ def approve_candidate(
         raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
     refuse_leaky(load_bundle(workspace.store / "bundles" / candidate["candidate"]))
+    refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
     _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
     state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved").state
@@ -120,7 +122,9 @@ def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: da
         [Draft("deployment.promoted", records.PIPELINE, (deployment,), payload=vars(pointer), edges=edges)]
     )
     path = candidate_path(workspace, digest)
-    write_json(path, {**read_json(path), "state": Lifecycle("approved").advance("deployed").state})
+    candidate = read_json(path)
+    keep_champion(workspace, candidate)
+    write_json(path, {**candidate, "state": Lifecycle("approved").advance("deployed").state})
 
 
 def _approval(

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from flows import records
 from flows.engine import flow, run_flow, run_stage
 from flows.params import Regime, set_params
-from flows.stages.files import read_json, regimes, trained, undivided
+from flows.stages.files import read_json, regimes, results, trained, undivided
 from flows.summary import headline, pages, regime_lines
 from flows.train import train
 from flows.workspace import Workspace, keep, open_workspace, refresh_code
@@ -25,6 +25,8 @@ def evaluate(home: str, names: list[str] | None = None) -> dict[str, dict[str, A
             run_stage(home, f"evaluate@{name}-{regime}")
             records.record_evaluation(workspace, name, regime)
     run_stage(home, "report")
+    current = [n for n in detectors.names() if "patient" in results(workspace, n)]
+    records.record_reports(workspace, current)
     keep(workspace, "Evaluate " + ", ".join(names))
     return {name: figures_of(workspace, name) for name in names}
 
@@ -42,6 +44,8 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
             raise Refused(f"{name} has not been trained here: run `ictal train {name}` first")
     figures = run_flow(evaluate, home=str(workspace.root), names=names or None)
     lines = [line for n, f in figures.items() for line in (headline(n, f), *regime_lines(f))]
+    others = [n for n in trained(workspace) if n not in figures and "patient" not in results(workspace, n)]
+    lines += [f"{n}: left out, evaluated in other circumstances: run `ictal evaluate {n}`" for n in others]
     lines += [f"{regime}: not evaluable: {why}" for regime, why in undivided(workspace).items()]
     lines.append(f"report: {pages(workspace.root)['evaluation']}")
     return {"detectors": figures, "not_evaluable": undivided(workspace), "text": "\n".join(lines)}

@@ -4,15 +4,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data.cohorts.bids import Entry
 from flows import records
 from flows.engine import flow, run_flow, shown
-from flows.stages import files
+from flows.stages import audits, files
 from flows.stages.evaluate import analysed, score
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
-from lineage.ledger import Draft, Edge, Entry, Subject
+from lineage.ledger import Draft, Edge, Subject
+from lineage.ledger import Entry as Line
 from lineage.refused import Refused
-from models.bundle import load_bundle, refuse_leaky
+from models.bundle import Bundle, load_bundle, refuse_leaky
+from validation.leakage import FITTED, FittedOn, LeakageAudit, audit
+from validation.splits import Fold, Split
 
 
 class BudgetSpent(Refused):
@@ -29,17 +33,36 @@ def open_holdout(home: str, name: str, reason: str) -> dict[str, Any]:
     folder = files.training_of(workspace, name, "patient") / f"fold-{workspace.params.promote.fold}"
     bundle = load_bundle(folder)
     refuse_leaky(bundle)
+    looked = _audited(workspace, bundle, locked)
     number = _count_opening(workspace, name, bundle.digest, reason)
     predictions = analysed(name, [(e, folder) for e in locked], f"{name}: locked persons analysed", shown())
     out = files.fresh(workspace.reports / "holdout" / f"{number}-{name}")
     about = {"detector": name, "regime": "holdout", "reportable": True, "bundle": bundle.digest, "opening": number}
     result = score(workspace, locked, predictions, about, out)
+    result["leakage"] = looked.to_json()
     files.write_json(out / "result.json", result)
     subject = Subject("evaluation", f"{name} on the hold-out", sha256_file(out / "result.json"))
     edges = (Edge(subject.digest, "evaluates", bundle.digest),)
     ledger = records.open_ledger(workspace)
     ledger.append_many([Draft("evaluation.recorded", records.PIPELINE, (subject,), payload=about, edges=edges)])
     return result
+
+
+def _audited(workspace: Workspace, bundle: Bundle, locked: list[Entry]) -> LeakageAudit:
+    """The guards on one fold, what this model has seen against who is locked away. Raises `Leak`, and refuses a model
+    of another split than today's, which may have seen them."""
+    split = files.splits(workspace)["patient"]
+    if bundle.origin.get("split") != split.digest or bundle.origin.get("shuffled_labels"):
+        raise Refused(
+            "the model was not trained under today's split, so it may know the locked: run `ictal train` first"
+        )
+    seen = bundle.origin["fitted_on"]
+    asked = tuple(e.name for e in locked)
+    fold = Fold(tuple(seen["network"]), tuple(seen["threshold"]), asked)
+    stated = [FittedOn(0, what, tuple(seen[what])) for what in FITTED]
+    known = audits.members(workspace, [*files.development(workspace), *locked])
+    one = Split("patient", split.seed, split.inner_share, (fold,))
+    return audit(one, known, stated, disclosed=audits.of_signals(workspace, [*fold.train, *fold.inner_valid, *asked]))
 
 
 def ask_holdout(name: str | None, reason: str | None) -> dict[str, Any]:
@@ -58,17 +81,23 @@ def status(workspace: Workspace) -> dict[str, Any]:
     return {
         "persons": len({e.person for e in files.holdout(workspace)}),
         "recordings": len(files.holdout(workspace)),
-        "budget": workspace.params.holdout.budget,
+        "budget": budget_of(workspace),
         "openings": [{"at": _when(e), "reason": e.reason} for e in openings(workspace)],
     }
 
 
-def openings(workspace: Workspace) -> list[Entry]:
+def budget_of(workspace: Workspace) -> int:
+    """The smallest budget that was ever stated: whoever has seen the answer may not ask for another question."""
+    stated = [lock["lock"]["budget"] for lock in records.locks(records.open_ledger(workspace))]
+    return min([workspace.params.holdout.budget, *stated])
+
+
+def openings(workspace: Workspace) -> list[Line]:
     """Every opening that the ledger knows of, for whatever detector or state of the hold-out."""
     return records.open_ledger(workspace).entries("holdout.opened")
 
 
-def _locked(workspace: Workspace) -> list[Any]:
+def _locked(workspace: Workspace) -> list[Entry]:
     locked = files.holdout(workspace)
     if not locked:
         raise Refused("no person is locked: set holdout.share in params.yaml (0.2 locks about a fifth) before training")
@@ -76,7 +105,7 @@ def _locked(workspace: Workspace) -> list[Any]:
 
 
 def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) -> int:
-    done, budget = openings(workspace), workspace.params.holdout.budget
+    done, budget = openings(workspace), budget_of(workspace)
     if len(done) >= budget:
         before = "; ".join(f"{_when(e)} for {e.subjects[0].id} ({e.reason})" for e in done)
         raise BudgetSpent(
@@ -112,5 +141,5 @@ def _written(interval: dict[str, Any]) -> str:
     return f"{interval['estimate']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
 
 
-def _when(entry: Entry) -> str:
+def _when(entry: Line) -> str:
     return entry.recorded_at.isoformat(timespec="seconds")

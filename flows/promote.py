@@ -30,6 +30,7 @@ def propose(home: str, author: str) -> str:
     source = files.training_of(workspace, name, "patient") / f"fold-{fold}"
     bundle = load_bundle(source)
     refuse_leaky(bundle)
+    refuse_unevaluated(workspace, name, bundle.digest)
     if bundle.origin.get("shuffled_labels"):
         raise Refused(
             f"{name} was trained on shuffled labels, as a null control: run `ictal train --true-labels` first"
@@ -111,6 +112,22 @@ def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the approval of this proposal lies; proposed anew, the same bundle gets another."""
     name = digest_of([candidate["candidate"], candidate["proposed_at"]])
     return workspace.store / "approvals" / f"{name}.json"
+
+
+def refuse_unevaluated(workspace: Workspace, name: str, bundle: str) -> None:
+    """Refuse a model whose evidence is of another training, code or cohort, or is not what the ledger knows of."""
+    if "patient" not in files.results(workspace, name):
+        raise Refused(f"{name} was trained, or its evaluation's settings changed, after it was evaluated: {AGAIN}")
+    ledger, evidence = records.open_ledger(workspace), evidence_of(workspace, name)
+    known = ledger.entries("evaluation.recorded", evidence["evaluation"])
+    if not any(Edge(evidence["evaluation"], "evaluates", bundle) in entry.edges for entry in known):
+        raise Refused(f"the ledger knows of no evaluation of this model with these figures: {AGAIN}")
+    reports = [ledger.payload(e.payload_digest) for e in ledger.entries("evaluation.recorded", evidence["report"])]
+    if not any(r and (r["gates"], r["card"]) == (evidence["gates"], evidence["card"]) for r in reports):
+        raise Refused(f"the gates or the card are not those that the report stage left: {AGAIN}")
+
+
+AGAIN = "run `ictal evaluate` again"
 
 
 def _stands(workspace: Workspace, digest: str, name: str) -> bool:

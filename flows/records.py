@@ -1,6 +1,7 @@
 """What each step writes in the ledger, so that any prediction can be followed back to the raw bytes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from data.cohorts.bids import read_cohort
@@ -69,7 +70,7 @@ def record_checks(workspace: Workspace) -> str:
 def record_split(workspace: Workspace) -> None:
     """Write each regime's split and the development data that it divides."""
     ledger = open_ledger(workspace)
-    _keep_locked(workspace, ledger)
+    _record_locked(workspace, ledger)
     data = development_data(workspace)
     whole, _ = frozen_data(workspace)
     recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
@@ -90,20 +91,29 @@ def record_split(workspace: Workspace) -> None:
         )
 
 
-def _keep_locked(workspace: Workspace, ledger: Ledger) -> None:
-    """Write who is locked away; refuse to learn from anybody who ever was."""
+def locks(ledger: Ledger) -> list[dict[str, Any]]:
+    """Everything that was ever stated of who is locked away: persons, share, seed, budget."""
+    entries = [e for e in ledger.entries("dataset.frozen") if e.payload_digest]
+    stated = [ledger.payload(e.payload_digest) or {} for e in entries]
+    return [payload for payload in stated if "locked_persons" in payload]
+
+
+def refuse_freed(workspace: Workspace) -> None:
+    """Refuse to learn from anybody who was ever locked away."""
     persons = {e.person for e in development(workspace)}
-    for entry in ledger.entries("dataset.frozen"):
-        before = (ledger.payload(entry.payload_digest) or {}) if entry.payload_digest else {}
-        freed = persons & set(before.get("locked_persons", ()))
+    for before in locks(open_ledger(workspace)):
+        freed = persons & set(before["locked_persons"])
         if freed:
             raise Refused(
                 f"{len(freed)} persons of the locked hold-out would be learned from: set holdout.share and holdout.seed "
                 f"in params.yaml back to {before['lock']}"
             )
+
+
+def _record_locked(workspace: Workspace, ledger: Ledger) -> None:
     locked = holdout(workspace)
     if locked:
-        lock = {"share": workspace.params.holdout.share, "seed": workspace.params.holdout.seed}
+        lock = workspace.params.holdout.model_dump()
         recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in locked])
         subject = Subject("dataset", f"{workspace.params.cohort.name} (locked hold-out)", digest_of(recordings))
         payload = {"recordings": recordings, "locked_persons": sorted({e.person for e in locked}), "lock": lock}
@@ -133,6 +143,17 @@ def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
     metrics = read_json(workspace.reports / "metrics" / f"{detector}-{regime}.json")
     edges = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models or [run.digest]))
     _once(ledger, Draft("evaluation.recorded", PIPELINE, (subject,), payload=metrics, edges=edges))
+
+
+def record_reports(workspace: Workspace, names: Sequence[str]) -> None:
+    """Write which report, gates and card came of each evaluation, so that none of them can be exchanged later."""
+    ledger, folder = open_ledger(workspace), workspace.reports / "evaluation"
+    for name in names:
+        report = Subject("report", name, sha256_file(folder / f"{name}.json"))
+        evaluation = sha256_file(evaluation_of(workspace, name, "patient") / "result.json")
+        made = {"gates": sha256_file(folder / "gates.json"), "card": sha256_file(folder / f"{name}.card.md")}
+        edges = (Edge(report.digest, "reports", evaluation),)
+        _once(ledger, Draft("evaluation.recorded", PIPELINE, (report,), payload=made, edges=edges))
 
 
 def training_run(workspace: Workspace, detector: str, regime: str) -> tuple[Subject, dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from flows import records
 from flows.stages.evaluate import experts_of, to_events
-from flows.stages.files import development, evaluation_of, read_json, truths, write_json
+from flows.stages.files import circumstances, development, evaluation_of, read_json, truths, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import sha256_file
 from lineage.ledger import Draft, Edge, Subject
@@ -24,13 +24,15 @@ def rescore_predictions(
     folder = evaluation_of(workspace, name, regime)
     if not (folder / "result.json").exists():
         raise Refused(f"{name[:40]!r} has not been evaluated here under {regime[:20]!r}: run `ictal evaluate` first")
+    stated = read_json(folder / "result.json")
+    _refuse_others(workspace, stated)
     kept = read_predictions(folder)
     made = rescore(
         kept.predictions,
         kept.hypotheses,
         truths(workspace, development(workspace)),
         scorers or None,
-        earlier=read_json(folder / "result.json"),
+        earlier=stated,
         policies=_policies(settings or []),
         to_events=to_events,
         experts=experts_of(workspace, development(workspace)),
@@ -40,6 +42,14 @@ def rescore_predictions(
     _record(workspace, name, regime, made)
     text = "\n".join([*made.lines(), f"figures: {path}"])
     return {**made.to_json(), "broken": list(made.broken), "text": text}
+
+
+def _refuse_others(workspace: Workspace, stated: dict[str, Any]) -> None:
+    """Other code and other draws are what scoring again is for; other recordings or labels are not."""
+    now = circumstances(workspace, development(workspace))
+    for what in ("recordings", "shuffled_labels"):
+        if stated["of"][what] != now[what]:
+            raise Refused(f"the {what.replace('_', ' ')} are not those that were evaluated: run `ictal evaluate` first")
 
 
 def _policies(settings: list[str]) -> dict[str, dict[str, float]]:

@@ -18,6 +18,7 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
     """
     workspace = open_workspace(Path(home))
     refresh_code(workspace)
+    records.refuse_freed(workspace)
     run_stage(home, "split")
     records.record_split(workspace)
     done = {}

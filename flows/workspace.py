@@ -34,7 +34,7 @@ STAGE_PACKAGES = {
     "split": ("lineage/digest.py", "data", *DIVIDING),
     "train": ("lineage/digest.py", "data", "models", *DIVIDING),
     "evaluate": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
-    "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py"),
+    "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py", "flows/stages/champions.py"),
 }
 """Which code each stage runs; a change in it runs the stage again (and the stage itself)."""
 
@@ -157,6 +157,7 @@ def refresh_code(workspace: Workspace) -> None:
     """Write the digest of the code behind each stage, so that DVC sees when it changed."""
     folder = workspace.root / "code"
     folder.mkdir(exist_ok=True)
+    (workspace.store / "champions").mkdir(parents=True, exist_ok=True)  # DVC wants what a stage may read to be there
     for stage, parts in STAGE_PACKAGES.items():
         files = [
             f

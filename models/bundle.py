@@ -59,7 +59,7 @@ class Bundle:
 
 def refuse_leaky(bundle: Bundle) -> None:
     """Refuse a model that was not made with patients or sites apart, or that does not say how it was made."""
-    if bundle.origin.get("reportable") is not True:
+    if bundle.origin.get("reportable") is not True or bundle.origin.get("regime") not in ("patient", "site"):
         regime = bundle.origin.get("regime", "a regime that it does not name")
         raise NonReportable(
             f"this model was trained under {regime}: non-reportable, so it can be neither proposed nor used"

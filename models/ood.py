@@ -40,7 +40,7 @@ class Strangeness:
 
     @property
     def is_refused(self) -> bool:
-        return self.score > self.limit
+        return not self.score <= self.limit  # a score that does not exist is no reason to trust
 
     def refusal(self, patients: int) -> Refusal:
         return Refusal(

@@ -25,12 +25,12 @@ from validation.gates import (
 from validation.gates.detection import false_alarms, floor, non_inferior
 from validation.gates.power import power
 from validation.gates.study import Study, arrange, draws
-from validation.leakage import GuardOutcome, LeakageAudit
+from validation.leakage import GUARDS, GuardOutcome, LeakageAudit
 from validation.reliability import Calibration
 from validation.scoring.overlap import Sweep
 from validation.uncertainty import PairWins
 
-CLEAN = LeakageAudit("split", (GuardOutcome("same_person", "pass", ""),))
+CLEAN = LeakageAudit("split", tuple(GuardOutcome(guard.name, "pass", "") for guard in GUARDS))
 USE = "Research on neonatal seizure detection in full-montage EEG; every detection is to be reviewed."
 DECLARED = Declared("detection", "eeg", "neonatal_18", (0, 28), ("background", "seizure"), USE, 128.0)
 PLAN = GateSettings()

@@ -23,7 +23,7 @@ from validation.gates import (
 )
 from validation.gates.study import Study
 from validation.gates.superiority import Endpoint, gain
-from validation.leakage import GuardOutcome, LeakageAudit
+from validation.leakage import GUARDS, GuardOutcome, LeakageAudit
 from validation.outcome import gates_section, headline, power_sentence
 from validation.reading import read
 from validation.reliability import Calibration, ece
@@ -33,7 +33,7 @@ from validation.uncertainty import PairWins, pooled_auc, ratio_of_sums
 N = 160
 SITES = np.where(np.arange(N) % 2 == 0, "A", "B")
 STRATA = np.where(np.arange(N) < N / 2, "0–28 days", "1–11 years")
-CLEAN = LeakageAudit("split", (GuardOutcome("same_person", "pass", ""),))
+CLEAN = LeakageAudit("split", tuple(GuardOutcome(guard.name, "pass", "") for guard in GUARDS))
 SETTINGS = GateSettings(max_cost_s_per_eeg_hour=30.0)
 USE = "Research on neonatal seizure detection in full-montage EEG; every detection is to be reviewed."
 DECLARED = Declared("detection", "eeg", "neonatal_18", (0, 28), ("background", "seizure"), USE, 128.0)

@@ -13,8 +13,10 @@ from validation.leakage import (
     Features,
     Fingerprints,
     FittedOn,
+    GuardOutcome,
     HoldoutUse,
     Leak,
+    LeakageAudit,
     Windows,
     audit,
     fingerprint,
@@ -197,3 +199,10 @@ def test_an_audit_is_json_bound_to_its_split_by_digest():
     written = json.loads(json.dumps(found.to_json()))
     assert written["digest"] == found.digest and written["split_digest"] == SPLIT.digest
     assert found.digest != audit(SPLIT, ENTRIES).digest
+
+
+def test_an_audit_in_which_one_guard_looked_is_not_clean():
+    alone = LeakageAudit("split", (GuardOutcome("same_person", "pass", ""),))
+    assert not alone.clean and not alone.leaking
+    everybody = tuple(GuardOutcome(guard.name, "pass", "") for guard in GUARDS)
+    assert LeakageAudit("split", everybody).clean and not LeakageAudit("split", everybody[:-1]).clean

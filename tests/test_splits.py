@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.cohorts.bids import read_cohort
 from validation.splits import (
     INNER_VALID,
     OUT,
@@ -17,7 +16,6 @@ from validation.splits import (
     Split,
     draw_split,
     gap_split,
-    members,
     nested_patient_split,
     recording_split,
     site_split,
@@ -222,20 +220,3 @@ def test_roles_of_a_patient_split_are_one_for_all_windows_and_out_for_a_stranger
         assert set(split.roles(fold.train[0], np.arange(7), number, 1.0)) == {TRAIN}
         assert set(split.roles("stranger", np.arange(7), number, 1.0)) == {OUT}
     assert set(window_split([listed(1)]).roles("stranger", np.arange(7), 0, 1.0)) == {OUT}
-
-
-def test_members_of_a_cohort_carry_person_seizures_and_raw_bytes(tmp_path):
-    (tmp_path / "dataset_description.json").write_text('{"Name": "two", "BIDSVersion": "1.8.0"}')
-    (tmp_path / "participants.tsv").write_text("participant_id\tsite\tperson\nsub-1\tA\tk\nsub-2\tB\tk\n")
-    for patient, kind in (("sub-1", "sz"), ("sub-2", "bckg")):
-        folder = tmp_path / patient / "eeg"
-        folder.mkdir(parents=True)
-        (folder / f"{patient}_task-eeg_run-01_eeg.edf").write_bytes(b"the same bytes")
-        (folder / f"{patient}_task-eeg_run-01_events.tsv").write_text(
-            f"onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
-            f"5\t20\t{kind}\tn/a\tn/a\t2000-01-01 00:00:00\t60\n"
-        )
-    first, second = members(read_cohort(tmp_path))
-    assert (first.recording, first.patient, first.person, first.site) == ("sub-1_task-eeg_run-01", "sub-1", "k", "A")
-    assert (first.has_seizure, second.has_seizure) == (True, False)
-    assert first.digest == second.digest and len(first.digest) == 64

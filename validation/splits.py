@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data.cohorts.bids import Cohort
-from lineage.digest import Digest, digest_of, sha256_file
+from lineage.digest import Digest, digest_of
 from lineage.refused import Refused
 from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, stretch_roles
 
@@ -100,14 +99,6 @@ class Split:
         if self.regime == "window":
             return random_roles(recording, len(onset_s), fold, folds=folds, seed=seed, inner_share=share)
         return stretch_roles(recording, onset_s, fold, window_s=window_s, folds=folds, seed=seed, inner_share=share)
-
-
-def members(cohort: Cohort) -> tuple[Member, ...]:
-    """Every recording of a cohort with its person, site, seizures and the digest of its raw bytes."""
-    return tuple(
-        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
-        for e in cohort.entries
-    )
 
 
 def nested_patient_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:

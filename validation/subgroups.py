@@ -24,7 +24,7 @@ def subgroups(
     known = [patients.get(ids.split("+")[0], {}) for ids in table["patients"]]
     groupings = {
         "site": list(table["site"]),
-        "age": [_age_band(k.get("age_days")) for k in known],
+        "age": [age_band(k.get("age_days")) for k in known],
         "sex": [str(k.get("sex") or "not given") for k in known],
     }
     return [
@@ -57,7 +57,8 @@ def _subgroup(
     }
 
 
-def _age_band(age_days: float | None) -> str:
+def age_band(age_days: float | None) -> str:
+    """“0–28 days” and so on, or “not given”."""
     if age_days is None or not np.isfinite(age_days):
         return "not given"
     return next((name for limit, name in AGE_BANDS if age_days < limit), "18 years and older")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.cohorts.bids import Entry
+from data.cohorts.bids import Entry, read_cohort
 from data.frontend import FrontEnd
 from data.readers.edf import read_edf
 from flows.parallel import over
 from flows.progress import reporter
-from flows.stages.files import development, read_json, split_of, training_of, truths
+from flows.stages.files import development, read_json, split_of, training_of
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models.bundle import load_bundle
@@ -31,12 +31,12 @@ from validation.leakage import (
 from validation.splits import Member
 
 
-def members(workspace: Workspace) -> list[Member]:
-    """The development recordings as splits and guards see them."""
-    truth = truths(workspace, development(workspace))
+def members(workspace: Workspace, recordings: list[Entry] | None = None) -> list[Member]:
+    """Recordings (the development ones unless given) as splits and guards see them, with what was really marked."""
+    cohort = read_cohort(workspace.cohort)
     return [
-        Member(e.name, e.patient, e.person, e.site, bool(truth[e.name].events), sha256_file(e.path))
-        for e in development(workspace)
+        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
+        for e in (development(workspace) if recordings is None else recordings)
     ]
 
 
@@ -52,7 +52,7 @@ def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
     """Everything that a study discloses beyond its split; what was not gathered stays None, hence unknown."""
     folder = training_of(workspace, detector, regime)
     log = read_json(folder / "log.json")
-    prints, pieces = _signals(workspace)
+    prints, pieces = _signals(workspace, [e.name for e in development(workspace)])
     return Disclosure(
         tuple(Pretraining(p["what"], frozenset(p["persons"])) for p in log["pretrained_on"]),
         holdout_use(workspace),
@@ -60,6 +60,12 @@ def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
         read_features(folder / "features.npz"),
         pieces,
     )
+
+
+def of_signals(workspace: Workspace, names: list[str]) -> Disclosure:
+    """What the recordings themselves disclose, whoever learned from them."""
+    prints, pieces = _signals(workspace, names)
+    return Disclosure(pretrained_on=(), fingerprints=prints, embeddings=pieces)
 
 
 def holdout_use(workspace: Workspace) -> HoldoutUse:
@@ -91,12 +97,12 @@ def _write_signal(work: tuple[Entry, Path]) -> None:
     )
 
 
-def _signals(workspace: Workspace) -> tuple[dict[str, Fingerprints], dict[str, np.ndarray]]:
+def _signals(workspace: Workspace, names: list[str]) -> tuple[dict[str, Fingerprints], dict[str, np.ndarray]]:
     prints, pieces = {}, {}
-    for entry in development(workspace):
-        with np.load(workspace.interim / "fingerprints" / f"{entry.name}.npz") as kept:
-            prints[entry.name] = Fingerprints(kept["at_s"], kept["prints"], int(kept["channels"]))
-            pieces[entry.name] = kept["pieces"]
+    for name in names:
+        with np.load(workspace.interim / "fingerprints" / f"{name}.npz") as kept:
+            prints[name] = Fingerprints(kept["at_s"], kept["prints"], int(kept["channels"]))
+            pieces[name] = kept["pieces"]
     return prints, pieces
 
 

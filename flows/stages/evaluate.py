@@ -15,6 +15,7 @@ from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import audited
 from flows.stages.files import (
+    circumstances,
     development,
     evaluation_of,
     fresh,
@@ -145,8 +146,9 @@ def score(
     _keep(out, table, predictions)
     meta = {
         **about,
+        **circumstances(workspace, recordings),
         "cohort": workspace.params.cohort.name,
-        "shuffled_labels": workspace.params.train.shuffle_labels,
+        "s_per_eeg_hour": _cost(predictions),
         "patients": {e.patient: {"age_days": e.age_days, "sex": e.sex} for e in recordings},
     }
     hypotheses = {p.recording: p.events for p in predictions}
@@ -190,11 +192,14 @@ def _seconds(made: Prediction, entry: Entry, truth: Annotations) -> Seconds:
 
 
 def _keep(out: Path, table: pd.DataFrame, predictions: list[Prediction]) -> None:
-    """Predictions are kept, so that any scorer can be run again; and what they cost in computing."""
+    """Predictions are kept, so that any scorer can be run again."""
     about = {p.recording: About(p.outcome, p.threshold, p.front_end) for p in predictions}
     write_predictions(out, table, {p.recording: p.events for p in predictions}, about)
-    hours = sum(p.events.duration_s for p in predictions) / 3600
-    write_json(out / "cost.json", {"s_per_eeg_hour": sum(p.seconds for p in predictions) / hours})
+
+
+def _cost(predictions: list[Prediction]) -> float:
+    """Seconds of computing per hour of recording."""
+    return sum(p.seconds for p in predictions) / (sum(p.events.duration_s for p in predictions) / 3600)
 
 
 def _headline(result: dict[str, Any]) -> dict[str, Any]:

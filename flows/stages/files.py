@@ -12,7 +12,7 @@ from data.cohorts.bids import Cohort, read_cohort
 from data.cohorts.bids import Entry as CohortEntry
 from data.events import Annotations
 from flows.workspace import Workspace
-from lineage.digest import sha256_file
+from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
 from validation.holdout import is_locked
 
@@ -85,17 +85,28 @@ def trained(workspace: Workspace, regime: str = "patient") -> list[str]:
 
 
 def results(workspace: Workspace, detector: str) -> dict[str, dict[str, Any]]:
-    """What was evaluated of a detector, by regime; what was made under an older split or training is left out."""
+    """What was evaluated of a detector, by regime; what was made in other circumstances than now is left out."""
     current = {}
     for regime in regimes(workspace):
-        split = split_of(workspace, regime)
         path = evaluation_of(workspace, detector, regime) / "result.json"
-        if path.exists():
+        log = training_of(workspace, detector, regime) / "log.json"
+        if path.exists() and log.exists():
             result = read_json(path)
-            log = training_of(workspace, detector, regime) / "log.json"
-            if result["of"]["split"] == split.digest and result["of"]["training"] == sha256_file(log):
+            made = {"split": split_of(workspace, regime).digest, "training": sha256_file(log)}
+            made |= circumstances(workspace, development(workspace))
+            if made.items() <= result["of"].items():
                 current[regime] = result
     return current
+
+
+def circumstances(workspace: Workspace, recordings: list[CohortEntry]) -> dict[str, Any]:
+    """What figures of these recordings depend on besides the predictions: whose labels, which code, which draws."""
+    return {
+        "recordings": digest_of(sorted(e.name for e in recordings)),
+        "shuffled_labels": workspace.params.train.shuffle_labels,
+        "scoring": workspace.params.evaluate.model_dump(),
+        "code": (workspace.root / "code" / "evaluate.txt").read_text().strip(),
+    }
 
 
 def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:

@@ -12,8 +12,10 @@ from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
 from flows.records import development_data
+from flows.stages.champions import champion
 from flows.stages.evaluate import to_events
 from flows.stages.files import (
+    circumstances,
     development,
     evaluation_of,
     fresh,
@@ -37,9 +39,10 @@ from validation.lab import STEPS, inflation
 from validation.leakage import BrokenPromise, GuardOutcome, LeakageAudit
 from validation.pages import write_page
 from validation.peers import Yardsticks, read_peers, yardsticks
-from validation.predictions import read_predictions
+from validation.predictions import Kept, read_predictions
 from validation.report import Dossier, WorstCase, cut_excerpt, evaluation_page, report_document, worst_cases
 from validation.scoring import Case
+from validation.subgroups import age_band
 from validation.traces import Excerpt
 
 FLOOR = "line_length"
@@ -56,7 +59,7 @@ def run(workspace: Workspace) -> None:
     if not evaluated:
         raise Refused("no detector has been evaluated with patients apart: run `ictal evaluate` first")
     truth = truths(workspace, development(workspace))
-    gates = _gates(workspace, {n: _evidence(workspace, n, truth, own["patient"]) for n, own in evaluated.items()})
+    gates = _gates(workspace, {n: _evidence(workspace, n, truth) for n in evaluated}, truth)
     lab = {n: _lab(workspace, n, truth, own) for n, own in evaluated.items()}
     write_json(out / "gates.json", {n: [g.to_json() for g in own] for n, own in gates.items()})
     write_json(out / "lab.json", lab)
@@ -71,7 +74,7 @@ def run(workspace: Workspace) -> None:
             provenance,
             simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
             gates=gates[name],
-            champion="" if name == FLOOR else FLOOR,
+            champion=_rival(workspace, name),
             inflation=lab[name]["inflation"],
             undivided=undivided(workspace),
             worst=worst,
@@ -102,10 +105,28 @@ def _beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
     return {**others, "This page as data (JSON)": f"{name}.json", "Model card": f"{name}.card.md"}
 
 
-def _gates(workspace: Workspace, found: Mapping[str, Evidence]) -> dict[str, list[Gate]]:
-    """Each detector against the floor: with no champion yet, the floor detector stands in."""
+def _gates(workspace: Workspace, found: Mapping[str, Evidence], truth: Truths) -> dict[str, list[Gate]]:
+    """Each detector against what is in force; with no champion yet, the floor detector stands in.
+
+    A champion that was evaluated on other recordings cannot be compared with: the paired gates are then unknown.
+    """
     settings = GateSettings(**workspace.params.gates.model_dump())
-    return {name: run_gates(own, None, settings, floor=found.get(FLOOR)) for name, own in found.items()}
+    reigning = champion(workspace)
+    if reigning is None:
+        return {name: run_gates(own, None, settings, floor=found.get(FLOOR)) for name, own in found.items()}
+    name, folder = reigning
+    now = circumstances(workspace, development(workspace))["recordings"]
+    same = read_json(folder / "result.json")["of"]["recordings"] == now
+    rival = _evidence(workspace, name, truth, folder) if same else None
+    return {name: run_gates(own, rival, settings) for name, own in found.items()}
+
+
+def _rival(workspace: Workspace, name: str) -> str:
+    """Whom a candidate would replace, as the page says it."""
+    reigning = champion(workspace)
+    if reigning is not None:
+        return f"{reigning[0]} in force"
+    return "" if name == FLOOR else FLOOR
 
 
 def _lab(workspace: Workspace, name: str, truth: Truths, regimes: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,28 +142,43 @@ def _lab(workspace: Workspace, name: str, truth: Truths, regimes: Mapping[str, A
 
 
 def _cases(folder: Path, truth: Truths) -> list[Case]:
-    kept = read_predictions(folder)
+    kept = _kept(folder)
     return gather(kept.predictions, kept.hypotheses, truth)
 
 
-def _evidence(workspace: Workspace, name: str, truth: Truths, result: Mapping[str, Any]) -> Evidence:
-    folder = evaluation_of(workspace, name, "patient")
-    kept = read_predictions(folder)
+def _kept(folder: Path) -> Kept:
+    """The predictions that the result beside them was made from, and no others."""
+    kept, stated = read_predictions(folder), read_json(folder / "result.json")["digests"]
+    if not kept.digests.items() <= stated.items():
+        raise Refused("the predictions kept are not those that were scored: run `ictal evaluate` again")
+    return kept
+
+
+def _strata(workspace: Workspace) -> dict[str, str]:
+    """The age band of every person: the strata in which the floor is asked for."""
+    return {e.person: age_band(e.age_days) for e in development(workspace)}
+
+
+def _evidence(workspace: Workspace, name: str, truth: Truths, folder: Path | None = None) -> Evidence:
+    """What the gates read of a detector: its present evaluation, or the one kept in `folder`."""
+    folder = folder or evaluation_of(workspace, name, "patient")
+    kept, result = _kept(folder), read_json(folder / "result.json")
     made = evidence(
         kept.predictions,
         kept.hypotheses,
         truth,
         to_events=to_events,
-        audit=_audit(result["leakage"]),
-        cost_s_per_eeg_hour=read_json(folder / "cost.json")["s_per_eeg_hour"],
+        audit=_audit(result["leakage"], result["of"]["split"]),
+        strata=_strata(workspace),
+        cost_s_per_eeg_hour=result["of"]["s_per_eeg_hour"],
     )
     return replace(made, declared=_declared(name))
 
 
-def _audit(stated: Mapping[str, Any]) -> LeakageAudit:
-    """The audit that the evaluation made and kept with its digest."""
+def _audit(stated: Mapping[str, Any], split: str) -> LeakageAudit:
+    """The audit of this split that the evaluation made and kept with its digest."""
     kept = LeakageAudit(stated["split_digest"], tuple(GuardOutcome(**outcome) for outcome in stated["outcomes"]))
-    if kept.digest != stated["digest"]:
+    if (kept.digest, kept.split_digest) != (stated["digest"], split):
         raise BrokenPromise("a leakage audit is not the one that was made: run `ictal evaluate` again")
     return kept
 
@@ -180,7 +216,7 @@ def _peers(workspace: Workspace) -> list[Yardsticks]:
 
 def _worst(folder: Path, truth: Truths, prepare: Prepare) -> tuple[list[WorstCase], list[Excerpt]]:
     """The worst misses and false alarms with patients apart, each with a minute of its EEG."""
-    kept = read_predictions(folder)
+    kept = _kept(folder)
     cases = {c.recording: c for c in gather(kept.predictions, kept.hypotheses, truth)}
     worst = worst_cases(list(cases.values()))
     shown = [(w, cases[w.recording], kept.about[w.recording].threshold, prepare(w.recording)) for w in worst]

@@ -4,11 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from data.cohorts.bids import read_cohort
-from flows.stages.audits import write_signals
-from flows.stages.files import development, fresh, write_json
+from flows.stages.audits import members, write_signals
+from flows.stages.files import development, fresh, holdout, write_json
 from flows.workspace import Workspace
-from lineage.digest import sha256_file
 from validation.checks.cohort import CohortLimits, cohort_suites
 from validation.checks.suites import run as run_suite
 from validation.leakage import Leak
@@ -18,32 +16,29 @@ from validation.splits import REGIMES, CannotSplit, Member, Split, draw_split
 def run(workspace: Workspace) -> None:
     """Write `data/interim/split.json`: one split per regime, or why the cohort cannot be divided so.
 
-    Beside it the fingerprints of every recording, by which copies under another name are found.
+    Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
     """
     settings = workspace.params.split.model_dump()
-    cohort = read_cohort(workspace.cohort)
-    members = [
-        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
-        for e in development(workspace)
-    ]
-    patient = draw_split("patient", members, **settings)
-    _check(members, patient)
-    others = {regime: _drawn(regime, members, settings) for regime in REGIMES if regime != "patient"}
+    listed = members(workspace)
+    patient = draw_split("patient", listed, **settings)
+    _check(listed, patient)
+    others = {regime: _drawn(regime, listed, settings) for regime in REGIMES if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
-    write_signals(workspace, development(workspace), fresh(workspace.interim / "fingerprints"))
+    everybody = [*development(workspace), *holdout(workspace)]
+    write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))
 
 
-def _drawn(regime: str, members: list[Member], settings: dict[str, Any]) -> dict[str, Any]:
+def _drawn(regime: str, listed: list[Member], settings: dict[str, Any]) -> dict[str, Any]:
     try:
-        return draw_split(regime, members, **settings).to_json()
+        return draw_split(regime, listed, **settings).to_json()
     except CannotSplit as refused:
         return {"refused": str(refused)}
 
 
-def _check(members: list[Member], split: Split) -> None:
+def _check(listed: list[Member], split: Split) -> None:
     """Great Expectations looks as well: no person may be tested in two folds."""
     folds = {name: number for number, fold in enumerate(split.folds) for name in fold.test}
-    table = pd.DataFrame([{"recording": m.recording, "person": m.person, "fold": folds[m.recording]} for m in members])
+    table = pd.DataFrame([{"recording": m.recording, "person": m.person, "fold": folds[m.recording]} for m in listed])
     table["folds"] = table.groupby("person")["fold"].transform("nunique")
     result = run_suite(cohort_suites(CohortLimits())["split"], table)
     if result.failures:

@@ -29,8 +29,10 @@ SMALL_PARTS = (
     "ledger",
     "data",
     "reports",
+    "code",
     "store/candidates",
     "store/bundles",
+    "store/training",
 )
 """What approving, listing and auditing need."""
 

@@ -46,7 +46,7 @@ def test_without_named_deviations_the_signature_is_refused_with_exit_code_2(
         environment=desk.environment(), typed=PASSPHRASE + "\n",
     )  # fmt: skip
     assert said.code == 2 and "no deviation names it" in said.err and "Traceback" not in said.err
-    assert "floor:all" in said.err
+    assert "floor:0–28 days" in said.err
     assert state(desk, proposed.candidate) == "evaluated"
 
 

@@ -13,9 +13,10 @@ from flows.stages.files import evaluation_of, read_json, training_of, write_json
 from flows.workspace import Workspace
 from lineage.refused import Refused
 from models.bundle import NonReportable, load_bundle, save_bundle
-from tests.commands import ictal
+from tests.commands import ictal, ictal_process
 from tests.e2e.conftest import SIGNERS, Pipeline, copy_of, register_signers, sign
 from tests.e2e.test_pipeline import STAGED
+from validation.predictions import read_predictions, write_predictions
 from validation.splits import REGIMES
 
 NAME = "line_length"
@@ -116,6 +117,59 @@ def test_a_model_of_a_leaky_regime_cannot_be_registered_by_any_path(
         register(made)
 
 
+def _train_again_with_another_seed(workspace: Workspace) -> None:
+    set_params(workspace.root / "params.yaml", {"train.seed": 99})
+    assert ictal("train").code == 0
+
+
+def _pass_every_gate_by_hand(workspace: Workspace) -> None:
+    path = workspace.reports / "evaluation" / "gates.json"
+    write_json(path, {name: gates[-1:] for name, gates in read_json(path).items()})
+
+
+def _turn_the_labels(workspace: Workspace) -> None:
+    set_params(workspace.root / "params.yaml", {"train.shuffle_labels": True})
+
+
+@pytest.mark.parametrize("meddle", [_train_again_with_another_seed, _pass_every_gate_by_hand, _turn_the_labels])
+def test_nothing_is_proposed_on_evidence_of_something_else(
+    proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Workspace], None]
+) -> None:
+    from flows.promote import propose_candidate
+
+    made = copy_of(proposed.workspace, tmp_path / "home", (*STAGED, "ledger", "keys"))
+    (made.root / "log").mkdir()
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    meddle(made)
+    with pytest.raises(Refused, match="run `ictal evaluate` again"):
+        propose_candidate("demo-author")
+
+
+def test_predictions_exchanged_for_better_ones_give_no_gates_and_no_page(
+    proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = copy_of(proposed.workspace, tmp_path / "home", STAGED)
+    folder = evaluation_of(made, NAME, "patient")
+    kept = read_predictions(folder)
+    better = kept.predictions.assign(probability=kept.predictions["label"].astype(float))
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    write_predictions(folder, better, kept.hypotheses, kept.about)
+    said = ictal_process("stage", "report", environment=made.environment())
+    assert said.code == 2 and "not those that were scored" in said.err
+
+
+def test_nobody_is_asked_as_hold_out_whom_the_model_may_have_seen(
+    proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = copy_of(proposed.workspace, tmp_path / "home", (*STAGED, "ledger", "keys"))
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    set_params(made.root / "params.yaml", {"holdout.share": 0.4})
+    said = ictal("holdout", NAME, "--reason", "locked only after training")
+    assert said.code == 2 and "run `ictal train` first" in said.err
+    assert json.loads(ictal("holdout", "--json").out)["openings"] == []
+
+
 def test_scoring_again_comes_to_the_same_and_leaves_a_line_in_the_ledger(at_lab: Workspace) -> None:
     from flows.records import open_ledger
 
@@ -154,6 +208,8 @@ def test_a_hold_out_is_opened_within_its_budget_and_each_opening_stands_in_the_l
     assert said.code == 0, said.err
     assert said.json["result"]["counts"]["persons"] == locked["persons"]
     assert [o["reason"] for o in said.json["openings"]] == ["before the first deployment"]
+    assert {o["outcome"] for o in said.json["result"]["leakage"]["outcomes"]} <= {"pass", "unknown"}
+    set_params(at_lab.root / "params.yaml", {"holdout.budget": 5})
     again = ictal("holdout", NAME, "--reason", "once more")
     assert again.code == 2 and "opened 1 times of 1" in again.err and "Traceback" not in again.err
 

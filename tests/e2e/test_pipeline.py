@@ -88,7 +88,8 @@ def test_the_leaky_control_leaves_no_bundle_that_could_be_registered(proposed: P
 
 def test_gates_of_a_small_cohort_end_without_enough_evidence(proposed: Pipeline) -> None:
     gates = {g["name"]: g for g in proposed.proposed["gates"]}
-    assert gates["floor:all"]["outcome"] == "insufficient_evidence" and "60 are needed" in gates["floor:all"]["reason"]
+    floor = gates["floor:0–28 days"]
+    assert floor["outcome"] == "insufficient_evidence" and "60 are needed" in floor["reason"]
     assert gates["leakage_audit"]["outcome"] == "pass"
     assert proposed.deviations
 

@@ -62,8 +62,9 @@ class LeakageAudit:
 
     @property
     def clean(self) -> bool:
-        """True only if every guard looked and found nothing."""
-        return bool(self.outcomes) and all(o.outcome == "pass" for o in self.outcomes)
+        """True only if every declared guard looked and found nothing."""
+        looked = {o.guard for o in self.outcomes if o.outcome == "pass"}
+        return not self.leaking and looked == {guard.name for guard in GUARDS} == {o.guard for o in self.outcomes}
 
     @property
     def leaking(self) -> bool:

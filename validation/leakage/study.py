@@ -11,7 +11,7 @@ from validation.leakage.fingerprints import Fingerprints
 from validation.leakage.leak import Unknown
 from validation.splits import Member, Split
 
-FITTED = ("normaliser", "network", "early_stopping", "threshold", "calibration")
+FITTED = ("normaliser", "network", "early_stopping", "threshold", "calibration", "conformal", "ood")
 """What a training run fits, each on recordings that must be named."""
 
 
