@@ -52,9 +52,9 @@ def approve_candidate(
         raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
     refuse_leaky(load_bundle(workspace.store / "bundles" / candidate["candidate"]))
-    refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
     _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
+    refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
     state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved").state
     path = approval_path(workspace, candidate)
     approval = _approval(workspace, candidate, path, deviations, now)

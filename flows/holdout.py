@@ -52,7 +52,9 @@ def _audited(workspace: Workspace, bundle: Bundle, locked: list[Entry]) -> Leaka
     """The guards on one fold, what this model has seen against who is locked away. Raises `Leak`, and refuses a model
     of another split than today's, which may have seen them."""
     split = files.splits(workspace)["patient"]
-    if bundle.origin.get("split") != split.digest or bundle.origin.get("shuffled_labels"):
+    divided = {name for f in split.folds for name in (*f.train, *f.inner_valid, *f.test)}
+    late = divided & {e.name for e in locked}
+    if late or bundle.origin.get("split") != split.digest or bundle.origin.get("shuffled_labels"):
         raise Refused(
             "the model was not trained under today's split, so it may know the locked: run `ictal train` first"
         )
