@@ -334,6 +334,7 @@ def stage(
 ) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
     from flows.stages import run
-    from flows.workspace import open_workspace
+    from flows.workspace import MARKER, open_workspace
 
-    run(name, open_workspace(), *(what or ()))
+    here = Path.cwd()  # DVC starts stages in the workspace, whatever ICTAL_HOME says
+    run(name, open_workspace(here if (here / MARKER).exists() else None), *(what or ()))

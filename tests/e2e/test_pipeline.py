@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -150,6 +152,13 @@ def test_dvc_shows_the_figures_of_every_detector(copied: Workspace) -> None:
         figures = shown[f"reports/metrics/{name}-patient.json"]["data"]
         assert 0 <= figures["auc_low"] <= figures["auc"] <= figures["auc_high"] <= 1
         assert figures["patients"] == len({m.person for m in members(copied)}) == 11, "one person was seen at two sites"
+
+
+def test_a_stage_works_where_dvc_runs_it_whatever_the_environment_says(copied: Workspace) -> None:
+    elsewhere = {**copied.environment(), "ICTAL_HOME": str(copied.root / "nowhere")}
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "split"]
+    done = subprocess.run(command, cwd=copied.root, env=elsewhere, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def _ran(said: str) -> set[str]:
