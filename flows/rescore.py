@@ -3,7 +3,7 @@
 from typing import Any
 
 from flows import records
-from flows.stages.evaluate import experts_of, to_events
+from flows.stages.evaluate import experts_of, known_of, to_events
 from flows.stages.files import circumstances, development, evaluation_of, read_json, truths, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import sha256_file
@@ -36,6 +36,7 @@ def rescore_predictions(
         policies=_policies(settings or []),
         to_events=to_events,
         experts=experts_of(workspace, development(workspace)),
+        patients=known_of(development(workspace)),
     )
     path = workspace.reports / "rescored" / f"{name}-{regime}.json"
     write_json(path, made.to_json())

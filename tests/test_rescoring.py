@@ -53,6 +53,7 @@ def test_the_same_predictions_by_the_same_scorers_give_the_same_figures(stated):
     assert set(verdicts(made)) == {
         "szcore.pooled", "szcore.patient_mean", "szcore.legacy_patient_mean", "clinical", "any_overlap",
         "time_aligned", "operating_curve", "calibration", "agreement", "burden", "baselines.label_oracle", "baselines.id_lookup",
+        "worst_decile", "subgroups.site A", "subgroups.site B", "subgroups.age not given", "subgroups.sex not given",
     }  # fmt: skip
     assert set(verdicts(made).values()) == {"same"} and made.broken == ()
     assert made.digests == stated["digests"] and made.of == stated["of"]

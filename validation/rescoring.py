@@ -19,7 +19,7 @@ import pandas as pd
 from data.events import Annotations
 from lineage.digest import Digest
 from lineage.refused import Refused
-from validation import agreement, burden
+from validation import abstention, agreement, burden
 from validation.agreement import Experts
 from validation.baselines import baselines
 from validation.evaluation import digests_of, gather
@@ -28,7 +28,8 @@ from validation.reliability import Calibration, reliability
 from validation.scoring import Case, clinical, overlap, szcore
 from validation.scoring.overlap import ToEvents, sweep
 from validation.scoring.szcore import AGGREGATES, METRICS, SZCORE, UNITS, Policy
-from validation.seconds import ordered
+from validation.seconds import SETS, ordered
+from validation.subgroups import subgroups
 from validation.uncertainty import MIN_DRAWS, PairWins, interval_of, patient_draws
 
 SCHEMA = "ictal.rescored/1"
@@ -48,6 +49,8 @@ class Material:
     draws: int
     to_events: ToEvents | None
     experts: Experts
+    patients: Mapping[str, Mapping[str, Any]]
+    target: float | None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -131,19 +134,26 @@ def rescore(
     draws: int | None = None,
     to_events: ToEvents | None = None,
     experts: Experts | None = None,
+    patients: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Rescored:
     """Run `scorers` (names of `SCORERS`, all unless told) over kept predictions; compare with the result `earlier`.
 
     `predictions`: a table of `validation.seconds`. `policies` gives a scorer other settings, as in
     `{"szcore": {"merge_gap_s": 0}}`; what comes out is never called SzCORE. `seed` and `draws` are those of `earlier`
-    unless told. `experts` are what several experts marked, as in `evaluate`. `to_events` is the detector's rule from trend to events, needed by `operating_curve` alone.
+    unless told. `experts` are what several experts marked and `patients` what is known of each, as in `evaluate`.
+    `abstention` is run where the earlier result has it. `to_events` is the detector's rule from trend to events, needed by `operating_curve` alone.
     Law: rescoring what `validation.evaluation.evaluate` has scored, with its code, is `same` throughout.
     """
+    target = ((earlier or {}).get("abstention") or {}).get("target")
     chosen, given = _chosen(scorers), _policies(policies or {})
+    if scorers is None and target is None:
+        chosen.remove("abstention")
     stated = _uncertainty(earlier, seed, draws)
     seconds = ordered(predictions)
     cases = gather(seconds, hypotheses, references)
-    material = Material(seconds, cases, stated["seed"], stated["draws"], to_events, experts or {})
+    material = Material(
+        seconds, cases, stated["seed"], stated["draws"], to_events, experts or {}, patients or {}, target
+    )
     digests = digests_of(seconds, hypotheses, references, experts)
     behind = _behind(earlier, digests, stated)
     scores = [score for name in chosen for score in _scores(name, material, given.get(name, {}), earlier, behind)]
@@ -187,6 +197,22 @@ def _calibration(material: Material, given: Mapping[str, float]) -> dict[str, An
     return reliability(Calibration.of(trends, labels), list(material.table["site"]), material.weights)
 
 
+def _abstention(material: Material, given: Mapping[str, float]) -> dict[str, Any]:
+    if material.target is None or SETS not in material.seconds:
+        raise RescoringRefused("abstention needs prediction sets and an earlier result that states their target")
+    return abstention.figures(material.seconds, material.target)
+
+
+def _subgroups(material: Material, given: Mapping[str, float]) -> dict[str, Any]:
+    labels, trends = material.by_person
+    pairs = PairWins.of(labels, trends)
+    return _by_group(subgroups(material.table, pairs, material.weights, material.patients))
+
+
+def _by_group(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {f"{group['by']} {group['group']}": group for group in groups}
+
+
 SCORERS: dict[str, Rule] = {
     "szcore": Rule(("szcore",), _szcore, parts=True, policy=tuple(f.name for f in fields(Policy))),
     "clinical": Rule(("clinical",), _clinical),
@@ -196,6 +222,9 @@ SCORERS: dict[str, Rule] = {
     "calibration": Rule(("calibration",), _calibration),
     "agreement": Rule(("agreement",), lambda m, _: agreement.figures(m.cases, m.experts, m.weights)),
     "burden": Rule(("burden",), lambda m, _: burden.figures(m.cases, m.experts, m.weights)),
+    "abstention": Rule(("abstention",), _abstention),
+    "worst_decile": Rule(("worst_decile",), lambda m, _: clinical.worst_decile(m.table)),
+    "subgroups": Rule(("subgroups",), _subgroups, parts=True),
     "baselines": Rule(("baselines",), lambda m, _: baselines(m.seconds, m.seed), parts=True),
 }
 """Every scorer that can be run again, by name."""
@@ -213,6 +242,7 @@ def _scores(
     if not rule.parts:
         yield compared(name, made, before, behind)
         return
+    before = _by_group(before) if isinstance(before, list) else before
     for part, block in made.items():
         # The name of the scorer, not of the registry: SzCORE with other settings is not SzCORE.
         called = block["scorer"]["name"] if name == "szcore" else name

@@ -149,7 +149,7 @@ def score(
         **circumstances(workspace, recordings),
         "cohort": workspace.params.cohort.name,
         "s_per_eeg_hour": _cost(predictions),
-        "patients": {e.patient: {"age_days": e.age_days, "sex": e.sex} for e in recordings},
+        "patients": known_of(recordings),
     }
     hypotheses = {p.recording: p.events for p in predictions}
     experts = experts_of(workspace, recordings)
@@ -160,6 +160,11 @@ def score(
         result["abstention"] = abstention.figures(table, COVERAGE)
         result["ood"] = _strangeness(predictions)
     return result
+
+
+def known_of(recordings: list[Entry]) -> dict[str, dict[str, Any]]:
+    """Age and sex of every patient, by which subgroups are made."""
+    return {e.patient: {"age_days": e.age_days, "sex": e.sex} for e in recordings}
 
 
 def experts_of(workspace: Workspace, recordings: list[Entry]) -> dict[str, dict[str, Annotations]]:
