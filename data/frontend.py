@@ -74,3 +74,16 @@ class Prepared:
     @property
     def prepared_s(self) -> float:
         return sum(s.signal.shape[1] for s in self.segments) / self.rate_hz
+
+    def between(self, onset_s: float, end_s: float) -> "Prepared":
+        """The part of it from `onset_s` to `end_s` (seconds of the recording), times unchanged; gaps stay gaps.
+
+        The filter has run since the recording's start, so nothing of the cut shows in the signal.
+        """
+        parts = []
+        for segment in self.segments:
+            first = max(0, round((onset_s - segment.onset_s) * self.rate_hz))
+            last = min(segment.signal.shape[1], round((end_s - segment.onset_s) * self.rate_hz))
+            if last > first:
+                parts.append(Segment(segment.onset_s + first / self.rate_hz, segment.signal[:, first:last]))
+        return Prepared(self.channels, self.rate_hz, tuple(parts), self.duration_s, self.digest)

@@ -18,7 +18,13 @@ NEONATAL_18 = (
 )  # fmt: skip
 """DA-STNet's derivations in its order (Xu & Zheng 2026; also Tapani et al. 2019)."""
 
-MONTAGES = {"neonatal_18": NEONATAL_18}
+TCP_20 = (
+    "Fp1-F7", "F7-T3", "T3-T5", "T5-O1", "Fp2-F8", "F8-T4", "T4-T6", "T6-O2", "T3-C3", "C3-Cz", "Cz-C4", "C4-T4",
+    "Fp1-F3", "F3-C3", "C3-P3", "P3-O1", "Fp2-F4", "F4-C4", "C4-P4", "P4-O2",
+)  # fmt: skip
+"""The temporal central parasagittal montage of the TUH corpus, in SeizureNet's order (Asif et al. 2020)."""
+
+MONTAGES = {"neonatal_18": NEONATAL_18, "tcp_20": TCP_20}
 
 _NEWER_NAMES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}
 _CANONICAL = {name.upper(): name for name in ELECTRODES} | dict(_NEWER_NAMES.items())

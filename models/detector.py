@@ -27,8 +27,9 @@ class InputContract:
 class Examples:
     """Windows of one or more recordings, ready for a detector.
 
-    `x` (windows, …) float32 · `onset_s` (windows,) · `recording`, `patient` (windows,) str · `label` (windows,) 0/1
-    where the truth is known. `window_s` is each window's length.
+    `x` (windows, …) float32 · `onset_s` (windows,) · `recording`, `patient` (windows,) str · `label` (windows,) where the
+    truth is known: index into the detector's classes (0/1 of a detection). `window_s` is each window's length. `event`
+    (windows,) numbers the seizure of its recording that a window lies in, where a detector only looks at seizures.
     """
 
     x: np.ndarray
@@ -37,6 +38,7 @@ class Examples:
     patient: np.ndarray
     window_s: float
     label: np.ndarray | None = None
+    event: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.onset_s)
@@ -44,14 +46,16 @@ class Examples:
     def take(self, index: np.ndarray) -> "Examples":
         """The windows at these indices (or where this mask is True)."""
         label = None if self.label is None else self.label[index]
+        event = None if self.event is None else self.event[index]
         return Examples(
-            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label
+            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label, event
         )
 
     @classmethod
     def join(cls, parts: Sequence["Examples"]) -> "Examples":
         """All windows of several recordings, in the given order."""
         labels = [p.label for p in parts if p.label is not None]
+        events = [p.event for p in parts if p.event is not None]
         return cls(
             np.concatenate([p.x for p in parts]),
             np.concatenate([p.onset_s for p in parts]),
@@ -59,6 +63,7 @@ class Examples:
             np.concatenate([p.patient for p in parts]),
             parts[0].window_s,
             np.concatenate(labels) if len(labels) == len(parts) else None,
+            np.concatenate(events) if len(events) == len(parts) else None,
         )
 
 
@@ -106,14 +111,34 @@ class Detector(ABC):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Learn from labelled windows; `valid` (inner patients) only stops the training. Returns a log in JSON values."""
+        """Learn from labelled windows; `valid` (inner patients) only stops the training. Returns a log in JSON values.
+
+        The log holds `epochs`, `best_epoch`, `valid_auc` (per epoch; macro AUC over classes where there are several).
+        """
 
     @abstractmethod
     def score(self, examples: Examples) -> np.ndarray:
-        """One real-valued score (a logit before calibration) per window, shape (windows,)."""
+        """Logits before calibration: (windows,) of a detection, (windows, classes) of a typing."""
 
     @abstractmethod
     def state(self) -> State: ...
 
     @abstractmethod
     def load_state(self, state: State) -> None: ...
+
+
+class TypingDetector(Detector):
+    """A detector that names the type of a seizure: it is shown windows inside seizures only.
+
+    `examples` is given the prepared signal of one seizure (`Prepared.between`); `classes` are the codes of
+    `data.seizure_types.TUH_TYPES` that it tells apart, in the order of its scores.
+    """
+
+    task = "typing"
+
+    def variants(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Scores of parts of the detector that stand for themselves beside the whole, each (windows, classes).
+
+        Such as the members of an ensemble or a distilled student; they are evaluated beside the answer of `score`.
+        """
+        return {}

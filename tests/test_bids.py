@@ -16,7 +16,7 @@ from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.readers.bids import COLUMNS, parse_events, read_event_table, read_events, write_events
 from data.readers.edf import write_edf
-from data.seizure_types import seizure_type
+from data.seizure_types import TUH_TYPES, seizure_type, tuh_type
 from tests import SHARED, needs_shared
 
 HEADER = "\t".join(COLUMNS)
@@ -440,3 +440,10 @@ def test_the_sidecars_of_seizeit2_are_read_as_a_cohort(tmp_path: Path) -> None:
     cohort = read_cohort(root)
     assert [(e.patient, e.sex, e.line_hz) for e in cohort.entries] == [("sub-115", cohort.entries[0].sex, None)] * 2
     assert cohort.facts().hours > 1
+
+
+@pytest.mark.parametrize("code", TUH_TYPES)
+def test_every_tuh_code_is_a_type_of_hed_score_and_back(code: str) -> None:
+    assert seizure_type(TUH_TYPES[code]) == TUH_TYPES[code]
+    assert tuh_type(TUH_TYPES[code]) == code
+    assert tuh_type("sz_foc_ia_m") is None

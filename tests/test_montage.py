@@ -6,6 +6,7 @@ import pytest
 from data.montage import (
     ELECTRODES,
     NEONATAL_18,
+    TCP_20,
     derivation,
     derive,
     electrode,
@@ -148,3 +149,12 @@ def test_the_montage_is_found_in_real_recordings(name: str) -> None:
     with open(SHARED / name, "rb") as file:
         labels = tuple(s.label for s in read_header(file).signals)
     assert missing_derivations(labels) == ()
+
+
+def test_the_tcp_montage_is_the_twenty_derivations_of_the_tuh_corpus() -> None:
+    """Asif et al. 2020: four temporal and four parasagittal chains' links on each side, and four across the vertex."""
+    assert len(set(TCP_20)) == 20
+    across = [p for p in TCP_20 if "Cz" in p or p in ("T3-C3", "C4-T4")]
+    assert across == ["T3-C3", "C3-Cz", "Cz-C4", "C4-T4"]
+    assert set(TCP_20) - set(NEONATAL_18) == set(across)
+    assert derive(ELECTRODES, "tcp_20").channels == TCP_20

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.frontend import Prepared
 from data.recording import Recording, Segment
 from data.windows import cut, samples
 
@@ -73,3 +74,10 @@ def test_recorded_time_leaves_gaps_out() -> None:
     recording = Recording(("Fp1", "Fp2"), 16.0, (ramp(0.0, 160), ramp(12.0, 32)), 14.0)
     assert recording.recorded_s == 12.0
     assert recording.gaps == ((10.0, 2.0),)
+
+
+def test_a_part_of_a_prepared_recording_keeps_its_times_and_its_gaps() -> None:
+    segments = (Segment(0.0, np.arange(10.0)[None]), Segment(20.0, np.arange(10.0)[None]))
+    part = Prepared(("Cz",), 1.0, segments, 30.0, "").between(7.0, 23.0)
+    assert [(s.onset_s, s.signal[0].tolist()) for s in part.segments] == [(7.0, [7, 8, 9]), (20.0, [0, 1, 2])]
+    assert part.duration_s == 30.0 and part.between(12.0, 18.0).segments == ()
