@@ -17,9 +17,16 @@ class BandPass:
     """Causal Butterworth band-pass (high-pass of order 2, low-pass of order 6) with carried state.
 
     The first sample is taken as the signal's past, so that an electrode offset makes no step at the start.
+    Refuses with `rate_too_low` a rate that does not hold the band.
     """
 
     def __init__(self, band_hz: tuple[float, float], rate_hz: float):
+        if rate_hz <= 2 * band_hz[1]:
+            raise Refusal(
+                "rate_too_low",
+                f"signals up to {band_hz[1]:g} Hz are needed, so the sampling rate must be above {2 * band_hz[1]:g} Hz, "
+                f"got {rate_hz:g}: record it faster",
+            )
         high = sps.butter(2, band_hz[0], "highpass", fs=rate_hz, output="sos")
         low = sps.butter(6, band_hz[1], "lowpass", fs=rate_hz, output="sos")
         self._sos = np.concatenate([high, low])

@@ -1,5 +1,8 @@
 """Short-time spectra of windows, computed in pieces that stay in cache."""
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import fft as spfft
 
@@ -25,4 +28,23 @@ def stft_log_power(
         spectrum = spfft.rfft(view * taper, axis=-1)[..., keep]
         power = (spectrum.real**2 + spectrum.imag**2) * scale
         out[start : start + CHUNK_WINDOWS] = np.log10(power + np.float32(1e-2)).swapaxes(-1, -2)
+    return out
+
+
+def log_band_power(windows: np.ndarray, rate_hz: float, edges_hz: Sequence[float]) -> np.ndarray:
+    """Log10 of the Hann-windowed power in the bands between `edges_hz`, in µV² per Hz.
+
+    (windows, channels, samples) → (windows, channels, bands) float32; 1e-6 µV²/Hz is added before the logarithm.
+    """
+    taper = np.hanning(windows.shape[-1] + 1)[:-1].astype(np.float32)
+    frequencies = spfft.rfftfreq(windows.shape[-1], 1 / rate_hz)
+    bands = [(frequencies >= low) & (frequencies < high) for low, high in itertools.pairwise(edges_hz)]
+    out = np.empty((*windows.shape[:2], len(bands)), dtype=np.float32)
+    scale = np.float32(2 / (rate_hz * np.sum(taper**2)))
+    for start in range(0, len(windows), CHUNK_WINDOWS):
+        piece = np.ascontiguousarray(windows[start : start + CHUNK_WINDOWS], dtype=np.float32)
+        spectrum = spfft.rfft(piece * taper, axis=-1)
+        density = (spectrum.real**2 + spectrum.imag**2) * scale
+        for number, band in enumerate(bands):
+            out[start : start + CHUNK_WINDOWS, :, number] = np.log10(density[..., band].mean(axis=-1) + np.float32(1e-6))
     return out

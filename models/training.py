@@ -1,4 +1,4 @@
-"""The training loop: seeded, balanced over babies and classes, stopped early on inner patients, resumable."""
+"""The training loop: seeded, balanced over patients and classes, stopped early on inner patients, resumable."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from models.detector import Examples, Progress
 
 Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
 """loss(network, x, label, domain, progress in 0–1) → scalar; `domain` numbers the training patients."""
+
+Judge = Callable[[np.ndarray, np.ndarray], float]
+"""judge(score, label) → a figure from 0 to 1 that is higher for a better network; NaN where the labels allow none."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ def fit_network(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
 
-    Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
+    `judge` says which epoch is best: the AUC of two classes unless told. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
     """
     run = _Run(network, schedule, seed, checkpoint)
     run.resume()
@@ -47,7 +51,7 @@ def fit_network(
     domains = np.unique(train_set.patient, return_inverse=True)[1]
     while run.epoch < schedule.epochs and run.since_best < schedule.patience:
         _epoch(run, loss, train_set, domains)
-        run.finish_epoch(auc(score(valid_set), _labels(valid_set)))
+        run.finish_epoch((judge or auc)(score(valid_set), _labels(valid_set)))
         if progress:
             progress(run.epoch, schedule.epochs, run.history[-1])
     run.restore_best()
@@ -66,19 +70,40 @@ def auc(score: np.ndarray, label: np.ndarray) -> float:
     return float((ranks[label > 0].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def macro_auc(score: np.ndarray, label: np.ndarray) -> float:
+    """Mean over the classes present of the AUC of each against the rest, from scores (windows, classes).
+
+    NaN where fewer than two classes are present.
+    """
+    return float(np.mean([auc(score[:, c], label == c) for c in np.unique(label)]))
+
+
 def balanced_order(patient: np.ndarray, label: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` window indices: class at random, then a patient who has that class, then a window of theirs.
 
-    So neither a long recording nor a baby with many seizures outweighs the others.
+    So neither a long recording nor a patient with many seizures outweighs the others.
     """
-    cells = [[np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in (0, 1)]
-    classes = [c for c in cells if c]
+    classes = [
+        [np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in np.unique(label)
+    ]
     picks = np.empty(count, dtype=np.int64)
     which = rng.integers(len(classes), size=count)
     for position, wanted in enumerate(which):
         cell = classes[wanted][rng.integers(len(classes[wanted]))]
         picks[position] = cell[rng.integers(len(cell))]
     return picks
+
+
+def balanced_weights(patient: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """How often `balanced_order` draws each window, as a share of all draws: (windows,), sums to 1."""
+    weights = np.zeros(len(label))
+    classes = np.unique(label)
+    for c in classes:
+        patients = np.unique(patient[label == c])
+        for p in patients:
+            cell = (patient == p) & (label == c)
+            weights[cell] = 1 / (len(classes) * len(patients) * cell.sum())
+    return weights
 
 
 def _epoch(run: "_Run", loss: Loss, examples: Examples, domains: np.ndarray) -> None:
@@ -116,10 +141,10 @@ class _Run:
     def since_best(self) -> int:
         return self.epoch - self.best_epoch
 
-    def finish_epoch(self, valid_auc: float) -> None:
+    def finish_epoch(self, reached: float) -> None:
         self.epoch += 1
-        self.history.append(valid_auc)
-        if self.best_epoch == 0 or valid_auc > self.history[self.best_epoch - 1]:
+        self.history.append(reached)
+        if self.best_epoch == 0 or reached > self.history[self.best_epoch - 1]:
             self.best_epoch, self.best = self.epoch, self._weights()
         if self.checkpoint:
             self._save(self.checkpoint)

@@ -1,0 +1,147 @@
+"""One network of the ensemble: the spectral setting under which it sees a clip, and what it makes of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from data.saliency import MAPS, SpectralSetting
+from models.detector import Examples, Progress
+from models.layers.dense import DenseNet
+from models.layers.residual import ResidualNet
+from models.training import Schedule, fit_network, macro_auc
+
+ClipLoss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
+"""loss(numbers of the clips, their images, their types) → scalar."""
+
+PREDICT_IMAGES = 128
+SCALE_CLIPS = 400
+UNSEEN = -30.0
+"""The logit of a type that the training patients never had, and the lowest that any has: finite, so that a log loss is."""
+
+
+class TypeNetwork(nn.Module):
+    """Saliency images (batch, 3, derivations, bins) → a logit per seizure type (batch, types).
+
+    Its buffers say what it knows of its training patients: mean and spread per map and bin, and which types they had.
+    """
+
+    def __init__(self, trunk: DenseNet | ResidualNet, types: int, bins: int):
+        super().__init__()
+        self.trunk, self.classifier = trunk, nn.Linear(trunk.features, types)
+        self.register_buffer("mean", torch.zeros(MAPS, 1, bins))
+        self.register_buffer("spread", torch.ones(MAPS, 1, bins))
+        self.register_buffer("seen", torch.ones(types))
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, 3, derivations, bins) → (batch, features): what the classifier reads, and what a student may learn."""
+        features: torch.Tensor = self.trunk((images - self.mean) / self.spread)  # type: ignore[operator]
+        return features
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.classifier(features).masked_fill(self.seen == 0, UNSEEN)
+        return logits
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classify(self.embed(images))
+
+
+class Member:
+    """A network with its spectral setting.
+
+    Where its windows are shorter than a clip it sees several of them and answers with the mean of their probabilities
+    (multi-decision); in training it sees one of them, drawn anew each time.
+    """
+
+    def __init__(self, setting: SpectralSetting, network: TypeNetwork, rate_hz: float):
+        self.setting, self.network, self.rate_hz = setting, network.eval(), rate_hz
+
+    def look(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Clips (clips, derivations, samples) → features (clips, features) and log probabilities (clips, types)."""
+        made = [self.judge(self.images(piece)) for piece in _pieces(clips, self.setting.count(clips.shape[-1], self.rate_hz))]
+        return np.concatenate([features for features, _ in made]), np.concatenate([log for _, log in made])
+
+    def images(self, clips: np.ndarray) -> np.ndarray:
+        """(clips, derivations, samples) → (clips, windows, 3, derivations, bins)."""
+        windows = self.setting.windows(clips, self.rate_hz)
+        made = self.setting.images(windows.reshape(-1, *windows.shape[2:]))
+        return made.reshape(*windows.shape[:2], *made.shape[1:])
+
+    def judge(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same as `look`, from `images`."""
+        clips, windows = images.shape[:2]
+        self.network.eval()
+        with torch.inference_mode():
+            seen = self.network.embed(torch.from_numpy(images.reshape(-1, *images.shape[2:])))
+            features = seen.reshape(clips, windows, -1).double().mean(dim=1)
+            probability = torch.softmax(self.network.classify(seen).double(), dim=-1).reshape(clips, windows, -1)
+        return features.numpy(), mean_log(probability.mean(dim=1).numpy())
+
+    def draw(self, clips: np.ndarray) -> torch.Tensor:
+        """Images (clips, 3, derivations, bins) of one window of each clip, drawn from torch's generator."""
+        windows = self.setting.windows(clips, self.rate_hz)
+        which = torch.randint(windows.shape[1], (len(clips),)).numpy()
+        return torch.from_numpy(self.setting.images(windows[np.arange(len(clips)), which]))
+
+    def prepare(self, train: Examples) -> None:
+        """Learn the scale of the images from the training patients, and which types they had."""
+        assert train.label is not None
+        clips = train.x[:: max(1, len(train) // SCALE_CLIPS)]
+        images = self.setting.images(self.setting.windows(clips, self.rate_hz)[:, 0])
+        network = self.network
+        network.mean.copy_(torch.from_numpy(images.mean(axis=(0, 2))[:, None]))  # type: ignore[operator]
+        network.spread.copy_(torch.from_numpy(images.std(axis=(0, 2))[:, None] + 1e-3))  # type: ignore[operator]
+        types = np.arange(len(network.classifier.bias))
+        network.seen.copy_(torch.from_numpy(np.isin(types, train.label)))  # type: ignore[operator]
+
+    def fit(
+        self,
+        train: Examples,
+        valid: Examples,
+        schedule: Schedule,
+        *,
+        seed: int,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+        loss: ClipLoss | None = None,
+        learner: nn.Module | None = None,
+    ) -> dict[str, Any]:
+        """Learn from one drawn window of each drawn clip; the macro AUC of the clips of `valid` says which epoch is best.
+
+        A student is given its own `loss`, and a `learner` that holds its network and whatever else learns.
+        """
+
+        def of_batch(
+            _: nn.Module, index: torch.Tensor, label: torch.Tensor, patient: torch.Tensor, done: float
+        ) -> torch.Tensor:
+            return (loss or self.cross_entropy)(index.numpy(), self.draw(train.x[index.numpy()]), label)
+
+        def score(inner: Examples) -> np.ndarray:
+            return np.concatenate([self.judge(piece)[1] for piece in _pieces(inner.x, inner.x.shape[1])])
+
+        # The loop is given the clips' numbers, so that a loss can look up what a teacher said of them.
+        numbered = replace(train, x=np.arange(len(train)))
+        inner = replace(valid, x=np.concatenate([self.images(piece) for piece in _pieces(valid.x)]))
+        return fit_network(
+            learner or self.network, of_batch, score, (numbered, inner), schedule,
+            seed=seed, checkpoint=checkpoint, progress=progress, judge=macro_auc,
+        )  # fmt: skip
+
+    def cross_entropy(self, _: np.ndarray, images: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(self.network(images), label)
+
+
+def mean_log(probability: np.ndarray) -> np.ndarray:
+    """Log of mean probabilities, not below `UNSEEN`."""
+    return np.log(np.maximum(probability, np.exp(UNSEEN)))
+
+
+def _pieces(clips: np.ndarray, windows: int = 1) -> Iterator[np.ndarray]:
+    """Clips in pieces of about `PREDICT_IMAGES` images, of which each clip has `windows`."""
+    size = max(1, PREDICT_IMAGES // windows)
+    return (clips[start : start + size] for start in range(0, len(clips), size))

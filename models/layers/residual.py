@@ -1,0 +1,39 @@
+"""A small residual network: every block learns what to add to its input (He et al. 2016)."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class ResidualNet(nn.Sequential):
+    """Images (batch, maps, rows, columns) → features (batch, `features`): a stem and a basic block per width.
+
+    Every block but the first halves the image.
+    """
+
+    def __init__(self, maps: int, widths: Sequence[int], stem_stride: int = 1):
+        stem = nn.Conv2d(maps, widths[0], 3, stem_stride, padding=1, bias=False)
+        blocks = [BasicBlock(widths[0], widths[0], 1), *(BasicBlock(a, b, 2) for a, b in itertools.pairwise(widths))]
+        super().__init__(
+            stem, nn.BatchNorm2d(widths[0]), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )  # fmt: skip
+        self.features = widths[-1]
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions beside a shortcut, which is a 1×1 convolution where the shape changes."""
+
+    def __init__(self, maps: int, width: int, stride: int):
+        super().__init__()
+        self.learnt = nn.Sequential(
+            nn.Conv2d(maps, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
+        )  # fmt: skip
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or maps != width:
+            self.shortcut = nn.Sequential(nn.Conv2d(maps, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.learnt(x) + self.shortcut(x))
