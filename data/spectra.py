@@ -46,5 +46,7 @@ def log_band_power(windows: np.ndarray, rate_hz: float, edges_hz: Sequence[float
         spectrum = spfft.rfft(piece * taper, axis=-1)
         density = (spectrum.real**2 + spectrum.imag**2) * scale
         for number, band in enumerate(bands):
-            out[start : start + CHUNK_WINDOWS, :, number] = np.log10(density[..., band].mean(axis=-1) + np.float32(1e-6))
+            out[start : start + CHUNK_WINDOWS, :, number] = np.log10(
+                density[..., band].mean(axis=-1) + np.float32(1e-6)
+            )
     return out

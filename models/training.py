@@ -84,7 +84,8 @@ def balanced_order(patient: np.ndarray, label: np.ndarray, count: int, rng: np.r
     So neither a long recording nor a patient with many seizures outweighs the others.
     """
     classes = [
-        [np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in np.unique(label)
+        [np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])]
+        for c in np.unique(label)
     ]
     picks = np.empty(count, dtype=np.int64)
     which = rng.integers(len(classes), size=count)

@@ -16,7 +16,7 @@ from models.decisions import Decision, choose_threshold, raw_trend
 from models.detector import Examples
 from models.layers.attention import AttentionPool
 from models.layers.reversal import reverse_gradient, schedule
-from models.training import Schedule, auc, balanced_order, fit_network
+from models.training import Schedule, auc, balanced_order, balanced_weights, fit_network
 
 
 def toy(seed: int = 0, n: int = 400) -> Examples:
@@ -57,6 +57,54 @@ def test_no_baby_and_no_class_outweighs_another_in_training() -> None:
     order = balanced_order(patient, label, 20_000, np.random.default_rng(0))
     assert abs(label[order].mean() - 0.5) < 0.02
     assert abs((patient[order] == "short").mean() - 0.5) < 0.02
+
+
+def order_of_two_classes(patient: np.ndarray, label: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw by draw, for labels 0 and 1 alone: what bundles of detections have been trained with."""
+    picks = []
+    of_class = [[np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in (0, 1)]
+    present = [cells for cells in of_class if cells]
+    for wanted in rng.integers(len(present), size=count):
+        windows = present[wanted][rng.integers(len(present[wanted]))]
+        picks.append(windows[rng.integers(len(windows))])
+    return np.array(picks)
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (1,)])
+def test_two_classes_are_drawn_as_they_always_were(labels: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    patient, label = rng.choice(["a", "b", "c"], 200), rng.choice(labels, 200)
+    expected = order_of_two_classes(patient, label, 500, np.random.default_rng(4))
+    assert np.array_equal(balanced_order(patient, label, 500, np.random.default_rng(4)), expected)
+
+
+def test_many_classes_are_drawn_alike_however_rare_and_each_window_as_often_as_stated() -> None:
+    """Class 5 has one patient and one window; a patient may have more than one class."""
+    patient = np.array(["a"] * 60 + ["b"] * 20 + ["c"] + ["a"] * 10)
+    label = np.array([0] * 60 + [0] * 20 + [5] + [2] * 10)
+    drawn = np.bincount(balanced_order(patient, label, 60_000, np.random.default_rng(0)), minlength=len(label)) / 60_000
+    weights = balanced_weights(patient, label)
+    assert weights.sum() == pytest.approx(1) and weights[80] == pytest.approx(1 / 3)
+    assert weights[0] == pytest.approx(1 / (3 * 2 * 60)) and weights[60] == pytest.approx(1 / (3 * 2 * 20))
+    np.testing.assert_allclose(drawn, weights, atol=5 * np.sqrt(weights.max() / 60_000))
+
+
+def test_the_judge_says_which_epoch_is_best() -> None:
+    """One that likes only the second epoch leaves the weights of the second epoch."""
+    torch.manual_seed(0)
+    network, seen = torch.nn.Linear(4, 1), []
+
+    def loss(net, x, label, domain, progress):
+        return F.binary_cross_entropy_with_logits(net(x).squeeze(-1), label.float())
+
+    def judge(score: np.ndarray, label: np.ndarray) -> float:
+        seen.append(network.weight.detach().clone())
+        return float(len(seen) == 2)
+
+    plan = Schedule(4, 32, 1e-2, 100, 320)
+    log = fit_network(network, loss, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
+    assert log["valid_auc"] == [0.0, 1.0, 0.0, 0.0] and log["best_epoch"] == 2
+    assert torch.equal(network.weight, seen[1]) and not torch.equal(seen[1], seen[3])
 
 
 @given(st.integers(0, 10_000))

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from models.layers.stem import Stem
+
 
 class DenseNet(nn.Sequential):
     """Images (batch, maps, rows, columns) → features (batch, `features`).
 
-    Stem (3×3, twice the growth), dense blocks of bottleneck layers, between them transitions that halve the maps (1×1)
-    and the image (2×2 mean), a mean over what is left of the image.
+    Stem (twice the growth), dense blocks of bottleneck layers, between them transitions that halve the maps (1×1)
+    and the image (2×2 mean), a mean over what is left of the rows and of each of `columns` parts of the columns.
     """
 
-    def __init__(self, maps: int, growth: int, layers: Sequence[int], bottleneck: int, stem_stride: int = 1):
+    def __init__(self, maps: int, growth: int, layers: Sequence[int], bottleneck: int, stem: Stem, columns: int = 1):
         width = 2 * growth
-        parts: list[nn.Module] = [nn.Conv2d(maps, width, 3, stem_stride, padding=1, bias=False)]
+        parts: list[nn.Module] = [stem(maps, width)]
         for number, depth in enumerate(layers):
             if number:
                 parts.append(_transition(width, width // 2))
@@ -23,8 +25,8 @@ class DenseNet(nn.Sequential):
             for _ in range(depth):
                 parts.append(DenseLayer(width, growth, bottleneck * growth))
                 width += growth
-        super().__init__(*parts, nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.features = width
+        super().__init__(*parts, nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d((1, columns)), nn.Flatten())
+        self.features = width * columns
 
 
 class DenseLayer(nn.Module):

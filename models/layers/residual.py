@@ -6,20 +6,26 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from models.layers.stem import Stem
+
 
 class ResidualNet(nn.Sequential):
     """Images (batch, maps, rows, columns) → features (batch, `features`): a stem and a basic block per width.
 
-    Every block but the first halves the image.
+    Every block but the first halves the image; at last a mean over the rows and each of `columns` parts of the columns.
     """
 
-    def __init__(self, maps: int, widths: Sequence[int], stem_stride: int = 1):
-        stem = nn.Conv2d(maps, widths[0], 3, stem_stride, padding=1, bias=False)
+    def __init__(self, maps: int, widths: Sequence[int], stem: Stem, columns: int = 1):
         blocks = [BasicBlock(widths[0], widths[0], 1), *(BasicBlock(a, b, 2) for a, b in itertools.pairwise(widths))]
         super().__init__(
-            stem, nn.BatchNorm2d(widths[0]), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        )  # fmt: skip
-        self.features = widths[-1]
+            stem(maps, widths[0]),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+            *blocks,
+            nn.AdaptiveAvgPool2d((1, columns)),
+            nn.Flatten(),
+        )
+        self.features = widths[-1] * columns
 
 
 class BasicBlock(nn.Module):

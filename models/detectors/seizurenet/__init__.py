@@ -21,6 +21,7 @@ from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_los
 from models.detectors.seizurenet.member import Member, TypeNetwork, mean_log
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
+from models.layers.stem import Stem
 from models.training import Schedule, macro_auc
 
 DISTILLED, PLAIN = "student (distilled)", "student (plain)"
@@ -138,12 +139,12 @@ class SeizureNet(TypingDetector):
 
     def _member(self, settings: Mapping[str, Any]) -> Member:
         p, setting = self.params["dense"], _setting(settings)
-        trunk = DenseNet(MAPS, p["growth"], p["layers"], p["bottleneck"], p["stem_stride"])
+        trunk = DenseNet(MAPS, p["growth"], p["layers"], p["bottleneck"], Stem(**p["stem"]), p["columns"])
         return Member(setting, TypeNetwork(trunk, len(self.classes), setting.bins), self.front_end.rate_hz)
 
     def _student(self) -> Member:
         p, setting = self.params["student"], _setting(self.params["student"])
-        trunk = ResidualNet(MAPS, p["widths"], p["stem_stride"])
+        trunk = ResidualNet(MAPS, p["widths"], Stem(**p["stem"]), p["columns"])
         return Member(setting, TypeNetwork(trunk, len(self.classes), setting.bins), self.front_end.rate_hz)
 
     def _ensemble(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

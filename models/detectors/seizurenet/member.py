@@ -63,7 +63,10 @@ class Member:
 
     def look(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Clips (clips, derivations, samples) → features (clips, features) and log probabilities (clips, types)."""
-        made = [self.judge(self.images(piece)) for piece in _pieces(clips, self.setting.count(clips.shape[-1], self.rate_hz))]
+        made = [
+            self.judge(self.images(piece))
+            for piece in _pieces(clips, self.setting.count(clips.shape[-1], self.rate_hz))
+        ]
         return np.concatenate([features for features, _ in made]), np.concatenate([log for _, log in made])
 
     def images(self, clips: np.ndarray) -> np.ndarray:
