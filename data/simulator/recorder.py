@@ -70,7 +70,7 @@ def add(
 ) -> None:
     """Add `part` to the potential from `onset_s` on; what would lie behind its end is left out."""
     start = round(onset_s * rate_hz)
-    stop = min(start + part.shape[1], potential.shape[1])
+    stop = max(start, min(start + part.shape[1], potential.shape[1]))
     potential[rows, start:stop] += part[:, : stop - start]
 
 
