@@ -164,13 +164,10 @@ def _looks(artefact: Artefact, time_s: np.ndarray, rate_hz: float, rng: np.rando
 
 
 def _blinks(artefact: Artefact, time_s: np.ndarray, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """The first comes as the eyes open; each is a positive bump, followed by a small undershoot."""
+    """The first comes soon after the eyes open; each is a positive bump."""
     gaps_s = 0.8 + rng.exponential(1 / artefact.rhythm_hz, 1 + int(3 * artefact.rhythm_hz * time_s[-1]))
-    wave = np.zeros((1, len(time_s)))
-    for at_s in 0.3 + np.concatenate([[0.0], np.cumsum(gaps_s)]):
-        since = time_s - at_s
-        wave[0] += np.exp(-0.5 * (since / 0.07) ** 2) - 0.15 * np.exp(-0.5 * ((since - 0.25) / 0.12) ** 2)
-    return wave * soft_edges(time_s)
+    bumps = (np.exp(-0.5 * ((time_s - at_s) / 0.08) ** 2) for at_s in 0.6 + np.cumsum([0.0, *gaps_s]))
+    return np.asarray(sum(bumps))[None] * soft_edges(time_s)
 
 
 SHAPES: dict[str, Shape] = {

@@ -2,8 +2,8 @@
 
 | pattern | what it does | source |
 |---|---|---|
-| focal | rhythm of 5–9 Hz at the focus, falling to .4–.65 of that, rising from .25–.4 of its strength | read (epilepsydiagnosis.org); fall and rise assumed |
-| | spreads over the scalp at LogNormal(ln .9, .4) cm/s | assumed; .5–18 cm/s in Al-Sa'd & Boashash 2019 |
+| focal | rhythm of 5–9 Hz at the focus, falling to .4–.65 of that, rising from .35–.5 of its strength | read (epilepsydiagnosis.org); fall and rise assumed |
+| | spreads over the scalp at LogNormal(ln .9, .4) cm/s, each crest at 150 cm/s | assumed; .5–18 cm/s in Al-Sa'd & Boashash 2019 |
 | | joins in on the other side in 20 %, at .3–.6 of its length | 20 % bitemporal read; when, assumed |
 | | slowing at the focus for 8–25 s afterwards in 70 % | 70 % read; length assumed |
 | generalised | irregular spike-wave of 2–5 Hz, one or two spikes, everywhere at once | inferred |
@@ -27,8 +27,8 @@ from data.montage import ELECTRODES
 from data.simulator.adults.parts import Knots, Part
 from data.simulator.scalp import ADULT, HOMOLOGUES, POSITIONS, index_of
 
-CORE_CM, SPREAD_CM = 4.5, 9.0
-LAG_CM_PER_S = 400.0
+CORE_CM, SPREAD_CM, SPREAD_SHARE = 4.5, 9.0, 0.7
+LAG_CM_PER_S = 150.0
 FRONTAL = ("F3", "Fz", "F4")
 NOW = (0.0,) * len(ELECTRODES)
 
@@ -108,12 +108,12 @@ def focal(d: Drawing) -> Drawn:
     start_hz = 5.5 + 3.5 * d.pace
     end_hz = start_hz * d.between(0.4, 0.65)
     frequency = ((0.0, start_hz), (d.length_s, end_hz))
-    first = d.between(0.25, 0.4)
+    first = d.between(0.35, 0.5)
     height = ((0.0, first), (0.7 * d.length_s, 1.0), (d.length_s, 0.9))
     strength = _times(height, d.strength_uv)
     distance_cm, seed = ADULT.distance_cm[index_of(d.focus)], d.seed()
     at_focus = ADULT.field_of((d.focus,), CORE_CM)
-    around = np.maximum(0, ADULT.field_of((d.focus,), SPREAD_CM) - at_focus) * _uneven(d, 0.15)
+    around = SPREAD_SHARE * np.maximum(0, ADULT.field_of((d.focus,), SPREAD_CM) - at_focus) * _uneven(d, 0.2)
     core = d.part("rhythm", 0, d.length_s, frequency, strength, at_focus, unsteady=0.05, edges_s=(1.0, 1.0), seed=seed)
     spread = replace(
         core,

@@ -9,7 +9,7 @@ FNSZ, CPSZ and SPSZ are one pattern: a seizure is drawn from the pattern's name,
 | absence: duration | 10–20 s | read (epilepsydiagnosis.org) |
 | tonic: duration | 5–20 s | 2–20 s recalled; the shortest left out |
 | tonic-clonic: duration | LogNormal(4.0, 0.35) within 30–75 s | recalled mean 113 s, cut for size |
-| strength, all patterns alike | LogNormal(ln 160, 0.35) µV peak to peak where strongest, per patient; ± 15 % per seizure | assumed; absence 150–300 µV recalled |
+| strength, all patterns alike | LogNormal(ln 180, 0.3) µV peak to peak where strongest, per patient; ± 15 % per seizure | assumed; absence 150–300 µV recalled |
 | focus | temporal in 3 of 4 patients; kept in 85 % of seizures, else a neighbour | assumed |
 | gaps | ≥ 15 s, else random | assumed |
 | ictal derivations | where a part's largest RMS is at least the background's | as in the simulated newborns |
@@ -89,7 +89,7 @@ def draw_habits(rng: np.random.Generator) -> Habits:
     return Habits(
         ELECTRODES[rng.choice(len(ELECTRODES), p=weights / weights.sum())],
         float(rng.random()),
-        float(rng.lognormal(np.log(160), 0.35)),
+        float(rng.lognormal(np.log(180), 0.3)),
         float(rng.lognormal(np.log(0.9), 0.4)),
         float(rng.uniform(-1, 1)),
         float(rng.lognormal(np.log(25), 0.4)),
@@ -176,10 +176,17 @@ _EFFECTIVE = {"rhythm": 0.32, "fast": 0.35, "spike_wave": 0.28}
 
 def _ictal_channels(parts: tuple[Part, ...], background_uv: float) -> tuple[str, ...]:
     """Derivations in which a wave of the brain is as strong as the background; at least the strongest one."""
-    reach = np.zeros(len(TCP_20))
+    waves: dict[int, np.ndarray] = {}
     for part in (p for p in parts if p.wave in _EFFECTIVE):
-        joined = np.where(np.array(part.arrival_s) < part.duration_s, part.weights, 0.0)
-        largest_uv = max(value for _, value in part.amplitude_uv) * _EFFECTIVE[part.wave]
-        reach = np.maximum(reach, largest_uv * np.abs((TCP * joined).sum(axis=1)))
+        waves[part.seed] = waves.get(part.seed, 0) + _phasors(part)
+    reach = np.max([np.abs((TCP * wave).sum(axis=1)) for wave in waves.values()], axis=0)
     least_uv = min(background_uv, reach.max())
     return tuple(name for name, strength in zip(TCP_20, reach, strict=True) if strength >= least_uv)
+
+
+def _phasors(part: Part) -> np.ndarray:
+    """(19,) complex: RMS and phase at each electrode of a part's largest wave; parts of one seed are one rhythm."""
+    joined = np.where(np.array(part.arrival_s) < part.duration_s, part.weights, 0.0)
+    largest_uv = max(value for _, value in part.amplitude_uv) * _EFFECTIVE[part.wave]
+    turns = np.array(part.lag_s) * np.mean([value for _, value in part.frequency_hz])
+    return np.asarray(largest_uv * joined * np.exp(-2j * np.pi * turns))
