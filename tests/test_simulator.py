@@ -27,8 +27,10 @@ from data.simulator import (
     site_named,
     with_changed_amplifier,
 )
-from data.simulator.artefacts import KINDS, Artefact, Mains
+from data.simulator.artefacts import KINDS
+from data.simulator.disturbance import Artefact
 from data.simulator.eeg import draw_background
+from data.simulator.mains import Mains
 from data.simulator.seizures import Seizure
 
 NORTH, SOUTH, EAST = SITES

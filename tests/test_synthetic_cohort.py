@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import data.cohorts.synthetic as synthetic
+import data.cohorts.writing as writing
 import data.simulator.cohort as planning
 from data.cohorts.bids import Cohort, import_cohort, read_cohort
 from data.cohorts.synthetic import SimulationSettings, simulate_cohort
@@ -189,7 +189,7 @@ def test_an_unfinished_cohort_is_not_left_behind(tmp_path, monkeypatch):
     def fail(*_args):
         raise OSError("disk full")
 
-    monkeypatch.setattr(synthetic, "write_edf", fail)
+    monkeypatch.setattr(writing, "write_edf", fail)
     with pytest.raises(OSError, match="disk full"):
         simulate_cohort(tmp_path / "simulated", SMALL, workers=1)
     assert list(tmp_path.iterdir()) == []

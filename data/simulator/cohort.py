@@ -14,6 +14,7 @@ from data.simulator.patient import (
     draw_patient,
     draw_person,
 )
+from data.simulator.recorder import stem_of
 from data.simulator.site import SITES, Site, site_named, with_changed_amplifier
 
 DEVELOPMENT, SURVEILLANCE = "development", "surveillance"
@@ -53,7 +54,7 @@ class Plan:
 
     @property
     def stem(self) -> str:
-        return f"{self.params.name}_task-eeg_run-01"
+        return stem_of(self.params.name)
 
 
 def plan_cohort(settings: SimulationSettings) -> tuple[Plan, ...]:

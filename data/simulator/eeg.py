@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.montage import ELECTRODES
-from data.simulator.scalp import BIPOLAR, correlation_of
+from data.simulator.scalp import BIPOLAR, NEWBORN
 
 BLOCK_S = 8.0
 FADE_S = 1.0
@@ -94,7 +94,7 @@ def _draw_envelope(rng: np.random.Generator, age_days: float, duration_s: float)
 
 
 def _scaled_mixing(background: Background) -> np.ndarray:
-    mixing, correlation = correlation_of(LIKENESS_CM)
+    mixing, correlation = NEWBORN.correlation_of(LIKENESS_CM)
     gains = np.array(background.electrode_gains)
     weighted = BIPOLAR * gains
     derivations = np.sqrt(np.einsum("de,ef,df->d", weighted, correlation, weighted))

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from data.events import Annotations, Event
-from data.recording import Recording, Segment
-from data.simulator.artefacts import Artefact, Mains, draw_artefacts, draw_mains, render_artefact, render_mains
+from data.recording import Recording
+from data.simulator.artefacts import SHAPES, draw_artefacts
+from data.simulator.disturbance import Artefact
 from data.simulator.eeg import Background, draw_background, render_background, typical_uv
-from data.simulator.scalp import index_of
+from data.simulator.mains import Mains, draw_mains
+from data.simulator.recorder import add, fields_from, record
 from data.simulator.seizures import Seizure, draw_seizures, render_seizure
-from data.simulator.site import Amplifier, Site
+from data.simulator.site import Site
 
 
 @dataclass(frozen=True)
@@ -96,21 +98,8 @@ def render(params: PatientParams) -> Recording:
     rate_hz = params.site.rate_hz
     potential = render_background(params.background, params.duration_s, rate_hz)
     for seizure in params.seizures:
-        _add(potential, seizure.onset_s, rate_hz, render_seizure(seizure, rate_hz))
-    for artefact in params.artefacts:
-        rows = [index_of(e) for e in artefact.electrodes]
-        _add(potential, artefact.onset_s, rate_hz, render_artefact(artefact, rate_hz), rows)
-    potential += render_mains(params.mains, potential.shape[1], rate_hz)
-    signal = params.site.record(potential, np.random.default_rng(params.amplifier_seed))
-    return Recording(
-        params.site.channels,
-        rate_hz,
-        (Segment(0.0, signal),),
-        signal.shape[1] / rate_hz,
-        name=params.name,
-        age_days=params.person.age_days,
-        annotations=annotations_of(params),
-    )
+        add(potential, seizure.onset_s, rate_hz, render_seizure(seizure, rate_hz))
+    return record(potential, params, SHAPES, params.person.age_days, annotations_of(params))
 
 
 def annotations_of(params: PatientParams) -> Annotations:
@@ -121,25 +110,8 @@ def annotations_of(params: PatientParams) -> Annotations:
 
 def params_from(drawn: dict[str, Any]) -> PatientParams:
     """Read the JSON of drawn parameters; `params_from(json.loads(json.dumps(asdict(p)))) == p`."""
-    fields = {key: _tuples(value) for key, value in drawn.items()}
+    fields = fields_from(drawn)
     fields["person"] = Person(**fields["person"])
-    fields["site"] = Site(**{**fields["site"], "amplifier": Amplifier(**fields["site"]["amplifier"])})
     fields["background"] = Background(**fields["background"])
     fields["seizures"] = tuple(Seizure(**s) for s in fields["seizures"])
-    fields["artefacts"] = tuple(Artefact(**a) for a in fields["artefacts"])
-    fields["mains"] = Mains(**fields["mains"])
     return PatientParams(**fields)
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(part) for key, part in value.items()}
-    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
-
-
-def _add(
-    potential: np.ndarray, onset_s: float, rate_hz: float, part: np.ndarray, rows: list[int] | slice = slice(None)
-) -> None:
-    start = round(onset_s * rate_hz)
-    stop = min(start + part.shape[1], potential.shape[1])
-    potential[rows, start:stop] += part[:, : stop - start]

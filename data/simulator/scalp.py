@@ -1,14 +1,19 @@
-"""Where the 19 electrodes sit on a newborn's head, and how far from each other.
+"""Where the 19 electrodes sit on a head, and how far from each other.
 
-The head is a sphere of 5.95 cm (outer radius of the newborn's four-sphere head, Al-Sa'd & Boashash 2019); electrodes
-stand at the idealised angles of the 10-20 system.
+A head is a sphere; electrodes stand at the idealised angles of the 10-20 system.
+
+| head | outer radius | source |
+|---|---|---|
+| newborn | 5.95 cm | four-sphere head of Al-Sa'd & Boashash 2019 |
+| adult | 9.2 cm | three-sphere head of Rush & Driscoll 1969 (recalled) |
 """
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from data.montage import ELECTRODES, derive
-
-HEAD_RADIUS_CM = 5.95
 
 _INCLINATION_AND_AZIMUTH_DEG = {
     "Fp1": (-92, -72), "Fp2": (92, 72), "F7": (-92, -36), "F3": (-60, -51), "Fz": (46, 90), "F4": (60, 51),
@@ -31,11 +36,39 @@ def _positions() -> np.ndarray:
 POSITIONS = _positions()
 """(19, 3) unit vectors: x to the right ear, y to the nose, z to the vertex."""
 
-DISTANCE_CM = HEAD_RADIUS_CM * np.arccos(np.clip((POSITIONS[:, None] * POSITIONS[None]).sum(axis=2), -1, 1))
-"""(19, 19) distances along the scalp."""
+_ANGLE = np.arccos(np.clip((POSITIONS[:, None] * POSITIONS[None]).sum(axis=2), -1, 1))
+"""(19, 19) angles between electrodes, seen from the middle of the head."""
 
 BIPOLAR = derive(ELECTRODES).weights
 """(18, 19): `BIPOLAR @ electrodes` is the montage neonatal_18."""
+
+TCP = derive(ELECTRODES, "tcp_20").weights
+"""(20, 19): the same for the montage tcp_20."""
+
+
+@dataclass(frozen=True)
+class Head:
+    radius_cm: float
+
+    @cached_property
+    def distance_cm(self) -> np.ndarray:
+        """(19, 19) distances along the scalp."""
+        return np.asarray(self.radius_cm * _ANGLE)
+
+    def field_of(self, foci: tuple[str, ...], width_cm: float) -> np.ndarray:
+        """(19,) share of a source's potential at each electrode: a Gaussian of `width_cm` around every focus."""
+        falls = np.exp(-0.5 * (self.distance_cm[[index_of(f) for f in foci]] / width_cm) ** 2)
+        return np.asarray(falls.max(axis=0))
+
+    def correlation_of(self, width_cm: float) -> tuple[np.ndarray, np.ndarray]:
+        """((19, 19) mixing of independent sources into electrodes of unit variance, its correlation matrix)."""
+        mixing = np.exp(-0.5 * (self.distance_cm / width_cm) ** 2)
+        mixing /= np.sqrt((mixing**2).sum(axis=1, keepdims=True))
+        return mixing, np.einsum("is,js->ij", mixing, mixing)
+
+
+NEWBORN = Head(5.95)
+ADULT = Head(9.2)
 
 
 def index_of(electrode: str) -> int:
@@ -43,19 +76,6 @@ def index_of(electrode: str) -> int:
 
 
 def nearest(electrode: str, count: int) -> tuple[str, ...]:
-    """`electrode` and those closest to it, `count` in all."""
-    order = np.argsort(DISTANCE_CM[index_of(electrode)], kind="stable")
+    """`electrode` and those closest to it, `count` in all; the same on every sphere."""
+    order = np.argsort(NEWBORN.distance_cm[index_of(electrode)], kind="stable")
     return tuple(ELECTRODES[i] for i in order[:count])
-
-
-def field_of(foci: tuple[str, ...], width_cm: float) -> np.ndarray:
-    """(19,) share of a source's potential at each electrode: a Gaussian of `width_cm` around every focus."""
-    falls = np.exp(-0.5 * (DISTANCE_CM[[index_of(f) for f in foci]] / width_cm) ** 2)
-    return np.asarray(falls.max(axis=0))
-
-
-def correlation_of(width_cm: float) -> tuple[np.ndarray, np.ndarray]:
-    """((19, 19) mixing of independent sources into electrodes of unit variance, its correlation matrix)."""
-    mixing = np.exp(-0.5 * (DISTANCE_CM / width_cm) ** 2)
-    mixing /= np.sqrt((mixing**2).sum(axis=1, keepdims=True))
-    return mixing, np.einsum("is,js->ij", mixing, mixing)

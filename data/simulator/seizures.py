@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.montage import ELECTRODES, NEONATAL_18
-from data.simulator.scalp import BIPOLAR, HOMOLOGUES, field_of
+from data.simulator.scalp import BIPOLAR, HOMOLOGUES, NEWBORN
 
 SHORTEST_S, LONGEST_S = 10.0, 180.0
 STEP_S = 0.01
@@ -132,7 +132,7 @@ def _draw_seizure(
 
 def _unit_field(foci: tuple[str, ...], width_cm: float) -> np.ndarray:
     """(19,) field that is 1 in the strongest derivation."""
-    field = field_of(foci, width_cm)
+    field = NEWBORN.field_of(foci, width_cm)
     return field / np.abs((BIPOLAR * field).sum(axis=1)).max()
 
 

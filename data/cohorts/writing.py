@@ -1,0 +1,139 @@
+"""How a simulated cohort is put on disk: whole or not at all, in BIDS, by as many workers as are given."""
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from data.cohorts.bids import Cohort, read_cohort
+from data.events import Annotations
+from data.readers.bids import write_events
+from data.readers.edf import write_edf
+from data.recording import Recording
+from data.simulator.recorder import stem_of
+from data.simulator.site import Site
+
+Progress = Callable[[int, int], None]
+"""progress(recordings done, recordings in all)"""
+
+BIDS_VERSION = "1.9.0"
+LICENSE = "CC0"
+
+
+class SomePerson(Protocol):
+    """What participants.tsv says of whoever is recorded."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def sex(self) -> str: ...
+    @property
+    def age_days(self) -> float: ...
+
+
+class Drawn(Protocol):
+    """What a cohort needs to know of one drawn recording."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def period(self) -> str: ...
+    @property
+    def duration_s(self) -> float: ...
+    @property
+    def site(self) -> Site: ...
+    @property
+    def person(self) -> SomePerson: ...
+
+
+P = TypeVar("P")
+
+
+def write_cohort(
+    root: Path,
+    plans: Sequence[P],
+    write: Callable[[Path, P], None],
+    finish: Callable[[Path], None],
+    progress: Progress | None,
+    workers: int,
+) -> Cohort:
+    """Make the cohort beside `root`, which must not exist, and put it in place when it is whole.
+
+    `write(folder, plan)` writes one recording, in a process of its own if there are several workers; `finish(folder)`
+    what is about all of them. A cohort that could not be finished is not left behind.
+    """
+    if root.exists():
+        raise FileExistsError("the folder of the simulated cohort exists already: remove it or name another")
+    part = root.with_name(f".{root.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        for done, _ in enumerate(_mapped(partial(write, part), plans, workers), 1):
+            if progress:
+                progress(done, len(plans))
+        finish(part)
+        part.rename(root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return read_cohort(root)
+
+
+def write_recording(root: Path, drawn: Drawn, recording: Recording, signal: np.ndarray, truth: Annotations) -> Path:
+    """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF."""
+    eeg = root / drawn.name / "eeg"
+    eeg.mkdir(parents=True)
+    edf = eeg / f"{stem_of(drawn.name)}_eeg.edf"
+    write_edf(edf, signal, recording.channels, recording.rate_hz)
+    (eeg / f"{stem_of(drawn.name)}_eeg.json").write_text(as_json(_sidecar(drawn)))
+    write_events(eeg / f"{stem_of(drawn.name)}_events.tsv", truth)
+    return edf
+
+
+def write_about(root: Path, drawn: Iterable[Drawn], readme: str, description: dict[str, object]) -> None:
+    """participants.tsv, README and dataset_description.json, and the folder sourcedata/ for what was drawn."""
+    (root / "participants.tsv").write_text("\n".join(_participants(drawn)) + "\n")
+    (root / "README").write_text(readme)
+    (root / "dataset_description.json").write_text(as_json(description))
+    (root / "sourcedata").mkdir()
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def _mapped(write: Callable[[P], None], plans: Sequence[P], workers: int) -> Iterator[None]:
+    if workers <= 1:
+        yield from map(write, plans)
+        return
+    # spawned, not forked: a fork of a process that runs threads can hang
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(plans)), mp_context=context) as pool:
+        yield from pool.map(write, plans)
+
+
+def _sidecar(drawn: Drawn) -> dict[str, object]:
+    return {
+        "TaskName": "eeg",
+        "SamplingFrequency": drawn.site.rate_hz,
+        "PowerLineFrequency": drawn.site.line_hz,
+        "EEGReference": drawn.site.reference,
+        "EEGChannelCount": len(drawn.site.channels),
+        "RecordingDuration": drawn.duration_s,
+        "RecordingType": "continuous",
+        "SoftwareFilters": "n/a",
+    }
+
+
+def _participants(drawn: Iterable[Drawn]) -> Iterator[str]:
+    """Ages in years, as BIDS wants them, with enough decimals for days."""
+    yield "participant_id\tage\tsex\tsite\tperson\tperiod"
+    for params in drawn:
+        person = params.person
+        years = f"{person.age_days / 365.25:.8f}"
+        yield "\t".join((params.name, years, person.sex, params.site.name, person.key, params.period))
