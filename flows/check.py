@@ -14,13 +14,13 @@ from lineage.refused import Refused
 
 
 @flow(name="check")
-def check(home: str) -> dict[str, Any]:
-    """Judge the workspace's cohort; write what was quarantined into the ledger."""
-    workspace = open_workspace(Path(home))
+def check(home: str, task: str = "detection") -> dict[str, Any]:
+    """Judge the cohort of a task; write what was quarantined into the ledger."""
+    workspace = open_workspace(Path(home)).of(task)
     refresh_code(workspace)
-    run_stage(home, "check")
+    run_stage(home, f"check@{task}")
     records.record_checks(workspace)
-    keep(workspace, "Check the cohort")
+    keep(workspace, f"Check the cohort {workspace.cohort_name}")
     verdicts = read_json(workspace.interim / "checks" / "verdicts.json")
     aside = [v for v in verdicts if v["outcome"] == "quarantined"]
     return {"recordings": len(verdicts), "accepted": len(verdicts) - len(aside), "quarantined": aside}
@@ -58,14 +58,16 @@ def check_file(path: Path) -> dict[str, Any]:
 
 
 def check_cohort(name: str) -> dict[str, Any]:
-    """Check the cohort in use."""
+    """Check a cohort in use."""
     workspace = open_workspace()
-    if name != workspace.params.cohort.name:
-        in_use = workspace.params.cohort.name
+    in_use = {workspace.of(task).cohort_name: task for task in workspace.tasks}
+    if name not in in_use:
+        known = ", ".join(in_use) or "none"
         raise Refused(
-            f"{name!r} is neither a file nor the cohort in use ({in_use}); import one with `ictal cohort import`"
+            f"{name!r} is neither a file nor a cohort in use ({known}); import one with `ictal cohort import`"
         )
-    found = run_flow(check, home=str(workspace.root))
+    workspace = workspace.of(in_use[name])
+    found = run_flow(check, home=str(workspace.root), task=workspace.task)
     lines = [f"{found['accepted']} of {found['recordings']} recordings accepted"]
     lines += [f"quarantined {v['recording']}: {v['reasons'][0]['sentence']}" for v in found["quarantined"]]
     return {**found, "text": "\n".join([*lines, f"page: {workspace.reports / 'checks.html'}"])}

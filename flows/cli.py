@@ -69,12 +69,15 @@ def init() -> None:
 def cohort_import(
     path: Annotated[Path, typer.Argument(help="A BIDS-EEG folder; it is read, never changed.")],
     name: Annotated[str, typer.Option(help="Name of the cohort in the workspace.")] = "imported",
+    task: Annotated[
+        str, typer.Option("--for", help="detection, or typing: seizures whose types are told apart.")
+    ] = "detection",
     as_json: Json = False,
 ) -> None:
     """Copy a BIDS-EEG folder into the workspace, put it under DVC and make it the cohort that the stages use."""
     from flows.ingest import import_into_workspace
 
-    result = import_into_workspace(path, name)
+    result = import_into_workspace(path, name, task)
     show(result, as_json, f"imported {result['recordings']} recordings of {result['patients']} patients as {name}")
 
 

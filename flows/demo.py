@@ -25,7 +25,7 @@ from serving.journal import verify_answer
 SIGNERS = {"demo-reviewer-1": "review", "demo-reviewer-2": "approval"}
 PER_SITE = 1
 WHY = {
-    "ingest": "simulate 3 sites, put the recordings under DVC, register their digests",
+    "ingest": "simulate newborns and adults at 3 sites, put the recordings under DVC, register their digests",
     "check": "Great Expectations judges every recording; broken ones are put aside by name",
     "train": "patient-wise nested folds, and a leaky control beside them",
     "evaluate": "score patients that no model had seen",
@@ -42,7 +42,7 @@ def run_demo(workspace: Workspace) -> None:
     create_platform_key(workspace.keys)
     steps = {
         "ingest": lambda: engine.run_flow(ingest, home=str(workspace.root)),
-        "check": lambda: engine.run_flow(check, home=str(workspace.root)),
+        "check": lambda: {t: engine.run_flow(check, home=str(workspace.root), task=t) for t in workspace.tasks},
         "train": lambda: engine.run_flow(train, home=str(workspace.root)),
         "evaluate": lambda: engine.run_flow(evaluate, home=str(workspace.root)),
         "promote": lambda: _promote(workspace),

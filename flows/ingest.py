@@ -7,29 +7,33 @@ from data.cohorts.bids import import_cohort
 from flows import records
 from flows.engine import flow, run_flow, run_stage
 from flows.params import refuse_cohort_name, set_params
-from flows.workspace import dvc, keep, open_workspace
+from flows.workspace import SIMULATED, dvc, keep, open_workspace
 from lineage.refused import Refused
 
 
 @flow(name="ingest")
 def ingest(home: str) -> int:
-    """Simulate the cohort of params.yaml (if it is the simulated one), push it to the remote, register it."""
+    """Simulate the cohorts of params.yaml that are simulated ones, push all to the remote, register the recordings.
+
+    Returns how many recordings the ledger did not know yet.
+    """
     workspace = open_workspace(Path(home))
-    if workspace.params.cohort.name == "simulated":
-        run_stage(home, "simulate")
+    for task, name in SIMULATED.items():
+        if workspace.of(task).cohort_name == name and (workspace.is_demo or task in workspace.tasks):
+            run_stage(home, f"simulate@{task}")
     dvc(workspace, "push", "-q")
-    return records.record_cohort(workspace)
+    return sum(records.record_cohort(workspace.of(task)) for task in workspace.tasks)
 
 
-def import_into_workspace(source: Path, name: str) -> dict[str, Any]:
-    """Copy a BIDS-EEG folder into the workspace, put it under DVC, and make it the cohort in use."""
-    workspace = open_workspace()
+def import_into_workspace(source: Path, name: str, task: str = "detection") -> dict[str, Any]:
+    """Copy a BIDS-EEG folder into the workspace, put it under DVC, and make it the cohort that a task uses."""
+    workspace = open_workspace().of(task)
     refuse_cohort_name(name)
-    if name == "simulated" or (workspace.raw / name).exists():
+    if name in SIMULATED.values() or (workspace.raw / name).exists():
         raise Refused(f"the workspace has a cohort {name!r}, or keeps the name for one: give another with --name")
     cohort = import_cohort(source, workspace.raw / name)
     dvc(workspace, "add", "-q", f"data/raw/{name}")
-    set_params(workspace.root / "params.yaml", {"cohort.name": name})
+    set_params(workspace.root / "params.yaml", {"cohort.typing" if task == "typing" else "cohort.name": name})
     keep(workspace, f"Import cohort {name}")
     run_flow(ingest, home=str(workspace.root))
     patients = {e.patient for e in cohort.entries}

@@ -15,8 +15,14 @@ class BadParams(Refused):
     """params.yaml says something that Ictal does not know or cannot use."""
 
 
+FOLDER = r"^[a-z0-9][a-z0-9_-]*$"
+
+
 class CohortParams(Block):
-    name: str = Field("simulated", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="folder below data/raw")
+    """Folders below data/raw: whom detectors of seizures look at, and whom detectors of seizure types."""
+
+    name: str = Field("simulated", pattern=FOLDER)
+    typing: str = Field("simulated-adults", pattern=FOLDER)
 
 
 class SimulationParams(Block):
@@ -27,6 +33,13 @@ class SimulationParams(Block):
     surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60)
     changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
     broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
+
+
+class AdultParams(Block):
+    """The simulated adults, in whom types of seizures are told apart."""
+
+    seed: int = 2027
+    patients_per_site: int = Field(12, ge=4, le=500)
 
 
 class CheckParams(Block):
@@ -60,12 +73,14 @@ def _with_patients_apart(regimes: list[str]) -> list[str]:
 
 
 Regime = Literal["patient", "site", "recording", "gap", "window"]
+TypingRegime = Literal["patient", "site", "seizure"]
 
 
 class LabParams(Block):
     """The Leakage Lab: the splits under which every detector is trained and scored; two of them may be registered."""
 
     regimes: Annotated[list[Regime], AfterValidator(_with_patients_apart)] = Field(["patient", "window"])
+    typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient", "seizure"])
 
 
 class EvaluateParams(Block):
@@ -87,6 +102,7 @@ class DriftParams(Block):
 class Params(Block):
     cohort: CohortParams = CohortParams()
     simulation: SimulationParams = SimulationParams()
+    adults: AdultParams = AdultParams()
     checks: CheckParams = CheckParams()
     split: SplitParams = SplitParams()
     holdout: HoldoutParams = HoldoutParams()

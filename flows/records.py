@@ -115,7 +115,7 @@ def _record_locked(workspace: Workspace, ledger: Ledger) -> None:
     if locked:
         lock = workspace.params.holdout.model_dump()
         recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in locked])
-        subject = Subject("dataset", f"{workspace.params.cohort.name} (locked hold-out)", digest_of(recordings))
+        subject = Subject("dataset", f"{workspace.cohort_name} (locked hold-out)", digest_of(recordings))
         payload = {"recordings": recordings, "locked_persons": sorted({e.person for e in locked}), "lock": lock}
         _once(ledger, Draft("dataset.frozen", PIPELINE, (subject,), payload=payload))
 
@@ -140,7 +140,7 @@ def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
     subject = Subject("evaluation", f"{detector} {_under(regime)}".strip(), sha256_file(result))
     run, log = training_run(workspace, detector, regime)
     models = [fold["bundle"] for fold in log["runs"] if "bundle" in fold]
-    metrics = read_json(workspace.reports / "metrics" / f"{detector}-{regime}.json")
+    metrics = read_json(workspace.metrics / f"{detector}-{regime}.json")
     edges = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models or [run.digest]))
     _once(ledger, Draft("evaluation.recorded", PIPELINE, (subject,), payload=metrics, edges=edges))
 
@@ -170,14 +170,14 @@ def _under(regime: str) -> str:
 def development_data(workspace: Workspace) -> Subject:
     """The recordings that training and evaluation may see, as a thing with a digest."""
     recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
-    return Subject("dataset", f"{workspace.params.cohort.name} (development)", digest_of(recordings))
+    return Subject("dataset", f"{workspace.cohort_name} (development)", digest_of(recordings))
 
 
 def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:
     """All recordings that the checks let through, as a thing with a digest, and the digest of each."""
     accepted = read_json(workspace.interim / "checks" / "accepted.json")
     kept = dataset_digest(read_cohort(workspace.cohort), accepted)
-    return Subject("dataset", workspace.params.cohort.name, digest_of(kept)), kept
+    return Subject("dataset", workspace.cohort_name, digest_of(kept)), kept
 
 
 def made_cleanly(ledger: Ledger, digest: str) -> bool:

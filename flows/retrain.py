@@ -21,8 +21,9 @@ def retrain(home: str, reason: str = "schedule") -> dict[str, Any]:
     ledger = records.open_ledger(workspace)
     ledger.append_many([Draft("retrain.triggered", records.PIPELINE, (Subject("retraining", reason),), reason)])
     ingest(home)
-    found = check(home)
+    found = {task: check(home, task) for task in workspace.tasks}
     done = train(home)
     figures = evaluate(home)
     candidate = propose(home, "pipeline")
-    return {"accepted": found["accepted"], "trained": done, "figures": figures, "candidate": candidate}
+    accepted = {task: own["accepted"] for task, own in found.items()}
+    return {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}

@@ -10,7 +10,7 @@ from rich.table import Table
 def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
     console.print()
     for name, figures in facts["evaluate"].items():
-        console.print(headline(name, figures), highlight=False)
+        console.print("\n".join(lines_of(name, figures)), highlight=False)
     console.print("[dim]These figures are of simulated patients: they speak about the simulator.[/dim]\n")
     console.print(_table(facts), highlight=False)
     console.print(f"\n[bold]Why this answer?[/bold]\n{facts['audit']['why']}\n", highlight=False, soft_wrap=True)
@@ -18,6 +18,11 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
     console.print("\n[bold]Open[/bold]")
     for what, path in pages(root).items():
         console.print(f"  {what:12} {path}", highlight=False, soft_wrap=True)
+
+
+def lines_of(name: str, figures: dict[str, Any]) -> list[str]:
+    """What is said of one detector first: a line of a detection; a typing stands beside what sees no EEG."""
+    return typing_lines(name, figures) if figures.get("task") == "typing" else [headline(name, figures)]
 
 
 def headline(name: str, figures: dict[str, Any]) -> str:
@@ -62,11 +67,32 @@ def regime_lines(figures: dict[str, Any]) -> list[str]:
     return [*lines, f"  without any EEG, under random windows: AUC of {blind}"]
 
 
+def typing_lines(name: str, figures: dict[str, Any]) -> list[str]:
+    """A detector of types: macro-F1 with patients apart, the weighted F1 of the literature beside what sees no EEG."""
+    own = (three(figures["macro_f1"]), three(figures["macro_f1_low"]), three(figures["macro_f1_high"]))
+    lines = [
+        f"{name}: macro-F1 {own[0]} ({own[1]} to {own[2]}) patient-wise over {figures['evaluable_types']} types, "
+        f"{figures['answered']} of {figures['seizures']} seizures of {figures['patients']} patients answered"
+    ]
+    for regime, found in figures["regimes"].items():
+        mark = "" if found["reportable"] else "  leaky control, non-reportable"
+        lines.append(
+            f"  {regime:10} weighted F1 {three(found['weighted_f1'])}; without any EEG: by patient "
+            f"{three(found['weighted_f1_id_lookup'])}, most common type {three(found['weighted_f1_majority'])}{mark}"
+        )
+    if figures["inflation"]:
+        change = figures["inflation"]["weighted_f1"]
+        by, low, high = (three(change[k], "+") for k in ("estimate", "low", "high"))
+        lines.append(f"  seizure instead of patient: weighted F1 {by} ({low} to {high})")
+    return lines
+
+
 def pages(root: Path) -> dict[str, Path]:
     """What the demo leaves to be opened."""
     return {
         "checks": root / "reports" / "checks.html",
         "evaluation": root / "reports" / "evaluation" / "index.html",
+        "types": root / "reports" / "typing" / "evaluation" / "index.html",
         "drift": root / "reports" / "drift" / "index.html",
         "answers": root / "reports" / "answers",
     }
@@ -74,15 +100,13 @@ def pages(root: Path) -> dict[str, Path]:
 
 def _table(facts: dict[str, Any]) -> Table:
     table = Table("step", "what came of it", "seconds", title="Ictal demo")
-    promoted, aside = facts["promote"], facts["check"]["quarantined"]
+    promoted, aside = facts["promote"], [v for c in facts["check"].values() for v in c["quarantined"]]
     not_passed = [f"{g['name']} ({g['outcome']})" for g in promoted["gates"] if g["outcome"] != "pass"]
     said = {
-        "ingest": f"{facts['check']['recordings']} recordings, digests in the ledger",
+        "ingest": f"{sum(c['recordings'] for c in facts['check'].values())} recordings, digests in the ledger",
         "check": "put aside: " + "; ".join(f"{v['recording']} ({v['reasons'][0]['code']})" for v in aside),
         "train": "; ".join(facts["train"]),
-        "evaluate": "; ".join(
-            f"{n} AUC {three(f['auc'])} (leaky {three(leaky_auc(f))})" for n, f in facts["evaluate"].items()
-        ),
+        "evaluate": "; ".join(_evaluated(n, f) for n, f in facts["evaluate"].items()),
         "promote": f"{promoted['detector']} in force for demo-*, 24 h; by deviation: {', '.join(not_passed) or 'none'}",
         "serve": "; ".join(_said(a) for a in facts["serve"]["answers"]),
         "watch": facts["watch"]["headline"],
@@ -92,6 +116,13 @@ def _table(facts: dict[str, Any]) -> Table:
         table.add_row(step, text, f"{facts['seconds'][step]:.0f}")
     table.add_row("", "", f"{sum(facts['seconds'].values()):.0f}")
     return table
+
+
+def _evaluated(name: str, figures: dict[str, Any]) -> str:
+    if figures.get("task") != "typing":
+        return f"{name} AUC {three(figures['auc'])} (leaky {three(leaky_auc(figures))})"
+    leaky = figures["regimes"].get("seizure", {}).get("weighted_f1")
+    return f"{name} weighted F1 {three(figures['weighted_f1'])} (leaky {three(leaky)})"
 
 
 def _said(answer: dict[str, Any]) -> str:

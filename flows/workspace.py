@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 """The checkout, which holds dvc.yaml and params.yaml."""
 
 MARKER = "workspace.json"
+
+TASKS = {"detection": "", "typing": "typing"}
+"""What detectors answer, and the folder below data/interim and reports that belongs to it."""
+
+SIMULATED = {"detection": "simulated", "typing": "simulated-adults"}
+"""The cohorts that the simulate stage makes, below data/raw."""
 
 DIVIDING = (
     "validation/splits.py",
@@ -33,7 +39,10 @@ STAGE_PACKAGES = {
     "check": ("lineage/digest.py", "data", "validation"),
     "split": ("lineage/digest.py", "data", *DIVIDING),
     "train": ("lineage/digest.py", "data", "models", *DIVIDING),
+    "train_types": ("lineage/digest.py", "data", "models", *DIVIDING),
     "evaluate": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
+    "evaluate_types": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
+    "report_types": ("lineage/digest.py", "data", "models", "validation", "flows/records.py"),
     "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py", "flows/stages/champions.py"),
 }
 """Which code each stage runs; a change in it runs the stage again (and the stage itself)."""
@@ -45,9 +54,16 @@ class WorkspaceRefused(Refused):
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace's folder and the places in it."""
+    """A workspace's folder and the places in it, as one task sees them: each task has its own cohort, checks and splits."""
 
     root: Path
+    task: str = "detection"
+
+    def of(self, task: str) -> "Workspace":
+        """The same workspace as `task` sees it."""
+        if task not in TASKS:
+            raise WorkspaceRefused(f"no task {task!r}; tasks are {', '.join(TASKS)}")
+        return replace(self, task=task)
 
     @property
     def marker(self) -> Mapping[str, Any]:
@@ -67,12 +83,23 @@ class Workspace:
         return self.root / "data" / "raw"
 
     @property
+    def cohort_name(self) -> str:
+        """The cohort that the task looks at."""
+        cohorts = self.params.cohort
+        return {"detection": cohorts.name, "typing": cohorts.typing}[self.task]
+
+    @property
     def cohort(self) -> Path:
-        return self.raw / self.params.cohort.name
+        return self.raw / self.cohort_name
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks whose cohorts are here."""
+        return [task for task in TASKS if self.of(task).cohort.exists()]
 
     @property
     def interim(self) -> Path:
-        return self.root / "data" / "interim"
+        return self.root / "data" / "interim" / TASKS[self.task]
 
     @property
     def store(self) -> Path:
@@ -80,7 +107,11 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        return self.root / "reports"
+        return self.root / "reports" / TASKS[self.task]
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "reports" / "metrics"
 
     @property
     def keys(self) -> Path:

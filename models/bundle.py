@@ -68,62 +68,77 @@ def refuse_leaky(bundle: Bundle) -> None:
 
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     """Write the bundle's files and manifest; byte-reproducible. Returns the bundle with its digest."""
-    from safetensors.numpy import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    state = bundle.detector.state()
-    save_file({k: np.ascontiguousarray(v) for k, v in sorted(state.tensors.items())}, folder / "weights.safetensors")
-    description = {
-        "detector": bundle.name,
-        "params": bundle.detector.params,
-        "state": dict(state.settings),
-        "front_end": {**asdict(bundle.front_end), "digest": bundle.front_end.digest},
+    parts = {
         "calibration": asdict(bundle.calibration),
         "decision": asdict(bundle.decision),
         "conformal": asdict(bundle.conformal),
         "ood": bundle.ood.to_json(),
         "origin": dict(bundle.origin),
     }
+    return replace(bundle, digest=write_files(folder, bundle.detector, parts))
+
+
+def write_files(folder: Path, detector: Detector, parts: Mapping[str, Any]) -> Digest:
+    """Weights, `bundle.json` (detector, settings and `parts`), card and manifest; returns the manifest's digest."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = detector.state()
+    save_file({k: np.ascontiguousarray(v) for k, v in sorted(state.tensors.items())}, folder / "weights.safetensors")
+    description = {
+        "detector": detector.name,
+        "params": detector.params,
+        "state": dict(state.settings),
+        "front_end": {**asdict(detector.front_end), "digest": detector.front_end.digest},
+        **parts,
+    }
     (folder / "bundle.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
-    (folder / "card.md").write_text(detectors.card_of(bundle.name))
+    (folder / "card.md").write_text(detectors.card_of(detector.name))
     manifest = Manifest.of(folder, UNSIGNED)
     manifest.write(folder / "manifest.json")
-    return replace(bundle, digest=manifest.digest)
+    return manifest.digest
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Rebuild a bundle after comparing every file with its manifest; refuses what differs."""
-    from safetensors.numpy import load_file
+    description, digest = read_description(folder, PARTS)
+    return Bundle(
+        rebuilt(folder, description),
+        Calibration(**description["calibration"]),
+        Decision(**description["decision"]),
+        Conformal(**description["conformal"]),
+        _ood(description),
+        description["origin"],
+        digest,
+    )
 
+
+def read_description(folder: Path, parts: tuple[str, ...] = ("origin",)) -> tuple[dict[str, Any], Digest]:
+    """What bundle.json holds, and the bundle's digest, once every file was compared with the manifest."""
     try:
         manifest = Manifest.read(folder / "manifest.json")
     except (OSError, ValueError, KeyError) as error:
         raise BrokenBundle("the bundle has no readable manifest.json") from error
     if problems := manifest.differences(folder, UNSIGNED):
         raise BrokenBundle("the bundle is not as it was made: " + "; ".join(problems))
-    description = _description(folder)
+    description: dict[str, Any] = json.loads((folder / "bundle.json").read_text())
+    if missing := [part for part in parts if part not in description]:
+        raise BrokenBundle(
+            f"the bundle has no {' and no '.join(missing)}: it was made before these belonged to a bundle, or for "
+            "another task; fit it anew"
+        )
+    return description, manifest.digest
+
+
+def rebuilt(folder: Path, description: Mapping[str, Any]) -> Detector:
+    """The fitted detector of a bundle; refuses one that was fitted behind another front end."""
+    from safetensors.numpy import load_file
+
     detector = detectors.build(description["detector"], description["params"])
     if detector.front_end.digest != description["front_end"]["digest"]:
         raise BrokenBundle("the bundle was fitted behind another front end than this code has; fit it anew")
     detector.load_state(State(load_file(folder / "weights.safetensors"), description["state"]))
-    return Bundle(
-        detector,
-        Calibration(**description["calibration"]),
-        Decision(**description["decision"]),
-        Conformal(**description["conformal"]),
-        _ood(description),
-        description["origin"],
-        manifest.digest,
-    )
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    description: dict[str, Any] = json.loads((folder / "bundle.json").read_text())
-    if missing := [part for part in PARTS if part not in description]:
-        raise BrokenBundle(
-            f"the bundle has no {' and no '.join(missing)}: it was made before these belonged to a bundle; fit it anew"
-        )
-    return description
+    return detector
 
 
 def _ood(description: Mapping[str, Any]) -> Ood:

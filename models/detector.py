@@ -127,6 +127,15 @@ class Detector(ABC):
     def load_state(self, state: State) -> None: ...
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a part of a detector asks for: trained numbers, their size on disk, and time on this machine."""
+
+    parameters: int
+    megabytes: float
+    ms_per_clip: float
+
+
 class TypingDetector(Detector):
     """A detector that names the type of a seizure: it is shown windows inside seizures only.
 
@@ -141,4 +150,8 @@ class TypingDetector(Detector):
 
         Such as the members of an ensemble or a distilled student; they are evaluated beside the answer of `score`.
         """
+        return {}
+
+    def costs(self, examples: Examples) -> dict[str, Cost]:
+        """Of the whole (`answer`) and of each variant, measured on these clips; empty where nobody would ask."""
         return {}

@@ -108,7 +108,7 @@ def measured(card: str) -> str | None:
     return found[0] if found else None
 
 
-@pytest.mark.parametrize("name", detectors.names())
+@pytest.mark.parametrize("name", detectors.names("detection"))
 def test_no_hand_written_card_holds_a_measured_figure(name):
     assert measured(detectors.card_of(name)) is None
 
@@ -120,7 +120,7 @@ def test_a_measured_figure_in_a_hand_written_card_is_found(written):
     assert measured(f"---\nauc: 1\n---\n# A\n\n**Published.** AUC 0.99.\n\n{written}\n")
 
 
-@pytest.mark.parametrize("name", detectors.names())
+@pytest.mark.parametrize("name", detectors.names("detection"))
 def test_a_hand_written_card_says_what_for_and_where_not(name):
     card = detectors.card_of(name)
     assert all(f"**{part}**" in card for part in ("What it does.", "Intended use.", "Limits."))

@@ -44,7 +44,11 @@ def test_a_misspelt_command_ends_with_exit_code_2_and_how_to_use_it(command: lis
 def test_detectors_are_listed_as_json_with_what_they_are_for() -> None:
     said = ictal("detectors", "--json")
     assert said.code == 0
-    assert [row["name"] for row in said.json] == detectors.names() == ["line_length", "da_stnet"]
+    assert (
+        [row["name"] for row in said.json]
+        == detectors.names()
+        == ["line_length", "da_stnet", "band_power", "seizurenet"]
+    )
     assert all(row["intended_use"] and row["title"] and row["ages"] for row in said.json)
 
 

@@ -276,7 +276,7 @@ def test_a_rebuilt_detector_scores_bit_equally() -> None:
 def test_both_students_are_of_one_size_and_cost_less_than_the_ensemble() -> None:
     detector, _ = quick()
     costs = detector.costs(unseen(detector), repeats=1)
-    distilled, plain, whole = costs[DISTILLED], costs[PLAIN], costs["ensemble"]
+    distilled, plain, whole = costs[DISTILLED], costs[PLAIN], costs["answer"]
     assert (distilled.parameters, distilled.megabytes) == (plain.parameters, plain.megabytes)
     assert whole.parameters == sum(c.parameters for name, c in costs.items() if name.startswith("member"))
     assert distilled.parameters < whole.parameters and distilled.ms_per_clip > 0

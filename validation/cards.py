@@ -61,13 +61,17 @@ def fill_card(static: str, document: Mapping[str, Any]) -> str:
     measured = {name: _field(document, path) for name, path in FIELDS.items()}
     named = {f"{name} (SHA-256)": measured[name] for name in DIGESTS} | {name: measured[name] for name in ORIGINS}
     sites = sorted({site for row in measured["per_patient"] for site in str(row["site"]).split("+")})
-    filled = _template().render(
-        **{name: measured[name] for name in FIELDS if name.isidentifier()},
-        static=static.rstrip("\n"),
-        sites=sites,
-        origins=named,
-        published=document.get("published"),
-        simulated_sentence=SIMULATED,
+    filled = (
+        templates()
+        .get_template("card.md.j2")
+        .render(
+            **{name: measured[name] for name in FIELDS if name.isidentifier()},
+            static=static.rstrip("\n"),
+            sites=sites,
+            origins=named,
+            published=document.get("published"),
+            simulated_sentence=SIMULATED,
+        )
     )
     return re.sub(r"\n{3,}", "\n\n", filled).rstrip("\n") + "\n"
 
@@ -82,7 +86,8 @@ def _field(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 
 
 @lru_cache
-def _template() -> Any:
+def templates() -> Environment:
+    """The templates of cards, with the filters that write figures and what people typed."""
     environment = Environment(loader=PackageLoader("validation"), undefined=StrictUndefined, autoescape=False)
     filters: dict[str, Callable[[Any], str]] = {
         "interval": lambda found: as_estimate(found).written(),
@@ -93,7 +98,7 @@ def _template() -> Any:
         "text": _text,
     }
     environment.filters |= filters
-    return environment.get_template("card.md.j2")
+    return environment
 
 
 def _step(found: Mapping[str, Any]) -> str:

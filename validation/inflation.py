@@ -23,6 +23,7 @@ REGIMES = {
 
 LEAKY = "leaky control: non-reportable"
 NOT_RUN = "not run"
+AUC = "area under the ROC curve, per second (0.5 is chance)"
 
 BLIND = {"label_oracle": "label of the nearest window", "id_lookup": "share of the same patient"}
 """Baselines that see no EEG (`validation.baselines`), by what they look at instead."""
@@ -72,17 +73,18 @@ def marks(
     return [*of_regimes, *_blind(own), *stated]
 
 
-def draw_regimes(shown: list[Mark]) -> "Figure":
-    """Area under the ROC curve, one line per mark, with its interval over patients."""
+def draw_regimes(shown: list[Mark], measure: str = AUC, chance: float | None = 0.5) -> "Figure":
+    """One line per mark, with its interval over patients; `measure` names the figure, `chance` is its value by chance."""
     with canvas(COLUMN_IN, 0.8 + 0.42 * len(shown)) as (figure, axes):
-        known = [mark.found.low or mark.found.value for mark in shown if mark.found.value is not None]
-        axes.set_xlim(min([0.45, *(value - 0.02 for value in known if value is not None)]), 1.005)
+        known = [mark.found.value if mark.found.low is None else mark.found.low for mark in shown]
+        axes.set_xlim(max(0.0, min([0.45, *(value - 0.02 for value in known if value is not None)])), 1.005)
         for place, mark in enumerate(shown):
             _draw(axes, place, mark)
         axes.set_yticks(range(len(shown)), [mark.label for mark in shown])
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.axvline(0.5, color=QUIET, lw=0.8, ls=":")
-        axes.set_xlabel("area under the ROC curve, per second (0.5 is chance)")
+        if chance is not None:
+            axes.axvline(chance, color=QUIET, lw=0.8, ls=":")
+        axes.set_xlabel(measure)
         axes.grid(axis="y", visible=False)
     return figure
 

@@ -9,7 +9,12 @@ from validation.reading import Reading
 
 def headline(name: str, champion: str, gates: Sequence[Gate], reading: Reading) -> Headline:
     """The outcome of the gates in one sentence, then the main figures and every gate that did not pass."""
-    rival, figures = champion or "what is in force", _figures(reading)
+    return verdict(name, champion, gates, _figures(reading))
+
+
+def verdict(name: str, champion: str, gates: Sequence[Gate], figures: tuple[str, ...]) -> Headline:
+    """The same of any task; `figures` say in sentences how good it is."""
+    rival = champion or "what is in force"
     if not gates:
         sentence = f"No gates were run: this page decides nothing about {name}."
         return Headline("unsure", sentence, figures, "Not decided")
@@ -24,6 +29,11 @@ def headline(name: str, champion: str, gates: Sequence[Gate], reading: Reading) 
 
 def gates_section(gates: Sequence[Gate], reading: Reading) -> Section:
     """Every gate with its bound and limit, its power in this cohort, and its reason."""
+    return gates_of(gates, _size(reading))
+
+
+def gates_of(gates: Sequence[Gate], size: tuple[str, ...]) -> Section:
+    """The same of any task; `size` says in a sentence how large the cohort is."""
     if not gates:
         return Section("Gates", ("No gates were run.",))
     rows = [(g.name, g.outcome.replace("_", " "), _bound(g), _power(g), as_sentence(g.reason)) for g in gates]
@@ -31,7 +41,7 @@ def gates_section(gates: Sequence[Gate], reading: Reading) -> Section:
     columns = ("Gate", "Outcome", "Bound\n(limit)", "Power", "Why")
     table = Table("Gates declared before the evaluation", columns, rows, POWER_NOTE, shades)
     rule = "Unknown and insufficient evidence count as not passed; nobody loosens a gate for that."
-    return Section("Gates", (rule, *_size(reading), *_plan(gates), table))
+    return Section("Gates", (rule, *size, *_plan(gates), table))
 
 
 POWER_NOTE = (

@@ -1,8 +1,8 @@
 """Who trains, who tunes and who is tested: by person, decided before any window is cut.
 
-A split is drawn once from a seed and kept; training applies it and never decides again. There are five regimes, from
-the honest to the leaky (`REGIMES`). Under three of them the test has been seen before: they are drawn to show what
-that is worth, and their scores may never be registered.
+A split is drawn once from a seed and kept; training applies it and never decides again. For detections there are five
+regimes, from the honest to the leaky (`REGIMES`), for types of seizures three (`TYPING_REGIMES`). Under some of them the
+test has been seen before: they are drawn to show what that is worth, and their scores may never be registered.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,13 @@ import numpy as np
 
 from lineage.digest import Digest, digest_of
 from lineage.refused import Refused
-from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, stretch_roles
+from validation.window_roles import INNER_VALID, OUT, TEST, TRAIN, random_roles, seizure_roles, stretch_roles
 
 REGIMES = ("patient", "site", "recording", "gap", "window")
 """What is kept apart: persons, whole hospitals; recordings, stretches of a recording, single windows."""
+
+TYPING_REGIMES = ("patient", "site", "seizure")
+"""What is kept apart where seizures are typed: persons, whole hospitals; single seizures, as the literature often does."""
 
 REPORTABLE = ("patient", "site")
 
@@ -27,7 +30,10 @@ class CannotSplit(Refused):
 
 @dataclass(frozen=True)
 class Member:
-    """One recording as a split sees it. `person` is the key of the human being, however many patient ids they have."""
+    """One recording as a split sees it. `person` is the key of the human being, however many patient ids they have.
+
+    Persons of one `stratum` (the type of their seizures, say) are spread over the folds.
+    """
 
     recording: str
     patient: str
@@ -35,6 +41,7 @@ class Member:
     site: str
     has_seizure: bool
     digest: Digest = ""
+    stratum: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,17 @@ class Split:
         folds = tuple(Fold(*(tuple(f[role]) for role in ("train", "inner_valid", "test"))) for f in value["folds"])
         return cls(value["regime"], value["seed"], value["inner_share"], folds)
 
-    def roles(self, recording: str, onset_s: np.ndarray, fold: int, window_s: float) -> np.ndarray:
+    def roles(
+        self, recording: str, onset_s: np.ndarray, fold: int, window_s: float, event: np.ndarray | None = None
+    ) -> np.ndarray:
         """Role of each window of a recording in one fold, int array (windows,): TRAIN, INNER_VALID, TEST or OUT.
 
-        `onset_s` (windows,) are the windows' onsets, `window_s` their common length.
+        `onset_s` (windows,) are the windows' onsets, `window_s` their common length; `event` (windows,) numbers the
+        seizure that each lies in, by which the regime `seizure` divides.
         """
         named = self.folds[fold]
+        if self.regime == "seizure":
+            return self._of_seizures(recording, event, fold)
         if self.regime in ("window", "gap"):
             return self._of_windows(recording, np.asarray(onset_s), fold, window_s)
         for role, names in ((TRAIN, named.train), (INNER_VALID, named.inner_valid), (TEST, named.test)):
@@ -99,6 +111,15 @@ class Split:
         if self.regime == "window":
             return random_roles(recording, len(onset_s), fold, folds=folds, seed=seed, inner_share=share)
         return stretch_roles(recording, onset_s, fold, window_s=window_s, folds=folds, seed=seed, inner_share=share)
+
+    def _of_seizures(self, recording: str, event: np.ndarray | None, fold: int) -> np.ndarray:
+        if event is None:
+            raise ValueError("the regime seizure divides seizures: say in which one each window lies")
+        if recording not in self.folds[fold].test:
+            return np.full(len(event), OUT)
+        numbers, which = np.unique(event, return_inverse=True)
+        folds, seed, share = len(self.folds), self.seed, self.inner_share
+        return seizure_roles(recording, len(numbers), fold, folds=folds, seed=seed, inner_share=share)[which]
 
 
 def nested_patient_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
@@ -158,14 +179,20 @@ def window_split(entries: Iterable[Member], folds: int = 3, inner_share: float =
     return Split("window", seed, inner_share, (Fold(names, names, names),) * folds)
 
 
+def seizure_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
+    """Random seizures of every recording, whoever has them; not reportable. Apply it with `Split.roles`."""
+    return replace(window_split(entries, folds, inner_share, seed), regime="seizure")
+
+
 def draw_split(regime: str, entries: Iterable[Member], folds: int, inner_share: float, seed: int) -> Split:
-    """The split of a regime (one of `REGIMES`); refuses a cohort that it cannot divide so."""
+    """The split of a regime (of `REGIMES` or `TYPING_REGIMES`); refuses a cohort that it cannot divide so."""
     draw = {
         "patient": nested_patient_split,
         "site": site_split,
         "recording": recording_split,
         "gap": gap_split,
         "window": window_split,
+        "seizure": seizure_split,
     }[regime]
     return draw(entries, folds, inner_share, seed)
 
@@ -178,6 +205,7 @@ class Person:
     site: str
     has_seizure: bool
     recordings: tuple[str, ...]
+    stratum: str = ""
 
 
 def _people(entries: Iterable[Member]) -> list[Person]:
@@ -190,6 +218,7 @@ def _people(entries: Iterable[Member]) -> list[Person]:
             "+".join(sorted({m.site for m in group})),
             any(m.has_seizure for m in group),
             tuple(sorted(m.recording for m in group)),
+            min(m.stratum for m in group),
         )
         for key, group in sorted(by_key.items())
     ]
@@ -198,7 +227,7 @@ def _people(entries: Iterable[Member]) -> list[Person]:
 def _stratified_order(people: Sequence[Person], rng: np.random.Generator) -> list[Person]:
     """Persons shuffled inside their stratum, strata one after the other: dealing them round balances every stratum."""
     shuffled = [people[i] for i in rng.permutation(len(people))]
-    return sorted(shuffled, key=lambda p: (not p.has_seizure, p.site))
+    return sorted(shuffled, key=lambda p: (p.stratum, not p.has_seizure, p.site))
 
 
 def _fold(

@@ -30,6 +30,18 @@ def random_roles(recording: str, n_windows: int, fold: int, *, folds: int, seed:
     return roles
 
 
+def seizure_roles(
+    recording: str, n_seizures: int, fold: int, *, folds: int, seed: int, inner_share: float
+) -> np.ndarray:
+    """Roles of a recording's seizures under `seizure`, int array (n_seizures,): random, whoever has them.
+
+    Each of the rest tunes with the probability `inner_share`: a recording has too few seizures for an exact share.
+    """
+    tested_in = window_fold(n_seizures, recording, folds, seed)
+    tunes = _rng_of(recording, seed, fold + 1).random(n_seizures) < inner_share
+    return np.where(tested_in == fold, TEST, np.where(tunes, INNER_VALID, TRAIN))
+
+
 def stretch_roles(
     recording: str, onset_s: np.ndarray, fold: int, *, window_s: float, folds: int, seed: int, inner_share: float
 ) -> np.ndarray:

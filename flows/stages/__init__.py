@@ -5,11 +5,19 @@ from importlib import import_module
 from flows.workspace import Workspace
 from lineage.refused import Refused
 
-NAMES = ("simulate", "check", "split", "train", "evaluate", "report")
+NAMES = (
+    "simulate", "check", "split", "train", "evaluate", "report", "train_types", "evaluate_types", "report_types",
+)  # fmt: skip
+OF_A_TASK = ("simulate", "check", "split")
+"""Stages that are the same for every task, each with its own cohort."""
 
 
 def run(name: str, workspace: Workspace, *what: str) -> None:
-    """Run one stage; `train` and `evaluate` work on one detector under one regime."""
+    """Run one stage: `what` is a task, or a detector and the regime under which it is trained or evaluated."""
     if name not in NAMES:
         raise Refused(f"no stage {name!r}; stages are {', '.join(NAMES)}")
+    if name in OF_A_TASK:
+        workspace, what = workspace.of(what[0] if what else "detection"), ()
+    elif name.endswith("_types"):
+        workspace = workspace.of("typing")
     import_module(f"flows.stages.{name}").run(workspace, *what)

@@ -1,10 +1,14 @@
 """What the leakage guards look at, gathered from the recordings and from the training, and the audit itself."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.cohorts.bids import Entry, read_cohort
+from data.events import Annotations
 from data.frontend import FrontEnd
 from data.readers.edf import read_edf
 from flows.parallel import over
@@ -12,13 +16,15 @@ from flows.progress import reporter
 from flows.stages.files import development, read_json, split_of, training_of
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
-from models.bundle import load_bundle
+from models.bundle import read_description
 from validation.leakage import (
     FITTED,
+    BrokenPromise,
     Disclosure,
     Features,
     Fingerprints,
     FittedOn,
+    GuardOutcome,
     HoldoutUse,
     LeakageAudit,
     Opening,
@@ -35,9 +41,17 @@ def members(workspace: Workspace, recordings: list[Entry] | None = None) -> list
     """Recordings (the development ones unless given) as splits and guards see them, with what was really marked."""
     cohort = read_cohort(workspace.cohort)
     return [
-        Member(e.name, e.patient, e.person, e.site, bool(cohort.annotations(e).events), sha256_file(e.path))
+        _member(workspace.task, e, cohort.annotations(e))
         for e in (development(workspace) if recordings is None else recordings)
     ]
+
+
+def _member(task: str, entry: Entry, marked: Annotations) -> Member:
+    """Where types are told apart, persons are spread over the folds by the type that they have most."""
+    types = Counter(event.type for event in marked.events)
+    stratum = min(types, key=lambda name: (-types[name], name)) if task == "typing" and types else ""
+    digest = sha256_file(entry.path)
+    return Member(entry.name, entry.patient, entry.person, entry.site, bool(marked.events), digest, stratum)
 
 
 def audited(workspace: Workspace, detector: str, regime: str = "patient") -> LeakageAudit:
@@ -46,6 +60,14 @@ def audited(workspace: Workspace, detector: str, regime: str = "patient") -> Lea
     look = audit if split.reportable else inspect
     fitted_on = _fitted_on(workspace, detector, regime)
     return look(split, members(workspace), fitted_on, disclosed=disclosure(workspace, detector, regime))
+
+
+def audit_of(stated: Mapping[str, Any], split: str) -> LeakageAudit:
+    """The audit of this split that an evaluation made and kept with its digest."""
+    kept = LeakageAudit(stated["split_digest"], tuple(GuardOutcome(**outcome) for outcome in stated["outcomes"]))
+    if (kept.digest, kept.split_digest) != (stated["digest"], split):
+        raise BrokenPromise("a leakage audit is not the one that was made: run `ictal evaluate` again")
+    return kept
 
 
 def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
@@ -124,6 +146,6 @@ def _fitted_on(workspace: Workspace, detector: str, regime: str) -> list[FittedO
     split = split_of(workspace, regime)
     stated = []
     for fold in range(len(split.folds)) if split.reportable else ():
-        bundle = load_bundle(training_of(workspace, detector, regime) / f"fold-{fold}")
-        stated += [FittedOn(fold, what, tuple(bundle.origin["fitted_on"][what])) for what in FITTED]
+        description, _ = read_description(training_of(workspace, detector, regime) / f"fold-{fold}")
+        stated += [FittedOn(fold, what, tuple(description["origin"]["fitted_on"][what])) for what in FITTED]
     return stated

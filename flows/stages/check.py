@@ -37,7 +37,7 @@ def run(workspace: Workspace) -> None:
     record = checked.to_json()
     write_json(out / "verdicts.json", record["verdicts"])
     write_json(out / "accepted.json", list(checked.accepted))
-    write_page(workspace.reports / "checks.html", _page(cohort, checked))
+    write_page(workspace.reports / "checks.html", _page(cohort, checked))  # reports/ or reports/typing/
     if not checked.passed:
         why = "; ".join(r.sentence for r in checked.blocked) or "no recording was accepted"
         raise CohortBlocked(f"the cohort cannot be used: {why}")

@@ -63,7 +63,7 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     result = _score(workspace, detector, regime, predict(workspace, detector, regime, show), out)
     result["leakage"] = audited(workspace, detector, regime).to_json()
     write_json(out / "result.json", result)
-    write_json(workspace.reports / "metrics" / f"{detector}-{regime}.json", _headline(result))
+    write_json(workspace.metrics / f"{detector}-{regime}.json", _headline(result))
 
 
 def _by_bundles(workspace: Workspace, detector: str, regime: str, show: Any) -> list[Prediction]:
@@ -147,7 +147,7 @@ def score(
     meta = {
         **about,
         **circumstances(workspace, recordings),
-        "cohort": workspace.params.cohort.name,
+        "cohort": workspace.cohort_name,
         "s_per_eeg_hour": _cost(predictions),
         "patients": known_of(recordings),
     }

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +47,21 @@ def splits(workspace: Workspace) -> dict[str, "Split"]:
     return {regime: Split.from_json(s) for regime, s in drawn.items() if "refused" not in s}
 
 
+def wanted_regimes(workspace: Workspace) -> list[str]:
+    """The regimes of params.yaml for the workspace's task."""
+    lab = workspace.params.lab
+    return list(lab.typing if workspace.task == "typing" else lab.regimes)
+
+
 def regimes(workspace: Workspace) -> list[str]:
     """The regimes of params.yaml that the cohort can be divided by, from the honest to the leaky."""
-    return [r for r in splits(workspace) if r in workspace.params.lab.regimes]
+    return [r for r in splits(workspace) if r in wanted_regimes(workspace)]
 
 
 def undivided(workspace: Workspace) -> dict[str, str]:
     """The regimes of params.yaml that the cohort cannot be divided by, each with the reason."""
     drawn = read_json(workspace.interim / "split.json")
-    return {r: s["refused"] for r, s in drawn.items() if "refused" in s and r in workspace.params.lab.regimes}
+    return {r: s["refused"] for r, s in drawn.items() if "refused" in s and r in wanted_regimes(workspace)}
 
 
 def split_of(workspace: Workspace, regime: str) -> "Split":
@@ -78,10 +84,11 @@ def evaluation_of(workspace: Workspace, detector: str, regime: str) -> Path:
 
 
 def trained(workspace: Workspace, regime: str = "patient") -> list[str]:
-    """The detectors that were trained under a regime."""
+    """The detectors of the workspace's task that were trained under a regime."""
     from models import detectors
 
-    return [n for n in detectors.names() if (training_of(workspace, n, regime) / "log.json").exists()]
+    own = detectors.names(workspace.task)
+    return [n for n in own if (training_of(workspace, n, regime) / "log.json").exists()]
 
 
 def results(workspace: Workspace, detector: str) -> dict[str, dict[str, Any]]:
@@ -105,16 +112,24 @@ def circumstances(workspace: Workspace, recordings: list[CohortEntry]) -> dict[s
         "recordings": digest_of(sorted(e.name for e in recordings)),
         "shuffled_labels": workspace.params.train.shuffle_labels,
         "scoring": workspace.params.evaluate.model_dump(),
-        "code": (workspace.root / "code" / "evaluate.txt").read_text().strip(),
+        "code": code_of(workspace, "evaluate"),
     }
 
 
+def code_of(workspace: Workspace, stage: str) -> str:
+    """Digest of the code behind a stage, as the workspace's task runs it."""
+    name = f"{stage}_types" if workspace.task == "typing" else stage
+    return (workspace.root / "code" / f"{name}.txt").read_text().strip()
+
+
 def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
-    """The seizures of each recording, or, in the null control, those of somebody else's recording."""
+    """The seizures of each recording, or, in the null control, those (or the types) of somebody else's recording."""
     cohort = read_cohort(workspace.cohort)
     own = {e.name: cohort.annotations(e) for e in entries}
     settings = workspace.params.train
-    return _swapped(own, settings.seed) if settings.shuffle_labels else own
+    if not settings.shuffle_labels:
+        return own
+    return _retyped(own, settings.seed) if workspace.task == "typing" else _swapped(own, settings.seed)
 
 
 def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
@@ -127,6 +142,19 @@ def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
         kept = tuple(e for e in own[names[there]].events if e.end_s <= duration_s)
         swapped[names[here]] = Annotations(kept, duration_s)
     return {name: swapped[name] for name in names}
+
+
+def _retyped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
+    """Seizures stay where they are; their types are those of the next recording in a random circle, over and over."""
+    names = [name for name, marked in own.items() if marked.events]
+    circle = np.random.default_rng(seed).permutation(len(names))
+    retyped = dict(own)
+    for here, there in zip(circle, np.roll(circle, 1), strict=True):
+        types = [event.type for event in own[names[there]].events]
+        events = own[names[here]].events
+        moved = tuple(replace(e, type=types[i % len(types)]) for i, e in enumerate(events))
+        retyped[names[here]] = Annotations(moved, own[names[here]].duration_s)
+    return retyped
 
 
 def inner_auc(workspace: Workspace, detector: str) -> float | None:
@@ -153,8 +181,24 @@ def write_json(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
+def null_for_nan(value: Any) -> Any:
+    """What could not be computed, as an AUC where no inner patient has a seizure, is written as null."""
+    if isinstance(value, dict):
+        return {name: null_for_nan(own) for name, own in value.items()}
+    if isinstance(value, list):
+        return [null_for_nan(own) for own in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def scratch_of(workspace: Workspace) -> Path:
+    """Where a stage keeps what it makes on the way."""
+    folder = workspace.root / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def fresh(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
 from flows.records import development_data
+from flows.stages.audits import audit_of
 from flows.stages.champions import champion
 from flows.stages.evaluate import to_events
 from flows.stages.files import (
@@ -36,7 +37,6 @@ from validation.evaluation import evidence, gather
 from validation.gates import Declared, Evidence, Gate, GateSettings, run_gates
 from validation.inflation import Published
 from validation.lab import STEPS, inflation
-from validation.leakage import BrokenPromise, GuardOutcome, LeakageAudit
 from validation.pages import write_page
 from validation.peers import Yardsticks, read_peers, yardsticks
 from validation.predictions import Kept, read_predictions
@@ -55,7 +55,7 @@ def run(workspace: Workspace) -> None:
     """Write `reports/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the page
     of the one that did best on inner patients; the gates and the lab's figures as JSON."""
     out = fresh(workspace.reports / "evaluation")
-    evaluated = {n: own for n in detectors.names() if "patient" in (own := results(workspace, n))}
+    evaluated = {n: own for n in detectors.names("detection") if "patient" in (own := results(workspace, n))}
     if not evaluated:
         raise Refused("no detector has been evaluated with patients apart: run `ictal evaluate` first")
     truth = truths(workspace, development(workspace))
@@ -168,22 +168,14 @@ def _evidence(workspace: Workspace, name: str, truth: Truths, folder: Path | Non
         kept.hypotheses,
         truth,
         to_events=to_events,
-        audit=_audit(result["leakage"], result["of"]["split"]),
+        audit=audit_of(result["leakage"], result["of"]["split"]),
         strata=_strata(workspace),
         cost_s_per_eeg_hour=result["of"]["s_per_eeg_hour"],
     )
-    return replace(made, declared=_declared(name))
+    return replace(made, declared=declared(name))
 
 
-def _audit(stated: Mapping[str, Any], split: str) -> LeakageAudit:
-    """The audit of this split that the evaluation made and kept with its digest."""
-    kept = LeakageAudit(stated["split_digest"], tuple(GuardOutcome(**outcome) for outcome in stated["outcomes"]))
-    if (kept.digest, kept.split_digest) != (stated["digest"], split):
-        raise BrokenPromise("a leakage audit is not the one that was made: run `ictal evaluate` again")
-    return kept
-
-
-def _declared(name: str) -> Declared:
+def declared(name: str) -> Declared:
     """What the detector states about itself, for the gate of the change plan's envelope."""
     facts, detector = detectors.facts(name), detectors.build(name)
     contract, rate_hz = detector.contract, detector.front_end.rate_hz

@@ -10,11 +10,11 @@ from flows.workspace import Workspace
 from validation.checks.cohort import CohortLimits, cohort_suites
 from validation.checks.suites import run as run_suite
 from validation.leakage import Leak
-from validation.splits import REGIMES, CannotSplit, Member, Split, draw_split
+from validation.splits import REGIMES, TYPING_REGIMES, CannotSplit, Member, Split, draw_split
 
 
 def run(workspace: Workspace) -> None:
-    """Write `data/interim/split.json`: one split per regime, or why the cohort cannot be divided so.
+    """Write the task's `split.json`: one split per regime, or why the cohort cannot be divided so.
 
     Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
     """
@@ -22,7 +22,8 @@ def run(workspace: Workspace) -> None:
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
     _check(listed, patient)
-    others = {regime: _drawn(regime, listed, settings) for regime in REGIMES if regime != "patient"}
+    known = TYPING_REGIMES if workspace.task == "typing" else REGIMES
+    others = {regime: _drawn(regime, listed, settings) for regime in known if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
     everybody = [*development(workspace), *holdout(workspace)]
     write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))

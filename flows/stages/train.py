@@ -14,7 +14,18 @@ from data.readers.edf import read_edf
 from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import write_features
-from flows.stages.files import dataset_digest, development, fresh, split_of, training_of, truths, write_json
+from flows.stages.files import (
+    code_of,
+    dataset_digest,
+    development,
+    fresh,
+    null_for_nan,
+    scratch_of,
+    split_of,
+    training_of,
+    truths,
+    write_json,
+)
 from flows.workspace import Workspace
 from lineage.digest import digest_of
 from models import detectors
@@ -50,7 +61,7 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     truth = truths(workspace, entries)
     out = fresh(training_of(workspace, name, regime))
     params = detectors.params_of(name, workspace.params.train.preset)
-    with tempfile.TemporaryDirectory(dir=_scratch(workspace)) as scratch:
+    with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
         work = [(name, params, e.path, e.name, e.patient, e.age_days, Path(scratch)) for e in entries]
         over(_write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
         jobs = _jobs(workspace, name, params, truth, split, Path(scratch), out)
@@ -78,7 +89,7 @@ def _jobs(
         "dataset": digest_of(dataset_digest(read_cohort(workspace.cohort), list(truth))),
         "preset": settings.preset,
         "shuffled_labels": settings.shuffle_labels,
-        "code": (workspace.root / "code" / "train.txt").read_text().strip(),
+        "code": code_of(workspace, "train"),
         "split": split.digest,
         "regime": split.regime,
         "reportable": split.reportable,
@@ -135,20 +146,9 @@ def _fit(job: Job) -> dict[str, Any]:
     bundle, log = fit_fold(job.detector, job.params, data, seed=job.seed, checkpoint=job.checkpoint)
     if job.split.reportable:
         saved = save_bundle(replace(bundle, origin={**job.origin, **bundle.origin}), job.out / f"fold-{job.fold}")
-        return {"fold": job.fold, "bundle": saved.digest, **_in_json(log)}
+        return {"fold": job.fold, "bundle": saved.digest, **null_for_nan(log)}
     _write_predictions(job, bundle, test)
-    return {"fold": job.fold, **_in_json(log)}
-
-
-def _in_json(log: dict[str, Any]) -> dict[str, Any]:
-    """What could not be computed, as an AUC where no inner patient has a seizure, is written as null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(v) for v in value]
-        return None if isinstance(value, float) and np.isnan(value) else value
-
-    return {name: plain(value) for name, value in log.items()}
+    return {"fold": job.fold, **null_for_nan(log)}
 
 
 def _fold_examples(job: Job) -> tuple[Examples, Examples, Examples]:
@@ -175,9 +175,3 @@ def _write_predictions(job: Job, bundle: Bundle, test: Examples) -> None:
         }
     )
     table.to_parquet(job.out / f"fold-{job.fold}.parquet")
-
-
-def _scratch(workspace: Workspace) -> Path:
-    folder = workspace.root / "tmp"
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -17,8 +17,17 @@ class UnknownDetector(Refused):
     """A detector name that is not in the index."""
 
 
-def names() -> list[str]:
-    return list(yaml.safe_load((HERE / "index.yaml").read_text())["detectors"])
+def names(task: str | None = None) -> list[str]:
+    """The detectors of a task (`detection`, `typing`), or all of them."""
+    index: dict[str, list[str]] = yaml.safe_load((HERE / "index.yaml").read_text())
+    lists = {"detection": index["detectors"], "typing": index["typing"]}
+    return list(lists[task]) if task else [name for of_task in lists.values() for name in of_task]
+
+
+def task_of(name: str) -> str:
+    """What a detector answers: where seizures are (`detection`), or of which type one is (`typing`)."""
+    _folder(name)
+    return "detection" if name in names("detection") else "typing"
 
 
 def params_of(name: str, preset: str) -> dict[str, Any]:

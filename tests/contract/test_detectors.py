@@ -1,4 +1,4 @@
-"""What every detector promises, asked of every detector in the index."""
+"""What every detector of seizures promises, asked of every one in the index."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,7 @@ def fold(name: str) -> FoldData:
     return FoldData(examples(detector, 0, 1, 2), examples(detector, 3, 4), truth, looks)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=detectors.names())
+@pytest.fixture(scope="module", params=detectors.names("detection"))
 def fitted(request: pytest.FixtureRequest) -> tuple[str, FoldData, Bundle]:
     name = request.param
     data = fold(name)

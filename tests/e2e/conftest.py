@@ -78,7 +78,7 @@ def proposed(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Ingest, check, train, evaluate, propose and drift, in a process of their own."""
     made_once(tmp_path_factory)
     before = changed_in_checkout()
-    workspace = small_workspace(tmp_path_factory.mktemp("e2e") / "home")
+    workspace = small_workspace(tmp_path_factory.mktemp("e2e") / "home", typing=True)
     command = [sys.executable, "-m", "tests.e2e.verbs", str(workspace.root)]
     done = subprocess.run(command, cwd=CHECKOUT, env=workspace.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -37,20 +37,23 @@ STAGED = (
 FROM_ELSEWHERE = re.compile(
     r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*[\"']?\s*(?:https?:)?//", re.I
 )
-DETECTORS = detectors.names()
+DETECTORS = detectors.names("detection")
+TYPING = detectors.names("typing")
 
 
 def test_broken_recordings_are_put_aside_by_name_and_reason_and_the_others_let_through(proposed: Pipeline) -> None:
-    aside = {v["recording"]: v["reasons"][0]["code"] for v in proposed.said["check"]["quarantined"]}
+    aside = {v["recording"]: v["reasons"][0]["code"] for v in proposed.said["check"]["detection"]["quarantined"]}
     broken = read_json(proposed.workspace.cohort / "sourcedata" / "broken.json")
     assert aside == {"sub-037_task-eeg_run-01": "truncated", "sub-038_task-eeg_run-01": "unit_suspect"}
     assert set(aside) == set(broken)
-    assert proposed.said["check"]["accepted"] == 36 == proposed.said["check"]["recordings"] - 2
+    assert (
+        proposed.said["check"]["detection"]["accepted"] == 36 == proposed.said["check"]["detection"]["recordings"] - 2
+    )
 
 
 def test_the_checks_page_names_what_was_put_aside_and_says_that_the_data_are_simulated(proposed: Pipeline) -> None:
     page = (proposed.workspace.reports / "checks.html").read_text()
-    for verdict in proposed.said["check"]["quarantined"]:
+    for verdict in proposed.said["check"]["detection"]["quarantined"]:
         assert verdict["recording"] in page
     assert "Simulated data" in page
 
@@ -141,7 +144,9 @@ def test_other_bootstrap_draws_score_again_without_training_again(copied: Worksp
     before = {n: _predicted(copied, n) for n in DETECTORS}
     assert _ran(dvc(copied, "repro")) == {
         *(f"evaluate@{n}-{r}" for n in DETECTORS for r in ("patient", "window")),
+        *(f"evaluate_types@{n}-{r}" for n in TYPING for r in ("patient", "seizure")),
         "report",
+        "report_types",
     }
     assert {n: _predicted(copied, n) for n in DETECTORS} == before
 
@@ -156,7 +161,7 @@ def test_dvc_shows_the_figures_of_every_detector(copied: Workspace) -> None:
 
 def test_a_stage_works_where_dvc_runs_it_whatever_the_environment_says(copied: Workspace) -> None:
     elsewhere = {**copied.environment(), "ICTAL_HOME": str(copied.root / "nowhere")}
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "split"]
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "split@detection"]
     done = subprocess.run(command, cwd=copied.root, env=elsewhere, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
 

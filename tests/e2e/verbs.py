@@ -19,14 +19,20 @@ SMALL = {
     "simulation.surveillance_per_site": 8,
     "simulation.surveillance_minutes": 2.0,
     "split.folds": 2,
+    "adults.patients_per_site": 4,
 }
+NO_ADULTS = {"cohort.typing": "none"}
+"""With this nobody's seizures are typed: for tests that are about something else."""
 AUTHOR = "demo-author"
 
 
-def small_workspace(root: Path) -> Workspace:
-    """A demo workspace whose cohort is small enough for tests: 12 patients, later 24 more, two broken recordings."""
+def small_workspace(root: Path, typing: bool = False) -> Workspace:
+    """A demo workspace whose cohorts are small enough for tests: 12 newborns, later 24 more, two broken recordings.
+
+    With `typing` 12 adults as well, whose types of seizures are told apart.
+    """
     made = make_workspace(root, "demo")
-    set_params(root / "params.yaml", SMALL)
+    set_params(root / "params.yaml", SMALL if typing else SMALL | NO_ADULTS)
     return made
 
 
@@ -42,7 +48,7 @@ def run_verbs(workspace: Workspace) -> dict[str, Any]:
     home = str(workspace.root)
     steps: dict[str, Callable[[], Any]] = {
         "ingest": lambda: run_flow(ingest, home=home),
-        "check": lambda: run_flow(check, home=home),
+        "check": lambda: {task: run_flow(check, home=home, task=task) for task in workspace.tasks},
         "train": lambda: run_flow(train, home=home),
         "evaluate": lambda: run_flow(evaluate, home=home),
         "propose": lambda: promote.propose_candidate(AUTHOR),

@@ -14,7 +14,7 @@ SAMPLE = 40
 
 @dataclass(frozen=True)
 class Features:
-    """A sample of labelled examples: `recording` (n,) str, `x` (n, features) float, `label` (n,) 0/1."""
+    """A sample of labelled examples: `recording` (n,) str, `x` (n, features) float, `label` (n,) class index (0/1)."""
 
     recording: np.ndarray
     x: np.ndarray
@@ -36,11 +36,11 @@ class Features:
 
 
 def sample_features(recording: str, x: np.ndarray, label: np.ndarray, per_class: int = SAMPLE) -> Features:
-    """At most `per_class` windows of either label, evenly through the recording; each example is flattened.
+    """At most `per_class` windows of each label, evenly through the recording; each example is flattened.
 
     `x` (windows, …) as the detector reads it, `label` (windows,).
     """
-    rows = np.sort(np.concatenate([_even(np.flatnonzero(label == kind), per_class) for kind in (0, 1)]))
+    rows = np.sort(np.concatenate([_even(np.flatnonzero(label == kind), per_class) for kind in np.unique(label)]))
     flat = np.asarray(x[rows], dtype=np.float32).reshape(len(rows), -1)
     return Features(np.full(len(rows), recording), flat, np.asarray(label)[rows].astype(np.int8))
 

@@ -1,5 +1,7 @@
 """No feature is made from the label: what an expert wrote down must not come back as an input."""
 
+import itertools
+
 import numpy as np
 
 from validation.leakage.features import MIN_PERSONS, MIN_WINDOWS, PERFECT, Features, aucs
@@ -11,11 +13,15 @@ def labels_not_read(study: Study) -> None:
     """No single feature parts seizure from background perfectly, in one direction, in every seizing person.
 
     Needs three persons with 20 windows of either label, else unknown. A label in disguise that is wrong now and then
-    (AUC < 0.9995), or that only several features tell together, is not seen.
+    (AUC < 0.9995), or that only several features tell together, is not seen. Where several types are told apart, a
+    feature must not part every pair of types over all persons: one type may look like nothing else, all of them cannot.
     """
     features = study.disclosed.features
     if features is None:
         raise Unknown("no sample of features and labels was given")
+    if features.label.max(initial=0) > 1:
+        _types_not_read(features)
+        return
     found = [
         (_first_seizing(features, rows), aucs(features.x[rows], features.label[rows]))
         for rows in _people(study, features)
@@ -32,6 +38,26 @@ def labels_not_read(study: Study) -> None:
             "label_derived",
             f"{features.name(column)} alone tells seizure from background in {found[0][0]}, {found[1][0]} and all "
             f"{len(found)} seizing persons (AUC ≥ {weakest[column]:.4f}): it is made from the label",
+        )
+
+
+def _types_not_read(features: Features) -> None:
+    finite = np.isfinite(features.x).all(axis=1)
+    x, label = features.x[finite], features.label[finite]
+    kinds = [k for k in np.unique(label) if (label == k).sum() >= MIN_WINDOWS]
+    if len(kinds) < MIN_PERSONS:
+        raise Unknown(f"{len(kinds)} types have {MIN_WINDOWS} windows, {MIN_PERSONS} are needed")
+    weakest = np.full(x.shape[1], 1.0)
+    for one, other in itertools.combinations(kinds, 2):
+        rows = np.isin(label, (one, other))
+        parted = aucs(x[rows], (label[rows] == one).astype(np.int8))
+        weakest = np.minimum(weakest, np.maximum(parted, 1 - parted))
+    column = int(weakest.argmax())
+    if weakest[column] >= PERFECT:
+        raise Leak(
+            "label_derived",
+            f"{features.name(column)} alone tells {len(kinds)} types apart, each from each "
+            f"(AUC ≥ {weakest[column]:.4f}): it is made from the label",
         )
 
 

@@ -10,7 +10,7 @@ from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Fold, Split
 
 ROLE_NAMES = {TRAIN: "training", INNER_VALID: "inner validation", TEST: "test"}
 
-DEALS_WINDOWS = ("window", "gap")
+DEALS_WINDOWS = ("window", "gap", "seizure")
 """Regimes under which one recording stands in several roles on purpose: its windows are looked at instead."""
 
 

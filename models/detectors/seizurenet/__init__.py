@@ -16,7 +16,7 @@ import torch
 from data.frontend import FrontEnd, Prepared
 from data.saliency import MAPS, SpectralSetting
 from data.windows import clips_of_seizure
-from models.detector import Examples, InputContract, Progress, State, TypingDetector
+from models.detector import Cost, Examples, InputContract, Progress, State, TypingDetector
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
 from models.detectors.seizurenet.member import Member, TypeNetwork, mean_log
 from models.layers.dense import DenseNet
@@ -25,15 +25,6 @@ from models.layers.stem import Stem
 from models.training import Schedule, macro_auc
 
 DISTILLED, PLAIN = "student (distilled)", "student (plain)"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a network asks for: trained numbers, their size on disk, and time on this machine."""
-
-    parameters: int
-    megabytes: float
-    ms_per_clip: float
 
 
 class SeizureNet(TypingDetector):
@@ -110,7 +101,7 @@ class SeizureNet(TypingDetector):
             sum(c.megabytes for c in members),
             sum(c.ms_per_clip for c in members),
         )
-        return {"ensemble": whole, **costs}
+        return {"answer": whole, **costs}
 
     def state(self) -> State:
         return State(

@@ -1,0 +1,180 @@
+"""The evaluate_types stage: every seizure named by the model that never saw its patient, kept, and scored."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.cohorts.bids import Entry
+from data.events import Annotations
+from data.outcomes import Refusal
+from data.readers.edf import read_edf
+from data.seizure_types import tuh_type
+from flows.parallel import over
+from flows.progress import reporter
+from flows.stages.audits import audited
+from flows.stages.files import (
+    circumstances,
+    development,
+    evaluation_of,
+    fresh,
+    split_of,
+    training_of,
+    truths,
+    write_json,
+)
+from flows.workspace import Workspace
+from lineage.digest import sha256_file
+from models import detectors
+from models.typing import (
+    ANSWER,
+    TypedSeizure,
+    load_typing,
+    seizure_examples,
+    type_seizures,
+    typed_seizures,
+)
+from validation.seizure_typing import Answer, evaluate_typing, table_of, write_answers
+
+
+@dataclass(frozen=True)
+class Named:
+    """What one model said of the seizures of a recording it never saw; `seconds` is the computing time."""
+
+    answers: list[Answer]
+    seconds: float = 0.0
+
+
+def run(workspace: Workspace, detector: str, regime: str) -> None:
+    """Write answers, scores and the leakage audit of a regime, and the few figures that DVC compares."""
+    out = fresh(evaluation_of(workspace, detector, regime))
+    split = split_of(workspace, regime)
+    name_all = _by_bundles if split.reportable else _by_seizures
+    classes = detectors.build(detector, preset=workspace.params.train.preset).classes
+    entries = development(workspace)
+    named = name_all(workspace, detector, regime, entries)
+    table = table_of([a for one in named for a in one.answers], classes)
+    write_answers(out, table)
+    settings = workspace.params.evaluate
+    meta = {
+        "detector": detector,
+        "regime": regime,
+        "reportable": split.reportable,
+        "split": split.digest,
+        "folds": len(split.folds),
+        "training": sha256_file(training_of(workspace, detector, regime) / "log.json"),
+        **circumstances(workspace, entries),
+        "cohort": workspace.cohort_name,
+        "s_per_eeg_hour": _cost(workspace, named, entries) if split.reportable else None,
+        "costs": _costs(workspace, detector, regime, entries) if split.reportable else {},
+    }
+    result = evaluate_typing(table, classes, meta, settings.seed, settings.draws, answer=ANSWER)
+    result["leakage"] = audited(workspace, detector, regime).to_json()
+    write_json(out / "result.json", result)
+    write_json(workspace.metrics / f"{detector}-{regime}.json", _headline(result))
+
+
+def _by_bundles(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> list[Named]:
+    """Whole recordings through the bundle of the fold that tests them."""
+    truth = truths(workspace, entries)
+    tested = {name: k for k, fold in enumerate(split_of(workspace, regime).folds) for name in fold.test}
+    folder = training_of(workspace, detector, regime)
+    work = [(e, truth[e.name], tested[e.name], folder / f"fold-{tested[e.name]}") for e in entries]
+    what = f"{detector}, {regime}: seizures of unseen patients named"
+    return over(_name_seizures, work, what, reporter(), [f"models.detectors.{detector}"])
+
+
+def _name_seizures(work: tuple[Entry, Annotations, int, Path]) -> Named:
+    entry, truth, fold, folder = work
+    bundle = load_typing(folder)
+    started = time.perf_counter()
+    try:
+        found = type_seizures(read_edf(entry.path, age_days=entry.age_days, name=entry.name), truth, bundle)
+    except Refusal as refusal:
+        marked = typed_seizures(truth, bundle.detector.classes)
+        found = [TypedSeizure(n, tuh_type(e.type), code=refusal.code) for n, e, _ in marked]
+    seconds = time.perf_counter() - started
+    variants = list(dict.fromkeys([ANSWER, *(v for one in found for v in one.probabilities)]))
+    onsets = {number: event.onset_s for number, event in enumerate(truth.events)}
+    answers = [_answer(entry, one, onsets[one.event], fold, variant) for one in found for variant in variants]
+    return Named(answers, seconds)
+
+
+def _answer(entry: Entry, one: TypedSeizure, onset_s: float, fold: int, variant: str) -> Answer:
+    said = one.probabilities.get(variant)
+    return Answer(
+        entry.name, entry.patient, entry.person, entry.site, one.event, onset_s, str(one.truth), fold, variant,
+        one.clips, one.code or "", () if said is None else tuple(said.tolist()),
+    )  # fmt: skip
+
+
+def _by_seizures(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> list[Named]:
+    """A leaky control: each seizure as named by the fold that did not train on that seizure.
+
+    A seizure that was too short to be cut into clips was never named: it is there, without an answer.
+    """
+    folder = training_of(workspace, detector, regime)
+    said = pd.concat([pd.read_parquet(p) for p in sorted(folder.glob("fold-*.parquet"))])
+    classes = [c for c in said.columns if c not in Answer.__dataclass_fields__]
+    known = dict(iter(said.groupby(["recording", "event"])))
+    truth, variants = truths(workspace, entries), list(said["variant"].unique())
+    return [Named(_kept(entry, truth[entry.name], known, variants, classes)) for entry in entries]
+
+
+def _kept(
+    entry: Entry, truth: Annotations, known: dict[Any, pd.DataFrame], variants: list[str], classes: list[str]
+) -> list[Answer]:
+    answers = []
+    for number, event, _ in typed_seizures(truth, classes):
+        rows = known.get((entry.name, number))
+        own = {} if rows is None else {r["variant"]: r for r in rows.to_dict("records")}
+        for variant in variants:
+            row = own.get(variant)
+            probabilities = () if row is None else tuple(float(row[c]) for c in classes)
+            fold, clips = (-1, 0) if row is None else (int(row["fold"]), int(row["clips"]))
+            answers.append(
+                Answer(
+                    entry.name, entry.patient, entry.person, entry.site, number, event.onset_s,
+                    str(tuh_type(event.type)), fold, variant, clips, "" if row is not None else "too_short", probabilities,
+                )
+            )  # fmt: skip
+    return answers
+
+
+def _cost(workspace: Workspace, named: list[Named], entries: list[Entry]) -> float:
+    """Seconds of computing per hour of recording."""
+    hours = sum(t.duration_s for t in truths(workspace, entries).values()) / 3600
+    return float(np.sum([one.seconds for one in named]) / hours)
+
+
+def _costs(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> dict[str, Any]:
+    """Size and time per clip of the answer and its variants, measured here on the seizures of one recording."""
+    bundle = load_typing(training_of(workspace, detector, regime) / "fold-0")
+    truth = truths(workspace, entries)
+    for entry in entries:
+        prepared = bundle.detector.front_end.prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
+        if (clips := seizure_examples(bundle.detector, prepared, truth[entry.name])) is not None:
+            return {name: asdict(cost) for name, cost in bundle.detector.costs(clips).items()}
+    return {}
+
+
+def _headline(result: dict[str, Any]) -> dict[str, Any]:
+    """The figures that `dvc metrics` shows."""
+    answer, majority = result["answer"], result["baselines"]["majority"]
+    return {
+        "task": "typing",
+        "reportable": result["of"]["reportable"],
+        "macro_f1": answer["macro_f1"]["estimate"],
+        "macro_f1_low": answer["macro_f1"]["low"],
+        "macro_f1_high": answer["macro_f1"]["high"],
+        "weighted_f1": answer["weighted_f1"]["estimate"],
+        "weighted_f1_majority": majority["weighted_f1"]["estimate"],
+        "weighted_f1_id_lookup": result["baselines"]["id_lookup"]["weighted_f1"]["estimate"],
+        "evaluable_types": sum(row["evaluable"] for row in result["classes"]),
+        "seizures": result["counts"]["seizures"],
+        "answered": result["counts"]["answered"],
+        "patients": result["counts"]["persons"],
+    }

@@ -1,0 +1,187 @@
+"""Of which type is a seizure? Fitting one fold of a typing detector, what it is as a bundle, and its answers.
+
+A typing detector looks at seizures that somebody has marked: every clip of one is scored, and the mean of the clips'
+calibrated probabilities is the answer for the seizure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from data.events import Annotations, Event
+from data.frontend import Prepared
+from data.outcomes import Refusal
+from data.quality import door
+from data.recording import Recording
+from data.seizure_types import tuh_type
+from lineage.digest import Digest
+from models import detectors
+from models.bundle import BrokenBundle, read_description, rebuilt, write_files
+from models.detector import Examples, Progress, TypingDetector
+
+PARTS = ("detector", "params", "state", "front_end", "temperature", "origin")
+ANSWER = "answer"
+"""The variant that is the detector's own answer; the others are parts of it that stand beside."""
+TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class TypingBundle:
+    """A fitted typing detector: probabilities are softmax(logits / `temperature`). `origin` as of `models.bundle`."""
+
+    detector: TypingDetector
+    temperature: float
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    digest: Digest = ""
+
+    @property
+    def name(self) -> str:
+        return self.detector.name
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """(clips, classes) → the same shape, rows sum to 1."""
+        return np.asarray(softmax(np.asarray(logits, dtype=float) / self.temperature, axis=1))
+
+
+@dataclass(frozen=True)
+class TypedSeizure:
+    """What was said of one seizure: per variant the mean probabilities (classes,) over its clips.
+
+    Where nothing could be said `probabilities` is empty, and `code` and `reason` say why.
+    """
+
+    event: int
+    truth: str | None
+    clips: int = 0
+    probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    code: str | None = None
+    reason: str | None = None
+
+
+def typed_seizures(truth: Annotations, classes: Sequence[str]) -> Iterator[tuple[int, Event, int]]:
+    """(number in the recording, event, class index) of the seizures whose type is one that is told apart."""
+    for number, event in enumerate(truth.events):
+        code = tuh_type(event.type)
+        if code is not None and code in classes:
+            yield number, event, list(classes).index(code)
+
+
+def seizure_examples(
+    detector: TypingDetector, prepared: Prepared, truth: Annotations, recording: str = "", patient: str = ""
+) -> Examples | None:
+    """Labelled clips of every typed seizure of a recording; None where there is none that is long enough."""
+    parts = []
+    for number, event, label in typed_seizures(truth, detector.classes):
+        try:
+            clips = detector.examples(prepared.between(event.onset_s, event.end_s), recording, patient)
+        except Refusal:
+            continue  # too short to learn from; at evaluation it counts as not answered
+        n = len(clips)
+        parts.append(replace(clips, label=np.full(n, label, dtype=np.int8), event=np.full(n, number)))
+    return Examples.join(parts) if parts else None
+
+
+def fit_typing_fold(
+    name: str,
+    params: Mapping[str, Any],
+    train: Examples,
+    valid: Examples,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[TypingBundle, dict[str, Any]]:
+    """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature."""
+    detector = detectors.build(name, dict(params))
+    assert isinstance(detector, TypingDetector)
+    log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
+    assert valid.label is not None
+    temperature = fit_temperature(detector.score(valid), valid.label)
+    log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
+    log["temperature"] = temperature
+    return TypingBundle(detector, temperature, {"fitted_on": _provenance(train, valid)}), log
+
+
+def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
+    """The temperature that makes inner patients' labels most likely (Guo et al. 2017), within 0.05–20."""
+
+    def loss(log_temperature: float) -> float:
+        spread = log_softmax(np.asarray(logits, dtype=float) / np.exp(log_temperature), axis=1)
+        return -float(spread[np.arange(len(label)), label].mean())
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    return round(float(np.exp(found.x)), 6)
+
+
+def save_typing(bundle: TypingBundle, folder: Path) -> TypingBundle:
+    """Write the bundle's files and manifest; byte-reproducible. Returns the bundle with its digest."""
+    parts = {"temperature": bundle.temperature, "origin": dict(bundle.origin)}
+    return replace(bundle, digest=write_files(folder, bundle.detector, parts))
+
+
+def load_typing(folder: Path) -> TypingBundle:
+    """Rebuild a bundle after comparing every file with its manifest; refuses what differs, and a detection."""
+    description, digest = read_description(folder, PARTS)
+    detector = rebuilt(folder, description)
+    if not isinstance(detector, TypingDetector):
+        raise BrokenBundle(f"{detector.name} finds seizures and names no type of them")
+    return TypingBundle(detector, float(description["temperature"]), description["origin"], digest)
+
+
+def type_seizures(recording: Recording, truth: Annotations, bundle: TypingBundle) -> list[TypedSeizure]:
+    """Every typed seizure of a recording with the detector's answer, or why there is none; nothing is left out.
+
+    `truth` gives where seizures are and, beside the answer, what experts called them; the detector sees times only.
+    """
+    detector = bundle.detector
+    marked = list(typed_seizures(truth, detector.classes))
+    try:
+        contract = detector.contract
+        door(
+            recording,
+            montage=contract.montage,
+            min_duration_s=contract.min_duration_s,
+            age_range_days=contract.age_days,
+        )
+        prepared = detector.front_end.prepare(recording)
+    except Refusal as refusal:
+        return [TypedSeizure(n, tuh_type(e.type), code=refusal.code, reason=refusal.reason) for n, e, _ in marked]
+    return [_typed(prepared, number, event, bundle) for number, event, _ in marked]
+
+
+def seizure_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
+    """Mean probabilities (classes,) over the clips of one seizure: the answer, and each variant beside it."""
+    scores = {ANSWER: bundle.detector.score(clips), **bundle.detector.variants(clips)}
+    return {name: bundle.probabilities(logits).mean(axis=0) for name, logits in scores.items()}
+
+
+def type_examples(bundle: TypingBundle, examples: Examples) -> dict[tuple[str, int], tuple[int, dict[str, np.ndarray]]]:
+    """(recording, event) → (clips, probabilities per variant) of clips of several seizures at once."""
+    assert examples.event is not None
+    said = {}
+    for recording in np.unique(examples.recording):
+        for event in np.unique(examples.event[examples.recording == recording]):
+            clips = examples.take(np.flatnonzero((examples.recording == recording) & (examples.event == event)))
+            said[str(recording), int(event)] = (len(clips), seizure_probabilities(bundle, clips))
+    return said
+
+
+def _typed(prepared: Prepared, number: int, event: Event, bundle: TypingBundle) -> TypedSeizure:
+    code = tuh_type(event.type)
+    try:
+        clips = bundle.detector.examples(prepared.between(event.onset_s, event.end_s))
+    except Refusal as refusal:
+        return TypedSeizure(number, code, code=refusal.code, reason=refusal.reason)
+    return TypedSeizure(number, code, len(clips), seizure_probabilities(bundle, clips))
+
+
+def _provenance(train: Examples, valid: Examples) -> dict[str, list[str]]:
+    """Which recordings each fitted part has really seen; what a typing does not fit has seen none."""
+    learned, inner = (sorted({str(r) for r in np.unique(part.recording)}) for part in (train, valid))
+    on_train, on_inner = dict.fromkeys(("normaliser", "network"), learned), ("early_stopping", "calibration")
+    return on_train | dict.fromkeys(on_inner, inner) | {"threshold": [], "conformal": [], "ood": []}
