@@ -515,3 +515,30 @@ def test_a_type_without_a_pattern_is_answered_with_those_that_have_one():
 def test_more_seizures_than_fit_are_refused():
     with pytest.raises(ValueError, match="3 seizures need at least 180 s, got 120 s"):
         drawn(1, "FNSZ", "FNSZ", "FNSZ", minutes=2.0)
+
+
+def test_the_parameters_are_frozen():
+    """Whoever changes one, or a shape, changes every figure that was ever made: that is a numbered decision."""
+    plans = plan_adults(AdultSettings())
+    seizures = [s for p in plans for s in p.seizures]
+    found = {
+        "seizures_s": sum(s.duration_s for s in seizures),
+        "onsets_s": sum(s.onset_s for s in seizures),
+        "waves_uv": sum(sum(uv for _, uv in part.amplitude_uv) * sum(part.weights) for s in seizures for part in s.parts),
+        "waves_hz": sum(hz for s in seizures for part in s.parts for _, hz in part.frequency_hz),
+        "artefacts_uv": sum(a.amplitude_uv * a.duration_s for p in plans for a in p.artefacts),
+        "backgrounds": sum(p.person.rhythms.rms_uv * p.person.rhythms.alpha_hz + len(p.background.runs) for p in plans),
+        "signals_uv": sum(float(render(drawn(s, k, artefact_rate=3)).segments[0].signal.std()) for s, k in enumerate(PATTERN_OF)),
+    }  # fmt: skip
+    assert found == pytest.approx(FROZEN, rel=1e-6)
+
+
+FROZEN = {
+    "seizures_s": 2549,
+    "onsets_s": 14091.47,
+    "waves_uv": 445393.3602,
+    "waves_hz": 2032.635225,
+    "artefacts_uv": 209009.9216,
+    "backgrounds": 3461.113788,
+    "signals_uv": 121.2121324,
+}
