@@ -1,7 +1,7 @@
 """Simulated newborns: their EEG from drawn parameters, so that the truth of every recording is known.
 
 Draw first, render after: `draw_patient(rng, site)` makes all the choices, `render(params)` makes none.
-May import `data` and numpy/scipy. Public: SITES, Site, draw_patient, render, PatientParams, params_from.
+Older patients are in `data.simulator.adults`. May import `data` and numpy/scipy. Public: SITES, Site, draw_patient, render, PatientParams, params_from.
 """
 
 from data.simulator.patient import (

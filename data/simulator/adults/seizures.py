@@ -12,7 +12,7 @@ FNSZ, CPSZ and SPSZ are one pattern: a seizure is drawn from the pattern's name,
 | strength, all patterns alike | LogNormal(ln 180, 0.3) µV peak to peak where strongest, per patient; ± 15 % per seizure | assumed; absence 150–300 µV recalled |
 | focus | temporal in 3 of 4 patients; kept in 85 % of seizures, else a neighbour | assumed |
 | gaps | ≥ 15 s, else random | assumed |
-| ictal derivations | where a part's largest RMS is at least the background's | as in the simulated newborns |
+| ictal derivations | where a rhythm, at its largest, has at least the RMS of the background (lags counted) | as in the simulated newborns |
 
 The longest seizure also is 60 % of the recording divided by its number of seizures, whatever the pattern. Class means of
 duration in TUH (FNSZ 74, GNSZ 83, CPSZ 97, SPSZ 35 s, recalled) are not used: by duration, patterns are told apart no
