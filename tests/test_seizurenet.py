@@ -42,7 +42,7 @@ TINY: dict[str, Any] = {
         "f_max_hz": 24, "window_s": 1.0, "overlap": 0.5, "widths": [4, 8], "stem": {"stride": 1, "pool": 2}, "columns": 3,
     },
     "distillation": {"soft": 1.0, "feature": 1.0, "temperature": 4.0},
-    "learning_rate": 0.01, "batch": 16, "epochs": 3, "patience": 2, "windows_per_epoch": 240, "valid_clips": 60,
+    "learning_rate": 0.01, "batch": 16, "epochs": 3, "patience": 2, "windows_per_epoch": 160, "valid_clips": 60,
 }  # fmt: skip
 
 QUICK = {**TINY, "epochs": 2, "windows_per_epoch": 32, "valid_clips": 12}
@@ -236,7 +236,10 @@ def test_training_stopped_in_any_network_and_resumed_ends_bit_equal(after: int, 
     assert calls == [(n, 10) for n in range(after + 1, 11)]
     whole, log_of_whole = quick()
     assert same(resumed, whole) and log == log_of_whole
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
+    calls.clear()
+    again, log = fit(checkpoint=tmp_path / "run.pt", progress=lambda *a: calls.append(a[:2]))
+    assert same(again, whole) and log == log_of_whole and not calls
 
 
 # What stands beside the answer.
