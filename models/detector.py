@@ -136,11 +136,16 @@ class Cost:
     ms_per_clip: float
 
 
+UNSEEN = -30.0
+"""The score of a type that no training patient had: it is never named, and a log loss stays finite."""
+
+
 class TypingDetector(Detector):
     """A detector that names the type of a seizure: it is shown windows inside seizures only.
 
     `examples` is given the prepared signal of one seizure (`Prepared.between`); `classes` are the codes of
-    `data.seizure_types.TUH_TYPES` that it tells apart, in the order of its scores.
+    `data.seizure_types.TUH_TYPES` that it tells apart, in the order of its scores. The log of `fit` also holds
+    `classes_seen`, the codes that the training patients had; all others score `UNSEEN`.
     """
 
     task = "typing"

@@ -17,11 +17,11 @@ from data.montage import ELECTRODES, TCP_20
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from data.seizure_types import TUH_TYPES
-from models.detector import Examples, TypingDetector
+from models.detector import UNSEEN, Examples, TypingDetector
 from models.detectors.band_power import BandPower, fit_softmax
 from models.detectors.seizurenet import DISTILLED, PLAIN, SeizureNet
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
-from models.detectors.seizurenet.member import UNSEEN, Member
+from models.detectors.seizurenet.member import Member
 from models.training import macro_auc
 
 HERE = Path(__file__).parents[1] / "models" / "detectors"
@@ -42,7 +42,7 @@ TINY: dict[str, Any] = {
         "f_max_hz": 24, "window_s": 1.0, "overlap": 0.5, "widths": [4, 8], "stem": {"stride": 1, "pool": 2}, "columns": 3,
     },
     "distillation": {"soft": 1.0, "feature": 1.0, "temperature": 4.0},
-    "learning_rate": 0.01, "batch": 16, "epochs": 3, "patience": 2, "windows_per_epoch": 240, "valid_clips": 60,
+    "learning_rate": 0.01, "batch": 16, "epochs": 3, "patience": 2, "windows_per_epoch": 160, "valid_clips": 60,
 }  # fmt: skip
 
 QUICK = {**TINY, "epochs": 2, "windows_per_epoch": 32, "valid_clips": 12}
@@ -138,13 +138,19 @@ def test_a_clip_never_crosses_a_gap_and_parts_shorter_than_a_clip_are_left_out()
 
 
 @pytest.mark.parametrize("rate_hz", [200.0, 250.0, 256.0, 512.0])
-def test_a_recording_of_any_usual_rate_can_be_read(rate_hz: float) -> None:
-    detector = SeizureNet(TINY)
-    signal = np.random.default_rng(0).standard_normal((19, round(12 * rate_hz)))
+def test_a_recording_of_any_usual_rate_gives_the_same_microvolts(rate_hz: float) -> None:
+    """10 µV of 60 Hz at one electrode are 10 µV in its derivation, also where half the rate is 100 Hz."""
+    detector, t = SeizureNet(TINY), np.arange(round(12 * rate_hz)) / rate_hz
+    signal = np.zeros((19, len(t)))
+    signal[ELECTRODES.index("T3")] = 10 * np.sin(2 * np.pi * 60 * t)
     prepared = detector.front_end.prepare(Recording(ELECTRODES, rate_hz, (Segment(0.0, signal),), 12.0))
     made = detector.examples(prepared.between(5.0, 11.0), "rec", "sub")
-    assert made.x.shape[1:] == (20, 500) and np.isfinite(made.x).all() and len(made) == 5
-    assert detector.front_end.digest == BandPower(preset("band_power", "demo")).front_end.digest
+    assert made.x.shape == (5, 20, 500)
+    assert made.x[:, TCP_20.index("F7-T3")].std(axis=1) * np.sqrt(2) == pytest.approx(10, rel=0.02)
+
+
+def test_floor_and_network_share_one_front_end() -> None:
+    assert SeizureNet(TINY).front_end == BandPower(preset("band_power", "demo")).front_end
 
 
 def test_a_recording_too_slow_for_the_band_is_refused() -> None:
@@ -230,7 +236,10 @@ def test_training_stopped_in_any_network_and_resumed_ends_bit_equal(after: int, 
     assert calls == [(n, 10) for n in range(after + 1, 11)]
     whole, log_of_whole = quick()
     assert same(resumed, whole) and log == log_of_whole
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
+    calls.clear()
+    again, log = fit(checkpoint=tmp_path / "run.pt", progress=lambda *a: calls.append(a[:2]))
+    assert same(again, whole) and log == log_of_whole and not calls
 
 
 # What stands beside the answer.

@@ -11,11 +11,8 @@ from scipy.special import log_softmax
 from data.frontend import FrontEnd, Prepared
 from data.spectra import log_band_power
 from data.windows import clips_of_seizure
-from models.detector import Examples, InputContract, Progress, State, TypingDetector
+from models.detector import UNSEEN, Examples, InputContract, Progress, State, TypingDetector
 from models.training import balanced_weights, macro_auc
-
-UNSEEN = -30.0
-"""The score of a type that the training patients never had."""
 
 
 class BandPower(TypingDetector):

@@ -69,21 +69,26 @@ class SeizureNet(TypingDetector):
     ) -> dict[str, Any]:
         """Fit the members one by one, then both students from the same weights in the same number of steps.
 
-        Every network has a checkpoint of its own beside `checkpoint`; they are removed when all are fitted.
+        While it trains, every network has a checkpoint of its own beside `checkpoint`, which holds all in the end.
         """
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
+        if checkpoint and checkpoint.exists():
+            return self._read(checkpoint)
         inner = valid.take(np.unique(np.linspace(0, len(valid) - 1, self.params["valid_clips"]).round().astype(int)))
         files = [] if checkpoint is None else [checkpoint.with_suffix(f".{n}.pt") for n in range(len(self._networks))]
         plan = _Plan(train, inner, seed, files, progress, len(self._networks))
         parts = {name: self._fit_member(number, name, plan) for number, name in enumerate(self.members)}
         parts |= self._fit_students(plan)
-        for file in files:
-            file.unlink(missing_ok=True)
         reached = macro_auc(self.score(inner), inner.label)  # type: ignore[arg-type]
         seen = [self.classes[c] for c in np.unique(train.label)]
         whole = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
-        return {**whole, "classes_seen": seen, "parts": parts}
+        log = {**whole, "classes_seen": seen, "parts": parts}
+        if checkpoint:
+            self._write(checkpoint, log)
+        for file in files:
+            file.unlink(missing_ok=True)
+        return log
 
     def score(self, examples: Examples) -> np.ndarray:
         """Log of the mean over members of their probabilities; about −30 for a type that was never trained on."""
@@ -174,6 +179,17 @@ class SeizureNet(TypingDetector):
             plan.train, plan.inner, self._schedule(stops=False), seed=seed, **plan.of(number),
             loss=lesson_loss(learner, lesson, *teacher), learner=learner,
         )  # fmt: skip
+
+    def _write(self, checkpoint: Path, log: dict[str, Any]) -> None:
+        partial = checkpoint.with_suffix(".partial")
+        torch.save({"state": {k: torch.from_numpy(v) for k, v in self.state().tensors.items()}, "log": log}, partial)
+        partial.replace(checkpoint)
+
+    def _read(self, checkpoint: Path) -> dict[str, Any]:
+        saved = torch.load(checkpoint, weights_only=True)
+        self.load_state(State({k: v.numpy() for k, v in saved["state"].items()}, {}))
+        log: dict[str, Any] = saved["log"]
+        return log
 
     def _schedule(self, stops: bool = True) -> Schedule:
         p = self.params

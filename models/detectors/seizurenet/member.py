@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from data.saliency import MAPS, SpectralSetting
-from models.detector import Examples, Progress
+from models.detector import UNSEEN, Examples, Progress
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
 from models.training import Schedule, fit_network, macro_auc
@@ -21,8 +21,6 @@ ClipLoss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
 
 PREDICT_IMAGES = 128
 SCALE_CLIPS = 400
-UNSEEN = -30.0
-"""The logit of a type that the training patients never had, and the lowest that any has: finite, so that a log loss is."""
 
 
 class TypeNetwork(nn.Module):
@@ -81,7 +79,7 @@ class Member:
         self.network.eval()
         with torch.inference_mode():
             seen = self.network.embed(torch.from_numpy(images.reshape(-1, *images.shape[2:])))
-            features = seen.reshape(clips, windows, -1).double().mean(dim=1)
+            features = seen.reshape(clips, windows, -1).mean(dim=1)
             probability = torch.softmax(self.network.classify(seen).double(), dim=-1).reshape(clips, windows, -1)
         return features.numpy(), mean_log(probability.mean(dim=1).numpy())
 
