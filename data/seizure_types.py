@@ -3,6 +3,18 @@
 A closed vocabulary, because annotation texts are typed by people and may name one.
 """
 
+TUH_TYPES = {
+    "FNSZ": "sz_foc",
+    "GNSZ": "sz_gen",
+    "CPSZ": "sz_foc_ia",
+    "ABSZ": "sz_gen_nm_typical",
+    "TNSZ": "sz_gen_m_tonic",
+    "TCSZ": "sz_gen_m_tonicClonic",
+    "SPSZ": "sz_foc_a",
+    "MYSZ": "sz_gen_m_myoclonic",
+}
+"""The types of the TUH seizure corpus in HED-SCORE's names. Complex and simple partial differ by awareness alone."""
+
 SEIZURE_WORDS = {"sz", "seiz", "seizure"}
 
 _CLASSES = ("foc", "gen", "uo")
@@ -26,3 +38,11 @@ def seizure_type(text: str) -> str | None:
     if len(parts) > 1 and _NAMES[parts[1]] not in _CLASSES:
         return None
     return "_".join(["sz", *(_NAMES[part] for part in parts[1:])])
+
+
+def tuh_type(type: str) -> str | None:
+    """The TUH code of a HED-SCORE type (`sz_gen_m_tonic` is TNSZ); None for a type that TUH has no code for."""
+    return _TUH_CODES.get(type)
+
+
+_TUH_CODES = {name: code for code, name in TUH_TYPES.items()}
