@@ -81,28 +81,26 @@ def _times(block: str, edge: str) -> list[float]:
 
 
 def convert(source: Path, corrections: Corrections) -> Conversion:
-    """Every recording below `source` (`chbNN/*.edf`) with its seizures; what contradicts itself gets no events."""
-    told = _summaries(source)
-    seizing = _seizing(source / "RECORDS-WITH-SEIZURES")
-    recordings, notes, refused = [], [], []
+    """Every recording below `source` (`chbNN/*.edf`) with its seizures; what contradicts itself is left out."""
+    told, listed = _summaries(source), _seizing(source / "RECORDS-WITH-SEIZURES")
+    recordings, refused = [], []
     files = sorted(source.glob("chb*/chb*.edf"))
     for file in files:
-        facts = edf_facts(file)
-        marks = None
         try:
+            facts = edf_facts(file)
             text, binary = (_corrected(file.name, s, corrections) for s in (told.get(file.name), _binary(file)))
-            marks = _annotations(agreed(file.name, text, binary, _listed(file, seizing)), facts.duration_s)
+            marks = _annotations(agreed(file.name, text, binary, _listed(file, listed)), facts.duration_s)
+            sidecar = facts.sidecar(60.0, "bipolar, as published")
+            recordings.append(PublishedRecording(stem_of(file.name), file, marks, sidecar=sidecar))
         except Refusal as refusal:
             refused.append(f"{file.name}: {refusal.reason}")
-        sidecar = facts.sidecar(60.0, "bipolar, as published")
-        recordings.append(PublishedRecording(stem_of(file.name), file, marks, sidecar=sidecar))
-    table = source / "SUBJECT-INFO"
-    people = read_people(table.read_text("utf-8")) if table.is_file() else {}
-    patients = [people.get(p, Patient(p, person=SAME_CHILD.get(p, p))) for p in sorted({f.parent.name for f in files})]
-    notes += [f"{p.label}: age and sex are not published" for p in patients if p.age_years is None]
-    kept = [*source.glob("chb*/*-summary.txt"), *source.glob("chb*/*.seizures")]
-    kept += [f for f in (table, source / "RECORDS-WITH-SEIZURES") if f.is_file()]
-    return Conversion(tuple(patients), tuple(recordings), tuple(sorted(kept)), tuple(notes), tuple(refused))
+    tables = [f for name in ("SUBJECT-INFO", "RECORDS-WITH-SEIZURES") if (f := source / name).is_file()]
+    people = read_people(tables[0].read_text("utf-8")) if tables and tables[0].name == "SUBJECT-INFO" else {}
+    cases = sorted({f.parent.name for f in files})
+    patients = tuple(people.get(case, Patient(case, person=SAME_CHILD.get(case, case))) for case in cases)
+    notes = tuple(f"{p.label}: age and sex are not published" for p in patients if p.age_years is None)
+    marks_files = sorted([*source.glob("chb*/*-summary.txt"), *source.glob("chb*/*.seizures")])
+    return Conversion(patients, tuple(recordings), (*tables, *marks_files), notes, tuple(refused))
 
 
 def agreed(

@@ -137,13 +137,10 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
     recordings, refused = [], []
     files = sorted(source.glob("eeg*.edf"), key=lambda f: _number(f.stem))
     for file in files:
-        sidecar = edf_facts(file).sidecar(50.0, "n/a")
-        recording = PublishedRecording(f"{subject_of(file.stem)}_task-eeg", file, None, sidecar=sidecar)
         try:
-            recording = _labelled(recording, newborns.get(file.stem), float(str(sidecar["RecordingDuration"])))
+            recordings.append(_labelled(file, newborns.get(file.stem)))
         except Refusal as refusal:
             refused.append(f"{file.name}: {refusal.reason}")
-        recordings.append(recording)
     table = source / CLINICAL
     people = read_clinical(table.read_text("utf-8-sig", errors="replace")) if table.is_file() else {}
     patients = tuple(people.get(f.stem, Patient(subject_of(f.stem).removeprefix("sub-"))) for f in files)
@@ -198,17 +195,20 @@ def _patient(row: dict[str, str]) -> Patient:
     )
 
 
-def _labelled(recording: PublishedRecording, newborn: Newborn | None, duration_s: float) -> PublishedRecording:
+def _labelled(file: Path, newborn: Newborn | None) -> PublishedRecording:
+    facts = edf_facts(file)
     if newborn is None:
-        raise Refusal("corrupt", "the labels have no array for it: give annotations_2017.mat as published")
+        raise Refusal("corrupt", f"the labels have no array for it: give {LABELS} as published")
     labelled_s = newborn.experts[EXPERTS[0]].duration_s
-    if abs(labelled_s - duration_s) > ROUNDING_S:
-        raise Refusal("corrupt", f"its labels are of {labelled_s:g} s, the recording has {duration_s:g} s")
-    return replace(
-        recording,
-        marks=_within(newborn.marked_by(2), duration_s),
-        readings={name: _within(marks, duration_s) for name, marks in newborn.experts.items()},
-        derived={"unanimous": _within(newborn.marked_by(3), duration_s)},
+    if abs(labelled_s - facts.duration_s) > ROUNDING_S:
+        raise Refusal("corrupt", f"its labels are of {labelled_s:g} s, the recording has {facts.duration_s:g} s")
+    return PublishedRecording(
+        f"{subject_of(file.stem)}_task-eeg",
+        file,
+        _within(newborn.marked_by(2), facts.duration_s),
+        readings={name: _within(marks, facts.duration_s) for name, marks in newborn.experts.items()},
+        derived={"unanimous": _within(newborn.marked_by(3), facts.duration_s)},
+        sidecar=facts.sidecar(50.0, "n/a"),
     )
 
 

@@ -57,7 +57,7 @@ def _write_recording(root: Path, recording: PublishedRecording) -> None:
         shutil.copyfile(file, eeg / f"{recording.stem}{suffix}")
     if recording.sidecar:
         (eeg / f"{recording.stem}_eeg.json").write_text(_as_json(recording.sidecar))
-    if recording.marks is not None and "_events.tsv" not in recording.beside:
+    if "_events.tsv" not in recording.beside:
         write_events(eeg / f"{recording.stem}_events.tsv", recording.marks)
     for maker, marks in {**recording.readings, **recording.derived}.items():
         _write_marks(root / "derivatives" / maker, recording.stem, marks)
@@ -128,7 +128,7 @@ def _readme(published: Published, conversion: Conversion) -> str:
     lines = [published.title, "", f"{published.accession}, {published.licence}", f"Cite: {published.citation}", ""]
     lines += ["EDF files are byte for byte those published; sourcedata/ holds the published annotations and checksums."]
     lines += [f"Note: {note}" for note in conversion.notes]
-    lines += [f"Refused: {said}" for said in conversion.refused]
+    lines += [f"Left out: {said}" for said in conversion.refused]
     return "\n".join(lines) + "\n"
 
 

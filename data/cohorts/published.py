@@ -100,13 +100,12 @@ class Patient:
 class PublishedRecording:
     """One recording in our layout: its name there, its file as published, and what was marked in it.
 
-    `marks` is None where nobody's marks can be trusted: the recording then has no events file, which is not the same
-    as a recording without seizures. `beside` are files taken over as published, by their suffix.
+    `beside` are files taken over as published, by their suffix.
     """
 
     stem: str
     file: Path
-    marks: Annotations | None
+    marks: Annotations
     readings: dict[str, Annotations] = field(default_factory=dict)
     derived: dict[str, Annotations] = field(default_factory=dict)
     sidecar: dict[str, object] = field(default_factory=dict)
@@ -115,7 +114,11 @@ class PublishedRecording:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What became of a published cohort. `notes` say what was read otherwise than written; `refused` what was not."""
+    """What became of a published cohort. `notes` say what was read otherwise than written.
+
+    `refused` names every recording that was left out, with the reason: one whose marks cannot be trusted has neither
+    seizures nor background, and must not pass for one without seizures.
+    """
 
     patients: tuple[Patient, ...]
     recordings: tuple[PublishedRecording, ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 from data.cohorts.corrections import Corrections
 from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording
 from data.outcomes import Refusal
-from data.readers.bids import read_event_table, read_json
+from data.readers.bids import EventTable, read_event_table, read_json
 
 PUBLISHED = Published(
     name="seizeit2",
@@ -31,29 +31,31 @@ PUBLISHED = Published(
 
 
 def convert(source: Path, corrections: Corrections) -> Conversion:
-    """Every EEG recording below `source`; one whose events file is missing or cannot be read gets no events."""
-    people = _people(source / "participants.tsv")
+    """Every EEG recording below `source`; one whose events file is missing or cannot be read is left out."""
     recordings, notes, refused = [], [], []
     for file in sorted(source.glob("sub-*/ses-*/eeg/*_eeg.edf")):
         stem = file.name.removesuffix("_eeg.edf")
         events, sidecar = (file.with_name(stem + suffix) for suffix in ("_events.tsv", "_eeg.json"))
-        stated = read_json(sidecar) if sidecar.is_file() else {}
-        marks = None
         try:
-            if not events.is_file():
-                raise Refusal("unsupported_format", "it has no events file: fetch it as well")
-            table = read_event_table(events, stated.get("RecordingDuration"))
-            marks = table.annotations
-            notes += [f"{stem}: {defect}" for defect in table.defects]
+            table = _events(events, sidecar)
         except Refusal as refusal:
             refused.append(f"{stem}: {refusal.reason}")
-        kept = {"_events.tsv": events} if marks is not None else {}
-        kept |= {"_eeg.json": sidecar} if sidecar.is_file() else {}
-        recordings.append(PublishedRecording(stem, file, marks, beside=kept))
+            continue
+        notes += [f"{stem}: {defect}" for defect in table.defects]
+        beside = {"_events.tsv": events} | ({"_eeg.json": sidecar} if sidecar.is_file() else {})
+        recordings.append(PublishedRecording(stem, file, table.annotations, beside=beside))
+    people = _people(source / "participants.tsv")
     labels = sorted({r.stem.split("_")[0].removeprefix("sub-") for r in recordings})
     patients = tuple(people.get(label, Patient(label)) for label in labels)
     about = [f for name in ("README", "CHANGES", "dataset_description.json") if (f := source / name).is_file()]
     return Conversion(patients, tuple(recordings), tuple(about), tuple(notes), tuple(refused))
+
+
+def _events(events: Path, sidecar: Path) -> EventTable:
+    if not events.is_file():
+        raise Refusal("unsupported_format", "it has no events file: fetch it as well")
+    stated = read_json(sidecar) if sidecar.is_file() else {}
+    return read_event_table(events, stated.get("RecordingDuration"))
 
 
 def _people(path: Path) -> dict[str, Patient]:

@@ -37,6 +37,7 @@ PUBLISHED = Published(
     "and ICTAL_TUSZ_PASSWORD, or a folder that you downloaded with --from",
 )
 
+DIVISIONS = ("train", "dev", "eval")
 BACKGROUND, ANY_SEIZURE = "bckg", "seiz"
 AGES = "a patient's age is that of the first recording here; sessions may be years apart"
 OVERLAP_S = 1e-3
@@ -100,19 +101,18 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
     recordings, refused = [], []
     people: dict[str, Patient] = {}
     for file in sorted(source.rglob("*_s[0-9]*_t[0-9]*.edf")):
-        facts = edf_facts(file)
-        label, stem = _names(file.name)
-        division = next((p for p in file.parts[::-1] if p in ("train", "dev", "eval")), "")
-        first = people.setdefault(label, Patient(label, facts.age_years, facts.sex, more={"division": division}))
-        if first.more["division"] != division:
-            raise Refusal(
-                "corrupt", "a patient lies in two of train, dev and eval: the divisions are not those published"
-            )
-        marks = None
         try:
+            facts, (label, stem) = edf_facts(file), _names(file.name)
             marks = _within(_read(file), facts.duration_s)
         except Refusal as refusal:
             refused.append(f"{file.name}: {refusal.reason}")
+            continue
+        division = next((p for p in file.parts[::-1] if p in DIVISIONS), "")
+        first = people.setdefault(label, Patient(label, facts.age_years, facts.sex, more={"division": division}))
+        if first.more["division"] != division:
+            raise Refusal(
+                "corrupt", f"a patient lies in two of {', '.join(DIVISIONS)}: these are not the published ones"
+            )
         reference = "linked ears" if "_tcp_le" in file.parent.name else "average"
         recordings.append(PublishedRecording(stem, file, marks, sidecar=facts.sidecar(60.0, reference)))
     texts = tuple(sorted(p for end in (".csv", ".csv_bi") for p in source.rglob(f"*_s[0-9]*_t[0-9]*{end}")))
