@@ -25,10 +25,12 @@ def write_layout(
     conversion: Conversion,
     provenance: Mapping[str, object],
     progress: Progress | None = None,
+    *,
+    link: bool = False,
 ) -> Cohort:
     """Write the cohort to `root`, which must not exist; it is made beside it and put in place when it is whole.
 
-    EDF files become hard links where the file system allows, else copies: they are the published bytes. `provenance`
+    EDF files are copied byte for byte, or become hard links with `link` where the file system allows that. `provenance`
     is kept as sourcedata/fetched.json, the published annotations beside it.
     """
     if root.exists():
@@ -37,7 +39,7 @@ def write_layout(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         for done, recording in enumerate(conversion.recordings, 1):
-            _write_recording(partial, recording)
+            _write_recording(partial, recording, link)
             if progress:
                 progress(done, len(conversion.recordings))
         _write_descriptions(partial, published, conversion.recordings)
@@ -49,10 +51,11 @@ def write_layout(
     return read_cohort(root)
 
 
-def _write_recording(root: Path, recording: PublishedRecording) -> None:
+def _write_recording(root: Path, recording: PublishedRecording, link: bool) -> None:
     eeg = root / _folder(recording.stem)
     eeg.mkdir(parents=True, exist_ok=True)
-    _link(recording.file, eeg / f"{recording.stem}_eeg{recording.file.suffix.lower()}")
+    take = _link if link else shutil.copyfile
+    take(recording.file, eeg / f"{recording.stem}_eeg{recording.file.suffix.lower()}")
     for suffix, file in recording.beside.items():
         shutil.copyfile(file, eeg / f"{recording.stem}{suffix}")
     if recording.sidecar:

@@ -36,6 +36,13 @@ class Patience:
     timeout_s: float = 60.0
 
 
+def refuse_address(address: str) -> None:
+    """FetchRefused for what is no HTTP(S) address, or holds a name or password."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise FetchRefused("an address must begin with https:// or http:// and hold no name or password")
+
+
 class NotThere(FetchRefused):
     """The server has no file of this name."""
 
@@ -79,7 +86,7 @@ class Server:
             content = b""
             with self._open(urljoin(self.address, address), {}) as response:
                 self._refuse_status(response, address)
-                for chunk in response.iter_raw(CHUNK_BYTES):
+                for chunk in response.iter_raw():
                     content += chunk
                     if len(content) > most_bytes:
                         raise FetchRefused(
@@ -128,7 +135,7 @@ class Server:
                 raise FetchRefused(f"{file.name} has {total} bytes on the server, its list says {file.size}")
             _validator(partial).write_text(_strong(response.headers))
             with partial.open("ab" if here else "wb") as out:
-                for chunk in response.iter_raw(CHUNK_BYTES):
+                for chunk in response.iter_raw():
                     out.write(chunk)
                     here += len(chunk)
                     show(file.name, here, total)
@@ -168,9 +175,8 @@ class Server:
 
     def _refuse(self, url: str) -> None:
         """FetchRefused for anything but HTTP(S) to the hosts of the cohort; nothing secret goes unencrypted."""
+        refuse_address(url)
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise FetchRefused("an address must begin with https:// or http:// and hold no name or password")
         if parts.hostname not in self._hosts:
             raise FetchRefused(
                 f"the server sends us to {parts.hostname}, which is not among the hosts of this cohort "

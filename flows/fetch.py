@@ -1,0 +1,303 @@
+"""A published cohort comes in: licence first, then its files, verified, in our layout, under DVC and in the ledger."""
+
+import difflib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from data.cohorts import chbmit, helsinki, seizeit2, siena, tusz
+from data.cohorts.corrections import Corrections, read_corrections
+from data.cohorts.fetching import Fetched, fetch_files, verify
+from data.cohorts.layout import write_layout
+from data.cohorts.listings import CHECKSUMS, OFFICIAL, YOURS, list_files, own_list
+from data.cohorts.published import Conversion, FetchRefused, PublicFile, Published
+from data.cohorts.server import Server, refuse_address
+from flows import records
+from flows.ingest import adopt, refuse_taken, summary
+from flows.params import refuse_cohort_name
+from flows.progress import Show, on_terminal
+from flows.workspace import Workspace, open_workspace
+from lineage.digest import digest_of, sha256_file
+from lineage.refused import Refused
+
+MODULES = {m.PUBLISHED.name: m for m in (chbmit, helsinki, seizeit2, siena, tusz)}
+MEGABYTE = 1e6
+
+
+def fetch_cohort(
+    name: str,
+    *,
+    accept: bool = False,
+    address: str | None = None,
+    checksums: Path | None = None,
+    folder: Path | None = None,
+    only: Sequence[str] = (),
+    corrections: Path | None = None,
+    as_name: str | None = None,
+) -> dict[str, Any]:
+    """Fetch a published cohort (or take it from `folder`) into the workspace and make it the cohort in use.
+
+    What is here already is not fetched again; a cohort that is here altogether is left as it is, and that is said.
+    """
+    published, workspace = published_as(name), open_workspace()
+    target = as_name or name
+    refuse_cohort_name(target)
+    if (workspace.raw / target).exists():
+        return _here_already(workspace, published, target, sorted(only))
+    refuse_taken(workspace, target)
+    said = read_corrections(corrections) if corrections else Corrections()
+    accept_licence(workspace, published, accept)
+    fetching = folder is None
+    with on_terminal() as show:
+        if folder:
+            fetched, where = _from_folder(folder, published, checksums, only, show)
+        else:
+            folder = workspace.raw / ".fetch" / name
+            fetched, where = _from_server(folder, published, address, checksums, only, show)
+        with _seen_alone(folder, fetched) as source:
+            conversion = _converted(published, source, said)
+            provenance = _provenance(published, where, only, fetched, corrections)
+            write_layout(
+                workspace.raw / target,
+                published,
+                conversion,
+                provenance,
+                lambda done, total: show("recordings laid out", done, total),
+                link=fetching,
+            )
+    added = adopt(workspace, target, f"Fetch cohort {target}")
+    return _answer(published, target, fetched, conversion, added)
+
+
+def describe(name: str, address: str | None = None) -> dict[str, Any]:
+    """What a person should know before they accept: what it is, under which licence, and what was verified."""
+    published = published_as(name)
+    refuse_address(address or published.address)
+    facts = {
+        "cohort": name,
+        "title": published.title,
+        "accession": published.accession,
+        "address": address or published.address,
+        "licence": published.licence,
+        "licence_address": published.licence_address,
+        "citation": published.citation,
+        "size": published.size,
+        "checksums": "official list, its digest is known" if published.listing.sha256 else "none verified here",
+        "unverified_here": published.unverified,
+        "login": bool(published.login),
+    }
+    lines = [f"{k.replace('_', ' '):16} {v}" for k, v in facts.items() if k not in ("cohort", "login")]
+    return {**facts, "text": "\n".join(lines)}
+
+
+def list_cohorts() -> dict[str, Any]:
+    """Which published cohorts are known, and which of them are in the workspace."""
+    workspace = open_workspace()
+    rows = []
+    for published in (m.PUBLISHED for m in MODULES.values()):
+        here = [f.parent.parent.name for f in _provenances(workspace) if _read(f).get("cohort") == published.name]
+        rows.append({"cohort": published.name, "title": published.title, "size": published.size, "here_as": here})
+    texts = [f"{r['cohort']:10} {', '.join(r['here_as']) or '-':12} {r['title']} ({r['size']})" for r in rows]
+    return {"cohorts": rows, "in_use": workspace.params.cohort.name, "text": "\n".join(texts)}
+
+
+def published_as(name: str) -> Published:
+    if name not in MODULES:
+        near = difflib.get_close_matches(name, MODULES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(MODULES)}"
+        raise Refused(
+            f"no published cohort is called {name!r}: {hint}; for a folder of your own use ictal cohort import"
+        )
+    published: Published = MODULES[name].PUBLISHED
+    return published
+
+
+def accept_licence(workspace: Workspace, published: Published, accept: bool) -> None:
+    """Go on only with a licence that somebody accepted; the acceptance stands in the ledger, and holds from then on."""
+    stated = {
+        "cohort": published.name,
+        "accession": published.accession,
+        "licence": published.licence,
+        "licence_address": published.licence_address,
+    }
+    if records.licence_accepted(workspace, digest_of(stated)):
+        return
+    if not accept:
+        if not sys.stdin.isatty():
+            raise Refused(
+                f"the licence of {published.name} ({published.licence}) was not accepted: read it at "
+                f"{published.licence_address} and give --accept-licence. Nothing was fetched"
+            )
+        if not typer.confirm(
+            f"Do you accept the licence ({published.licence}, {published.licence_address})?", err=True
+        ):
+            raise Refused(f"the licence of {published.name} was not accepted: nothing was fetched")
+    records.record_licence(workspace, digest_of(stated), stated, "option" if accept else "terminal")
+
+
+def _from_server(
+    folder: Path, published: Published, address: str | None, checksums: Path | None, only: Sequence[str], show: Show
+) -> tuple[tuple[Fetched, ...], str]:
+    where = address or published.address
+    with Server(where, published.hosts, _login(published), login_text=published.login) as server:
+        listed, whose = (own_list(checksums), YOURS) if checksums else list_files(server, published)
+        files = published.wanted(listed, only)
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_too_large(files, folder)
+        order = {f.name: n for n, f in enumerate(files, 1)}
+
+        def tell(name: str, done: int, total: int) -> None:
+            show(f"{name} ({order[name]} of {len(files)}), MB", round(done / MEGABYTE), round(total / MEGABYTE))
+
+        return fetch_files(server, files, folder, whose, tell), where
+
+
+def _from_folder(
+    folder: Path, published: Published, checksums: Path | None, only: Sequence[str], show: Show
+) -> tuple[tuple[Fetched, ...], str]:
+    """A folder in the published layout, held to the list that lies in it or is given; it is only read."""
+    if not folder.is_dir():
+        raise Refused("--from names no folder: give the folder that holds the cohort as published")
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    here = [PublicFile(n) for n in names if published.patient_of(n) is not None]
+    if not here:
+        raise Refused(f"the folder holds no file of {published.name} in its published layout: give its root")
+    own = checksums or (folder / CHECKSUMS if (folder / CHECKSUMS).is_file() else None)
+    known = {f.name: f for f in own_list(own)} if own else {}
+    official = own is not None and sha256_file(own) == published.listing.sha256
+    files = published.wanted(here, only)
+    fetched = []
+    for number, file in enumerate(files, 1):
+        show("files verified", number, len(files))
+        fetched.append(verify(folder / file.name, known.get(file.name, file), OFFICIAL if official else YOURS))
+    return tuple(fetched), "a folder"
+
+
+@contextmanager
+def _seen_alone(folder: Path, fetched: Sequence[Fetched]) -> Iterator[Path]:
+    """A folder that holds these files and no others of `folder`, as links, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="ictal-fetch-") as made:
+        for file in fetched:
+            link = Path(made, file.name)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to((folder / file.name).resolve())
+        yield Path(made)
+
+
+def _converted(published: Published, source: Path, corrections: Corrections) -> Conversion:
+    conversion: Conversion = MODULES[published.name].convert(source, corrections)
+    corrections.refuse_unused()
+    if not conversion.recordings:
+        why = conversion.refused[0] if conversion.refused else "there is none among the files"
+        raise FetchRefused(f"no recording of {published.name} could be taken: {why}")
+    return conversion
+
+
+def _provenance(
+    published: Published, where: str, only: Sequence[str], fetched: Sequence[Fetched], corrections: Path | None
+) -> dict[str, Any]:
+    """What stays with the cohort: whence, under which licence, and the SHA-256 of every file with what it was held to."""
+    return {
+        "cohort": published.name,
+        "accession": published.accession,
+        "address": where,
+        "licence": published.licence,
+        "licence_address": published.licence_address,
+        "only": sorted(only),
+        "corrections": corrections.read_text("utf-8-sig") if corrections else "",
+        "files": [asdict(f) for f in sorted(fetched, key=lambda f: f.name)],
+    }
+
+
+def _answer(
+    published: Published, target: str, fetched: Sequence[Fetched], conversion: Conversion, added: dict[str, Any]
+) -> dict[str, Any]:
+    held = Counter(f.checked for f in fetched)
+    seizures = sum(len(r.marks.events) for r in conversion.recordings)
+    lines = [
+        f"fetched {published.name} as {target}: {added['recordings']} recordings of {added['patients']} patients, {seizures} seizures"
+    ]
+    lines += [f"  {count} files held to: {how}" for how, count in sorted(held.items())]
+    lines += [f"  note: {note}" for note in conversion.notes[:MOST_LINES]]
+    lines += [f"  left out: {said}" for said in conversion.refused[:MOST_LINES]]
+    hidden = sum(max(0, len(said) - MOST_LINES) for said in (conversion.notes, conversion.refused))
+    lines += [f"  and {hidden} more, in data/raw/{target}/README"] if hidden else []
+    lines += [OVERRIDE] if conversion.refused else []
+    return {
+        **added,
+        "outcome": "fetched",
+        "published": published.name,
+        "seizures": seizures,
+        "files": dict(held),
+        "notes": list(conversion.notes),
+        "left_out": list(conversion.refused),
+        "text": "\n".join([*lines, f"next: ictal check {target}"]),
+    }
+
+
+OVERRIDE = (
+    "  What is left out can come in with --corrections FILE, under another name (--as): tab-separated recording, seizure,\n"
+    "  field (start, end or registration), value, reason. Nothing is corrected without it."
+)
+MOST_LINES = 20
+
+
+def _here_already(workspace: Workspace, published: Published, target: str, only: list[str]) -> dict[str, Any]:
+    """Nothing to do where this very cohort is here; a refusal where something else bears its name."""
+    before = _read(workspace.raw / target / PROVENANCE)
+    if before.get("cohort") != published.name:
+        raise Refused(f"the workspace has another cohort called {target!r}: give this one another name with --as")
+    if before["only"] != only:
+        had = ", ".join(before["only"]) or "all patients"
+        raise Refused(f"{target!r} is here with {had}: fetch other patients under another name with --as")
+    finished = (workspace.raw / f"{target}.dvc").exists()
+    added = summary(workspace, target) if finished else adopt(workspace, target, f"Fetch cohort {target}")
+    text = f"{target} is here already: {added['recordings']} recordings of {added['patients']} patients, nothing was fetched"
+    return {**added, "outcome": "here_already", "published": published.name, "text": text}
+
+
+def _provenances(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.raw.glob(f"*/{PROVENANCE}"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
+PROVENANCE = "sourcedata/fetched.json"
+
+
+def _login(published: Published) -> tuple[str, str] | None:
+    """Name and password of cohorts that want them, from the environment or typed; never kept."""
+    if not published.login:
+        return None
+    names = [f"ICTAL_{published.name.upper()}_{part}" for part in ("USER", "PASSWORD")]
+    given = [os.environ.get(n, "") for n in names]
+    if not all(given) and sys.stdin.isatty():
+        typer.echo(published.login, err=True)
+        given = [typer.prompt("Name", err=True), typer.prompt("Password", hide_input=True, err=True)]
+    if not all(given):
+        raise Refused(published.login)
+    return given[0], given[1]
+
+
+def _refuse_too_large(files: Sequence[PublicFile], folder: Path) -> None:
+    """FetchRefused where the disk cannot hold what the list says; where it says no sizes, that is found out later."""
+    missing = sum((f.size or 0) for f in files if not (folder / f.name).is_file())
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise FetchRefused(
+            f"{missing / 1e9:.1f} GB are to be fetched, the workspace's disk has {free / 1e9:.1f} GB free: make room, or "
+            "take some patients with --only"
+        )
