@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data.cohorts.published import FetchRefused, PublicFile
-from data.cohorts.server import CHUNK_BYTES, Server, Show
+from data.cohorts.server import Server, Show
 
 JOURNAL = "fetched.jsonl"
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)

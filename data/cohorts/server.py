@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Show = Callable[[str, int, int], None]
 """show(file, bytes here, bytes in all; 0 where the server does not say)"""
 
-CHUNK_BYTES = 1 << 20
 MOST_REDIRECTS = 5
 MOST_ATTEMPTS = 200
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
@@ -83,7 +82,7 @@ class Server:
         """A small file or page, at an address relative to the server's."""
 
         def whole() -> bytes:
-            content = b""
+            content = bytearray()
             with self._open(urljoin(self.address, address), {}) as response:
                 self._refuse_status(response, address)
                 for chunk in response.iter_raw():
@@ -92,7 +91,7 @@ class Server:
                         raise FetchRefused(
                             f"{address} is longer than {most_bytes} bytes: this is not the published list"
                         )
-            return content
+            return bytes(content)
 
         return self._patiently(address, whole, lambda: 0)
 
@@ -135,7 +134,7 @@ class Server:
                 raise FetchRefused(f"{file.name} has {total} bytes on the server, its list says {file.size}")
             _validator(partial).write_text(_strong(response.headers))
             with partial.open("ab" if here else "wb") as out:
-                for chunk in response.iter_raw():
+                for chunk in response.iter_raw():  # as it comes: chunks of a set size are lost when the line breaks
                     out.write(chunk)
                     here += len(chunk)
                     show(file.name, here, total)
