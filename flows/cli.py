@@ -91,7 +91,8 @@ def cohort_fetch(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Your own list of files: SHA-256 and name.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--from", exists=True, file_okay=False, help="A folder with it, instead of the network.")
+        Path | None,
+        typer.Option("--from", exists=True, file_okay=False, help="A folder with it, instead of the network."),
     ] = None,
     only: Annotated[str | None, typer.Option(help="Only these patients, as published: chb01,chb05.")] = None,
     corrections: Annotated[

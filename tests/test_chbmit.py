@@ -194,7 +194,11 @@ def test_a_folder_as_published_is_converted_and_what_contradicts_itself_left_out
         "chb01_01.edf": [], "chb01_03.edf": [(30, 50, "sz")], "chb21_01.edf": [(10, 20, "sz")], "chb24_02.edf": [],
     }  # fmt: skip
     assert [said.split(":")[0] for said in conversion.refused] == ["chb01_04.edf", "chb01_05.edf"]
-    assert [(p.label, p.person) for p in conversion.patients] == [("chb01", "chb01"), ("chb21", "chb01"), ("chb24", "chb24")]
+    assert [(p.label, p.person) for p in conversion.patients] == [
+        ("chb01", "chb01"),
+        ("chb21", "chb01"),
+        ("chb24", "chb24"),
+    ]
     assert conversion.notes == ("chb24: age and sex are not published",)
 
 

@@ -122,6 +122,24 @@ def test_an_unverified_file_is_held_to_what_was_seen_first(tmp_path):
     assert left(tmp_path) == ["fetched.jsonl"]
 
 
+def test_a_checksum_that_was_found_later_counts_without_fetching_again_and_another_does_not(tmp_path):
+    with served(Site({"/a.edf": CONTENT})) as site:
+        fetch(site, tmp_path, PublicFile("a.edf"))
+        site.asked.clear()
+        (held,) = fetch(site, tmp_path, PublicFile("a.edf", sha256=SHA))
+        assert held.checked == "sha256 (the list)" and site.asked == []
+        assert read_journal(tmp_path)["a.edf"] == held
+        with pytest.raises(FetchRefused, match="not the published file"):
+            fetch(site, tmp_path, PublicFile("a.edf", sha256="0" * 64))
+
+
+def test_an_md5_that_was_found_later_is_compared_with_what_is_here(tmp_path):
+    with served(Site({"/a.edf": CONTENT})) as site:
+        fetch(site, tmp_path, PublicFile("a.edf"))
+        (held,) = fetch(site, tmp_path, PublicFile("a.edf", md5=hashlib.md5(CONTENT).hexdigest()))
+        assert held.checked == "md5 (the list)" and site.asked_for("/a.edf") == ["", f"bytes={len(CONTENT)}-"]
+
+
 def test_a_file_that_was_changed_here_is_fetched_again(tmp_path):
     with served(Site({"/a.edf": CONTENT})) as site:
         fetch(site, tmp_path, PublicFile("a.edf", sha256=SHA))
@@ -187,7 +205,9 @@ def test_a_server_that_wants_a_login_gets_it_or_says_how_to_get_one(tmp_path):
         fetch(site, tmp_path, PublicFile("a.edf", sha256=SHA), login=("who", "secret"))
 
 
-@pytest.mark.parametrize("address", ["file:///etc/", "ftp://example.org/", "https://me:secret@example.org/", "example.org"])
+@pytest.mark.parametrize(
+    "address", ["file:///etc/", "ftp://example.org/", "https://me:secret@example.org/", "example.org"]
+)
 def test_only_http_without_a_name_in_it_is_an_address(address):
     with pytest.raises(FetchRefused) as caught:
         Server(address)
@@ -200,12 +220,16 @@ def test_a_login_does_not_go_over_an_unencrypted_line():
 
 
 def test_a_redirect_to_a_file_is_refused(tmp_path):
-    with served(Site({}, redirects={"/a.edf": "file:///etc/passwd"})) as site, pytest.raises(FetchRefused, match="https"):
+    with (
+        served(Site({}, redirects={"/a.edf": "file:///etc/passwd"})) as site,
+        pytest.raises(FetchRefused, match="https"),
+    ):
         fetch(site, tmp_path, PublicFile("a.edf"))
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.edf", "/etc/passwd", "a/../../b", "a//b", "./a", "a\\b", "c:a", ".ssh/a", "a\nb", "", "a/", "x" * 500]
+    "name",
+    ["../a.edf", "/etc/passwd", "a/../../b", "a//b", "./a", "a\\b", "c:a", ".ssh/a", "a\nb", "", "a/", "x" * 500],
 )
 def test_a_listed_name_that_lies_outside_is_refused(name):
     with pytest.raises(FetchRefused):
@@ -217,7 +241,11 @@ def test_a_listed_name_that_lies_outside_is_refused(name):
 
 def test_a_list_of_checksums_is_read_as_sha256sum_writes_it(tmp_path):
     (tmp_path / "sums").write_text(f"{SHA}  a.edf\n{SHA.upper()} *b/c d.edf\n\n{SHA} ./e.edf\n")
-    assert [(f.name, f.sha256) for f in own_list(tmp_path / "sums")] == [("a.edf", SHA), ("b/c d.edf", SHA), ("e.edf", SHA)]
+    assert [(f.name, f.sha256) for f in own_list(tmp_path / "sums")] == [
+        ("a.edf", SHA),
+        ("b/c d.edf", SHA),
+        ("e.edf", SHA),
+    ]
     for text in ("", "a.edf\n", f"{SHA[:-1]} a.edf\n", "<html>"):
         with pytest.raises(FetchRefused):
             read_sha256sums(text)

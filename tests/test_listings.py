@@ -45,9 +45,9 @@ def test_the_official_list_of_chb_mit_is_known_by_its_digest_and_names_every_rec
 
 
 def test_another_list_than_the_official_one_is_refused():
-    with served(Site({"/SHA256SUMS.txt": f"{SHA} RECORDS\n".encode()})) as site:
-        with pytest.raises(FetchRefused, match="not the official one.*--checksums"):
-            listed(site, chbmit.PUBLISHED)
+    other = Site({"/SHA256SUMS.txt": f"{SHA} RECORDS\n".encode()})
+    with served(other) as site, pytest.raises(FetchRefused, match=r"not the official one.*--checksums"):
+        listed(site, chbmit.PUBLISHED)
 
 
 def test_a_list_whose_digest_nobody_knew_is_the_servers_word():
@@ -59,7 +59,10 @@ def test_zenodo_says_sizes_and_md5():
     record = {"files": [{"key": "eeg1.edf", "size": 12, "checksum": f"md5:{MD5}", "links": {"self": "https://x"}}]}
     site = Site({"/api/records/4940267": json.dumps(record).encode()})
     with served(site):
-        assert listed(site, helsinki.PUBLISHED, "records/4940267/files/") == ((PublicFile("eeg1.edf", 12, md5=MD5),), SERVERS)
+        assert listed(site, helsinki.PUBLISHED, "records/4940267/files/") == (
+            (PublicFile("eeg1.edf", 12, md5=MD5),),
+            SERVERS,
+        )
         site.files["/api/records/4940267"] = b"<html>"
         with pytest.raises(FetchRefused, match="Zenodo"):
             listed(site, helsinki.PUBLISHED)
@@ -117,7 +120,7 @@ def test_patients_are_chosen_by_their_published_names_and_strangers_refused():
     files = [PublicFile(n) for n in ("SUBJECT-INFO", "chb01/chb01_03.edf", "chb02/chb02_16+.edf", "chb02/notes.txt")]
     assert [f.name for f in chbmit.PUBLISHED.wanted(files, ["chb02"])] == ["SUBJECT-INFO", "chb02/chb02_16+.edf"]
     assert len(chbmit.PUBLISHED.wanted(files)) == 3
-    with pytest.raises(FetchRefused, match="chb99.*from chb01 to chb02"):
+    with pytest.raises(FetchRefused, match=r"chb99.*from chb01 to chb02"):
         chbmit.PUBLISHED.wanted(files, ["chb99", "chb01"])
 
 

@@ -210,6 +210,8 @@ def test_a_recording_that_cannot_be_read_is_left_out_by_name(tmp_path):
 
 
 def test_a_recording_of_several_seizures_is_named_by_the_first():
-    assert stem_of("PN10-4.5.6.edf") == "sub-PN10_task-eeg_run-04" and stem_of("PN00-1.edf") == "sub-PN00_task-eeg_run-01"
+    assert (
+        stem_of("PN10-4.5.6.edf") == "sub-PN10_task-eeg_run-04" and stem_of("PN00-1.edf") == "sub-PN00_task-eeg_run-01"
+    )
     with pytest.raises(Refusal):
         stem_of("PN07 crisi 1.edf")

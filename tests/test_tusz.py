@@ -20,7 +20,9 @@ def text(*rows: str, seconds: int = 301) -> str:
     return HEAD.format(seconds) + "".join(f"{row}\n" for row in rows)
 
 
-SPANS = text("TERM,0.0000,36.2000,bckg,1.0000", "TERM,36.2000,112.0000,seiz,1.0000", "TERM,112.0000,301.0000,bckg,1.0000")
+SPANS = text(
+    "TERM,0.0000,36.2000,bckg,1.0000", "TERM,36.2000,112.0000,seiz,1.0000", "TERM,112.0000,301.0000,bckg,1.0000"
+)
 CHANNELS = text(
     "FP1-F7,0.0000,36.8868,bckg,1.0000", "FP1-F7,36.8868,112.0000,cpsz,1.0000", "F7-T3,36.2000,112.0000,cpsz,1.0000",
     "T3-T5,41.5000,60.0000,gnsz,1.0000",
@@ -71,7 +73,12 @@ def test_a_row_that_cannot_be_true_is_refused_by_its_number(row):
 
 def test_an_unknown_label_or_another_format_is_refused():
     assert refusal_of(text("TERM,1.0,5.0,xxsz,1.0")).code == "unsupported_format"
-    for broken in ("", SPANS.replace("csv_v1.0.0", "tse_v1.0.0"), SPANS.replace("duration", "length"), "TERM,1,2,seiz,1\n"):
+    for broken in (
+        "",
+        SPANS.replace("csv_v1.0.0", "tse_v1.0.0"),
+        SPANS.replace("duration", "length"),
+        "TERM,1,2,seiz,1\n",
+    ):
         assert refusal_of(broken).code == "unsupported_format"
     assert read_terms(SPANS)[1] == 301.0
 
@@ -93,7 +100,9 @@ def test_a_folder_as_published_is_converted(tmp_path):
     conversion = convert(tmp_path, Corrections())
     (taken,) = conversion.recordings
     assert taken.stem == "sub-aaaaaaac_ses-s001_task-eeg_run-000" and taken.sidecar["EEGReference"] == "linked ears"
-    assert [(p.label, p.age_years, p.sex, p.more) for p in conversion.patients] == [("aaaaaaac", 80, "f", {"division": "dev"})]
+    assert [(p.label, p.age_years, p.sex, p.more) for p in conversion.patients] == [
+        ("aaaaaaac", 80, "f", {"division": "dev"})
+    ]
     assert [said.split(":")[0] for said in conversion.refused] == ["aaaaaaac_s001_t001.edf", "aaaaaaac_s001_t002.edf"]
     names = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*") if p.is_file()]
     assert {PUBLISHED.patient_of(n) for n in names} == {"aaaaaaac"}

@@ -7,13 +7,14 @@ checksum of is at least held to it later.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.cohorts.published import FetchRefused, PublicFile
 from data.cohorts.server import Server, Show
 
 JOURNAL = "fetched.jsonl"
+UNVERIFIED = "unverified"
 CHUNK_BYTES = 1 << 20
 
 
@@ -40,9 +41,13 @@ def fetch_files(
     for file in files:
         target = folder / file.name
         known = before.get(file.name)
-        if not (known and target.is_file() and target.stat().st_size == known.size and _agrees(known, file)):
-            known = _fetch_one(server, file, folder, list_name, known, show)
-        done.append(known)
+        whole = known is not None and target.is_file() and target.stat().st_size == known.size
+        held = _held_again(known, file, list_name) if known and whole else None
+        if held is None:
+            held = _fetch_one(server, file, folder, list_name, known, show)
+        elif held != known:
+            note(folder, held)
+        done.append(held)
     return tuple(done)
 
 
@@ -64,7 +69,7 @@ def verify(path: Path, file: PublicFile, list_name: str, before: Fetched | None 
             f"{before.sha256[:16]}…) and nobody publishes its checksum: give the right one with --checksums"
         )
     kind = "sha256" if file.sha256 else "md5" if file.md5 else ""
-    return Fetched(file.name, size, sha256, f"{kind} ({list_name})" if kind else "unverified")
+    return Fetched(file.name, size, sha256, f"{kind} ({list_name})" if kind else UNVERIFIED)
 
 
 def read_journal(folder: Path) -> dict[str, Fetched]:
@@ -103,11 +108,16 @@ def _fetch_one(
     return fetched
 
 
-def _agrees(known: Fetched, file: PublicFile) -> bool:
-    """Whether what was fetched is still what the list says."""
-    return known.size == (file.size if file.size is not None else known.size) and known.sha256 == (
-        file.sha256.lower() or known.sha256
-    )
+def _held_again(known: Fetched, file: PublicFile, list_name: str) -> Fetched | None:
+    """The journal's line of a file that is here, where it is still what the list says; else it is looked at anew.
+
+    A checksum that was found meanwhile for a file that nobody vouched for counts at once; of an MD5 nothing was kept.
+    """
+    if file.size not in (None, known.size) or (file.sha256 and file.sha256.lower() != known.sha256):
+        return None
+    if known.checked != UNVERIFIED or not (file.sha256 or file.md5):
+        return known
+    return replace(known, checked=f"sha256 ({list_name})") if file.sha256 else None
 
 
 def _digests(path: Path) -> tuple[int, str, str]:
