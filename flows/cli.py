@@ -104,7 +104,8 @@ def cohort_fetch(
     as_json: Json = False,
 ) -> None:
     """Fetch a published cohort: licence first, resumable, verified, in BIDS layout, under DVC, into the ledger."""
-    from flows.fetch import describe, fetch_cohort
+    from flows.fetch import fetch_cohort
+    from flows.published import describe
 
     print(describe(name, base_url)["text"], file=sys.stderr)
     result = fetch_cohort(
@@ -123,7 +124,7 @@ def cohort_fetch(
 @cohort_app.command("list", epilog="Example: ictal cohort list --json")
 def cohort_list(as_json: Json = False) -> None:
     """List the published cohorts that can be fetched, and which of them are here."""
-    from flows.fetch import list_cohorts
+    from flows.published import list_cohorts
 
     result = list_cohorts()
     show(result, as_json, result.pop("text"))

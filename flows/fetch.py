@@ -1,10 +1,6 @@
 """A published cohort comes in: licence first, then its files, verified, in our layout, under DVC and in the ledger."""
 
-import difflib
-import json
-import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,24 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from data.cohorts import chbmit, helsinki, seizeit2, siena, tusz
 from data.cohorts.corrections import Corrections, read_corrections
 from data.cohorts.fetching import Fetched, fetch_files, verify
 from data.cohorts.layout import write_layout
 from data.cohorts.listings import CHECKSUMS, OFFICIAL, YOURS, list_files, own_list
 from data.cohorts.published import Conversion, FetchRefused, PublicFile, Published
-from data.cohorts.server import Server, refuse_address
+from data.cohorts.server import Server
 from flows import records
 from flows.ingest import adopt, refuse_taken, summary
 from flows.params import refuse_cohort_name
 from flows.progress import Show, on_terminal
+from flows.published import MODULES, PROVENANCE, accept_licence, login_for, published_as, read_provenance
 from flows.workspace import Workspace, open_workspace
-from lineage.digest import digest_of, sha256_file
+from lineage.digest import sha256_file
 from lineage.refused import Refused
 
-MODULES = {m.PUBLISHED.name: m for m in (chbmit, helsinki, seizeit2, siena, tusz)}
 MEGABYTE = 1e6
 
 
@@ -53,7 +46,7 @@ def fetch_cohort(
     target = as_name or name
     refuse_cohort_name(target)
     if (workspace.raw / target).exists():
-        return _here_already(workspace, published, target, sorted(only))
+        return _here_already(workspace, published, target, sorted(only), corrections)
     refuse_taken(workspace, target)
     said = read_corrections(corrections) if corrections else Corrections()
     accept_licence(workspace, published, accept)
@@ -79,77 +72,11 @@ def fetch_cohort(
     return _answer(published, target, fetched, conversion, added)
 
 
-def describe(name: str, address: str | None = None) -> dict[str, Any]:
-    """What a person should know before they accept: what it is, under which licence, and what was verified."""
-    published = published_as(name)
-    refuse_address(address or published.address)
-    facts = {
-        "cohort": name,
-        "title": published.title,
-        "accession": published.accession,
-        "address": address or published.address,
-        "licence": published.licence,
-        "licence_address": published.licence_address,
-        "citation": published.citation,
-        "size": published.size,
-        "checksums": "official list, its digest is known" if published.listing.sha256 else "none verified here",
-        "unverified_here": published.unverified,
-        "login": bool(published.login),
-    }
-    lines = [f"{k.replace('_', ' '):16} {v}" for k, v in facts.items() if k not in ("cohort", "login")]
-    return {**facts, "text": "\n".join(lines)}
-
-
-def list_cohorts() -> dict[str, Any]:
-    """Which published cohorts are known, and which of them are in the workspace."""
-    workspace = open_workspace()
-    rows = []
-    for published in (m.PUBLISHED for m in MODULES.values()):
-        here = [f.parent.parent.name for f in _provenances(workspace) if _read(f).get("cohort") == published.name]
-        rows.append({"cohort": published.name, "title": published.title, "size": published.size, "here_as": here})
-    texts = [f"{r['cohort']:10} {', '.join(r['here_as']) or '-':12} {r['title']} ({r['size']})" for r in rows]
-    return {"cohorts": rows, "in_use": workspace.params.cohort.name, "text": "\n".join(texts)}
-
-
-def published_as(name: str) -> Published:
-    if name not in MODULES:
-        near = difflib.get_close_matches(name, MODULES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(MODULES)}"
-        raise Refused(
-            f"no published cohort is called {name!r}: {hint}; for a folder of your own use ictal cohort import"
-        )
-    published: Published = MODULES[name].PUBLISHED
-    return published
-
-
-def accept_licence(workspace: Workspace, published: Published, accept: bool) -> None:
-    """Go on only with a licence that somebody accepted; the acceptance stands in the ledger, and holds from then on."""
-    stated = {
-        "cohort": published.name,
-        "accession": published.accession,
-        "licence": published.licence,
-        "licence_address": published.licence_address,
-    }
-    if records.licence_accepted(workspace, digest_of(stated)):
-        return
-    if not accept:
-        if not sys.stdin.isatty():
-            raise Refused(
-                f"the licence of {published.name} ({published.licence}) was not accepted: read it at "
-                f"{published.licence_address} and give --accept-licence. Nothing was fetched"
-            )
-        if not typer.confirm(
-            f"Do you accept the licence ({published.licence}, {published.licence_address})?", err=True
-        ):
-            raise Refused(f"the licence of {published.name} was not accepted: nothing was fetched")
-    records.record_licence(workspace, digest_of(stated), stated, "option" if accept else "terminal")
-
-
 def _from_server(
     folder: Path, published: Published, address: str | None, checksums: Path | None, only: Sequence[str], show: Show
 ) -> tuple[tuple[Fetched, ...], str]:
     where = address or published.address
-    with Server(where, published.hosts, _login(published), login_text=published.login) as server:
+    with Server(where, published.hosts, login_for(published), login_text=published.login) as server:
         listed, whose = (own_list(checksums), YOURS) if checksums else list_files(server, published)
         files = published.wanted(listed, only)
         folder.mkdir(parents=True, exist_ok=True)
@@ -252,44 +179,27 @@ OVERRIDE = (
 MOST_LINES = 20
 
 
-def _here_already(workspace: Workspace, published: Published, target: str, only: list[str]) -> dict[str, Any]:
-    """Nothing to do where this very cohort is here; a refusal where something else bears its name."""
-    before = _read(workspace.raw / target / PROVENANCE)
+def _here_already(
+    workspace: Workspace, published: Published, target: str, only: list[str], corrections: Path | None
+) -> dict[str, Any]:
+    """Nothing to fetch where this very cohort is here, and nothing to do where it also is in use and in the ledger.
+
+    A refusal where something else bears its name.
+    """
+    before = read_provenance(workspace.raw / target / PROVENANCE)
     if before.get("cohort") != published.name:
         raise Refused(f"the workspace has another cohort called {target!r}: give this one another name with --as")
     if before["only"] != only:
         had = ", ".join(before["only"]) or "all patients"
         raise Refused(f"{target!r} is here with {had}: fetch other patients under another name with --as")
-    finished = (workspace.raw / f"{target}.dvc").exists()
-    added = summary(workspace, target) if finished else adopt(workspace, target, f"Fetch cohort {target}")
+    if corrections and before["corrections"] != corrections.read_text("utf-8-sig"):
+        raise Refused(
+            f"{target!r} is here with other corrections or none: convert it anew under another name with --as"
+        )
+    whole = workspace.params.cohort.name == target and records.knows_recordings(workspace, workspace.raw / target)
+    added = summary(workspace, target) if whole else adopt(workspace, target, f"Fetch cohort {target}")
     text = f"{target} is here already: {added['recordings']} recordings of {added['patients']} patients, nothing was fetched"
     return {**added, "outcome": "here_already", "published": published.name, "text": text}
-
-
-def _provenances(workspace: Workspace) -> list[Path]:
-    return sorted(workspace.raw.glob(f"*/{PROVENANCE}"))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return found
-
-
-PROVENANCE = "sourcedata/fetched.json"
-
-
-def _login(published: Published) -> tuple[str, str] | None:
-    """Name and password of cohorts that want them, from the environment or typed; never kept."""
-    if not published.login:
-        return None
-    names = [f"ICTAL_{published.name.upper()}_{part}" for part in ("USER", "PASSWORD")]
-    given = [os.environ.get(n, "") for n in names]
-    if not all(given) and sys.stdin.isatty():
-        typer.echo(published.login, err=True)
-        given = [typer.prompt("Name", err=True), typer.prompt("Password", hide_input=True, err=True)]
-    if not all(given):
-        raise Refused(published.login)
-    return given[0], given[1]
 
 
 def _refuse_too_large(files: Sequence[PublicFile], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from data.cohorts.bids import read_cohort
@@ -41,6 +42,12 @@ def record_cohort(workspace: Workspace) -> int:
     ]
     ledger.append_many(drafts)
     return len(drafts)
+
+
+def knows_recordings(workspace: Workspace, cohort: Path) -> bool:
+    """Whether every recording of a cohort is registered, by its name; ingest registers them last of all."""
+    known = {s.id for e in open_ledger(workspace).entries("recording.registered") for s in e.subjects}
+    return {e.name for e in read_cohort(cohort).entries} <= known
 
 
 def licence_accepted(workspace: Workspace, terms: Digest) -> bool:

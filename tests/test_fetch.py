@@ -10,9 +10,10 @@ import pytest
 
 from data.cohorts.bids import read_cohort
 from data.cohorts.server import Patience
-from flows import fetch
+from flows import fetch, published
 from flows.records import open_ledger
 from flows.workspace import Workspace, make_workspace
+from lineage.refused import Refused
 from tests import SHARED, needs_shared
 from tests.commands import ictal
 from tests.published import Site, contents, edf, served, sums
@@ -96,12 +97,12 @@ def test_a_licence_that_nobody_accepted_stops_everything_before_the_first_reques
 def test_at_a_terminal_the_licence_is_asked_for_once_and_no_means_no(at_real, monkeypatch):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     asked, answers = [], [False, True]
-    monkeypatch.setattr(fetch.typer, "confirm", lambda text, err: asked.append(text) or answers.pop(0))
-    published = fetch.published_as("seizeit2")
-    with pytest.raises(fetch.Refused, match="not accepted"):
-        fetch.accept_licence(at_real, published, False)
-    fetch.accept_licence(at_real, published, False)
-    fetch.accept_licence(at_real, published, False)
+    monkeypatch.setattr(published.typer, "confirm", lambda text, err: asked.append(text) or answers.pop(0))
+    wearables = published.published_as("seizeit2")
+    with pytest.raises(Refused, match="not accepted"):
+        published.accept_licence(at_real, wearables, False)
+    published.accept_licence(at_real, wearables, False)
+    published.accept_licence(at_real, wearables, False)
     assert len(asked) == 2 and "CC0" in asked[0]
 
 
@@ -134,6 +135,8 @@ def test_siena_comes_without_the_seizure_that_cannot_be_and_says_how_to_put_it_r
         corrected = ictal("cohort", "fetch", "siena", *options)
         assert corrected.json["seizures"] == 2 and corrected.json["left_out"] == []
         assert site.asked == [("/files/siena-scalp-eeg/1.0.0/SHA256SUMS.txt", "")], "the files were here"
+        late = ictal("cohort", "fetch", "siena", *options[:2], "--as", "siena-refused", *options[4:])
+        assert late.code == 2 and "other corrections or none" in late.err
     kept = json.loads((at_real.raw / "siena-corrected" / "sourcedata" / "fetched.json").read_text())
     assert "an hour typed wrongly" in kept["corrections"]
     assert {f["checked"] for f in kept["files"]} == {"sha256 (the server's list)"}

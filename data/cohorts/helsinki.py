@@ -7,7 +7,7 @@ of 0 and 1 per newborn, in the order of the published recordings eeg1 … eeg79.
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ PUBLISHED = Published(
 
 EXPERTS = ("A", "B", "C")
 VARIABLE = "annotat_new"
+NEWBORNS, SEIZURES = 79, (402, 429, 548)
+"""How many newborns the published labels hold, and how many seizures each expert marked in them."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
     people = read_clinical(table.read_text("utf-8-sig", errors="replace")) if table.is_file() else {}
     patients = tuple(people.get(f.stem, Patient(subject_of(f.stem).removeprefix("sub-"))) for f in files)
     kept = (source / LABELS, *((table,) if table.is_file() else ()))
-    return Conversion(patients, tuple(recordings), kept, (AGES,), tuple(refused))
+    return Conversion(patients, tuple(recordings), kept, (_counted(newborns.values()), AGES), tuple(refused))
 
 
 AGES = (
@@ -176,6 +178,15 @@ def age_bounds_days(gestation: str, postmenstrual: str) -> tuple[float, float] |
 
 def subject_of(recording: str) -> str:
     return f"sub-{_number(recording):02d}"
+
+
+def _counted(newborns: Collection[Newborn]) -> str:
+    """Whether the labels are those published: nobody publishes a SHA-256 of them."""
+    counts = tuple(sum(len(n.experts[name].events) for n in newborns) for name in EXPERTS)
+    as_published = len(newborns) == NEWBORNS and counts == SEIZURES
+    said = ", ".join(f"{name} {count}" for name, count in zip(EXPERTS, counts, strict=True))
+    known = "as published" if as_published else f"published are {', '.join(map(str, SEIZURES))} in {NEWBORNS}"
+    return f"seizures by expert: {said} in {len(newborns)} newborns ({known})"
 
 
 def _patient(row: dict[str, str]) -> Patient:

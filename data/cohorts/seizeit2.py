@@ -19,8 +19,8 @@ PUBLISHED = Published(
     address="https://s3.amazonaws.com/openneuro.org/ds005873/",
     licence="CC0",
     licence_address="https://creativecommons.org/publicdomain/zero/1.0/",
-    citation="Bhagubai M. et al. SeizeIT2: Wearable Dataset of Patients with Focal Epilepsy. Scientific Data, 2025; "
-    "https://github.com/biomedepi/seizeit2",
+    citation="Bhagubai M. et al. SeizeIT2: Wearable Dataset of Patients with Focal Epilepsy. Scientific Data 12:1228, "
+    "2025; https://github.com/biomedepi/seizeit2",
     size="not known here, 2,850 recordings of two channels",
     listing=Listing("s3", "../?list-type=2&prefix=ds005873/"),
     needed=r"(dataset_description\.json|participants\.(tsv|json)|events\.json|README|CHANGES)|"
