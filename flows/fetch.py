@@ -50,43 +50,39 @@ def fetch_cohort(
     refuse_taken(workspace, target)
     said = read_corrections(corrections) if corrections else Corrections()
     accept_licence(workspace, published, accept)
-    fetching = folder is None
+    login = login_for(published) if folder is None else None
+    place = folder or workspace.raw / ".fetch" / name
     with on_terminal() as show:
         if folder:
             fetched, where = _from_folder(folder, published, checksums, only, show)
         else:
-            folder = workspace.raw / ".fetch" / name
-            fetched, where = _from_server(folder, published, address, checksums, only, show)
-        with _seen_alone(folder, fetched) as source:
+            with Server(address or published.address, published.hosts, login, login_text=published.login) as server:
+                fetched, where = _from_server(server, place, published, checksums, only, show), server.address
+        with _seen_alone(place, fetched) as source:
             conversion = _converted(published, source, said)
             provenance = _provenance(published, where, only, fetched, corrections)
-            write_layout(
-                workspace.raw / target,
-                published,
-                conversion,
-                provenance,
-                lambda done, total: show("recordings laid out", done, total),
-                link=fetching,
-            )
+
+            def tell(done: int, total: int) -> None:
+                show("recordings laid out", done, total)
+
+            write_layout(workspace.raw / target, published, conversion, provenance, tell, link=folder is None)
     added = adopt(workspace, target, f"Fetch cohort {target}")
     return _answer(published, target, fetched, conversion, added)
 
 
 def _from_server(
-    folder: Path, published: Published, address: str | None, checksums: Path | None, only: Sequence[str], show: Show
-) -> tuple[tuple[Fetched, ...], str]:
-    where = address or published.address
-    with Server(where, published.hosts, login_for(published), login_text=published.login) as server:
-        listed, whose = (own_list(checksums), YOURS) if checksums else list_files(server, published)
-        files = published.wanted(listed, only)
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_too_large(files, folder)
-        order = {f.name: n for n, f in enumerate(files, 1)}
+    server: Server, folder: Path, published: Published, checksums: Path | None, only: Sequence[str], show: Show
+) -> tuple[Fetched, ...]:
+    listed, whose = (own_list(checksums), YOURS) if checksums else list_files(server, published)
+    files = published.wanted(listed, only)
+    folder.mkdir(parents=True, exist_ok=True)
+    _refuse_too_large(files, folder)
+    order = {f.name: n for n, f in enumerate(files, 1)}
 
-        def tell(name: str, done: int, total: int) -> None:
-            show(f"{name} ({order[name]} of {len(files)}), MB", round(done / MEGABYTE), round(total / MEGABYTE))
+    def tell(name: str, done: int, total: int) -> None:
+        show(f"{name} ({order[name]} of {len(files)}), MB", round(done / MEGABYTE), round(total / MEGABYTE))
 
-        return fetch_files(server, files, folder, whose, tell), where
+    return fetch_files(server, files, folder, whose, tell)
 
 
 def _from_folder(

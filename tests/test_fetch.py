@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -278,3 +279,39 @@ def test_what_the_disk_cannot_hold_is_not_begun(tmp_path):
     huge = [fetch.PublicFile("a.edf", 10**18)]
     with pytest.raises(fetch.FetchRefused, match="GB free"):
         fetch._refuse_too_large(huge, tmp_path)
+
+
+@needs_shared
+def test_seizeit2_comes_from_a_store_that_lists_its_objects(at_real, without_dvc, tmp_path):
+    stem = "sub-115/ses-01/eeg/sub-115_ses-01_task-szMonitoring_run-09"
+    with tarfile.open(SHARED / "seizeit2" / "ds005873_events_and_eeg_json.tar.gz") as archive:
+        for name in ("participants.tsv", f"{stem}_events.tsv", f"{stem}_eeg.json"):
+            content = archive.extractfile(f"ds005873/{name}")
+            assert content is not None
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(content.read())
+    edf(tmp_path / f"{stem}_eeg.edf", 20967, rate_hz=1)
+    (tmp_path / f"{stem.replace('115', '116')}_ecg.edf").parent.mkdir(parents=True)
+    (tmp_path / f"{stem.replace('115', '116')}_eeg.edf").touch()
+    files = contents(tmp_path, "/openneuro.org/ds005873/")
+    rows = "".join(
+        f"<Contents><Key>{name.split('/', 2)[2]}</Key><Size>{len(c)}</Size>"
+        f"<ETag>&quot;{hashlib.md5(c).hexdigest()}&quot;</ETag></Contents>"
+        for name, c in files.items()
+    )
+    page = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}</ListBucketResult>'
+    with served(Site({**files, "/openneuro.org/?list-type=2&prefix=ds005873/": page.encode()})) as site:
+        address = f"{site.address}openneuro.org/ds005873/"
+        options = ("--accept-licence", "--base-url", address, "--only", "sub-115", "--as", "wearables", "--json")
+        said = ictal("cohort", "fetch", "seizeit2", *options)
+    assert said.code == 0 and said.json["files"] == {"md5 (the server's list)": 4}, said.err
+    cohort = read_cohort(at_real.raw / "wearables")
+    (entry,) = cohort.entries
+    assert (entry.patient, entry.sex) == ("sub-115", "m")
+    assert [(e.onset_s, e.type) for e in cohort.annotations(entry).events] == [(18746, "sz_foc_f2b")]
+
+
+def test_fetch_explains_itself_with_examples():
+    said = ictal("cohort", "fetch", "--help")
+    assert said.code == 0 and "Example" in said.out
+    assert all(option in said.out for option in ("--accept-licence", "--base-url", "--checksums", "--from", "--only"))
