@@ -190,10 +190,22 @@ def test_a_recording_that_the_list_does_not_name_does_not_pass_for_one_without_s
     assert "PN01-2.edf: the list has no seizure in it" in conversion.refused[0]
 
 
-def test_what_was_not_fetched_puts_no_other_recording_in_doubt(tmp_path):
-    text = ONE.format("PN01-1.edf") + ONE.format("PN01-2.edf").replace("n 1", "n 2")
-    conversion = convert(written(tmp_path, text, n1=("10.00.00", 120)), Corrections())
+def test_what_was_not_fetched_puts_no_other_recording_in_doubt_but_is_named(tmp_path):
+    other = (
+        ONE.format("PN01-2.edf")
+        .replace("n 1", "n 2")
+        .replace("Registration start time: 10", "Registration start time: 12")
+    )
+    conversion = convert(written(tmp_path, ONE.format("PN01-1.edf") + other, n1=("10.00.00", 120)), Corrections())
     assert len(conversion.recordings) == 1 and conversion.refused == ()
+    assert conversion.notes == ("PN01, seizure 2: PN01-2.edf is not here or could not be read",)
+
+
+def test_a_wrong_number_in_a_name_is_not_a_recording_that_was_not_fetched(tmp_path):
+    """The second seizure names a recording that is not here, and the one that is here begins when it says."""
+    text = ONE.format("PN01-1.edf") + ONE.format("PN01-7.edf").replace("n 1", "n 2")
+    conversion = convert(written(tmp_path, text, n1=("10.00.00", 120)), Corrections())
+    assert conversion.recordings == () and "PN01-7.edf is not here, and PN01-1.edf begins" in conversion.refused[0]
 
 
 def test_a_patient_without_a_list_is_left_out(tmp_path):

@@ -110,40 +110,40 @@ def _placed(folder: Path, kind: str, corrections: Corrections) -> _Placed:
 
 
 def _place(seizure: Listed, placed: _Placed, kind: str, corrections: Corrections) -> None:
-    """Put a listed seizure into its recording, or say why it cannot be."""
-    name, how = _file_of(seizure, placed.facts)
-    if name is None:
-        absent = bool(re.fullmatch(RECORDING, seizure.file))  # not fetched: no other recording is in doubt for it
-        if not absent or seizure.file in placed.files:
-            placed.refuse(f"{placed.patient}, seizure {seizure.number}: {how}", () if absent else placed.files)
+    """Put a listed seizure into its recording, or say why it cannot be.
+
+    A misspelt name is read as the one recording of the patient that begins when the text says; nothing is guessed.
+    """
+    who = f"{placed.patient}, seizure {seizure.number}"
+    near = _begun_at(seizure, placed.facts)
+    name = seizure.file
+    if name not in placed.facts and re.fullmatch(RECORDING, name):
+        if near:
+            placed.refuse(f"{who}: {name} is not here, and {' and '.join(near)} begins when the text says", near)
+        else:
+            placed.notes.append(f"{who}: {name} is not here or could not be read")
         return
-    placed.notes.extend([f"{placed.patient}, seizure {seizure.number}: {how}"] if how else [])
+    if name not in placed.facts:
+        if len(near) != 1:
+            how = f"no recording is named {name or 'at all'}, and {len(near)} begin when the text says"
+            placed.refuse(f"{who}: {how}", placed.files)
+            return
+        placed.notes.append(f"{who}: the text names {name or 'no file'}; read as {near[0]}, which begins when it says")
+        name = near[0]
     try:
-        begun = _begun(placed.facts[name])
-        onset_s, duration_s = span_of(_as_corrected(seizure, name, corrections), begun)
+        onset_s, duration_s = span_of(_as_corrected(seizure, name, corrections), _begun(placed.facts[name]))
         placed.events[name].append(Event(onset_s, duration_s, kind))
     except Refusal as refusal:
         placed.refuse(f"{name}, seizure {seizure.number}: {refusal.reason}", [name])
 
 
-def _file_of(seizure: Listed, facts: Mapping[str, EdfFacts]) -> tuple[str | None, str]:
-    """The recording that a seizure belongs to, and how it was found where it is not named as it is published.
-
-    A misspelt name is read as the one recording of the patient that begins when the text says; nothing is guessed.
-    """
-    if seizure.file in facts:
-        return seizure.file, ""
-    if re.fullmatch(RECORDING, seizure.file):
-        return None, f"{seizure.file} is not here or cannot be read"
+def _begun_at(seizure: Listed, facts: Mapping[str, EdfFacts]) -> list[str]:
+    """The recordings that begin when the text says that the seizure's registration did."""
     stated = clock_s(seizure.registration)
-    near = [
-        name
-        for name, f in facts.items()
-        if stated is not None and f.starts_s is not None and clocks_apart_s(stated, f.starts_s) <= CLOCKS_APART_S
-    ]
-    if len(near) != 1:
-        return None, f"no recording is named {seizure.file or 'at all'}, and {len(near)} begin when the text says"
-    return near[0], f"the text names {seizure.file or 'no file'}; read as {near[0]}, which begins when it says"
+    if stated is None:
+        return []
+    starts = {name: f.starts_s for name, f in facts.items() if f.starts_s is not None}
+    return [name for name, starts_s in starts.items() if clocks_apart_s(stated, starts_s) <= CLOCKS_APART_S]
 
 
 def _list_name(patient: str) -> str:
