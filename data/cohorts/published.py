@@ -64,7 +64,6 @@ class Published:
     hosts: tuple[str, ...] = ()
     login: str = ""
     files: tuple[PublicFile, ...] = ()
-    description: dict[str, object] = field(default_factory=dict, compare=False)
 
     def patient_of(self, name: str) -> str | None:
         """The patient whom a file belongs to; "" for everybody's, None for a file that is not read."""
