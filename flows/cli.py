@@ -27,6 +27,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Task = Annotated[str, typer.Option("--for", help="Who is to use it: detection, or typing (seizures that have types).")]
 Detectors = Annotated[list[str] | None, typer.Argument(help="Detectors to work on; all of them unless named.")]
 
 
@@ -69,9 +70,7 @@ def init() -> None:
 def cohort_import(
     path: Annotated[Path, typer.Argument(help="A BIDS-EEG folder; it is read, never changed.")],
     name: Annotated[str, typer.Option(help="Name of the cohort in the workspace.")] = "imported",
-    task: Annotated[
-        str, typer.Option("--for", help="detection, or typing: seizures whose types are told apart.")
-    ] = "detection",
+    task: Task = "detection",
     as_json: Json = False,
 ) -> None:
     """Copy a BIDS-EEG folder into the workspace, put it under DVC and make it the cohort that the stages use."""
@@ -79,6 +78,60 @@ def cohort_import(
 
     result = import_into_workspace(path, name, task)
     show(result, as_json, f"imported {result['recordings']} recordings of {result['patients']} patients as {name}")
+
+
+@cohort_app.command(
+    "fetch",
+    epilog="Examples: ictal cohort fetch helsinki --accept-licence · ictal cohort fetch chbmit --only chb01,chb05 · "
+    "ictal cohort fetch siena --from ~/data/siena-scalp-eeg-1.0.0 --corrections mine.tsv",
+)
+def cohort_fetch(
+    name: Annotated[str, typer.Argument(help="helsinki, chbmit, siena, seizeit2 or tusz.")],
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licence that is shown.")] = False,
+    base_url: Annotated[str | None, typer.Option(help="Another address with the published layout.")] = None,
+    checksums: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own list of files: SHA-256 and name.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, file_okay=False, help="A folder with it, instead of the network."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Only these patients, as published: chb01,chb05.")] = None,
+    corrections: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="What you say instead of what was published.")
+    ] = None,
+    as_name: Annotated[
+        str | None, typer.Option("--as", help="Name in the workspace; as published unless given.")
+    ] = None,
+    task: Task = "detection",
+    as_json: Json = False,
+) -> None:
+    """Fetch a published cohort: licence first, resumable, verified, in BIDS layout, under DVC, into the ledger."""
+    from flows.fetch import fetch_cohort
+    from flows.published import describe
+
+    print(describe(name, base_url)["text"], file=sys.stderr)
+    result = fetch_cohort(
+        name,
+        accept=accept_licence,
+        address=base_url,
+        checksums=checksums,
+        folder=folder,
+        only=[p.strip() for p in (only or "").split(",") if p.strip()],
+        corrections=corrections,
+        as_name=as_name,
+        task=task,
+    )
+    show(result, as_json, result.pop("text"))
+
+
+@cohort_app.command("list", epilog="Example: ictal cohort list --json")
+def cohort_list(as_json: Json = False) -> None:
+    """List the published cohorts that can be fetched, and which of them are here."""
+    from flows.published import list_cohorts
+
+    result = list_cohorts()
+    show(result, as_json, result.pop("text"))
 
 
 @app.command(epilog="Examples: ictal check night.edf · ictal check simulated · ictal check night.edf --json")

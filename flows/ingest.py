@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import import_cohort
+from data.cohorts.bids import import_cohort, read_cohort
 from flows import records
 from flows.engine import flow, run_flow, run_stage
 from flows.params import refuse_cohort_name, set_params
-from flows.workspace import SIMULATED, dvc, keep, open_workspace
+from flows.workspace import SIMULATED, Workspace, dvc, keep, open_workspace
 from lineage.refused import Refused
 
 
@@ -29,12 +29,27 @@ def import_into_workspace(source: Path, name: str, task: str = "detection") -> d
     """Copy a BIDS-EEG folder into the workspace, put it under DVC, and make it the cohort that a task uses."""
     workspace = open_workspace().of(task)
     refuse_cohort_name(name)
+    refuse_taken(workspace, name)
+    import_cohort(source, workspace.raw / name)
+    return adopt(workspace, name, f"Import cohort {name}")
+
+
+def refuse_taken(workspace: Workspace, name: str) -> None:
     if name in SIMULATED.values() or (workspace.raw / name).exists():
         raise Refused(f"the workspace has a cohort {name!r}, or keeps the name for one: give another with --name")
-    cohort = import_cohort(source, workspace.raw / name)
+
+
+def adopt(workspace: Workspace, name: str, message: str) -> dict[str, Any]:
+    """Put a cohort that lies in data/raw under DVC, make it the one in use, and tell the ledger of its recordings."""
     dvc(workspace, "add", "-q", f"data/raw/{name}")
-    set_params(workspace.root / "params.yaml", {"cohort.typing" if task == "typing" else "cohort.name": name})
-    keep(workspace, f"Import cohort {name}")
+    key = "cohort.typing" if workspace.task == "typing" else "cohort.name"
+    set_params(workspace.root / "params.yaml", {key: name})
+    keep(workspace, message)
     run_flow(ingest, home=str(workspace.root))
+    return summary(workspace, name)
+
+
+def summary(workspace: Workspace, name: str) -> dict[str, Any]:
+    cohort = read_cohort(workspace.raw / name)
     patients = {e.patient for e in cohort.entries}
     return {"cohort": name, "recordings": len(cohort.entries), "patients": len(patients)}

@@ -1,7 +1,8 @@
 """What each step writes in the ledger, so that any prediction can be followed back to the raw bytes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from data.cohorts.bids import read_cohort
@@ -15,7 +16,7 @@ from flows.stages.files import (
     training_of,
 )
 from flows.workspace import Workspace, checkout_state, lock_digest
-from lineage.digest import digest_of, sha256_file
+from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
 from lineage.refused import Refused
 
@@ -41,6 +42,24 @@ def record_cohort(workspace: Workspace) -> int:
     ]
     ledger.append_many(drafts)
     return len(drafts)
+
+
+def knows_recordings(workspace: Workspace, cohort: Path) -> bool:
+    """Whether every recording of a cohort is registered, by its name; ingest registers them last of all."""
+    known = {s.id for e in open_ledger(workspace).entries("recording.registered") for s in e.subjects}
+    return {e.name for e in read_cohort(cohort).entries} <= known
+
+
+def licence_accepted(workspace: Workspace, terms: Digest) -> bool:
+    """Whether somebody accepted these very terms before."""
+    return bool(open_ledger(workspace).entries("licence.accepted", terms))
+
+
+def record_licence(workspace: Workspace, terms: Digest, stated: Mapping[str, str], how: str) -> None:
+    """Write that whoever works here accepted a published cohort's licence, and how they said so."""
+    what = Subject("licence", f"{stated['cohort']}: {stated['licence']}", terms)
+    actor = Actor("operator", "whoever fetched the cohort", "operator", auth_method=how)
+    open_ledger(workspace).append_many([Draft("licence.accepted", actor, (what,), payload=stated)])
 
 
 def record_checks(workspace: Workspace) -> str:

@@ -28,6 +28,7 @@ class EntryType(StrEnum):
     VALIDATION_FAILED = "validation.failed"
     CONSENT_GRANTED = "consent.granted"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    LICENCE_ACCEPTED = "licence.accepted"
     DATASET_FROZEN = "dataset.frozen"
     SPLIT_CREATED = "split.created"
     SPLIT_AUDIT_FAILED = "split.audit_failed"

@@ -17,7 +17,7 @@ from validation.splits import REPORTABLE
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random seizures"}
 """How the regimes of a typing are called on a page, from the honest to the leaky."""
 
-WEIGHTED = "weighted F1, per seizure, as the literature reports it"
+WEIGHTED = "weighted F1 of seizures (0 to 1)"
 
 SEEN = (
     "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on grey: not evidence; shown to see "
@@ -91,7 +91,7 @@ def typing_page(dossier: TypingDossier) -> str:
 def said(main: Mapping[str, Any]) -> str:
     """The figures that count, in a sentence."""
     answer, baselines = main["answer"], main["baselines"]
-    evaluable = [row["type"] for row in main["classes"] if row["evaluable"]]
+    evaluable = [row["type"] for row in main["classes"] if row["evaluable"]] or ["no type"]
     silent = [row["type"] for row in main["classes"] if not row["evaluable"]]
     left_out = f"; {', '.join(silent)} not evaluable, with fewer than {MIN_PATIENTS} patients" if silent else ""
     return (
