@@ -164,7 +164,7 @@ def _scored(workspace: Workspace, question: Question, said: dict[str, Any] | Non
         _described(question.windows),
         [(w.name, w.is_seizure) for w in question.windows.windows],
         [own[0], *_yardsticks(question), *_floor(workspace, question), *own[1:]],
-        _reasons(question),
+        _reasons(workspace, question),
         _served(asked),
         said,
     )
@@ -226,11 +226,13 @@ def _described(windows: LabelledWindows) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _reasons(question: Question) -> list[str]:
+def _reasons(workspace: Workspace, question: Question) -> list[str]:
+    simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
+    learnt = [f"{question.detector} has learnt from simulated patients only."] * simulated
     stated, count = question.windows.stated, len(question.windows.windows)
     people = {None: "an unstated number of persons", 1: "one person"}.get(stated.persons, f"{stated.persons} persons")
     few = f"{count} windows of {people}: windows are no patients, and the intervals take them as independent."
-    return [few, *(f"{refusal}." for refusal in question.broken), *stated.limits, UNSETTLED]
+    return [few, *(f"{refusal}." for refusal in question.broken), *learnt, *stated.limits, UNSETTLED]
 
 
 def _served(asked: list[list[Beyond]]) -> dict[str, Any]:
