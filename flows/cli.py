@@ -199,6 +199,18 @@ def rescore(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: ictal oracle ~/data/helsinki/annotations_2017.mat")
+def oracle(
+    labels: Annotated[Path, typer.Argument(help="annotations_2017.mat, as published with the Helsinki recordings.")],
+    as_json: Json = False,
+) -> None:
+    """What published labels score without any EEG under folds over windows; the report shows it beside the papers."""
+    from flows.oracle import compute_oracle
+
+    result = compute_oracle(labels)
+    show(result, as_json, result.pop("text"))
+
+
 @app.command(epilog="Examples: ictal holdout · ictal holdout da_stnet --reason 'before the first deployment'")
 def holdout(
     name: Annotated[

@@ -19,10 +19,12 @@ def run(workspace: Workspace) -> None:
     Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
     """
     settings = workspace.params.split.model_dump()
+    over_windows = {"folds": settings.pop("window_folds")}
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
     _check(listed, patient)
-    others = {regime: _drawn(regime, listed, settings) for regime in REGIMES if regime != "patient"}
+    asked = {regime: settings | (over_windows if regime == "window" else {}) for regime in REGIMES}
+    others = {regime: _drawn(regime, listed, asked[regime]) for regime in REGIMES if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
     everybody = [*development(workspace), *holdout(workspace)]
     write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))
