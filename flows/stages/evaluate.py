@@ -139,7 +139,7 @@ def _single_windows(workspace: Workspace, detector: str) -> dict[str, Any]:
             site=entries[name].site,
             label=(truth[name].covered(own["onset_s"].to_numpy(), window_s) >= 0.5).astype(int),
         )
-        for name, own in table.groupby("recording")
+        for name, own in ((str(named), rows) for named, rows in table.groupby("recording"))
     ]
     recorded_s = sum(t.duration_s for t in truth.values())
     return single_windows(pd.concat(parts), window_s, recorded_s, settings.seed, settings.draws)

@@ -28,8 +28,10 @@ def section(dossier: Dossier) -> Section:
     ]
     columns = ("What is compared", "AUC", "Seizures found, points", "Time assessed")
     table = Table("What each change of the split is worth, with 95 % intervals over patients", columns, rows, WORTH)
-    said = (*_published(dossier), *papers_protocol(dossier))
-    return Section("What the split does to the figure", (chart, *said, table, *_absent(dossier)))
+    return Section(
+        "What the split does to the figure",
+        (chart, *_published(dossier), *papers_protocol(dossier), table, *_absent(dossier)),
+    )
 
 
 WORTH = (
