@@ -189,22 +189,45 @@ def train(
     print(train_detectors(names, preset, shuffle_labels))
 
 
-@app.command(epilog="Examples: ictal evaluate · ictal evaluate da_stnet --json · ictal evaluate da_stnet --regimes all")
+@app.command(
+    epilog="Examples: ictal evaluate · ictal evaluate da_stnet --json · ictal evaluate da_stnet --regimes all · "
+    "ictal evaluate da_stnet --on windows/ --research-override 'does anything transfer to a child?'"
+)
 def evaluate(
     names: Detectors = None,
     regimes: Annotated[
         str | None,
         typer.Option(help="Train and score under these too: patient, site, recording, gap, window, or all."),
     ] = None,
+    on: Annotated[
+        list[Path] | None,
+        typer.Option(help="Score labelled windows instead: .npy files, or folders of them named as in windows.json."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="What the windows of --on are, as JSON; windows.json beside them unless given.")
+    ] = None,
+    research_override: Annotated[
+        str | None, typer.Option(help="Why --on looks at what the detector is not meant for; stands in the ledger.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score the out-of-fold predictions of all patients and write the report.
 
     With --regimes, the Leakage Lab: the same detector and seed under splits from the honest to the leaky, side by side.
+    With --on, one trained detector on a handful of labelled windows beside line length: never evidence.
     """
     from flows.evaluate import evaluate_detectors
 
-    result = evaluate_detectors(names, regimes)
+    if on:
+        from flows.evaluate_on import evaluate_on
+
+        if not names or len(names) != 1 or regimes:
+            raise Refused(f"--on asks one detector and no regimes, got {len(names or ())} detectors: name one")
+        result = evaluate_on(names[0], on, labels, research_override)
+    elif labels or research_override:
+        raise Refused("--labels and --research-override belong to --on: name the windows with --on")
+    else:
+        result = evaluate_detectors(names, regimes)
     show(result, as_json, result.pop("text"))
 
 
@@ -230,6 +253,18 @@ def rescore(
     show(result, as_json, result.pop("text"))
     if result["broken"]:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: ictal oracle ~/data/helsinki/annotations_2017.mat")
+def oracle(
+    labels: Annotated[Path, typer.Argument(help="annotations_2017.mat, as published with the Helsinki recordings.")],
+    as_json: Json = False,
+) -> None:
+    """What published labels score without any EEG under folds over windows; the report shows it beside the papers."""
+    from flows.oracle import compute_oracle
+
+    result = compute_oracle(labels)
+    show(result, as_json, result.pop("text"))
 
 
 @app.command(epilog="Examples: ictal holdout · ictal holdout da_stnet --reason 'before the first deployment'")

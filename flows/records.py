@@ -204,6 +204,11 @@ def made_cleanly(ledger: Ledger, digest: str) -> bool:
     return any(not entry.software.dirty for entry in ledger.entries("run.finished", digest))
 
 
+def record_once(workspace: Workspace, draft: Draft) -> None:
+    """Write a line unless it stands there already."""
+    _once(open_ledger(workspace), draft)
+
+
 def _once(ledger: Ledger, draft: Draft) -> None:
     """Append unless it stands there already: steps that are run again add no line.
 

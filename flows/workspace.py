@@ -188,7 +188,8 @@ def refresh_code(workspace: Workspace) -> None:
     """Write the digest of the code behind each stage, so that DVC sees when it changed."""
     folder = workspace.root / "code"
     folder.mkdir(exist_ok=True)
-    (workspace.store / "champions").mkdir(parents=True, exist_ok=True)  # DVC wants what a stage may read to be there
+    for name in ("champions", "oracles"):  # DVC wants what a stage may read to be there
+        (workspace.store / name).mkdir(parents=True, exist_ok=True)
     for stage, parts in STAGE_PACKAGES.items():
         files = [
             f

@@ -37,6 +37,8 @@ class EntryType(StrEnum):
     EVALUATION_RECORDED = "evaluation.recorded"
     EVALUATION_RESCORED = "evaluation.rescored"
     HOLDOUT_OPENED = "holdout.opened"
+    RESEARCH_OVERRIDDEN = "research.overridden"
+    RESEARCH_RECORDED = "research.recorded"
     CANDIDATE_PROPOSED = "candidate.proposed"
     APPROVAL_SIGNED = "approval.signed"
     APPROVAL_REJECTED = "approval.rejected"

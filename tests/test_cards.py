@@ -126,4 +126,10 @@ def test_a_hand_written_card_says_what_for_and_where_not(name):
     assert all(f"**{part}**" in card for part in ("What it does.", "Intended use.", "Limits."))
     stated = detectors.facts(name).get("published")
     assert ("**Published.**" in card) == (stated is not None)
-    assert stated is None or {"auc", "protocol", "source"} <= set(stated) <= {"auc", "f1", "protocol", "source"}
+    assert stated is None or {"auc", "protocol", "source"} <= set(stated) <= {
+        "auc",
+        "f1",
+        "protocol",
+        "source",
+        "labels",
+    }

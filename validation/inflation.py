@@ -31,12 +31,16 @@ BLIND = {"label_oracle": "label of the nearest window", "id_lookup": "share of t
 
 @dataclass(frozen=True)
 class Published:
-    """What a detector's own paper states of it: AUC and F1 (0–1), how it was measured there, and where it is read."""
+    """What a detector's own paper states of it: AUC and F1 (0–1), how it was measured there, and where it is read.
+
+    `labels` names the data set where Ictal can score its labels alone (`validation.labels_alone`); empty for none.
+    """
 
     auc: float
     protocol: str
     source: str
     f1: float | None = None
+    labels: str = ""
 
 
 NO_FIGURE = Estimate()
@@ -63,6 +67,7 @@ def marks(
     reportable: tuple[str, ...],
     absent: Mapping[str, str],
     published: Published | None = None,
+    labels_alone: Mapping[str, Any] | None = None,
 ) -> list[Mark]:
     """A detector under every regime, what scores without seeing any EEG, and what was published.
 
@@ -70,7 +75,7 @@ def marks(
     """
     of_regimes = [_of_regime(regime, own.get(regime), regime in reportable, absent) for regime in REGIMES]
     stated = [Mark("as published", "published", Estimate(published.auc))] if published else []
-    return [*of_regimes, *_blind(own), *stated]
+    return [*of_regimes, *_blind(own), *_of_labels(labels_alone), *stated]
 
 
 def draw_regimes(shown: list[Mark], measure: str = AUC, chance: float | None = 0.5) -> "Figure":
@@ -140,6 +145,15 @@ def _blind(own: Mapping[str, Reading]) -> list[Mark]:
         for name, auc in found.items()
         if auc is not None
     ]
+
+
+def _of_labels(found: Mapping[str, Any] | None) -> list[Mark]:
+    """The label oracle on the real labels of the data set that the published figure is of."""
+    oracle = (found or {}).get("figures", {}).get("label_oracle", {}).get("auc")
+    if found is None or oracle is None:
+        return []
+    label = f"no EEG: nearest window, real labels\nof {found['labels'].capitalize()} ({LEAKY})"
+    return [Mark(label, "blind", Estimate(oracle["median"]))]
 
 
 def _draw(axes: "Axes", place: int, mark: Mark) -> None:

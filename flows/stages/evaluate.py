@@ -35,6 +35,7 @@ from validation import abstention
 from validation.evaluation import evaluate
 from validation.predictions import About, write_predictions
 from validation.seconds import SETS, Seconds, table_of
+from validation.single_windows import single_windows
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     show = reporter()
     predict = _by_bundles if split_of(workspace, regime).reportable else _by_windows
     result = _score(workspace, detector, regime, predict(workspace, detector, regime, show), out)
+    if regime == "window":
+        result["single_windows"] = _single_windows(workspace, detector)
     result["leakage"] = audited(workspace, detector, regime).to_json()
     write_json(out / "result.json", result)
     write_json(workspace.metrics / f"{detector}-{regime}.json", _headline(result))
@@ -120,6 +123,26 @@ def _by_windows(workspace: Workspace, detector: str, regime: str, show: Any) -> 
         made.append(Prediction(name, trend, events, decision.threshold, "completed"))
         show(f"{detector}, {regime}: recordings put together", done, len(truth))
     return made
+
+
+def _single_windows(workspace: Workspace, detector: str) -> dict[str, Any]:
+    """The leaky control as studies with folds over windows score it: single windows, pooled."""
+    folder, settings = training_of(workspace, detector, "window"), workspace.params.evaluate
+    window_s = read_json(folder / "log.json")["params"]["window_s"]
+    paths = {int(p.stem.removeprefix("fold-")): p for p in folder.glob("fold-*.parquet")}
+    table = pd.concat([pd.read_parquet(p).assign(fold=fold) for fold, p in sorted(paths.items())])
+    entries = {e.name: e for e in development(workspace)}
+    truth = truths(workspace, list(entries.values()))
+    parts = [
+        own.assign(
+            person=entries[name].person,
+            site=entries[name].site,
+            label=(truth[name].covered(own["onset_s"].to_numpy(), window_s) >= 0.5).astype(int),
+        )
+        for name, own in ((str(named), rows) for named, rows in table.groupby("recording"))
+    ]
+    recorded_s = sum(t.duration_s for t in truth.values())
+    return single_windows(pd.concat(parts), window_s, recorded_s, settings.seed, settings.draws)
 
 
 def _score(

@@ -37,6 +37,7 @@ from validation.evaluation import evidence, gather
 from validation.gates import Declared, Evidence, Gate, GateSettings, run_gates
 from validation.inflation import Published
 from validation.lab import STEPS, inflation
+from validation.labels_alone import HERE, NOT_HERE, recorded
 from validation.pages import write_page
 from validation.peers import Yardsticks, read_peers, yardsticks
 from validation.predictions import Kept, read_predictions
@@ -80,6 +81,7 @@ def run(workspace: Workspace) -> None:
             worst=worst,
             excerpts=excerpts,
             published=_published(name),
+            labels_alone=_labels_alone(workspace, name),
             peers=_peers(workspace),
             beside=_beside(name, evaluated),
         )
@@ -98,6 +100,18 @@ def _published(name: str) -> Published | None:
     """What the detector's own paper states, as its card does."""
     stated = detectors.facts(name).get("published")
     return Published(**stated) if stated else None
+
+
+def _labels_alone(workspace: Workspace, name: str) -> dict[str, Any] | None:
+    """What the labels of the paper's data set score without any EEG: as computed here, else as recorded with Ictal."""
+    stated = _published(name)
+    if stated is None or not stated.labels:
+        return None
+    path = workspace.store / "oracles" / f"{stated.labels}.json"
+    if path.exists():
+        return read_json(path) | {"where": HERE}
+    known = recorded(stated.labels)
+    return known and known | {"where": NOT_HERE}
 
 
 def _beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:

@@ -19,11 +19,13 @@ def run(workspace: Workspace) -> None:
     Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
     """
     settings = workspace.params.split.model_dump()
+    as_published = {"folds": settings.pop("window_folds")}
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
     _check(listed, patient)
     known = TYPING_REGIMES if workspace.task == "typing" else REGIMES
-    others = {regime: _drawn(regime, listed, settings) for regime in known if regime != "patient"}
+    asked = {regime: settings | (as_published if regime in ("window", "seizure") else {}) for regime in known}
+    others = {regime: _drawn(regime, listed, asked[regime]) for regime in known if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
     everybody = [*development(workspace), *holdout(workspace)]
     write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))

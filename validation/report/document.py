@@ -29,6 +29,7 @@ def report_document(dossier: Dossier) -> dict[str, Any]:
         "regimes": {regime: _regime(dossier, regime) for regime in REGIMES},
         "inflation": _inflation(dossier),
         "published": asdict(dossier.published) | {"reportable": False} if dossier.published else None,
+        "labels_alone": dict(dossier.labels_alone) if dossier.labels_alone else None,
         "yardsticks": {"literature": [_yard(*y) for y in YARDSTICKS], "peers": [asdict(p) for p in dossier.peers]},
         "averaging": _averaging(dossier.averaging),
         "gates": [gate.to_json() for gate in dossier.gates],

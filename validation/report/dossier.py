@@ -21,7 +21,8 @@ class Dossier:
     `results`: detector → regime → result of `validation.evaluation.evaluate`, or the same from JSON; the regime
     `patient` of the candidate must be there. `inflation` as of `validation.lab.inflation`; `split` is
     `Split.to_json()` of the regime `patient`; `undivided`: regimes that the cohort cannot be divided by, with the
-    reason. `gates` may be empty: then nothing was decided. `worst` is None where nobody looked. `beside`: text → address of what lies in the same folder.
+    reason. `gates` may be empty: then nothing was decided. `worst` is None where nobody looked. `labels_alone`: what the labels of the
+    published data set score without any EEG (`validation.labels_alone`), with `where` it was computed. `beside`: text → address of what lies in the same folder.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Dossier:
     worst: Sequence[WorstCase] | None = None
     excerpts: Sequence[Excerpt] = ()
     published: Published | None = None
+    labels_alone: Mapping[str, Any] | None = None
     peers: Sequence[Yardsticks] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     made_at: str = ""

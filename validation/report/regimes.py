@@ -7,6 +7,7 @@ from validation.lab import STEPS
 from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Block, Reading, basis, share
 from validation.report.dossier import Dossier
+from validation.report.protocol import papers_protocol
 from validation.splits import REPORTABLE
 
 SEEN = (
@@ -18,7 +19,7 @@ SEEN = (
 def section(dossier: Dossier) -> Section:
     """The chart of regimes, what a change of regime is worth, and the regimes that there are no figures of."""
     own, absent = dossier.readings[dossier.name], dossier.absent
-    shown = marks(own, REPORTABLE, absent, dossier.published)
+    shown = marks(own, REPORTABLE, absent, dossier.published, dossier.labels_alone)
     alt = f"Area under the ROC curve of {dossier.name} under each split"
     chart = column_figure(draw_regimes(shown), alt, SEEN + basis(dossier.main.clinical))
     rows = [
@@ -27,8 +28,10 @@ def section(dossier: Dossier) -> Section:
     ]
     columns = ("What is compared", "AUC", "Seizures found, points", "Time assessed")
     table = Table("What each change of the split is worth, with 95 % intervals over patients", columns, rows, WORTH)
-    said = _published(dossier)
-    return Section("What the split does to the figure", (chart, *said, table, *_absent(dossier)))
+    return Section(
+        "What the split does to the figure",
+        (chart, *_published(dossier), *papers_protocol(dossier), table, *_absent(dossier)),
+    )
 
 
 WORTH = (
