@@ -9,7 +9,7 @@ from data.readers.edf import read_edf
 from flows import records
 from flows.engine import flow, run_flow, run_stage
 from flows.stages.files import read_json
-from flows.workspace import keep, open_workspace, refresh_code
+from flows.workspace import TASKS, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 
 
@@ -60,11 +60,10 @@ def check_file(path: Path) -> dict[str, Any]:
 def check_cohort(name: str) -> dict[str, Any]:
     """Check a cohort in use."""
     workspace = open_workspace()
-    in_use = {workspace.of(task).cohort_name: task for task in workspace.tasks}
+    in_use = {workspace.of(task).cohort_name: task for task in TASKS}
     if name not in in_use:
-        known = ", ".join(in_use) or "none"
         raise Refused(
-            f"{name!r} is neither a file nor a cohort in use ({known}); import one with `ictal cohort import`"
+            f"{name!r} is neither a file nor a cohort in use ({', '.join(in_use)}); import one with `ictal cohort import`"
         )
     workspace = workspace.of(in_use[name])
     found = run_flow(check, home=str(workspace.root), task=workspace.task)

@@ -100,8 +100,9 @@ def fit_typing_fold(
     detector = detectors.build(name, dict(params))
     assert isinstance(detector, TypingDetector)
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
-    assert valid.label is not None
-    temperature = fit_temperature(detector.score(valid), valid.label)
+    assert train.label is not None and valid.label is not None
+    known = np.isin(valid.label, np.unique(train.label))  # a type never trained on is never named, at any temperature
+    temperature = fit_temperature(detector.score(valid)[known], valid.label[known]) if known.any() else 1.0
     log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
     log["temperature"] = temperature
     return TypingBundle(detector, temperature, {"fitted_on": _provenance(train, valid)}), log
