@@ -13,6 +13,7 @@ from tests.test_leakage import ENTRIES, NAMES, OPEN, SPLIT, changed, honest, noi
 from validation.leakage import (
     FITTED,
     GUARDS,
+    Disclosure,
     Features,
     Fingerprints,
     FittedOn,
@@ -32,7 +33,7 @@ from validation.leakage import (
     sample_features,
 )
 from validation.leakage.audit import Guard
-from validation.splits import Member, Split, window_split
+from validation.splits import Member, Split, draw_split, window_split
 
 INNER = {name for fold in SPLIT.folds for name in fold.inner_valid}
 TRAINED, TESTED = next(
@@ -379,3 +380,24 @@ def test_an_embedding_is_the_loudness_of_each_channel_beside_the_others():
     rows = identity_embedding(gains * noise("a", 60.0)[:3], 128.0)
     assert rows.shape == (2, 4)
     assert np.median(rows, axis=0)[:3] == pytest.approx([-2 * np.log(2), 0, 2 * np.log(2)], abs=0.3)
+
+
+def typed_features(leaking: bool) -> Features:
+    """Three types of 30 clips each in nine recordings; the last feature parts one type only, the first all if it leaks."""
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1, 2], 30).astype(np.int8)
+    x = rng.normal(size=(90, 5))
+    x[:, 4] += 100 * (label == 2)
+    if leaking:
+        x[:, 0] = np.array([5.0, -3.0, 1.0])[label] + rng.normal(0, 0.01, 90)
+    return Features(np.array([f"rec-{i % 9}" for i in range(90)]), x, label)
+
+
+def test_a_feature_made_from_the_type_leaks_and_one_that_knows_a_single_type_does_not() -> None:
+    split = draw_split("patient", [Member(f"rec-{i}", f"s{i}", f"p{i}", "a", True) for i in range(9)], 3, 0.25, 0)
+    found = {}
+    for leaking in (True, False):
+        made = inspect(split, (), disclosed=Disclosure(features=typed_features(leaking)))
+        found[leaking] = {o.guard: o for o in made.outcomes}["label_derived"]
+    assert found[True].outcome == "leak" and "feature 0 alone tells 3 types apart" in found[True].reason
+    assert found[False].outcome == "pass"
