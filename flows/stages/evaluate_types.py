@@ -39,7 +39,6 @@ from models.typing import (
 )
 from validation.seizure_typing import Answer, evaluate_typing, table_of, write_answers
 
-
 COSTED = 8
 """Clips on which the time of each variant is measured."""
 
