@@ -152,7 +152,7 @@ def _of_labels(found: Mapping[str, Any] | None) -> list[Mark]:
     oracle = (found or {}).get("figures", {}).get("label_oracle", {}).get("auc")
     if found is None or oracle is None:
         return []
-    label = f"no EEG: nearest window, real labels\nof {found['labels'].capitalize()} ({LEAKY})"
+    label = f"no EEG: real labels of {found['labels'].capitalize()}\n({LEAKY})"
     return [Mark(label, "blind", Estimate(oracle["median"]))]
 
 

@@ -54,7 +54,7 @@ def test_a_research_result_in_the_place_of_an_evaluation_is_refused(looked: Work
     shutil.copyfile(research_of(looked), result)
     with pytest.raises(Refused, match=r"evaluated|evaluate` again"):
         propose_candidate("demo-author")
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="not what it was when the candidate was proposed"):
         sign(proposed.candidate, next(iter(SIGNERS)), "review", proposed.deviations)
 
 

@@ -56,8 +56,8 @@ def _stated(dossier: Dossier) -> list[tuple[Cell, ...]]:
         (
             f"{dossier.name}, as published",
             where,
-            _one(stated.auc),
-            _one(stated.f1),
+            f"{stated.auc:g}",
+            "not evaluable" if stated.f1 is None else f"{stated.f1:g}",
             f"{stated.protocol}; {stated.source}",
         )
     ]
