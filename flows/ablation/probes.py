@@ -119,7 +119,9 @@ def _disturbed(
 
 
 def _artefact(drawn: dict[str, Any]) -> Artefact:
-    return Artefact(**{key: tuple(value) if isinstance(value, list) else value for key, value in drawn.items()})
+    """What was drawn, read back from JSON, which knows no tuples."""
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in drawn.items()}
+    return Artefact(**fields)
 
 
 def identity_result(study: Study, other: str | None, seed: int, draws: int) -> dict[str, Any] | None:
@@ -166,98 +168,6 @@ def _as_disturbed(study: Study, row: dict[str, Any]) -> attention.Disturbed:
     before, after, touched = (np.array(row[name]) for name in ("before", "after", "touched"))
     first, second = row["probability"]
     return attention.Disturbed(*_who(study, row), row["kind"], before, after, touched, (first, second))
-
-
-def _whole_events(truth: Annotations, examples: Examples) -> Iterator[tuple[Event, np.ndarray]]:
-    for event in truth.events:
-        inside = _within(examples, event.onset_s, event.end_s)
-        if event.channels and len(inside):
-            yield event, inside
-
-
-def _within(examples: Examples, start_s: float, end_s: float) -> np.ndarray:
-    """Indices of windows that lie wholly inside a stretch."""
-    return np.flatnonzero((examples.onset_s >= start_s) & (examples.onset_s + examples.window_s <= end_s))
-
-
-def _focus(examples: Examples, weights: np.ndarray, inside: np.ndarray) -> dict[str, list[float]]:
-    loudness = np.asarray(examples.x[inside]).mean(axis=(0, 2, 3))
-    return {"weights": weights[inside].mean(axis=0).tolist(), "loudness": loudness.tolist()}
-
-
-def _disturbed(
-    job: Job, fitted: Fitted, name: str, examples: Examples, weights: np.ndarray
-) -> Iterator[dict[str, Any]]:
-    path, channels = job.examples / f"{name}.injected.npz", fitted.detector.front_end.channels
-    if not path.exists():
-        return
-    with np.load(path) as kept:
-        x, index = kept["x"], kept["index"]
-    changed = examples.take(index)
-    changed = Examples(x, changed.onset_s, changed.recording, changed.patient, changed.window_s)
-    said = probability(fitted, examples.take(index)), probability(fitted, changed)
-    after = fitted.detector.attention(changed)  # type: ignore[attr-defined]
-    for artefact in (_artefact(a) for a in read_json(job.examples / f"{name}.injections.json")):
-        own = np.flatnonzero(np.isin(index, _within(examples, artefact.onset_s, artefact.onset_s + LENGTH_S)))
-        touched = sharing(artefact.electrodes[0])
-        yield {
-            "kind": artefact.kind,
-            "electrode": artefact.electrodes[0],
-            "amplitude_uv": artefact.amplitude_uv,
-            "onset_s": artefact.onset_s,
-            "before": weights[index[own]].mean(axis=0).tolist(),
-            "after": after[own].mean(axis=0).tolist(),
-            "touched": [c in touched for c in channels],
-            "probability": [float(p[own].mean()) for p in said],
-        }
-
-
-def _artefact(drawn: dict[str, Any]) -> Artefact:
-    return Artefact(**{key: tuple(value) if isinstance(value, list) else value for key, value in drawn.items()})
-
-
-def identity_result(study: Study, other: str | None, seed: int, draws: int) -> dict[str, Any] | None:
-    """The probe on the whole detector's features, on those of the variant, and on what both of them read."""
-    if other is None:
-        return None
-    if not study.kept(other):
-        return {"not_evaluable": f"{other} was not run", "variant": other}
-    found = {}
-    for whose in ("train", "test"):
-        read = {FULL: _seen(study, FULL, whose, "features"), other: _seen(study, other, whose, "features")}
-        read["input"] = _seen(study, FULL, whose, "input")
-        found[whose] = identity.compare(read, study.sites, seed, draws)
-    return {"variant": other, **found}
-
-
-def _seen(study: Study, variant: str, whose: str, what: str) -> list[identity.Features]:
-    made = []
-    for run in study.kept(variant):
-        with np.load(run.folder / f"{whose}.npz") as kept:
-            made.append(identity.Features(kept[what], kept["baby"], kept["half"]))
-    return made
-
-
-def attention_result(study: Study, wanted: bool, seed: int, draws: int) -> dict[str, Any] | None:
-    if not wanted:
-        return None
-    kept = [read_json(run.folder / "attention.json") for run in study.kept(FULL)]
-    seizures = [
-        attention.Focus(*_who(study, s), *_arrays(s, "weights", "loudness", "ictal"))
-        for k in kept
-        for s in k["seizures"]
-    ]
-    injections = [
-        attention.Disturbed(
-            *_who(study, i), i["kind"], *_arrays(i, "before", "after", "touched"), tuple(i["probability"])
-        )
-        for k in kept
-        for i in k["injections"]
-    ]
-    return {
-        "foci": attention.on_foci(seizures, seed, draws),
-        "artefacts": attention.on_artefacts(injections, seed, draws),
-    }
 
 
 def _who(study: Study, row: dict[str, Any]) -> tuple[str, str]:
