@@ -85,7 +85,7 @@ def _fit(job: Job) -> None:
         job.detector, run.variant.params, train, valid, seed=run.seed, checkpoint=job.checkpoint
     )  # fmt: skip
     part = begin(run)
-    test = {name: read(job, name) for name in run.fold.test}
+    test = {name: Examples.join([read(job, name)]) for name in run.fold.test}  # a copy: the file's are read-only
     pd.concat([_said(fitted, e) for e in test.values()]).to_parquet(part / "windows.parquet", index=False)
     if job.features:
         write_features(job, fitted, part)

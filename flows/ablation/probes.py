@@ -1,7 +1,7 @@
 """What is looked into besides the score: whether features know the baby, and where attention looks."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,25 @@ def write_disturbed(name: str, params: dict[str, Any], entry: Entry, truth: Anno
 
 
 def write_features(job: Job, fitted: Fitted, part: Path) -> None:
-    """Features and band means of background windows of both halves: of those learnt from, and of those never seen."""
+    """Features of background windows of both halves: of babies learnt from, and of those never seen.
+
+    Of the whole detector also what all variants start from: the mean spectrum of every derivation.
+    """
     for whose, names in (("train", job.run.fold.train), ("test", job.run.fold.test)):
-        kept: dict[str, list[np.ndarray]] = {"features": [], "input": [], "baby": [], "half": []}
-        for name in names:
-            examples = read(job, name)
-            background = job.truth[name].covered(examples.onset_s, examples.window_s) == 0
-            half = identity.halves(examples.onset_s, background, examples.window_s, job.truth[name].duration_s)
-            asked = examples.take(np.flatnonzero(half >= 0))
-            kept["features"].append(fitted.detector.features(asked))  # type: ignore[attr-defined]
-            kept["input"].append(asked.x.mean(axis=-1).reshape(len(asked), -1))
-            kept["baby"].append(asked.patient)
-            kept["half"].append(half[half >= 0])
-        columns: dict[str, Any] = {k: np.concatenate(v) for k, v in kept.items()}
+        asked = Examples.join([_background(job, name) for name in names])
+        half = asked.label
+        columns = {"features": fitted.detector.features(asked), "baby": asked.patient, "half": half}  # type: ignore[attr-defined]
+        if job.run.variant.name == FULL:
+            columns["input"] = asked.x.mean(axis=-1).reshape(len(asked), -1)
         np.savez(part / f"{whose}.npz", **columns)
+
+
+def _background(job: Job, name: str) -> Examples:
+    """The windows of a recording that the probe is asked about; the label says which half they are in."""
+    examples, truth = read(job, name), job.truth[name]
+    background = truth.covered(examples.onset_s, examples.window_s) == 0
+    half = identity.halves(examples.onset_s, background, examples.window_s, truth.duration_s)
+    return replace(examples, label=half).take(np.flatnonzero(half >= 0))
 
 
 def looks(job: Job, fitted: Fitted, test: dict[str, Examples]) -> dict[str, list[dict[str, Any]]]:
