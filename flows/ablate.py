@@ -32,7 +32,7 @@ def ablate(home: str, name: str, only: list[str] | None = None) -> dict[str, Any
     run_stage(home, "split")
     records.record_split(workspace)
     declared = detectors.ablations_of(name, workspace.params.train.preset)
-    study = study_of(workspace, name, declared.variants)
+    study = study_of(workspace, name, declared.variants, declared.repeats)
     task = import_module(TASKS[detectors.facts(name)["task"]])
     wanted = [v.name for v in (declared.named(only) if only else declared.variants)]
     (workspace.root / "tmp").mkdir(exist_ok=True)
@@ -88,10 +88,11 @@ def _variant(study: Study, variant: Any, scored: dict[str, Any]) -> dict[str, An
     }
     if variant.name not in scored:
         return {**about, "not_evaluable": f"not run: ictal ablate {study.detector} --only {variant.name}"}
-    runs = study.kept(variant.name)
+    runs = [run for folds in study.kept(variant.name).values() for run in folds]
     fitted = [
         {
             "fold": r.number,
+            "repeat": r.repeat,
             "key": r.key,
             "seed": r.seed,
             "learnt_from": len({study.persons[n] for n in r.fold.train}),

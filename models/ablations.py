@@ -7,13 +7,12 @@ from typing import Any
 
 from lineage.refused import Refused
 
-FULL, ANOTHER_SEED = "full", "another_seed"
+FULL = "full"
 
 GROUPS = {
     "reference": "the whole detector",
     "parts": "a part taken away",
     "scaling": "fewer people to learn from",
-    "noise": "nothing changed but the seed",
 }
 
 
@@ -23,7 +22,7 @@ class BadAblation(Refused):
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to fit a detector: all its numbers, the share (0–1) of the training people, how far the seed is moved.
+    """One way to fit a detector: all its numbers, and the share (0–1) of the training people that it learns from.
 
     `changed` holds the numbers that differ from the whole detector; `group` is one of `GROUPS`.
     """
@@ -34,15 +33,18 @@ class Variant:
     params: Mapping[str, Any]
     changed: Mapping[str, Any] = field(default_factory=dict)
     share: float = 1.0
-    seed_moved_by: int = 0
 
 
 @dataclass(frozen=True)
 class Ablations:
-    """Every variant of a detector, the whole one first, and what else it wants to be looked into (`probes`)."""
+    """Every variant of a detector, the whole one first, and what else it wants to be looked into (`probes`).
+
+    Each is fitted `repeats` times with other seeds, the same ones for all, to know what chance in training does.
+    """
 
     variants: tuple[Variant, ...]
     probes: Mapping[str, Any]
+    repeats: int = 1
 
     def named(self, names: list[str]) -> list[Variant]:
         """These variants, with the whole detector, which they are compared with; refuses a name that is not there."""
@@ -56,7 +58,7 @@ class Ablations:
 def read_ablations(name: str, document: Mapping[str, Any], params: Mapping[str, Any]) -> Ablations:
     """The variants that a detector's params.yaml declares, on the numbers of one preset.
 
-    Added to them, for scale: the whole detector with another seed. Refuses a detector that declares nothing.
+    Refuses a detector that declares nothing, and a declaration that cannot be meant.
     """
     declared, scaling = document.get("ablations") or {}, document.get("scaling") or []
     if not declared and not scaling:
@@ -68,14 +70,14 @@ def read_ablations(name: str, document: Mapping[str, Any], params: Mapping[str, 
         Variant(FULL, "reference", "everything in its place", params),
         *parts,
         *(_share(name, share, params) for share in scaling if share != 1),
-        Variant(
-            ANOTHER_SEED, "noise", "the same with another seed: what chance in training does", params, {}, 1.0, 1000
-        ),
     ]
     probes = document.get("probes") or {}
     if (wanted := probes.get("identity")) and wanted not in declared:
         raise BadAblation(f"params.yaml of {name}: the identity probe names {wanted!r}, which is no ablation of it")
-    return Ablations(tuple(variants), probes)
+    repeats = document.get("seeds", 1)
+    if not isinstance(repeats, int) or repeats < 1:
+        raise BadAblation(f"params.yaml of {name}: seeds must be a whole number of at least 1, got {repeats!r}")
+    return Ablations(tuple(variants), probes, repeats)
 
 
 def _part(detector: str, name: str, said: Mapping[str, Any], params: Mapping[str, Any]) -> Variant:
@@ -87,7 +89,7 @@ def _part(detector: str, name: str, said: Mapping[str, Any], params: Mapping[str
             )
     if not changed or all(params[key] == value for key, value in changed.items()):
         raise BadAblation(f"params.yaml of {detector}: {name} changes nothing")
-    if name in (FULL, ANOTHER_SEED) or name.startswith("share_"):
+    if name == FULL or name.startswith("share_"):
         raise BadAblation(f"params.yaml of {detector}: the name {name} is kept for the house's own variants")
     return Variant(name, "parts", str(said["meaning"]), {**params, **changed}, changed)
 

@@ -26,7 +26,7 @@ from flows.stages.files import write_json
 from flows.workspace import ROOT, Workspace
 from lineage.refused import Refused
 from models import detectors
-from models.ablations import FULL, BadAblation, Variant, read_ablations
+from models.ablations import FULL, Ablations, BadAblation, Variant, read_ablations
 from tests.commands import ictal
 from tests.contract.signals import recording
 from tests.test_lab import cohort
@@ -46,11 +46,11 @@ def declared(**document: object):
     return read_ablations("some", document, NUMBERS)
 
 
-def test_the_variants_are_the_whole_the_parts_the_shares_and_another_seed() -> None:
+def test_the_variants_are_the_whole_the_parts_and_the_shares() -> None:
     made = declared(ablations={"no_lstm": {"meaning": "no LSTM", "params": {"lstm": 0}}}, scaling=[0.5, 1.0])
-    assert [v.name for v in made.variants] == ["full", "no_lstm", "share_50", "another_seed"]
+    assert [v.name for v in made.variants] == ["full", "no_lstm", "share_50"]
     assert dict(made.variants[1].params) == {**NUMBERS, "lstm": 0} and made.variants[2].share == 0.5
-    assert [v.name for v in made.named(["share_50"])] == ["full", "share_50"]
+    assert [v.name for v in made.named(["share_50"])] == ["full", "share_50"] and made.repeats == 1
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ def test_the_variants_are_the_whole_the_parts_the_shares_and_another_seed() -> N
         ({"ablations": {"a": {"meaning": "x", "params": {"lsmt": 0}}}}, "did you mean lstm"),
         ({"ablations": {"a": {"meaning": "x", "params": {"lstm": 16}}}}, "changes nothing"),
         ({"ablations": {"full": {"meaning": "x", "params": {"lstm": 0}}}}, "kept for the house"),
+        ({"scaling": [0.2], "seeds": 0}, "at least 1, got 0"),
         ({"scaling": [0.2, 20]}, "above 0 and up to 1, got 20"),
         ({"scaling": [0.2], "probes": {"identity": "no_reversal"}}, "no ablation of it"),
     ],
@@ -122,15 +123,15 @@ def test_a_share_is_of_persons_and_another_seed_draws_others() -> None:
 
 
 def test_a_variant_that_says_the_same_changes_nothing() -> None:
-    made = change(cohort(0.5), cohort(0.5), seed=1)
+    made = change({0: cohort(0.5)}, {0: cohort(0.5)}, seed=1)
     assert [made[k] for k in ("estimate", "low", "high")] == [0, 0, 0]
 
 
 def test_a_worse_variant_lies_below_zero_and_the_change_is_that_of_the_figures() -> None:
-    weak, strong = cohort(0.2), cohort(0.9)
+    weak, strong = {0: cohort(0.2)}, {0: cohort(0.9)}
     made = change(weak, strong, seed=1)
     own, whole = (figures(c, seed=1)["auc"] for c in (weak, strong))
-    assert made["high"] < 0 and made["unit"] == "patient" and made["draws"] == 2000
+    assert made["high"] < 0 and made["unit"] == "patient and fit" and made["draws"] == 2000 and made["n"] == 12
     assert made["estimate"] == pytest.approx(own["estimate"] - whole["estimate"])
     assert change(strong, weak, seed=1)["estimate"] == pytest.approx(-made["estimate"])
 
@@ -139,13 +140,37 @@ def test_pairing_makes_a_small_change_visible_that_two_intervals_hide() -> None:
     """Everybody a little worse: the intervals of both figures overlap, that of the change excludes 0."""
     whole = cohort(0.5)
     worse = [replace(c, trend=c.trend - 0.08 * c.labels) for c in whole]
-    a, b = (figures(c, seed=1)["auc"] for c in (worse, whole))
-    assert a["high"] > b["low"] and change(worse, whole, seed=1)["high"] < 0
+    a, b = (figures({0: c}, seed=1)["auc"] for c in (worse, whole))
+    assert a["high"] > b["low"] and change({0: worse}, {0: whole}, seed=1)["high"] < 0
+
+
+def test_a_figure_is_the_mean_over_fits_and_its_interval_knows_of_them() -> None:
+    """One fit is good and one is bad: an interval over patients alone would not reach either of them."""
+    good, bad = cohort(0.9), cohort(0.1)
+    alone = [figures({0: c}, seed=1)["auc"] for c in (good, bad)]
+    both = figures({0: good, 1: bad}, seed=1)["auc"]
+    assert both["each_fit"] == pytest.approx([a["estimate"] for a in alone])
+    assert both["estimate"] == pytest.approx(np.mean(both["each_fit"]))
+    assert both["low"] < alone[1]["high"] and both["high"] > alone[0]["low"]
+
+
+def test_chance_in_training_alone_is_no_difference() -> None:
+    """The variant has the same good and bad fits at other seeds: seed by seed it differs, over all of them it does not."""
+    good, bad = cohort(0.9), cohort(0.1)
+    made = change({0: good, 1: bad}, {0: bad, 1: good}, seed=1)
+    assert made["estimate"] == pytest.approx(0, abs=1e-9) and made["low"] < -0.2 and made["high"] > 0.2
+
+
+def test_only_fits_of_the_same_seed_are_compared() -> None:
+    good, bad = cohort(0.9), cohort(0.1)
+    assert change({0: good, 1: bad}, {0: good}, seed=1)["estimate"] == 0
+    with pytest.raises(ValueError, match="share no seed"):
+        change({1: good}, {0: good}, seed=1)
 
 
 def test_silence_counts_as_not_knowing() -> None:
     silent = [replace(c, trend=np.full(len(c.trend), np.nan)) if c.person == "p3" else c for c in cohort(0.9)]
-    made = figures(silent, seed=1)
+    made = figures({0: silent}, seed=1)
     assert made["rests_on"]["coverage"] == pytest.approx(11 / 12)
     assert 0.5 < made["auc_all_seconds"]["estimate"] < made["auc"]["estimate"]
 
@@ -306,6 +331,7 @@ def test_a_recording_of_derivations_only_has_no_electrode_to_disturb() -> None:
 
 # --- what is kept, and what is made anew ---------------------------------------------------------------------------------
 
+REPEATS = 2
 TINY = {"epochs": 1, "windows_per_epoch": 128}
 
 
@@ -329,7 +355,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def variants(**changed: object) -> list[Variant]:
     numbers = {**detectors.params_of("da_stnet", "demo"), **TINY, **changed}
     document = {"ablations": {"no_reversal": {"meaning": "none", "params": {"reversal": False}}}, "scaling": [0.4]}
-    return [v for v in read_ablations("da_stnet", document, numbers).variants if v.name != "another_seed"]
+    return list(read_ablations("da_stnet", document, numbers).variants)
 
 
 PROBES = {"identity": "no_reversal", "attention": True}
@@ -349,7 +375,7 @@ def made(workspace: Workspace):
         patch.setattr(detection, "over", here)
         patch.setattr(runs, "over", here)
         show = lambda what, done, total: told.append(what)  # noqa: E731
-        study = study_of(workspace, "da_stnet", variants())
+        study = study_of(workspace, "da_stnet", variants(), REPEATS)
         names = [v.name for v in variants()]
         scratch = workspace.root / "tmp" / "scratch"
         scratch.mkdir()
@@ -361,7 +387,7 @@ def made(workspace: Workspace):
 
 def test_what_was_fitted_is_kept_and_a_stopped_run_goes_on_where_it_stood(made) -> None:
     _, _, counts, told = made
-    assert counts == [2 * 2, 1 * 2, 0]  # variants times folds; the third call finds everything
+    assert counts == [2 * 2 * REPEATS, 1 * 2 * REPEATS, 0]  # variants times folds times seeds; then nothing is missing
     assert set(told) == {"da_stnet: windows of recordings", "da_stnet: variants trained, fold by fold"}
 
 
@@ -372,6 +398,7 @@ def test_every_test_patient_is_predicted_second_by_second_by_every_variant(made,
         assert own["rests_on"]["persons"] == 9 and own["rests_on"]["coverage"] == pytest.approx(119 / 120)
         assert own["auc"]["draws"] == 2000 and own["auc"]["n"] == 9
     assert found["variants"][FULL]["change"] is None and found["variants"]["share_40"]["change"]["n"] == 9
+    assert all(own["fits"] == len(own["auc"]["each_fit"]) == REPEATS for own in found["variants"].values())
     learnt = {v: [len(r.fold.train) for r in study.of(v)] for v in (FULL, "share_40")}
     assert all(few < many for few, many in zip(learnt["share_40"], learnt[FULL], strict=True))
 
@@ -407,7 +434,7 @@ def _other_seed(workspace: Workspace) -> list[Variant]:
 
 
 def _other_marks(workspace: Workspace) -> list[Variant]:
-    marked = [p for p in sorted(workspace.raw.glob("sub-*/eeg/*_events.tsv")) if "\tsz\t" in p.read_text()]
+    marked = [p for p in sorted(workspace.raw.glob("simulated/sub-*/eeg/*_events.tsv")) if "\tsz\t" in p.read_text()]
     marked[0].write_text(marked[0].read_text().replace("\tsz\t", "\tsz_foc\t"))
     return variants()
 
@@ -418,18 +445,33 @@ def test_a_result_is_not_reused_once_anything_it_rests_on_has_changed(
 ) -> None:
     copied = Workspace(tmp_path / "copy")
     shutil.copytree(workspace.root, copied.root)
-    assert missing(study_of(copied, "da_stnet", variants()), [FULL]) == []
-    assert len(missing(study_of(copied, "da_stnet", meddle(copied)), [FULL])) == 2
+    assert missing(study_of(copied, "da_stnet", variants(), REPEATS), [FULL]) == []
+    assert len(missing(study_of(copied, "da_stnet", meddle(copied), REPEATS), [FULL])) == 2 * REPEATS
 
 
 def test_a_result_under_anothers_name_is_not_taken_for_it(made, workspace: Workspace, tmp_path: Path) -> None:
     copied = Workspace(tmp_path / "copy")
     shutil.copytree(workspace.root, copied.root)
-    study = study_of(copied, "da_stnet", variants())
+    study = study_of(copied, "da_stnet", variants(), REPEATS)
     whole, other = study.of(FULL)[0], study.of("share_40")[0]
     shutil.rmtree(whole.folder)
     shutil.copytree(other.folder, whole.folder)
-    assert [r.number for r in missing(study, [FULL])] == [0] and study.kept(FULL) == []
+    assert [(r.number, r.repeat) for r in missing(study, [FULL])] == [(0, 0)] and list(study.kept(FULL)) == [1]
+
+
+def test_the_first_seed_of_every_variant_comes_before_the_second_of_any(workspace: Workspace) -> None:
+    study = study_of(workspace, "da_stnet", variants(lstm=4), REPEATS)
+    order = [r.repeat for r in missing(study, [v.name for v in variants()])]
+    assert order == [0] * 6 + [1] * 6 and len({(r.number, r.seed) for r in study.runs}) == 2 * REPEATS
+
+
+def test_a_variant_that_reads_other_windows_is_refused_before_anything_is_fitted(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    whole, other = variants()[0], replace(variants()[0], name="other", params={**variants()[0].params, "stft_hop": 32})
+    study = study_of(workspace, "da_stnet", [replace(whole, params={**whole.params, "lstm": 4}), other])
+    with pytest.raises(BadAblation, match="other reads other windows"):
+        detection.make_runs(study, ["other"], {}, tmp_path, lambda *_: None)
 
 
 # --- the page and the command ---------------------------------------------------------------------------------------------
@@ -438,11 +480,10 @@ def test_a_result_under_anothers_name_is_not_taken_for_it(made, workspace: Works
 @pytest.fixture(scope="module")
 def document(made) -> dict:
     from flows.ablate import _document
-    from models.ablations import Ablations
 
     study, found, _, _ = made
     planned = [*variants(), *[v for v in detectors.ablations_of("da_stnet", "demo").variants if v.name == "no_lstm"]]
-    whole = _document(study, Ablations(tuple(planned), PROBES), found)
+    whole = _document(study, Ablations(tuple(planned), PROBES, REPEATS), found)
     return json.loads(json.dumps(whole, allow_nan=False, default=float))
 
 
@@ -461,6 +502,34 @@ def test_the_page_speaks_of_the_simulator_loads_nothing_and_holds_every_figure(d
     shown = document["variants"][1]["result"]["auc"]["estimate"]
     assert f"{shown:.3f}" in page and "not run" in page
     assert ablation_page(document) == page
+
+
+def test_the_verb_writes_page_figures_and_one_line_in_the_ledger_for_each_that_differ(
+    made, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import ablate
+    from flows.records import open_ledger
+
+    copied = Workspace(tmp_path / "copy")
+    shutil.copytree(workspace.root, copied.root)
+    monkeypatch.setattr(detectors, "ablations_of", lambda name, preset: Ablations(tuple(variants()), PROBES, REPEATS))
+    monkeypatch.setattr(ablate, "run_stage", lambda home, stage: "skipped")
+    monkeypatch.setattr(ablate, "refresh_code", lambda workspace: None)
+
+    def run() -> tuple[dict, list]:
+        said = ablate.ablate.fn(str(copied.root), "da_stnet")
+        return said, list(open_ledger(copied).entries("evaluation.recorded"))
+
+    said, entries = run()
+    page = copied.reports / "ablation" / "da_stnet"
+    written = json.loads(page.with_suffix(".json").read_text())
+    assert said["runs_made"] == 0 and written["schema"] == "ictal.ablation/1" and page.with_suffix(".html").exists()
+    assert [v["name"] for v in written["variants"]] == [FULL, "no_reversal", "share_40"]
+    payload = open_ledger(copied).payload(entries[0].payload_digest)
+    assert payload and payload["figures"][FULL] == written["variants"][0]["result"]["auc"]["estimate"]
+    assert len(entries) == len(run()[1]) == 1  # the same again is no new evidence
+    (copied.root / "params.yaml").write_text("split: {folds: 2}\nevaluate: {seed: 12}\n")
+    assert len(run()[1]) == 2
 
 
 def test_a_difference_is_named_in_the_verdict_only_where_its_interval_excludes_zero(document: dict) -> None:

@@ -13,6 +13,8 @@ import pandas as pd
 
 from data.cohorts.bids import Entry
 from data.events import Annotations
+from data.frontend import Prepared
+from data.recording import Segment
 from flows.ablation.probes import attention_result, identity_result, looks, write_disturbed, write_features
 from flows.ablation.runs import Run, Study, begin, keep, make, missing
 from flows.ablation.windows import Job, probability, read
@@ -20,7 +22,8 @@ from flows.parallel import over
 from flows.progress import Show
 from flows.stages.files import development, write_json
 from flows.stages.train import in_json, write_examples
-from models.ablations import FULL
+from models import detectors
+from models.ablations import FULL, BadAblation, Variant
 from models.decisions import Decision, raw_trend
 from models.detector import Examples
 from models.fitting import Fitted, fit_calibrated
@@ -37,6 +40,7 @@ def make_runs(study: Study, names: list[str], probes: dict[str, Any], scratch: P
     if not wanted:
         return 0
     name, entries = study.detector, development(study.workspace)
+    _refuse_other_windows(name, list({r.variant.name: r.variant for r in wanted}.values()), study.runs[0].variant)
     params = dict(study.runs[0].variant.params)  # how windows are cut is the same in all variants
     needs = [f"models.detectors.{name}"]
     work = [(name, params, e, study.truth[e.name], scratch, bool(probes.get("attention"))) for e in entries]
@@ -49,7 +53,11 @@ def make_runs(study: Study, names: list[str], probes: dict[str, Any], scratch: P
 def result(study: Study, probes: dict[str, Any], seed: int, draws: int) -> dict[str, Any]:
     """Figures of every variant that is kept, by name, and of the probes."""
     variants = list(dict.fromkeys(r.variant.name for r in study.runs))
-    cases = {name: _cases(study, study.kept(name)) for name in variants if study.kept(name)}
+    cases = {
+        name: {repeat: _cases(study, folds) for repeat, folds in study.kept(name).items()}
+        for name in variants
+        if study.kept(name)
+    }
     whole = cases[FULL]
     scored = {
         name: {**figures(own, seed, draws), "change": None if name == FULL else change(own, whole, seed, draws)}
@@ -60,6 +68,26 @@ def result(study: Study, probes: dict[str, Any], seed: int, draws: int) -> dict[
         "attention": attention_result(study, bool(probes.get("attention")), seed, draws),
     }
     return {"measures": MEASURES, "variants": scored, "probes": looked}
+
+
+def _refuse_other_windows(name: str, variants: list[Variant], whole: Variant) -> None:
+    """Windows are cut once for all variants, so none may cut them otherwise; half a minute of noise tells."""
+
+    def cut(variant: Variant) -> tuple[str, np.ndarray]:
+        detector = detectors.build(name, dict(variant.params))
+        front_end = detector.front_end
+        noise = np.random.default_rng(0).normal(0, 20, (len(front_end.channels), round(30 * front_end.rate_hz)))
+        segments = (Segment(0.0, noise.astype(np.float32)),)
+        made = detector.examples(Prepared(front_end.channels, front_end.rate_hz, segments, 30.0, ""))
+        return front_end.digest, made.x
+
+    digest, x = cut(whole)
+    for variant in variants:
+        other, own = cut(variant)
+        if other != digest or not np.array_equal(own, x):
+            raise BadAblation(
+                f"{variant.name} reads other windows than the whole {name}: declare it as a detector of its own"
+            )
 
 
 def _job(study: Study, run: Run, probes: dict[str, Any], scratch: Path) -> Job:

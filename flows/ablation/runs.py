@@ -8,6 +8,7 @@ something else. Kept are predictions and what probes need: no weights, hence not
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ from validation.scaling import scaled
 from validation.splits import Fold
 
 LOG = "run.json"
+REPEATED_AT = 1000
+"""How far the seeds of two repeats lie apart: further than there are folds."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One variant on one outer fold; `folder` is where its result lies once `is_kept`."""
+    """One variant on one outer fold with one of the seeds (`repeat`); `folder` is where its result lies once `is_kept`."""
 
     variant: Variant
     number: int
+    repeat: int
     fold: Fold
     seed: int
     key: Digest
@@ -65,13 +69,15 @@ class Study:
     def of(self, variant: str) -> list[Run]:
         return [r for r in self.runs if r.variant.name == variant]
 
-    def kept(self, variant: str) -> list[Run]:
-        """The runs of a variant where every fold is kept, else none."""
-        own = self.of(variant)
-        return own if all(r.is_kept for r in own) else []
+    def kept(self, variant: str) -> dict[int, list[Run]]:
+        """The runs of a variant by repeat, of those repeats of which every fold is kept."""
+        own: dict[int, list[Run]] = {}
+        for run in self.of(variant):
+            own.setdefault(run.repeat, []).append(run)
+        return {repeat: folds for repeat, folds in own.items() if all(r.is_kept for r in folds)}
 
 
-def study_of(workspace: Workspace, detector: str, variants: Sequence[Variant]) -> Study:
+def study_of(workspace: Workspace, detector: str, variants: Sequence[Variant], repeats: int = 1) -> Study:
     """Every run of these variants with patients apart, and what each depends on."""
     entries = development(workspace)
     truth, split, settings = truths(workspace, entries), split_of(workspace, "patient"), workspace.params.train
@@ -92,22 +98,22 @@ def study_of(workspace: Workspace, detector: str, variants: Sequence[Variant]) -
     home = workspace.store / "ablations" / detector
     runs = []
     for variant in variants:
-        for number, whole in enumerate(split.folds):
-            fold = scaled(whole, listed, variant.share, settings.seed + number)
-            seed = settings.seed + number + variant.seed_moved_by
+        for repeat, (number, whole) in product(range(repeats), enumerate(split.folds)):
+            seed = settings.seed + number + REPEATED_AT * repeat
+            fold = scaled(whole, listed, variant.share, seed)
             key = digest_of(
                 {**about, "params": dict(variant.params), "fold": asdict(fold), "number": number, "fit": seed}
             )
-            runs.append(Run(variant, number, fold, seed, key, home / key[:16]))
+            runs.append(Run(variant, number, repeat, fold, seed, key, home / key[:16]))
     persons = {e.name: e.person for e in entries}
     joined = {person: "+".join(sorted(own)) for person, own in sites.items()}
     return Study(detector, workspace, truth, persons, joined, tuple(runs), about)
 
 
 def missing(study: Study, names: Sequence[str]) -> list[Run]:
-    """The runs of these variants that are not kept; two variants that come to the same are made once."""
+    """The runs of these variants that are not kept, the first seed of all before the second of any."""
     wanted = {r.key: r for r in study.runs if r.variant.name in names and not r.is_kept}
-    return list(wanted.values())
+    return sorted(wanted.values(), key=lambda run: run.repeat)
 
 
 def make(work: Callable[[Any], None], jobs: Sequence[Any], what: str, show: Show, needs: Sequence[str]) -> None:
@@ -126,7 +132,7 @@ def begin(run: Run) -> Path:
 
 def keep(run: Run, part: Path, log: dict[str, Any]) -> None:
     """The run's result takes its place, whole or not at all."""
-    about = {"key": run.key, "variant": run.variant.name, "fold": run.number, "seed": run.seed}
+    about = {"key": run.key, "variant": run.variant.name, "fold": run.number, "repeat": run.repeat, "seed": run.seed}
     write_json(part / LOG, {**about, "learnt_from": list(run.fold.train), **log})
     shutil.rmtree(run.folder, ignore_errors=True)
     part.rename(run.folder)

@@ -52,12 +52,17 @@ def chance_of_a_hit(ictal: int, among: int, top: int = TOP) -> float:
     return 1 - comb(among - ictal, top) / comb(among, top)
 
 
-def on_foci(seizures: Sequence[Focus], seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
+def on_foci(seizures: Sequence[Focus], seed: int, draws: int = MIN_DRAWS, repeats: int = 1) -> dict[str, Any]:
     """Hit rate, hits of three and weight on ictal derivations, each beside what blind or equal weights would give.
 
-    `loudest` is the obvious alternative: the three derivations of most power. Intervals redraw persons.
+    `loudest` is the obvious alternative: the three derivations of most power. Intervals redraw persons. Rows
+    of several fits (`repeats`) of the same seizures count together, each seizure once.
     """
-    named: dict[str, Any] = {"scorer": scorer(seed, draws).to_json(), "seizures": len(seizures)}
+    named: dict[str, Any] = {
+        "scorer": scorer(seed, draws).to_json(),
+        "seizures": len(seizures) // repeats,
+        "fits": repeats,
+    }
     if not seizures:
         return {**named, "not_evaluable": "no seizure states its derivations"}
     among = len(seizures[0].weights)
@@ -83,10 +88,15 @@ def on_foci(seizures: Sequence[Focus], seed: int, draws: int = MIN_DRAWS) -> dic
     }
 
 
-def on_artefacts(injections: Sequence[Disturbed], seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
+def on_artefacts(
+    injections: Sequence[Disturbed], seed: int, draws: int = MIN_DRAWS, repeats: int = 1
+) -> dict[str, Any]:
     """By kind of artefact: weight on the derivations that share the electrode without and with it, and the difference."""
     kinds = {kind: [i for i in injections if i.kind == kind] for kind in sorted({i.kind for i in injections})}
-    return {"scorer": scorer(seed, draws).to_json(), **{k: _kind(own, seed, draws) for k, own in kinds.items()}}
+    return {
+        "scorer": scorer(seed, draws).to_json(),
+        **{k: _kind(own, seed, draws, repeats) for k, own in kinds.items()},
+    }
 
 
 def scorer(seed: int, draws: int) -> Scorer:
@@ -103,13 +113,13 @@ def _hit(summed: "_Summed", own: np.ndarray, chance: np.ndarray) -> dict[str, An
     }
 
 
-def _kind(own: Sequence[Disturbed], seed: int, draws: int) -> dict[str, Any]:
+def _kind(own: Sequence[Disturbed], seed: int, draws: int, repeats: int) -> dict[str, Any]:
     summed = _Summed.of(own, seed, draws)
     before, after = (np.array([float(w[i.touched].sum()) for w, i in _pairs(own, which)]) for which in (0, 1))
     equal = np.array([i.touched.sum() / len(i.touched) for i in own])
     first, second = np.array([i.probability for i in own]).T
     return {
-        "injections": len(own),
+        "injections": len(own) // repeats,
         "persons": summed.persons,
         "mass_before": summed.mean(before),
         "mass_after": summed.mean(after),

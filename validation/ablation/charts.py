@@ -28,6 +28,8 @@ def draw_scaling(points: Sequence[tuple[float, Mapping[str, Any]]], label: str) 
         x = [100 * share for share, _ in points]
         axes.plot(x, [found["estimate"] for _, found in points], color=BLUE, marker="o", ms=5)
         for at, (_, found) in zip(x, points, strict=True):
+            single = [value for value in found.get("each_fit", ()) if value is not None]
+            axes.plot([at + 1.2] * len(single), single, "o", ms=3.5, mfc="white", mew=0.9, color=BLUE)
             if found["low"] is not None:
                 axes.plot([at, at], [found["low"], found["high"]], color=BLUE, lw=1.4)
         axes.set_xticks(x, [f"{at:.0f} %" for at in x])
@@ -79,6 +81,8 @@ def _lines(axes: "Axes", rows: Sequence[Row], sign: bool = False) -> None:
             axes.plot([found["low"], found["high"]], [place, place], color=color, lw=2.2, solid_capstyle="butt")
         if found["estimate"] is not None:
             axes.plot(found["estimate"], place, "o", ms=6, color=color)
+            single = [value for value in found.get("each_fit", ()) if value is not None]
+            axes.plot(single, [place + 0.22] * len(single), "o", ms=3.5, mfc="white", mew=0.9, color=color)
             value = f"{found['estimate']:{'+' if sign else ''}z.{3 if sign else 2}f}".replace("-", "−")
             axes.text(1.02, place, value, va="center", color=INK, transform=across)
         else:

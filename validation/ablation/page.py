@@ -6,22 +6,21 @@ from typing import Any
 from validation.ablation import looking
 from validation.ablation.charts import draw_changes, draw_scaling
 from validation.ablation.paired import excludes_zero
-from validation.drawing import BLUE, GREY, SKY
+from validation.drawing import BLUE
 from validation.pages import SIMULATED, Cell, Headline, Links, Section, Table, column_figure, render_page, short
 from validation.reading import as_estimate, basis
 
 Document = Mapping[str, Any]
 """What `flows.ablate` writes beside the page: the same as data."""
 
-COLORS = {"parts": BLUE, "scaling": SKY, "noise": GREY}
-
 HOW_TO_READ = (
     "Every variant was fitted on the same training patients of the same folds, stopped early on the same inner patients, and "
     "has predicted the same test patients, none of whom it had seen. A change is the variant minus the whole detector, paired "
-    "by patient on the seconds that both assessed; its interval redraws patients inside their hospitals.",
-    "An interval over patients knows nothing of chance in training: each variant was trained once. The line of another seed is "
-    "the whole detector again with other random numbers; a change of that size means nothing. Intervals are not corrected for "
-    "the number of variants: of twenty without any effect, one will exclude 0.",
+    "by patient and seed on the seconds that both assessed; its interval redraws patients inside their hospitals.",
+    "Every variant was fitted several times, with the same seeds as the whole detector; a figure is the mean over its fits, and "
+    "its interval redraws the fits too, because chance in training can change as much as a part does. A few fits still tell "
+    "little of how far apart more of them would lie: look at the single ones. Intervals are not corrected for the number of "
+    "variants: of twenty without any effect, one will exclude 0.",
     "No recording is refused as strange here, as an answer would be: that judgement does not look at the network. So the "
     "figures are of all patients and lie lower than those of an evaluation. Nothing fitted here is kept as a model or can be "
     "registered.",
@@ -78,8 +77,7 @@ def lines(document: Document) -> list[str]:
     ]
     whole = _whole(document)["result"]["rests_on"]
     head = f"{document['detector']}, {document['of']['preset']} preset: {whole['persons']} patients, patients apart"
-    said = _probed(document)
-    return [head, *table, *said, *([SIMULATED] if document["simulated"] else [])]
+    return [head, *table, _chance(document), *_probed(document), *([SIMULATED] if document["simulated"] else [])]
 
 
 def _probed(document: Document) -> list[str]:
@@ -97,18 +95,30 @@ def _reasons(document: Document) -> list[str]:
     return [
         f"{v['name']}: {label} {as_estimate(v['result']['change']).written(3, sign=True)}, {v['meaning']}"
         for v in _run(document)
-        if v["group"] in ("parts", "noise")
-    ] + _probed(document)
+        if v["group"] == "parts"
+    ] + [_chance(document), *_probed(document)]
+
+
+def _chance(document: Document) -> str:
+    """How far the fits of the whole detector lie apart, by which everything else is to be judged."""
+    each = _whole(document)["result"][next(iter(document["measures"]))]["each_fit"]
+    known = [f"{value:.3f}" for value in each if value is not None]
+    if len(known) < 2:
+        return "The whole detector was fitted once: what chance in training does is not known."
+    return (
+        f"Chance in training alone: {len(known)} fits of the whole detector have {_label(document)} {_listed(known)}."
+    )
 
 
 def _parts(document: Document) -> Section:
-    label, shown = _label(document), [v for v in _run(document) if v["group"] in ("parts", "noise")]
+    label, shown = _label(document), [v for v in _run(document) if v["group"] == "parts"]
     table = _table(document, "Every variant that was fitted", list(document["variants"]))
     if not shown:
         return Section("What each part is worth", (table,))
-    rows = [(v["name"].replace("_", " "), v["result"]["change"], COLORS[v["group"]]) for v in shown]
+    rows = [(v["name"].replace("_", " "), v["result"]["change"], BLUE) for v in shown]
     caption = (
-        f"95 % intervals over patients, paired. Grey: nothing changed but the seed. {basis(_whole(document)['result'])}"
+        f"Filled: mean over fits, with 95 % intervals over patients and fits, paired. Hollow: single fits. "
+        f"{_chance(document)} {basis(_whole(document)['result'])}"
     )
     chart = column_figure(draw_changes(rows, label), f"Change of the {label} without each part", caption)
     return Section("What each part is worth", (chart, table))
@@ -147,8 +157,8 @@ def _scaling(document: Document) -> tuple[Section, ...]:
     ordered = sorted([*shares, _whole(document)], key=lambda v: v["share"])
     chart = draw_scaling([(v["share"], v["result"][measure]) for v in ordered], _label(document))
     caption = (
-        "The same inner and test patients throughout; every share is part of the next, with a person with seizures and one "
-        f"without at least. One draw of who comes first. {basis(_whole(document)['result'])}"
+        "Filled: mean over fits; hollow: single fits. The same inner and test patients throughout; every share is part of the next, with a person with seizures and one "
+        f"without at least. Who comes first is drawn anew for every fit. {basis(_whole(document)['result'])}"
     )
     figure = column_figure(chart, f"{_label(document)} over the share of training people", caption)
     return (
@@ -161,7 +171,8 @@ def _facts(document: Document) -> Mapping[str, Cell]:
     return {
         "Patients": rests_on["persons"],
         "Hours": f"{rests_on['assessed_hours']:.1f}",
-        "Folds": len(_whole(document)["runs"]),
+        "Folds": len({r["fold"] for r in _whole(document)["runs"]}),
+        "Fits of each variant": _whole(document)["result"]["fits"],
         "Variants": len(_run(document)),
         "Preset": document["of"]["preset"],
         _label(document): as_estimate(_whole(document)["result"][next(iter(document["measures"]))]).written(),
@@ -177,7 +188,7 @@ def _provenance(document: Document) -> dict[str, str]:
         **digests,
         **null,
         "seed of training": str(of["seed"]),
-        "intervals": f"95 %, {policy['draws']:,} resamples of patients within sites, seed {policy['seed']}",
+        "intervals": f"95 %, {policy['draws']:,} resamples of patients within sites, and of fits, seed {policy['seed']}",
         "scorers": "; ".join(_scorers(document)),
     }
 
