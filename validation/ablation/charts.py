@@ -64,8 +64,8 @@ def draw_attention(foci: Mapping[str, Any], artefacts: Mapping[str, Any], names:
     )
     for kind, label in names.items():
         if kind in artefacts:
-            rows.append((f"{label} to be put there,\nnot yet", artefacts[kind]["before_to_equal"], GREY))
-            rows.append((f"{label} injected", artefacts[kind]["after_to_equal"], ORANGE))
+            rows.append((f"an electrode before\n{label}", artefacts[kind]["before_to_equal"], GREY))
+            rows.append((f"the same with\n{label}", artefacts[kind]["after_to_equal"], ORANGE))
     with canvas(COLUMN_IN, 0.9 + 0.46 * len(rows)) as (figure, axes):
         axes.axvline(1, color=INK, lw=1)
         _lines(axes, rows)

@@ -57,7 +57,7 @@ def identity_sentence(probe: Mapping[str, Any], document: Mapping[str, Any], who
     return (
         f"Of {GROUPS[whose]} ({found['babies']}), the baby is named rightly in {ours.percent()} % of windows by the features of "
         f"the whole detector and in {theirs.percent()} % by those of {other} (chance {100 * found['chance']:.0f} %): "
-        f"{said}, {by.percent(sign=True)} points{_score(document, other)}."
+        f"{said}, {by.percent(sign=True)} points{_score(document, other) if whose == 'train' else ''}."
     )
 
 
@@ -82,7 +82,7 @@ def _identity(probe: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[An
     rows.append((f"whole detector minus {names[probe['variant']]}", *(_minus(probe[w]) for w in GROUPS)))
     columns = ("Read from", *(f"Named rightly, %,\n{label}" for label in GROUPS.values()))
     bases = " ".join(f"{probe[w]['babies']} {label}." for w, label in GROUPS.items())
-    note = f"95 % intervals over babies. {bases} {basis(probe['train'])}"
+    note = f"Mean over fits, 95 % intervals over babies. {bases} {basis(probe['train'])}"
     chart = column_figure(draw_identity(probe, names), "Share of windows whose baby is named rightly", note)
     return (PROBE, chart, *told, Table("How legible the baby is", columns, rows, note))
 
@@ -169,5 +169,7 @@ def attention_sentences(found: Mapping[str, Any]) -> list[str]:
         if kind in artefacts:
             own = artefacts[kind]
             before, after = (as_estimate(own[f"{when}_to_equal"]).written() for when in ("before", "after"))
-            said.append(f"An electrode with injected {label}: {after} times equal weight, without it {before}.")
+            said.append(
+                f"An electrode with {label} injected: its derivations get {after} times equal weight, without it {before}."
+            )
     return said

@@ -76,7 +76,11 @@ def lines(document: Document) -> list[str]:
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip() for row in rows
     ]
     whole = _whole(document)["result"]["rests_on"]
-    head = f"{document['detector']}, {document['of']['preset']} preset: {whole['persons']} patients, patients apart"
+    fits = _whole(document)["result"]["fits"]
+    head = (
+        f"{document['detector']}, {document['of']['preset']} preset: {whole['persons']} patients, patients apart, "
+        f"mean of {fits} fits"
+    )
     return [head, *table, _chance(document), *_probed(document), *([SIMULATED] if document["simulated"] else [])]
 
 
@@ -112,7 +116,7 @@ def _chance(document: Document) -> str:
 
 def _parts(document: Document) -> Section:
     label, shown = _label(document), [v for v in _run(document) if v["group"] == "parts"]
-    table = _table(document, "Every variant that was fitted", list(document["variants"]))
+    table = _table(document, "The whole detector, and each part taken away", _grouped(document, "reference", "parts"))
     if not shown:
         return Section("What each part is worth", (table,))
     rows = [(v["name"].replace("_", " "), v["result"]["change"], BLUE) for v in shown]
@@ -132,7 +136,7 @@ def _table(document: Document, caption: str, variants: Sequence[Mapping[str, Any
         "What differs",
         *measures.values(),
         "Change of the\nfirst figure",
-        "Numbers",
+        "Numbers in\nits state",
         "People\nlearnt from",
         "Best epoch",
     )
@@ -154,11 +158,13 @@ def _scaling(document: Document) -> tuple[Section, ...]:
     if not shares:
         return ()
     measure = next(iter(document["measures"]))
-    ordered = sorted([*shares, _whole(document)], key=lambda v: v["share"])
-    chart = draw_scaling([(v["share"], v["result"][measure]) for v in ordered], _label(document))
+    ordered = sorted(_grouped(document, "scaling", "reference"), key=lambda v: v["share"])
+    points = [(v["share"], v["result"][measure]) for v in ordered if "result" in v]
+    chart = draw_scaling(points, _label(document))
     caption = (
-        "Filled: mean over fits; hollow: single fits. The same inner and test patients throughout; every share is part of the next, with a person with seizures and one "
-        f"without at least. Who comes first is drawn anew for every fit. {basis(_whole(document)['result'])}"
+        "Filled: mean over fits; hollow: single fits. The same inner and test patients throughout; every share is part of the "
+        "next, with a person with seizures and one without at least. Who comes first is drawn anew for every fit. "
+        f"{basis(_whole(document)['result'])}"
     )
     figure = column_figure(chart, f"{_label(document)} over the share of training people", caption)
     return (
@@ -208,6 +214,10 @@ def _scorers(document: Document) -> list[str]:
 
     walk([document["variants"], document["probes"]])
     return list(found)
+
+
+def _grouped(document: Document, *groups: str) -> list[Mapping[str, Any]]:
+    return [v for v in document["variants"] if v["group"] in groups]
 
 
 def _run(document: Document) -> list[Mapping[str, Any]]:
