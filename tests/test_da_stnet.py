@@ -138,9 +138,6 @@ def test_lambda_rises_from_0_to_1_over_the_training() -> None:
     assert 0.9999 < schedule(1.0) < 1
 
 
-# --- what is learnt from whom ------------------------------------------------------------------------------------
-
-
 def examples(*seeds: int, patient: str = "") -> Examples:
     detector = DaStNet(TINY)
     parts = []
@@ -213,8 +210,6 @@ def test_training_stops_early_on_babies_that_were_held_out(data: FoldData, monke
     assert plan == Schedule(50, 64, 1e-3, PAPER["patience"], PAPER["windows_per_epoch"])
 
 
-# --- parts taken away --------------------------------------------------------------------------------------------
-
 LEFT = {
     "no_attention": ({"attention": 0}, "pool.", (5, 128)),
     "no_lstm": ({"lstm": 0}, "lstm.", (5, 64)),
@@ -271,9 +266,6 @@ def test_the_whole_networks_state_has_the_names_that_bundles_were_saved_with() -
     names = set(DaStNet(PAPER).state().tensors)
     assert {n.split(".")[0] for n in names} == {"mean", "spread", "cnn", "lstm", "pool", "classifier"}
     assert {"pool.project.weight", "pool.rank.weight", "lstm.weight_hh_l0_reverse", "cnn.2.1.running_var"} <= names
-
-
-# --- what it looked at ----------------------------------------------------------------------------------------------
 
 
 def test_attention_is_one_weight_per_derivation_that_sum_to_one(data: FoldData, whole: DaStNet) -> None:
