@@ -30,12 +30,14 @@ SITES = {f"b{n}": "AB"[n % 2] for n in range(6)}
 
 
 def test_the_probe_finds_identity_in_features_that_carry_it_and_not_in_noise() -> None:
-    found = compare({"whole": [seen(3.0)], "without": [seen(0.0)]}, SITES, seed=0)
+    found = compare({"whole": [[seen(3.0)]], "without": [[seen(0.0)]]}, SITES, seed=0)
     assert found["chance"] == pytest.approx(1 / 6) and found["babies"] == 6
     assert found["accuracy"]["whole"]["estimate"] > 0.95
     assert found["accuracy"]["without"]["low"] < 1 / 6 < found["accuracy"]["without"]["high"] + 0.03
     assert found["difference"]["low"] > 0.5
-    same = compare({"whole": [seen(1.0)], "without": [seen(1.0)]}, SITES, seed=0)
+    twice = compare({"whole": [[seen(3.0)], [seen(0.0)]], "without": [[seen(0.0)], [seen(3.0)]]}, SITES, seed=0)
+    assert twice["difference"]["low"] < -0.5 and twice["difference"]["high"] > 0.5  # chance in training, no difference
+    same = compare({"whole": [[seen(1.0)]], "without": [[seen(1.0)]]}, SITES, seed=0)
     assert [same["difference"][k] for k in ("estimate", "low", "high")] == [0, 0, 0]
 
 
@@ -55,7 +57,7 @@ def test_a_baby_with_too_little_background_is_left_out_and_two_are_needed() -> N
     one = made.baby == "b0"
     alone = Features(made.x[one], made.baby[one], made.half[one])
     assert legible(alone) == {}
-    assert "not_evaluable" in compare({"whole": [alone], "without": [alone]}, SITES, seed=0)
+    assert "not_evaluable" in compare({"whole": [[alone]], "without": [[alone]]}, SITES, seed=0)
 
 
 def test_halves_are_a_gap_apart_hold_background_only_and_are_no_longer_than_asked() -> None:
@@ -93,18 +95,24 @@ def focus(person: int, ictal: int, looks: bool) -> Focus:
 
 
 def test_attention_on_every_focus_is_above_chance_and_attention_elsewhere_is_not() -> None:
-    at = on_foci([focus(n, 3, True) for n in range(8)], seed=0)
+    at = on_foci([[focus(n, 3, True) for n in range(8)]], seed=0)
     assert at["attention"]["hit"]["estimate"] == 1 and at["attention"]["hits_of_three"]["estimate"] == 3
     assert at["attention"]["above_chance"]["low"] > 0 and at["loudest"]["hit"]["estimate"] == 0
     assert at["mass"]["estimate"] == pytest.approx(0.6) and at["mass_to_equal"]["estimate"] == pytest.approx(
         0.6 / (3 / 18)
     )
-    off = on_foci([focus(n, 3, False) for n in range(8)], seed=0)
+    off = on_foci([[focus(n, 3, False) for n in range(8)]], seed=0)
     assert off["attention"]["hit"]["estimate"] == 0 and off["attention"]["above_chance"]["high"] < 0
 
 
+def test_fits_that_look_elsewhere_widen_the_interval() -> None:
+    made = on_foci([[focus(n, 3, True) for n in range(8)], [focus(n, 3, False) for n in range(8)]], seed=0)
+    assert made["seizures"] == 8 and made["attention"]["hit"]["each_fit"] == [1, 0]
+    assert [made["attention"]["hit"][k] for k in ("estimate", "low", "high")] == [0.5, 0, 1]
+
+
 def test_chance_follows_the_width_of_each_focus() -> None:
-    made = on_foci([focus(0, 2, True), focus(1, 6, True)], seed=0)
+    made = on_foci([[focus(0, 2, True), focus(1, 6, True)]], seed=0)
     assert made["hit_by_chance"]["estimate"] == pytest.approx((chance_of_a_hit(2, 18) + chance_of_a_hit(6, 18)) / 2)
     assert made["hits_of_three_by_chance"]["estimate"] == pytest.approx((3 * 2 / 18 + 3 * 6 / 18) / 2)
     assert on_foci([], seed=0)["not_evaluable"] == "no seizure states its derivations"
@@ -115,7 +123,7 @@ def test_weight_drawn_by_an_artefact_is_told_from_weight_that_was_there_before()
     pulled[:2] = 0.25
     rows = [Disturbed(f"p{n}", "A", "emg", equal, pulled, np.arange(18) < 2, (0.1, 0.3)) for n in range(6)]
     rows += [Disturbed(f"p{n}", "A", "pop", equal, equal, np.arange(18) < 2, (0.1, 0.1)) for n in range(6)]
-    made = on_artefacts(rows, seed=0)
+    made = on_artefacts([rows], seed=0)
     assert made["emg"]["difference"]["estimate"] == pytest.approx(0.5 - 2 / 18)
     assert made["emg"]["after_to_equal"]["estimate"] == pytest.approx(0.5 / (2 / 18))
     assert made["emg"]["probability_difference"]["estimate"] == pytest.approx(0.2)

@@ -13,7 +13,7 @@ from data.outcomes import Refusal
 from data.readers.edf import read_edf
 from data.simulator.artefacts import Artefact
 from data.simulator.injection import LENGTH_S, draw_injections, injected, sharing
-from flows.ablation.runs import Run, Study
+from flows.ablation.runs import Study
 from flows.ablation.windows import Job, probability, read
 from flows.stages.files import read_json, write_json
 from lineage.digest import digest_of
@@ -52,7 +52,7 @@ def write_features(job: Job, fitted: Fitted, part: Path) -> None:
         asked = Examples.join([_background(job, name) for name in names])
         half = asked.label
         columns = {"features": fitted.detector.features(asked), "baby": asked.patient, "half": half}  # type: ignore[attr-defined]
-        if job.run.variant.name == FULL and job.run.repeat == 0:
+        if job.run.variant.name == FULL:
             columns["input"] = asked.x.mean(axis=-1).reshape(len(asked), -1)
         np.savez(part / f"{whose}.npz", **columns)
 
@@ -133,21 +133,25 @@ def identity_result(study: Study, other: str | None, seed: int, draws: int) -> d
     """The probe on the whole detector's features, on those of the variant, and on what both of them read."""
     if other is None:
         return None
-    if not study.kept(other):
+    both = sorted(set(study.kept(FULL)) & set(study.kept(other)))
+    if not both:
         return {"not_evaluable": f"{other} was not run", "variant": other}
     found = {}
     for whose in ("train", "test"):
-        read = {FULL: _seen(study, FULL, whose, "features"), other: _seen(study, other, whose, "features")}
-        read["input"] = _seen(study, FULL, whose, "input")
+        read = {name: _seen(study, name, whose, "features", both) for name in (FULL, other)}
+        read["input"] = _seen(study, FULL, whose, "input", both[:1])
         found[whose] = identity.compare(read, study.sites, seed, draws)
     return {"variant": other, **found}
 
 
-def _seen(study: Study, variant: str, whose: str, what: str) -> list[identity.Features]:
-    made = []
-    for run in _all(study, variant, first_only=what == "input"):
-        with np.load(run.folder / f"{whose}.npz") as kept:
-            made.append(identity.Features(kept[what], kept["baby"], kept["half"]))
+def _seen(study: Study, variant: str, whose: str, what: str, repeats: list[int]) -> list[list[identity.Features]]:
+    """Of each of these fits the features of every fold."""
+    made: list[list[identity.Features]] = []
+    for repeat in repeats:
+        made.append([])
+        for run in study.kept(variant)[repeat]:
+            with np.load(run.folder / f"{whose}.npz") as kept:
+                made[-1].append(identity.Features(kept[what], kept["baby"], kept["half"]))
     return made
 
 
@@ -155,13 +159,12 @@ def attention_result(study: Study, wanted: bool, seed: int, draws: int) -> dict[
     """Attention of the whole detector in every seizure and every injected artefact of recordings it had not seen."""
     if not wanted:
         return None
-    kept = [read_json(run.folder / "attention.json") for run in _all(study, FULL)]
-    repeats = len(study.kept(FULL))
-    seizures = [_as_focus(study, row) for own in kept for row in own["seizures"]]
-    injections = [_as_disturbed(study, row) for own in kept for row in own["injections"]]
+    fits = [[read_json(r.folder / "attention.json") for r in folds] for folds in study.kept(FULL).values()]
+    seizures = [[_as_focus(study, row) for own in folds for row in own["seizures"]] for folds in fits]
+    injections = [[_as_disturbed(study, row) for own in folds for row in own["injections"]] for folds in fits]
     return {
-        "foci": attention.on_foci(seizures, seed, draws, repeats),
-        "artefacts": attention.on_artefacts(injections, seed, draws, repeats),
+        "foci": attention.on_foci(seizures, seed, draws),
+        "artefacts": attention.on_artefacts(injections, seed, draws),
     }
 
 
@@ -174,11 +177,6 @@ def _as_disturbed(study: Study, row: dict[str, Any]) -> attention.Disturbed:
     before, after, touched = (np.array(row[name]) for name in ("before", "after", "touched"))
     first, second = row["probability"]
     return attention.Disturbed(*_who(study, row), row["kind"], before, after, touched, (first, second))
-
-
-def _all(study: Study, variant: str, first_only: bool = False) -> list[Run]:
-    """Every kept run of a variant, or those of the first seed."""
-    return [run for repeat, folds in study.kept(variant).items() for run in folds if not first_only or repeat == 0]
 
 
 def _who(study: Study, row: dict[str, Any]) -> tuple[str, str]:

@@ -4,15 +4,16 @@ A seizure is hit where one of the three derivations of most weight is ictal. Sei
 chance differs: three derivations drawn blindly hit one of `k` among `n` in 1 − C(n−k, 3) / C(n, 3) of draws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
 import numpy as np
 
+from validation.ablation.redraws import Redraws
 from validation.scoring import Scorer, code_digest
-from validation.uncertainty import MIN_DRAWS, interval_of, patient_draws, ratio_of_sums
+from validation.uncertainty import MIN_DRAWS, ratio_of_sums
 
 TOP = 3
 
@@ -52,114 +53,110 @@ def chance_of_a_hit(ictal: int, among: int, top: int = TOP) -> float:
     return 1 - comb(among - ictal, top) / comb(among, top)
 
 
-def on_foci(seizures: Sequence[Focus], seed: int, draws: int = MIN_DRAWS, repeats: int = 1) -> dict[str, Any]:
+def on_foci(fits: Sequence[Sequence[Focus]], seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """Hit rate, hits of three and weight on ictal derivations, each beside what blind or equal weights would give.
 
-    `loudest` is the obvious alternative: the three derivations of most power. Intervals redraw persons. Rows
-    of several fits (`repeats`) of the same seizures count together, each seizure once.
+    `fits`: of each fit the same seizures. `loudest` is the obvious alternative: the three derivations of most power.
+    Intervals redraw persons and fits.
     """
-    named: dict[str, Any] = {
-        "scorer": scorer(seed, draws).to_json(),
-        "seizures": len(seizures) // repeats,
-        "fits": repeats,
-    }
+    seizures = fits[0] if fits else ()
+    named: dict[str, Any] = {"scorer": scorer(seed, draws).to_json(), "seizures": len(seizures)}
     if not seizures:
         return {**named, "not_evaluable": "no seizure states its derivations"}
-    among = len(seizures[0].weights)
-    rows = {
-        "attention": np.array([hits(s.weights, s.ictal) for s in seizures]),
-        "loudest": np.array([hits(s.loudness, s.ictal) for s in seizures]),
-    }
-    width = np.array([int(s.ictal.sum()) for s in seizures])
-    chance = np.array([chance_of_a_hit(k, among) for k in width])
-    mass = np.array([float(s.weights[s.ictal].sum()) for s in seizures])
-    summed = _Summed.of(seizures, seed, draws)
+    persons = _Persons.of(fits, seed, draws)
     return {
         **named,
-        "persons": summed.persons,
-        "derivations": among,
-        "ictal_derivations_median": float(np.median(width)),
-        "hit_by_chance": summed.mean(chance),
-        "hits_of_three_by_chance": summed.mean(TOP * width / among),
-        "mass": summed.mean(mass),
-        "mass_of_equal_weights": summed.mean(width / among),
-        "mass_to_equal": summed.ratio(mass, width / among),
-        **{name: _hit(summed, own, chance) for name, own in rows.items()},
+        "persons": len(persons.names),
+        "derivations": len(seizures[0].ictal),
+        "ictal_derivations_median": float(np.median([s.ictal.sum() for s in seizures])),
+        "hit_by_chance": persons.mean(_chance),
+        "hits_of_three_by_chance": persons.mean(lambda s: TOP * s.ictal.mean()),
+        "mass": persons.mean(_mass),
+        "mass_of_equal_weights": persons.mean(lambda s: s.ictal.mean()),
+        "mass_to_equal": persons.ratio(_mass, lambda s: s.ictal.mean()),
+        "attention": _hit(persons, lambda s: hits(s.weights, s.ictal)),
+        "loudest": _hit(persons, lambda s: hits(s.loudness, s.ictal)),
     }
 
 
-def on_artefacts(
-    injections: Sequence[Disturbed], seed: int, draws: int = MIN_DRAWS, repeats: int = 1
-) -> dict[str, Any]:
+def on_artefacts(fits: Sequence[Sequence[Disturbed]], seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """By kind of artefact: weight on the derivations that share the electrode without and with it, and the difference."""
-    kinds = {kind: [i for i in injections if i.kind == kind] for kind in sorted({i.kind for i in injections})}
-    return {
-        "scorer": scorer(seed, draws).to_json(),
-        **{k: _kind(own, seed, draws, repeats) for k, own in kinds.items()},
-    }
+    kinds = sorted({i.kind for own in fits for i in own})
+    of_kind = {kind: [[i for i in own if i.kind == kind] for own in fits] for kind in kinds}
+    return {"scorer": scorer(seed, draws).to_json(), **{k: _kind(own, seed, draws) for k, own in of_kind.items()}}
 
 
 def scorer(seed: int, draws: int) -> Scorer:
-    return Scorer(
-        "attention", "1", code_digest([__file__]), {"top": TOP, "unit": "person", "seed": seed, "draws": draws}
-    )
+    policy = {"top": TOP, "unit": "person and fit", "seed": seed, "draws": draws}
+    return Scorer("attention", "1", code_digest([__file__]), policy)
 
 
-def _hit(summed: "_Summed", own: np.ndarray, chance: np.ndarray) -> dict[str, Any]:
+def _mass(seizure: Focus) -> float:
+    return float(seizure.weights[seizure.ictal].sum())
+
+
+def _chance(seizure: Focus) -> float:
+    return chance_of_a_hit(int(seizure.ictal.sum()), len(seizure.ictal))
+
+
+def _hit(persons: "_Persons", found: Callable[[Focus], int]) -> dict[str, Any]:
     return {
-        "hit": summed.mean(own > 0),
-        "above_chance": summed.mean((own > 0) - chance),
-        "hits_of_three": summed.mean(own),
+        "hit": persons.mean(lambda s: found(s) > 0),
+        "above_chance": persons.mean(lambda s: (found(s) > 0) - _chance(s)),
+        "hits_of_three": persons.mean(found),
     }
 
 
-def _kind(own: Sequence[Disturbed], seed: int, draws: int, repeats: int) -> dict[str, Any]:
-    summed = _Summed.of(own, seed, draws)
-    before, after = (np.array([float(w[i.touched].sum()) for w, i in _pairs(own, which)]) for which in (0, 1))
-    equal = np.array([i.touched.sum() / len(i.touched) for i in own])
-    first, second = np.array([i.probability for i in own]).T
+def _kind(fits: Sequence[Sequence[Disturbed]], seed: int, draws: int) -> dict[str, Any]:
+    persons = _Persons.of(fits, seed, draws)
+
+    def before(i: Disturbed) -> float:
+        return float(i.before[i.touched].sum())
+
+    def after(i: Disturbed) -> float:
+        return float(i.after[i.touched].sum())
+
+    def equal(i: Disturbed) -> float:
+        return float(i.touched.mean())
+
     return {
-        "injections": len(own) // repeats,
-        "persons": summed.persons,
-        "mass_before": summed.mean(before),
-        "mass_after": summed.mean(after),
-        "difference": summed.mean(after - before),
-        "mass_of_equal_weights": summed.mean(equal),
-        "before_to_equal": summed.ratio(before, equal),
-        "after_to_equal": summed.ratio(after, equal),
-        "probability_before": summed.mean(first),
-        "probability_after": summed.mean(second),
-        "probability_difference": summed.mean(second - first),
+        "injections": len(fits[0]),
+        "persons": len(persons.names),
+        "mass_before": persons.mean(before),
+        "mass_after": persons.mean(after),
+        "difference": persons.mean(lambda i: after(i) - before(i)),
+        "mass_of_equal_weights": persons.mean(equal),
+        "before_to_equal": persons.ratio(before, equal),
+        "after_to_equal": persons.ratio(after, equal),
+        "probability_before": persons.mean(lambda i: i.probability[0]),
+        "probability_after": persons.mean(lambda i: i.probability[1]),
+        "probability_difference": persons.mean(lambda i: i.probability[1] - i.probability[0]),
     }
-
-
-def _pairs(own: Sequence[Disturbed], which: int) -> list[tuple[np.ndarray, Disturbed]]:
-    return [((i.before, i.after)[which], i) for i in own]
 
 
 @dataclass(frozen=True)
-class _Summed:
-    """Means over rows (seizures, injections) whose intervals redraw the persons that they belong to."""
+class _Persons:
+    """Means over rows (seizures, injections) of every fit, whose intervals redraw the persons that they belong to."""
 
-    member: np.ndarray
-    weights: np.ndarray
+    names: list[str]
+    fits: Sequence[Sequence[Any]]
+    redraws: Redraws
 
     @classmethod
-    def of(cls, rows: Sequence[Focus] | Sequence[Disturbed], seed: int, draws: int) -> "_Summed":
-        sites: Mapping[str, str] = {row.person: row.site for row in rows}
+    def of(cls, fits: Sequence[Sequence[Any]], seed: int, draws: int) -> "_Persons":
+        sites: Mapping[str, str] = {row.person: row.site for own in fits for row in own}
         names = sorted(sites)
-        drawn = patient_draws([sites[n] for n in names], np.random.default_rng(seed), draws)
-        return cls(np.array([[row.person == name for row in rows] for name in names], dtype=float), drawn)
+        return cls(names, fits, Redraws.of([sites[n] for n in names], len(fits), seed, draws))
 
-    @property
-    def persons(self) -> int:
-        return len(self.member)
+    def mean(self, of: Callable[[Any], float]) -> dict[str, Any]:
+        return self.ratio(of, lambda row: 1.0)
 
-    def mean(self, values: np.ndarray) -> dict[str, Any]:
-        return self.ratio(values, np.ones(len(values)))
+    def ratio(self, of: Callable[[Any], float], to: Callable[[Any], float]) -> dict[str, Any]:
+        """Σ of / Σ to over all rows of a fit, mean over fits."""
+        return self.redraws.interval([self._sums(own, of, to) for own in self.fits], ratio_of_sums)
 
-    def ratio(self, values: np.ndarray, to: np.ndarray) -> dict[str, Any]:
-        table = np.stack(
-            [self.member @ np.asarray(values, dtype=float), self.member @ np.asarray(to, dtype=float)], axis=1
-        )
-        return interval_of(table, ratio_of_sums, self.weights).to_json()
+    def _sums(self, rows: Sequence[Any], of: Callable[[Any], float], to: Callable[[Any], float]) -> np.ndarray:
+        sums = np.zeros((len(self.names), 2))
+        for row in rows:
+            sums[self.names.index(row.person)] += of(row), to(row)
+        return sums

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from validation.ablation.redraws import Redraws
 from validation.scoring import Scorer, code_digest
-from validation.uncertainty import MIN_DRAWS, interval_of, mean_over_patients, patient_draws
+from validation.uncertainty import MIN_DRAWS, mean_over_patients
 
 GAP_S = 30.0
 PER_HALF = 100
@@ -68,28 +69,31 @@ def legible(seen: Features) -> dict[str, float]:
 
 
 def compare(
-    read: Mapping[str, Sequence[Features]], sites: Mapping[str, str], seed: int, draws: int = MIN_DRAWS
+    read: Mapping[str, Sequence[Sequence[Features]]], sites: Mapping[str, str], seed: int, draws: int = MIN_DRAWS
 ) -> dict[str, Any]:
-    """What the probe reads from each set of features, fold by fold, beside chance, and the first minus the second.
+    """What the probe reads from each set of features, beside chance, and the first minus the second.
 
-    `read`: features of the same windows by what they are of, one entry per fold; `sites` gives each baby's site.
-    A baby who is in several folds counts once, with the mean. Intervals redraw babies, paired.
+    `read`: by what they are of, for each fit the features of the same windows fold by fold; `sites` gives each baby's
+    site. A baby who is in several folds counts once, with the mean. Intervals redraw babies and fits, paired.
     """
-    found = {name: [legible(fold) for fold in folds] for name, folds in read.items()}
+    found = {name: [[legible(fold) for fold in folds] for folds in fits] for name, fits in read.items()}
     first, second = list(found)[:2]
-    babies = sorted({b for fold in found[first] for b in fold})
+    folds = found[first][0]
+    babies = sorted({b for fold in folds for b in fold})
     named = {"scorer": scorer(seed, draws).to_json(), "babies": len(babies)}
     if len(babies) < 2:
         return {**named, "not_evaluable": "fewer than two babies have enough background in both halves"}
-    weights = patient_draws([sites[b] for b in babies], np.random.default_rng(seed), draws)
-    accuracy = {name: np.array([_mean(folds, b) for b in babies]) for name, folds in found.items()}
-    chance = np.array([np.mean([1 / len(f) for f in found[first] if b in f]) for b in babies])
+    accuracy = {n: [np.array([_mean(fit, b) for b in babies]) for fit in fits] for n, fits in found.items()}
+    chance = [np.mean([1 / len(fold) for fold in folds if b in fold]) for b in babies]
+
+    def interval(values: Sequence[np.ndarray]) -> dict[str, Any]:
+        return Redraws.of([sites[b] for b in babies], len(values), seed, draws).interval(values, mean_over_patients)
+
     return {
         **named,
-        "chance": float(chance.mean()),
-        "accuracy": {n: interval_of(a, mean_over_patients, weights).to_json() for n, a in accuracy.items()},
-        "difference": interval_of(accuracy[first] - accuracy[second], mean_over_patients, weights).to_json(),
-        "per_baby": [{"baby": b, **{n: float(a[i]) for n, a in accuracy.items()}} for i, b in enumerate(babies)],
+        "chance": float(np.mean(chance)),
+        "accuracy": {name: interval(fits) for name, fits in accuracy.items()},
+        "difference": interval([a - b for a, b in zip(accuracy[first], accuracy[second], strict=True)]),
     }
 
 
@@ -105,7 +109,9 @@ def scorer(seed: int, draws: int) -> Scorer:
 
 
 def _mean(folds: Sequence[Mapping[str, float]], baby: str) -> float:
-    return float(np.mean([fold[baby] for fold in folds if baby in fold]))
+    """Over the folds in which the baby was asked; NaN for none."""
+    asked = [fold[baby] for fold in folds if baby in fold]
+    return float(np.mean(asked)) if asked else float("nan")
 
 
 def _right(learnt: np.ndarray, names: np.ndarray, asked: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -82,7 +82,7 @@ def _identity(probe: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[An
     rows.append((f"whole detector minus {names[probe['variant']]}", *(_minus(probe[w]) for w in GROUPS)))
     columns = ("Read from", *(f"Named rightly, %,\n{label}" for label in GROUPS.values()))
     bases = " ".join(f"{probe[w]['babies']} {label}." for w, label in GROUPS.items())
-    note = f"Mean over fits, 95 % intervals over babies. {bases} {basis(probe['train'])}"
+    note = f"Mean over fits, 95 % intervals over babies and fits. {bases} {basis(probe['train'])}"
     chart = column_figure(draw_identity(probe, names), "Share of windows whose baby is named rightly", note)
     return (PROBE, chart, *told, Table("How legible the baby is", columns, rows, note))
 
@@ -98,7 +98,7 @@ def _attention(found: Mapping[str, Any]) -> tuple[Any, ...]:
     if "not_evaluable" in foci:
         parts.append(f"Attention on ictal derivations: not evaluable, {foci['not_evaluable']}.")
     if "not_evaluable" not in foci or kinds:
-        note = f"95 % intervals over patients. {basis(foci)}"
+        note = f"Filled: mean over fits, with 95 % intervals over patients and fits; hollow: single fits. {basis(foci)}"
         chart = draw_attention(foci, artefacts, kinds)
         parts.append(column_figure(chart, "Attention on ictal derivations and on disturbed ones", note))
     if "not_evaluable" not in foci:
@@ -146,7 +146,7 @@ def _artefacts(artefacts: Mapping[str, Any], kinds: Mapping[str, str]) -> Table:
         "Artefact", "Injected", "Equal weights, %", "Weight without, %", "Weight with, %", "Change,\npoints",
         "Probability of a\nseizure, points",
     )  # fmt: skip
-    note = f"Weight on the derivations that share the disturbed electrode; 95 % intervals over patients. {basis(artefacts)}"
+    note = f"Weight on the derivations that share the disturbed electrode; mean over fits, with 95 % intervals over patients and fits. {basis(artefacts)}"
     return Table("Attention on an electrode that was disturbed", columns, rows, note)
 
 

@@ -4,16 +4,16 @@ Every variant is fitted several times, with the same seeds as the whole detector
 its interval redraws patients and fits, because another seed can change as much as another patient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import validation.scoring
+from validation.ablation.redraws import Redraws
 from validation.lab import in_common
 from validation.scoring import Case, Scorer, clinical, code_digest, resting
-from validation.uncertainty import MIN_DRAWS, PairWins, Statistic, interval_of, patient_draws, pooled_auc
+from validation.uncertainty import MIN_DRAWS, PairWins, difference, pooled_auc
 
 Fits = Mapping[int, Sequence[Case]]
 """What each fit of a variant said of every recording, by the number of its seed."""
@@ -22,7 +22,7 @@ Fits = Mapping[int, Sequence[Case]]
 def figures(fits: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """Area under the ROC curve of all seconds, and the same with silence counted as not knowing, with 95 % intervals."""
     first = next(iter(fits.values()))
-    weights = _weights(first, len(fits), seed, draws)
+    redraws = _redraws(first, len(fits), seed, draws)
     labels = clinical.trends(first)[0]
     seizing, seconds = (np.array([float(how(own)) for own in labels]) for how in (np.sum, len))
     pairs = [PairWins.of(*clinical.trends(cases)) for cases in fits.values()]
@@ -32,8 +32,8 @@ def figures(fits: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
         "scorer": scorer(seed, draws).to_json(),
         "rests_on": resting(len(labels), assessed, seconds.sum()),
         "fits": len(fits),
-        "auc": _interval(pairs, pooled_auc, weights),
-        "auc_all_seconds": _interval(asked, pooled_auc, weights),
+        "auc": redraws.interval(pairs, pooled_auc),
+        "auc_all_seconds": redraws.interval(asked, pooled_auc),
     }
 
 
@@ -48,8 +48,7 @@ def change(own: Fits, whole: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[st
         raise ValueError("the variant and the whole detector share no seed: fit both with the same ones")
     common = [in_common(own[s], whole[s]) for s in seeds]
     pairs = [tuple(PairWins.of(*clinical.trends(cases)) for cases in both) for both in common]
-    weights = _weights(common[0][0], len(seeds), seed, draws)
-    return _interval(pairs, lambda drawn, two: pooled_auc(drawn, two[0]) - pooled_auc(drawn, two[1]), weights)
+    return _redraws(common[0][0], len(seeds), seed, draws).interval(pairs, difference(pooled_auc))
 
 
 def scorer(seed: int, draws: int) -> Scorer:
@@ -70,28 +69,6 @@ def excludes_zero(interval: Mapping[str, Any]) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def _weights(cases: Sequence[Case], fits: int, seed: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often each person and each fit was drawn: (draws, persons) and (draws, fits)."""
+def _redraws(cases: Sequence[Case], fits: int, seed: int, draws: int) -> Redraws:
     sites = ["+".join(sorted({c.site for c in own})) for own in clinical.people(cases).values()]
-    rng = np.random.default_rng(seed)
-    return patient_draws(sites, rng, draws), rng.multinomial(fits, np.full(fits, 1 / fits), size=draws)
-
-
-def _interval(values: Sequence[Any], of_one: Statistic, weights: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
-    """The mean over fits with its interval over persons and fits, and the figure of each fit."""
-    persons = weights[0].shape[1]
-    found = interval_of(values, _mean_over_fits(of_one, persons), np.concatenate(weights, axis=1))
-    alone = [float(of_one(np.ones((1, persons), dtype=np.int64), one)[0]) for one in values]
-    each = [None if value != value else value for value in alone]
-    return {**replace(found, n=persons, unit="patient and fit").to_json(), "each_fit": each}
-
-
-def _mean_over_fits(of_one: Statistic, persons: int) -> Callable[[np.ndarray, Any], np.ndarray]:
-    """The first columns of the weights say how often a person was drawn, the rest how often a fit."""
-
-    def statistic(weights: np.ndarray, values: Any) -> np.ndarray:
-        drawn, times = weights[:, :persons], weights[:, persons:]
-        each = np.stack([of_one(drawn, one) for one in values], axis=1)
-        return np.asarray((each * times).sum(axis=1) / times.sum(axis=1))
-
-    return statistic
+    return Redraws.of(sites, fits, seed, draws)
