@@ -9,12 +9,6 @@ from lineage.refused import Refused
 
 FULL = "full"
 
-GROUPS = {
-    "reference": "the whole detector",
-    "parts": "a part taken away",
-    "scaling": "fewer people to learn from",
-}
-
 
 class BadAblation(Refused):
     """A declaration that changes what is not there, or a variant that nobody declared."""
@@ -24,7 +18,8 @@ class BadAblation(Refused):
 class Variant:
     """One way to fit a detector: all its numbers, and the share (0–1) of the training people that it learns from.
 
-    `changed` holds the numbers that differ from the whole detector; `group` is one of `GROUPS`.
+    `changed` holds the numbers that differ from the whole detector; `group` is `reference` (the whole detector), `parts`
+    (one taken away) or `scaling` (fewer people to learn from).
     """
 
     name: str

@@ -116,9 +116,8 @@ def test_features_learn_the_seizure_minus_lambda_times_the_baby(progress: float)
     """λ(p) = 2 / (1 + e^(−10 p)) − 1; the classifier of babies itself learns to name them, unreversed."""
     net, x = network(domains=3).eval(), windows(12)
     label, baby = torch.arange(12) % 2, torch.arange(12) % 3
-    shared, own = net.classifier.weight.new_zeros(0), net.baby
+    own, shared = net.baby, net.lstm.weight_ih_l0  # type: ignore[union-attr]
     assert own is not None
-    shared = net.lstm.weight_ih_l0  # type: ignore[union-attr]
 
     def gradient(loss: torch.Tensor, of: torch.Tensor) -> torch.Tensor:
         return torch.autograd.grad(loss, of)[0]

@@ -105,7 +105,9 @@ def _attention(found: Mapping[str, Any]) -> tuple[Any, ...]:
         parts.append(_foci(foci))
     parts.append(INJECTION)
     parts.append(
-        _artefacts(artefacts, kinds) if kinds else "Injected artefacts: not evaluable, there was no place for one."
+        _artefacts(artefacts, kinds)
+        if kinds
+        else "Injected artefacts: not evaluable, no recording has a channel per electrode and a stretch without seizures for one."
     )
     return tuple(parts)
 
