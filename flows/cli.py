@@ -231,6 +231,24 @@ def evaluate(
     show(result, as_json, result.pop("text"))
 
 
+@app.command(epilog="Examples: ictal ablate da_stnet · ictal ablate da_stnet --only no_reversal --only no_lstm --json")
+def ablate(
+    name: Annotated[str, typer.Argument(help="The detector whose declared parts are taken away one by one.")],
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Fit only this variant, beside the whole detector.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What each part of a detector is worth, with patients apart: same split, same seed, with the part and without it.
+
+    What was fitted before is kept and not fitted again; a run that was stopped goes on where it stood.
+    """
+    from flows.ablate import ablate_detector
+
+    result = ablate_detector(name, only)
+    show(result, as_json, result.pop("text"))
+
+
 @app.command(
     epilog="Examples: ictal rescore da_stnet · ictal rescore da_stnet --scorer szcore --set szcore.merge_gap_s=0"
 )

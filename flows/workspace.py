@@ -34,6 +34,9 @@ DIVIDING = (
     "flows/stages/audits.py",
 )
 
+ABLATING = (*DIVIDING, "validation/scaling.py", "validation/ablation/identity.py")
+"""What decides who is learnt from in an ablation and what is kept of it; how it is scored is always done anew."""
+
 STAGE_PACKAGES = {
     "simulate": ("lineage/digest.py", "data"),
     "check": ("lineage/digest.py", "data", "validation"),
@@ -44,8 +47,10 @@ STAGE_PACKAGES = {
     "evaluate_types": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
     "report_types": ("lineage/digest.py", "data", "models", "validation", "flows/records.py"),
     "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py", "flows/stages/champions.py"),
+    "ablate": ("lineage/digest.py", "data", "models", "flows/ablation", "flows/stages/train.py", *ABLATING),
 }
-"""Which code each stage runs; a change in it runs the stage again (and the stage itself)."""
+"""Which code each stage runs; a change in it runs the stage again (and the stage itself). `ablate` is no stage of DVC:
+its runs are kept under what they depend on (flows/ablation)."""
 
 
 class WorkspaceRefused(Refused):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from models.calibration import Calibration
 from models.conformal import Conformal
 from models.decisions import Decision, choose_threshold, raw_trend
-from models.detector import Examples, Progress
+from models.detector import Detector, Examples, Progress
 from models.look import WINDOW_S, Look
 from models.ood import Ood
 
@@ -42,19 +42,43 @@ def fit_fold(
     progress: Progress | None = None,
 ) -> tuple[Bundle, dict[str, Any]]:
     """A fitted bundle and its training log; nothing outside `fold` is looked at."""
-    detector = detectors.build(name, dict(params))
-    log = detector.fit(fold.train, fold.valid, seed=seed, checkpoint=checkpoint, progress=progress)
-    score = detector.score(fold.valid)
-    assert fold.valid.label is not None
-    calibration = Calibration.fit(score, fold.valid.label)
-    trends = _inner_trends(fold, calibration(score))
+    fitted = fit_calibrated(name, params, fold.train, fold.valid, seed=seed, checkpoint=checkpoint, progress=progress)
+    trends = _inner_trends(fold, fitted.inner_probability)
     truths = [fold.truth[name] for name in trends]
     decision = choose_threshold(Decision(), list(trends.values()), truths)
     conformal = fit_conformal(fold, trends)
-    log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
-    log["conformal"] = conformal.statement
+    log = {**fitted.log, "conformal": conformal.statement}
     origin = {"fitted_on": _provenance(fold)}
-    return Bundle(detector, calibration, decision, conformal, fit_ood(fold), origin), log
+    return Bundle(fitted.detector, fitted.calibration, decision, conformal, fit_ood(fold), origin), log
+
+
+class Fitted(NamedTuple):
+    """A detector with its calibration, which is no bundle: it cannot decide, abstain or be registered."""
+
+    detector: Detector
+    calibration: Calibration
+    inner_probability: np.ndarray
+    log: dict[str, Any]
+
+
+def fit_calibrated(
+    name: str,
+    params: Mapping[str, Any],
+    train: Examples,
+    valid: Examples,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Weights from `train`, probabilities from `valid`."""
+    detector = detectors.build(name, dict(params))
+    log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
+    score = detector.score(valid)
+    assert valid.label is not None
+    calibration = Calibration.fit(score, valid.label)
+    log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
+    return Fitted(detector, calibration, calibration(score), log)
 
 
 def fit_conformal(fold: FoldData, trends: Mapping[str, np.ndarray]) -> Conformal:

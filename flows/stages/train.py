@@ -62,8 +62,8 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     out = fresh(training_of(workspace, name, regime))
     params = detectors.params_of(name, workspace.params.train.preset)
     with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
-        work = [(name, params, e.path, e.name, e.patient, e.age_days, Path(scratch)) for e in entries]
-        over(_write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
+        work = [(name, params, e.path, e.name, e.person, e.age_days, Path(scratch)) for e in entries]
+        over(write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
         jobs = _jobs(workspace, name, params, truth, split, Path(scratch), out)
         logs = over(_fit, jobs, f"{name}, {regime}: folds trained", show)
         if split.reportable:
@@ -103,25 +103,29 @@ def _jobs(
     return jobs
 
 
-def _write_examples(work: tuple[str, dict[str, Any], Path, str, str, float | None, Path]) -> None:
-    name, params, path, recording, patient, age_days, scratch = work
+def write_examples(work: tuple[str, dict[str, Any], Path, str, str, float | None, Path]) -> None:
+    """The windows of one recording, and what they look like, into the folder `scratch`."""
+    name, params, path, recording, person, age_days, scratch = work
     detector = detectors.build(name, params)
     prepared = detector.front_end.prepare(read_edf(path, age_days=age_days, name=recording))
-    examples = detector.examples(prepared, recording, patient)
+    examples = detector.examples(prepared, recording, person)  # a baby with two ids is one baby, and one domain
     np.save(scratch / f"{recording}.x.npy", examples.x)
     np.save(scratch / f"{recording}.onset.npy", examples.onset_s)
     seen = look(prepared)
     np.savez(scratch / f"{recording}.look.npz", x=seen.x, onset_s=seen.onset_s)
-    (scratch / f"{recording}.patient").write_text(patient)
+    (scratch / f"{recording}.patient").write_text(person)
+
+
+def read_examples(folder: Path, recording: str, window_s: float, truth: Annotations) -> Examples:
+    """The labelled windows of a recording that `write_examples` wrote."""
+    x = np.load(folder / f"{recording}.x.npy", mmap_mode="r")
+    onset_s = np.load(folder / f"{recording}.onset.npy")
+    patient = (folder / f"{recording}.patient").read_text()
+    return label(Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), window_s), truth)
 
 
 def _read_examples(job: Job, recording: str) -> Examples:
-    x = np.load(job.examples / f"{recording}.x.npy", mmap_mode="r")
-    onset_s = np.load(job.examples / f"{recording}.onset.npy")
-    patient = (job.examples / f"{recording}.patient").read_text()
-    window_s = job.params["window_s"]
-    open_ = Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), window_s)
-    return label(open_, job.truth[recording])
+    return read_examples(job.examples, recording, job.params["window_s"], job.truth[recording])
 
 
 def _sampled(job: Job) -> Features:

@@ -61,7 +61,7 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     out = fresh(training_of(workspace, name, regime))
     params = detectors.params_of(name, workspace.params.train.preset)
     with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
-        work = [(name, params, e.path, e.name, e.patient, e.age_days, truth[e.name], Path(scratch)) for e in entries]
+        work = [(name, params, e.path, e.name, e.person, e.age_days, truth[e.name], Path(scratch)) for e in entries]
         kept = over(_write_clips, work, f"{name}: clips of seizures", show, [f"models.detectors.{name}"])
         recordings = tuple(e.name for e, clips in zip(entries, kept, strict=True) if clips)
         jobs = _jobs(workspace, name, params, split, Path(scratch), out, recordings)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from lineage.refused import Refused
+from models.ablations import Ablations, read_ablations
 from models.detector import Detector
 
 HERE = Path(__file__).parent
@@ -32,11 +33,16 @@ def task_of(name: str) -> str:
 
 def params_of(name: str, preset: str) -> dict[str, Any]:
     """A preset's numbers: the detector's `common` block with the preset's own on top."""
-    document = yaml.safe_load((_folder(name) / "params.yaml").read_text())
+    document = _document(name)
     presets = document["presets"]
     if preset not in presets:
         raise UnknownDetector(f"detector {name} has no preset {preset!r}; it has {', '.join(presets)}")
     return {**document["common"], **presets[preset]}
+
+
+def ablations_of(name: str, preset: str) -> Ablations:
+    """What the detector declares may be taken away from a preset of it; refuses one that declares nothing."""
+    return read_ablations(name, _document(name), params_of(name, preset))
 
 
 def card_of(name: str) -> str:
@@ -55,6 +61,11 @@ def facts(name: str) -> dict[str, Any]:
     """What a detector states about itself, in JSON values; read from its card's header, so nothing heavy is imported."""
     header = yaml.safe_load(card_of(name).split("---")[1])
     return {"name": name, **header}
+
+
+def _document(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((_folder(name) / "params.yaml").read_text())
+    return document
 
 
 def _folder(name: str) -> Path:

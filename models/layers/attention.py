@@ -1,4 +1,4 @@
-"""Additive attention pooling over a set of items, with its weights open to inspection."""
+"""Pooling over a set of items: additive attention with its weights open to inspection, and the plain mean."""
 
 import torch
 from torch import nn
@@ -18,3 +18,10 @@ class AttentionPool(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (self.weights(x).unsqueeze(-1) * x).sum(dim=1)
+
+
+class MeanPool(nn.Module):
+    """(batch, items, features) → (batch, features): every item weighs the same, and nothing is learnt."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=1)

@@ -5,7 +5,7 @@ ours and stands in params.yaml and the card.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,18 @@ from torch.nn import functional as F
 
 from data.frontend import Prepared
 from data.spectra import stft_log_power
-from data.windows import cut
+from data.windows import cut, samples
+from lineage.refused import Refused
 from models.detector import Detector, Examples, InputContract, Progress, State
-from models.layers.attention import AttentionPool
+from models.layers.attention import AttentionPool, MeanPool
 from models.layers.reversal import reverse_gradient, schedule
 from models.training import Schedule, fit_network
 
 PREDICT_BATCH = 256
+
+
+class NoAttention(Refused):
+    """Attention weights were asked of a network that has none."""
 
 
 class DaStNetwork(nn.Module):
@@ -30,34 +35,49 @@ class DaStNetwork(nn.Module):
 
     Channel-independent CNN (weights shared over channels) → bidirectional LSTM along the channel axis → attention
     pooling over channels → linear classifier; behind a gradient reversal, a classifier of the training babies.
+
+    Parts can be taken away. Without `cnn` (empty) the spectrogram of a channel goes on flattened, so that the next
+    layer's own weights are its linear projection; without `lstm` (0) every channel is described by itself alone;
+    without `attention` (0) all channels weigh the same; without `domains` (0) nothing knows the babies apart.
     """
 
-    def __init__(self, cnn: tuple[int, ...], lstm: int, attention: int, bins: int, domains: int = 0):
+    def __init__(self, cnn: tuple[int, ...], lstm: int, attention: int, spectrogram: tuple[int, int], domains: int = 0):
         super().__init__()
+        bins, frames = spectrogram
         widths = (1, *cnn)
         # Channels last halves the time of these small maps on a processor; the numbers are the same.
         self.cnn = nn.Sequential(*(_block(a, b) for a, b in itertools.pairwise(widths)))
         self.cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.lstm = nn.LSTM(widths[-1], lstm, batch_first=True, bidirectional=True)
-        self.pool = AttentionPool(2 * lstm, attention)
-        self.classifier = nn.Linear(2 * lstm, 1)
-        self.baby = (
-            nn.Sequential(nn.Linear(2 * lstm, 2 * lstm), nn.ReLU(), nn.Linear(2 * lstm, domains)) if domains else None
-        )
+        described = widths[-1] if cnn else bins * frames
+        self.lstm = nn.LSTM(described, lstm, batch_first=True, bidirectional=True) if lstm else None
+        width = 2 * lstm or described
+        self.pool: AttentionPool | MeanPool = AttentionPool(width, attention) if attention else MeanPool()
+        self.classifier = nn.Linear(width, 1)
+        self.baby = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, domains)) if domains else None
         # Per-bin mean and spread of the training babies' log power: they belong to the network and travel with it.
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("spread", torch.ones(bins))
 
-    def per_channel(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, bins, frames) → (batch, channels, features)."""
+    def described(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, bins, frames) → (batch, channels, features), each channel by itself."""
         batch, channels = x.shape[:2]
         scaled = (x - self.mean[:, None]) / self.spread[:, None]  # type: ignore[index]
+        if not len(self.cnn):
+            return scaled.flatten(2)
         maps = self.cnn(scaled.reshape(batch * channels, 1, *x.shape[2:]).contiguous(memory_format=torch.channels_last))
-        features: torch.Tensor = self.lstm(maps.mean(dim=(2, 3)).reshape(batch, channels, -1))[0]
+        features: torch.Tensor = maps.mean(dim=(2, 3)).reshape(batch, channels, -1)
+        return features
+
+    def per_channel(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, bins, frames) → (batch, channels, features), each channel beside its neighbours."""
+        described = self.described(x)
+        if self.lstm is None:
+            return described
+        features: torch.Tensor = self.lstm(described)[0]
         return features
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, bins, frames) → (batch, 2 · lstm): what both classifiers read."""
+        """(batch, channels, bins, frames) → (batch, 2 · lstm or the channel's own): what both classifiers read."""
         pooled: torch.Tensor = self.pool(self.per_channel(x))
         return pooled
 
@@ -112,13 +132,31 @@ class DaStNet(Detector):
         )
 
     def score(self, examples: Examples) -> np.ndarray:
+        return self._read(self.network, examples).astype(float)
+
+    def features(self, examples: Examples) -> np.ndarray:
+        """What the seizure classifier reads of each window, (windows, features): what a probe looks into."""
+        return self._read(self.network.features, examples)
+
+    def attention(self, examples: Examples) -> np.ndarray:
+        """How much each derivation weighs in each window, (windows, derivations), rows of sum 1.
+
+        Refused where attention was taken away: equal weights would pass for an explanation.
+        """
+        pool = self.network.pool
+        if not isinstance(pool, AttentionPool):
+            raise NoAttention("this network has no attention (`attention: 0`): all its derivations weigh the same")
+        return self._read(lambda x: pool.weights(self.network.per_channel(x)), examples)
+
+    def _read(self, what: Callable[[torch.Tensor], torch.Tensor], examples: Examples) -> np.ndarray:
+        """`what` of every window, in batches of the learnt network."""
         self.network.eval()
-        out = np.empty(len(examples))
+        parts = [np.zeros(0, dtype=np.float32)]
         with torch.inference_mode():
             for start in range(0, len(examples), PREDICT_BATCH):
                 x = torch.from_numpy(np.ascontiguousarray(examples.x[start : start + PREDICT_BATCH]))
-                out[start : start + PREDICT_BATCH] = self.network(x).double().numpy()
-        return out
+                parts.append(what(x).numpy())
+        return np.concatenate(parts[1:] or parts)
 
     def state(self) -> State:
         """Without the baby classifier: it is of no use at the bedside and tells who was trained on."""
@@ -133,7 +171,8 @@ class DaStNet(Detector):
     def _build(self, domains: int) -> DaStNetwork:
         p = self.params
         bins = int(p["band_hz"][1] * p["n_fft"] / self.front_end.rate_hz)
-        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], bins, domains)
+        frames = (samples(self.window_s, self.front_end.rate_hz) - p["n_fft"]) // p["stft_hop"] + 1
+        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], (bins, frames), domains)
 
     def _fit_scale(self, train_set: Examples) -> None:
         sample = train_set.x[:: max(1, len(train_set) // 2000)]
