@@ -73,8 +73,25 @@ class Resampler:
     def _keep(self, buffer: np.ndarray) -> None:
         needed = len(self._kernel) // self.up + 2 * self.down + 2
         start = max(0, buffer.shape[1] - needed) // self.down * self.down
-        self._history = buffer[:, start:]
+        self._history = buffer[:, start:].copy()  # a view would keep the whole chunk
         self._history_at += start
+
+
+class RunningBaseline:
+    """Exponential mean of the *past* of each column, with carried state, so that any chunking gives the same bits."""
+
+    def __init__(self, half_life: float):
+        self._keep = 0.5 ** (1 / half_life)
+        self._mean: np.ndarray | None = None
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """(time, features) → what row t is compared with: rows before t only; the very first row is its own."""
+        if len(values) == 0:
+            return values
+        mean = values[:1] if self._mean is None else self._mean
+        smoothed, _ = sps.lfilter([1 - self._keep], [1, -self._keep], values, axis=0, zi=self._keep * mean)
+        self._mean = smoothed[-1:]
+        return np.concatenate([mean, smoothed[:-1]])
 
 
 def running_baseline(values: np.ndarray, half_life: float) -> np.ndarray:
@@ -82,8 +99,4 @@ def running_baseline(values: np.ndarray, half_life: float) -> np.ndarray:
 
     `values` (time, features), `half_life` in rows. Used to normalise a patient against themselves, causally.
     """
-    if len(values) == 0:
-        return values
-    keep = 0.5 ** (1 / half_life)
-    smoothed, _ = sps.lfilter([1 - keep], [1, -keep], values, axis=0, zi=keep * values[:1])
-    return np.concatenate([values[:1], smoothed[:-1]])
+    return RunningBaseline(half_life)(values)

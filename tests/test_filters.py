@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.filters import BandPass, Resampler, running_baseline
+from data.filters import BandPass, Resampler, RunningBaseline, running_baseline
 from data.frontend import FrontEnd
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
@@ -122,3 +122,11 @@ def test_a_baseline_forgets_by_half_in_its_half_life() -> None:
     baseline = running_baseline(step, 4.0)[:, 0]
     assert baseline[[1, 5, 9, 13]] == pytest.approx([1.0, 0.5, 0.25, 0.125])
     assert running_baseline(np.zeros((0, 2)), 4.0).shape == (0, 2)
+
+
+@given(st.lists(st.integers(0, 60), max_size=8))
+def test_a_baseline_of_chunks_is_that_of_the_whole(cuts: list[int]) -> None:
+    values = np.random.default_rng(0).normal(size=(60, 3))
+    baseline = RunningBaseline(5.0)
+    parts = np.concatenate([baseline(part) for part in np.split(values, sorted(cuts))])
+    assert parts.tobytes() == running_baseline(values, 5.0).tobytes()

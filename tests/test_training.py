@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from data.events import Annotations, Event
 from models.calibration import Calibration, fit_logistic
-from models.decisions import Decision, choose_threshold, raw_trend
+from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_threshold, raw_trend
 from models.detector import Examples
 from models.layers.attention import AttentionPool
 from models.layers.reversal import reverse_gradient, schedule
@@ -172,6 +172,35 @@ def test_leaving_strange_seconds_out_never_looks_ahead(seed: int, smooth_s: int,
     assert np.array_equal(
         Decision(smooth_s=smooth_s).smoothed(raw[:until], outside[:until]), whole[:until], equal_nan=True
     )
+
+
+Cuts = st.lists(st.integers(0, 80), max_size=6).map(sorted)
+
+
+@given(arrays(float, 80, elements=st.sampled_from([0.1, 0.3, 0.6, 0.9, np.nan])), st.integers(0, 99), Cuts)
+@settings(max_examples=60, deadline=None)
+def test_seconds_in_chunks_are_smoothed_and_become_events_as_all_at_once(raw, seed, cuts) -> None:
+    decision = Decision(threshold=0.4, smooth_s=4, min_duration_s=3.0)
+    outside = np.random.default_rng(seed).random(80) < 0.2
+    trend = decision.smoothed(raw, outside)
+    smooth, find, events, parts = Smoother(4), EventFinder(decision), [], []
+    for part, strange in zip(np.split(raw, cuts), np.split(outside, cuts), strict=True):
+        parts.append(smooth(part, strange))
+        events += find(parts[-1])
+    assert np.concatenate(parts).tobytes() == trend.tobytes()
+    assert (*events, *find.ongoing(79.8)) == decision.events(trend, 79.8).events
+
+
+@given(Cuts)
+@settings(max_examples=30, deadline=None)
+def test_windows_that_arrive_in_groups_give_the_trend_of_all(cuts) -> None:
+    onset_s, value = 0.3 + np.arange(80) * 0.7, np.arange(80) / 80
+    seconds, parts = BySecond(2.0), []
+    for onsets, values in zip(np.split(onset_s, cuts), np.split(value, cuts), strict=True):
+        seconds.add(onsets, values)
+        parts.append(seconds.until(int(onsets[-1] + 1) if len(onsets) else 0))
+    whole = raw_trend(onset_s, value, 2.0, 60.0)
+    assert np.concatenate([*parts, seconds.until(60)]).tobytes() == whole.tobytes()
 
 
 def test_the_threshold_is_the_one_that_serves_the_inner_recordings() -> None:
