@@ -52,6 +52,8 @@ class Examples:
     @classmethod
     def join(cls, parts: Sequence["Examples"]) -> "Examples":
         """All windows of several recordings, in the given order."""
+        if len(parts) == 1:
+            return parts[0]
         labels = [p.label for p in parts if p.label is not None]
         return cls(
             np.concatenate([p.x for p in parts]),
