@@ -59,6 +59,21 @@ def test_no_baby_and_no_class_outweighs_another_in_training() -> None:
     assert abs((patient[order] == "short").mean() - 0.5) < 0.02
 
 
+def test_windows_are_drawn_by_class_then_patient_then_window() -> None:
+    """Three classes; a patient without a class has no part in it: each window's chance is 1/3 · 1/patients · 1/windows."""
+    patient = np.array(["a", "b", "a", "b", "a", "c", "c", "b"])
+    label = np.array([0, 0, 0, 1, 1, 1, 5, 5])
+    chance = np.array([1 / 4, 1 / 2, 1 / 4, 1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2]) / 3
+    drawn = np.bincount(balanced_order(patient, label, 60_000, np.random.default_rng(1)), minlength=8)
+    chi2 = float(((drawn - 60_000 * chance) ** 2 / (60_000 * chance)).sum())
+    assert chi2 < 24.3  # 99.9th percentile at 7 degrees of freedom
+
+
+def test_one_class_alone_is_drawn_from_all_its_patients() -> None:
+    order = balanced_order(np.array([7, 7, 9]), np.zeros(3, dtype=int), 1000, np.random.default_rng(0))
+    assert abs((order == 2).mean() - 0.5) < 0.06
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
 def test_auc_equals_the_share_of_pairs_in_the_right_order(seed: int) -> None:
