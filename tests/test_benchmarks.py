@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from data.montage import ELECTRODES
 from data.readers.edf import read_edf, write_edf
 from flows.workspace import MARKER, ROOT
 from tests.benchmarks import __main__ as command
-from tests.benchmarks.case import Case
+from tests.benchmarks.case import Case, Run
 from tests.benchmarks.cases import MODULES, bootstrap, edf_to_events, front_end, training
 from tests.benchmarks.measuring import THREADS, Disagreement, growth, measure, using
 from tests.benchmarks.recordings import repeat
@@ -97,21 +96,13 @@ def test_processes_of_a_case_have_its_threads_and_others_theirs(monkeypatch):
     assert os.environ["OMP_NUM_THREADS"] == "1" and "MKL_NUM_THREADS" not in os.environ
 
 
-def test_a_ratio_is_of_the_clock_that_its_case_names(monkeypatch):
-    """Theirs sleeps: that is wall time, and no CPU time."""
-    lazy = replace(other(0.5), theirs=lambda data: time.sleep(0.05) or np.array([0.5]))
-    ratios = {}
-    for clock in ("seconds", "cpu_seconds"):
-        monkeypatch.setattr(bootstrap, "CASE", replace(lazy, clock=clock, ours=lambda data: burnt(0.005)))
-        ratios[clock] = measure(bootstrap.__name__, quick=True)["ratio"]
-    assert ratios["seconds"] > 3 > ratios["cpu_seconds"]
+@pytest.mark.parametrize(("clock", "ratio"), [("seconds", 4.0), ("cpu_seconds", 0.5)])
+def test_a_ratio_is_of_the_clock_that_its_case_names(clock, ratio):
+    from tests.benchmarks.measuring import _at_size
 
-
-def burnt(seconds: float) -> np.ndarray:
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
-    return np.array([0.5])
+    runs = {"ours": Run(np.array([0.5]), 2.0, 4.0, 10, 1), "theirs": Run(np.array([0.5]), 8.0, 2.0, 10, 1)}
+    found = _at_size("", replace(other(0.5), clock=clock), 1, 3, lambda module, who, size: runs[who])
+    assert found["ratios"] == [ratio] * 3
 
 
 def test_memory_is_what_the_work_adds_at_its_peak_by_size(monkeypatch):

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parsed(arguments)
     os.environ.update(ONE_THREAD)  # for the processes that run the cases
     cases = []
-    with tempfile.TemporaryDirectory(prefix="ictal-benchmarks-") as recordings, kept_in(Path(recordings)):
+    with tempfile.TemporaryDirectory(prefix="ictal-benchmarks-") as recordings, kept_in(Path(recordings), chosen.quick):
         for module in _modules(chosen.only):
             print(f"{module.rsplit('.', 1)[1]} …", file=sys.stderr, flush=True)
             try:

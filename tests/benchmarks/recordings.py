@@ -17,17 +17,18 @@ import numpy as np
 RATE_HZ = 256
 RHYTHM_EVERY_S, RHYTHM_S = 600, 60
 LEARNING = {"epochs": 2, "windows_per_epoch": 640}
-FOLDER = "ICTAL_BENCHMARK_RECORDINGS"
+FOLDER, MADE_HERE = "ICTAL_BENCHMARK_RECORDINGS", "ICTAL_BENCHMARK_MADE_HERE"
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[None]:
-    """The processes of a benchmark share the recordings in this folder."""
-    os.environ[FOLDER] = str(folder)
+def kept_in(folder: Path, made_here: bool = False) -> Iterator[None]:
+    """The processes of a benchmark share the recordings in this folder; `made_here` where memory is not judged."""
+    os.environ |= {FOLDER: str(folder)} | ({MADE_HERE: "1"} if made_here else {})
     try:
         yield
     finally:
         del os.environ[FOLDER]
+        os.environ.pop(MADE_HERE, None)
 
 
 def folder() -> Path:
@@ -51,8 +52,10 @@ def bundle_of(preset: str) -> Path:
 
 
 def _elsewhere(work, *arguments) -> None:
+    if MADE_HERE in os.environ:
+        return work(*arguments)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        pool.submit(work, *arguments).result()
+        return pool.submit(work, *arguments).result()
 
 
 def _make_edf(path: Path, minutes: int) -> None:
