@@ -43,10 +43,11 @@ class BandPass:
 
 
 class Resampler:
-    """Causal polyphase resampler with carried history.
+    """Causal polyphase resampler with carried history, in the numbers' own precision.
 
     Output sample m stands for the time m / to_hz and uses no later input; its anti-alias filter delays the signal
-    by `delay_s`, which is the same for every chunking (law: any chunks, bit-equal output).
+    by `delay_s`, which is the same for every chunking (law: any chunks, bit-equal output). The first sample is taken
+    as the signal's past, and each phase of the filter sums to 1, so that an offset or a drift leaves no tone behind.
     """
 
     def __init__(self, from_hz: float, to_hz: float, half_length: int = 10):
@@ -54,34 +55,67 @@ class Resampler:
         self.up, self.down = ratio.numerator, ratio.denominator
         if max(self.up, self.down) > MAX_RATIO_TERM:
             raise Refusal("unsupported_format", f"no exact ratio between {from_hz:g} Hz and {to_hz:g} Hz")
-        widest = max(self.up, self.down)
-        taps = 2 * half_length * widest + 1
-        self._kernel = sps.firwin(taps, 1 / widest, window=("kaiser", 5.0)) * self.up if widest > 1 else np.ones(1)
-        self.delay_s = (len(self._kernel) - 1) / 2 / (from_hz * self.up)
+        self._phases, taps = _phases(self.up, self.down, half_length)
+        self.delay_s = (taps - 1) / 2 / (from_hz * self.up)
         self._history: np.ndarray | None = None
-        self._history_at = 0  # absolute index of the first kept input sample, a multiple of `down`
+        self._history_at = 0  # absolute index of the first kept input sample
         self._made = 0  # output samples given so far
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         """(channels, samples) at from_hz → the output samples whose time has come, (channels, fewer or more samples)."""
-        buffer = signal if self._history is None else np.concatenate([self._history, signal], axis=1)
+        if signal.shape[1] == 0:
+            return signal
+        length = self._phases.shape[1]
+        if self._history is None:
+            self._history, self._history_at = np.repeat(signal[:, :1], length - 1, axis=1), 1 - length
+        buffer = np.concatenate([self._history, signal], axis=1)
         seen = self._history_at + buffer.shape[1]
-        ready = 0 if seen == 0 else (seen - 1) * self.up // self.down + 1
-        first = self._history_at // self.down * self.up  # output index that stands at the buffer's start
-        if ready > self._made:
-            every = sps.upfirdn(self._kernel, buffer, self.up, self.down, axis=1)
-            out = every[:, self._made - first : ready - first]
-        else:
-            out = np.zeros((signal.shape[0], 0))
-        self._keep(buffer)
-        self._made = ready
+        out = self._outputs(buffer, (seen - 1) * self.up // self.down + 1 - self._made)
+        self._made += out.shape[1]
+        # Kept is what the next output needs; a copy, because a view would keep the whole chunk.
+        start = self._made * self.down // self.up - length + 1 - self._history_at
+        self._history, self._history_at = buffer[:, max(0, start) :].copy(), self._history_at + max(0, start)
         return out
 
-    def _keep(self, buffer: np.ndarray) -> None:
-        needed = len(self._kernel) // self.up + 2 * self.down + 2
-        start = max(0, buffer.shape[1] - needed) // self.down * self.down
-        self._history = buffer[:, start:]
-        self._history_at += start
+    def _outputs(self, buffer: np.ndarray, count: int) -> np.ndarray:
+        """The next `count` output samples, phase by phase: each is a sum over the same number of input samples."""
+        out = np.empty((len(buffer), count), dtype=buffer.dtype)
+        phases, length = self._phases.astype(buffer.dtype), self._phases.shape[1]
+        ending = np.lib.stride_tricks.sliding_window_view(buffer, length, axis=1) if count else buffer
+        for offset in range(min(self.up, count)):
+            at, phase = divmod((self._made + offset) * self.down, self.up)
+            first = at - length + 1 - self._history_at
+            mine = out[:, offset :: self.up]
+            inputs = ending[:, first :: self.down][:, : mine.shape[1]]
+            mine[:] = np.einsum("cot,t->co", inputs, phases[phase])
+        return out
+
+
+def _phases(up: int, down: int, half_length: int) -> tuple[np.ndarray, int]:
+    """(up, taps of each, in the order of time) of the anti-alias filter, and how many taps it has in all."""
+    widest = max(up, down)
+    if widest == 1:
+        return np.ones((1, 1)), 1
+    kernel = sps.firwin(2 * half_length * widest + 1, 1 / widest, window=("kaiser", 5.0))
+    padded = np.pad(kernel, (0, -len(kernel) % up)).reshape(-1, up)
+    return padded[::-1].T / padded.sum(axis=0)[:, None], len(kernel)
+
+
+class RunningBaseline:
+    """Exponential mean of the *past* of each column, with carried state, so that any chunking gives the same bits."""
+
+    def __init__(self, half_life: float):
+        self._keep = 0.5 ** (1 / half_life)
+        self._mean: np.ndarray | None = None
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """(time, features) → what row t is compared with: rows before t only; the very first row is its own."""
+        if len(values) == 0:
+            return values
+        mean = values[:1] if self._mean is None else self._mean
+        smoothed, _ = sps.lfilter([1 - self._keep], [1, -self._keep], values, axis=0, zi=self._keep * mean)
+        self._mean = smoothed[-1:]
+        return np.concatenate([mean, smoothed[:-1]])
 
 
 def running_baseline(values: np.ndarray, half_life: float) -> np.ndarray:
@@ -89,8 +123,4 @@ def running_baseline(values: np.ndarray, half_life: float) -> np.ndarray:
 
     `values` (time, features), `half_life` in rows. Used to normalise a patient against themselves, causally.
     """
-    if len(values) == 0:
-        return values
-    keep = 0.5 ** (1 / half_life)
-    smoothed, _ = sps.lfilter([1 - keep], [1, -keep], values, axis=0, zi=keep * values[:1])
-    return np.concatenate([values[:1], smoothed[:-1]])
+    return RunningBaseline(half_life)(values)

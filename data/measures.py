@@ -19,32 +19,79 @@ def pieces(recording: Recording, index: int, seconds: float, at_most: int | None
     return pieces[np.isfinite(pieces).all(axis=1)]
 
 
-def flat_share(seconds: np.ndarray) -> float:
-    return float(np.mean(np.ptp(seconds, axis=1) < FLAT_UV)) if len(seconds) else float("nan")
+def within(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Peak to peak and standard deviation within each second (…, samples); NaN where a sample is missing."""
+    with np.errstate(invalid="ignore"):  # missing samples
+        height = np.asarray(seconds.max(axis=-1) - seconds.min(axis=-1))
+        centred = seconds - seconds.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt(np.einsum("...s,...s->...", centred, centred) / seconds.shape[-1])
+    whole = np.isfinite(height)
+    return np.where(whole, height, np.nan), np.where(whole, deviation, np.nan)
 
 
-def spread(seconds: np.ndarray) -> float:
+def flat_share(height: np.ndarray) -> float:
+    """Share of seconds, given their peak to peak, that hold no EEG; NaN where no second is whole."""
+    whole = height[~np.isnan(height)]
+    return float(np.mean(whole < FLAT_UV)) if len(whole) else float("nan")
+
+
+def spread(height: np.ndarray, deviation: np.ndarray) -> float:
     """Median standard deviation over the seconds that are not constant; 0 where all are."""
-    living = seconds[np.ptp(seconds, axis=1) > 0] if len(seconds) else seconds
-    return float(np.median(living.std(axis=1, dtype=np.float64))) if len(living) else 0.0
+    living = deviation[height > 0]
+    return float(np.median(living.astype(float))) if len(living) else 0.0
+
+
+class Rails:
+    """Counts samples at each channel's extreme value whose neighbour is there too (a single peak is not clipped).
+
+    Fed chunk by chunk, with `start` before every gapless stretch; remembers two samples.
+    """
+
+    def __init__(self, channels: int):
+        self._samples = 0
+        self._extreme = np.full((2, channels), -np.inf)  # of the signal, and of the signal turned round
+        self._stuck = np.zeros((2, channels), dtype=np.int64)
+        self.start()
+
+    def start(self) -> None:
+        self._before: np.ndarray | None = None
+
+    def __call__(self, signal: np.ndarray) -> None:
+        """(channels, samples), the next of this stretch."""
+        if signal.shape[1] == 0:
+            return
+        joined = signal if self._before is None else np.concatenate([self._before, signal], axis=1)
+        for side, sign in enumerate((1, -1)):
+            reached = sign * (np.fmax if sign > 0 else np.fmin).reduce(signal, axis=1)
+            for channel in np.flatnonzero(reached >= self._extreme[side]):
+                if reached[channel] > self._extreme[side, channel]:
+                    self._extreme[side, channel], self._stuck[side, channel] = reached[channel], 0
+                at = joined[channel] == sign * reached[channel]
+                self._stuck[side, channel] += _beside(at, joined.shape[1] - signal.shape[1])
+        self._before = joined[:, -2:].copy()
+        self._samples += signal.shape[1]
+
+    def shares(self) -> np.ndarray:
+        """Share (0–1) of clipped samples of each channel so far; 0 for a constant one: that is flat, not clipped."""
+        varies = -self._extreme[1] < self._extreme[0]
+        return np.where(varies, self._stuck.sum(axis=0) / max(1, self._samples), 0.0)
+
+
+def _beside(at: np.ndarray, first: int) -> int:
+    """How many True have a True beside them, as known with the last of `at` and not yet with sample `first` − 1."""
+    pairs = at[1:] & at[:-1]
+    new_runs = pairs.copy()
+    new_runs[1:] &= ~pairs[:-1]  # the first pair of a run counts for both of its samples
+    since = max(0, first - 1)
+    return int(np.count_nonzero(pairs[since:]) + np.count_nonzero(new_runs[since:]))
 
 
 def clipped_share(recording: Recording, index: int) -> float:
-    """Share of samples at the channel's extreme value whose neighbour is there too (a single peak is not clipped)."""
-    rows = [s.signal[index] for s in recording.segments if s.signal.shape[1]]
-    high = max((float(np.max(r)) for r in rows), default=0.0)
-    low = min((float(np.min(r)) for r in rows), default=0.0)
-    if not low < high:
-        return 0.0  # constant: flat, not clipped
-    stuck = 0
-    for row in rows:
-        for rail in (low, high):
-            at = row == rail
-            beside = np.zeros_like(at)
-            beside[1:] |= at[:-1]
-            beside[:-1] |= at[1:]
-            stuck += int(np.count_nonzero(at & beside))
-    return stuck / sum(len(r) for r in rows)
+    rails = Rails(1)
+    for segment in recording.segments:
+        rails.start()
+        rails(segment.signal[index : index + 1])
+    return float(rails.shares()[0])
 
 
 def nan_share(recording: Recording, index: int) -> float:

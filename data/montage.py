@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,13 +62,25 @@ class Derivation:
     weights: np.ndarray
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
-        out = np.empty((len(self.channels), signal.shape[1]), dtype=np.float64)
-        for row, weights in zip(out, self.weights, strict=True):
-            plus, minus = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0)
-            row[:] = signal[plus[0]] if len(plus) else 0.0
-            if len(minus):
-                row -= signal[minus[0]]
+        out = np.empty((len(self.channels), signal.shape[1]), dtype=np.result_type(signal, np.float32))
+        for row, (plus, minus) in zip(out, self._pairs, strict=True):
+            row[:] = 0.0 if plus is None else signal[plus]
+            if minus is not None:
+                row -= signal[minus]
         return out
+
+    @cached_property
+    def _pairs(self) -> list[tuple[int | None, int | None]]:
+        """For each derivation the channel that counts, and the one that is taken away."""
+
+        def first(which: np.ndarray) -> int | None:
+            return int(np.argmax(which)) if which.any() else None
+
+        return [(first(row > 0), first(row < 0)) for row in self.weights]
+
+    def take(self, share: slice) -> "Derivation":
+        """Some of the derivations."""
+        return Derivation(self.channels[share], self.weights[share])
 
 
 def derive(channels: tuple[str, ...], montage: str = "neonatal_18") -> Derivation:

@@ -1,15 +1,15 @@
-"""What can be seen of a recording's technical quality, channel by channel, and the cheap refusals at the door.
+"""What can be seen of a recording's technical quality, channel by channel.
 
 Stretches of one second are the unit: one second without an electrode is already lost to a reader.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data import measures
-from data.ages import describe_age
-from data.montage import derive, is_eeg, missing_derivations
+from data.montage import is_eeg, missing_derivations
 from data.outcomes import Refusal
 from data.recording import Recording
 
@@ -46,35 +46,6 @@ def channel_facts(recording: Recording, line_hz: float = 50.0, montage: str = "n
     return pd.DataFrame(rows)
 
 
-def door(
-    recording: Recording,
-    *,
-    montage: str = "neonatal_18",
-    min_duration_s: float = 30.0,
-    age_range_days: tuple[float, float] | None = None,
-) -> tuple[str, ...]:
-    """Refuse a recording that a detector cannot judge; else give the derivations that are flat or clipped.
-
-    `min_duration_s` is the longest gapless stretch that is needed. Refuses with `no_signal`, `rate_too_low`,
-    `montage_missing`, `too_short`, `discontinuous`, `age_unknown`, `age_out_of_scope`, `unit_suspect`, `flat`,
-    `clipped`; the last two where more than half of the needed channels are. An unknown age is refused, unless no
-    range is asked for.
-    """
-    check_rate(recording.rate_hz)
-    derivation = derive(recording.channels, montage)
-    _check_duration(recording, min_duration_s)
-    _check_age(recording.age_days, age_range_days)
-    check_amplitude(recording)
-    needed = [int(i) for i in np.flatnonzero(np.any(derivation.weights != 0, axis=0))]
-    flat = {i for i in needed if not measures.flat_share(measures.pieces(recording, i, 1.0)) <= FLAT_SHARE}
-    clipped = {i for i in needed if measures.clipped_share(recording, i) > CLIPPED_SHARE}
-    _check_half("flat", flat, len(needed), f"less than {measures.FLAT_UV:g} µV for over {FLAT_SHARE:.0%} of the time")
-    _check_half("clipped", clipped, len(needed), f"over {CLIPPED_SHARE:.0%} of samples at the end of the range")
-    lost = list(flat | clipped)
-    used = zip(derivation.channels, derivation.weights, strict=True)
-    return tuple(name for name, weights in used if np.any(weights[lost] != 0))
-
-
 def check_rate(rate_hz: float) -> None:
     """Refuse sampling rates outside 100–2048 Hz."""
     if rate_hz < RATES_HZ[0]:
@@ -88,52 +59,20 @@ def check_amplitude(recording: Recording) -> None:
 
     Measured within seconds, so that an electrode offset or a slow drift does not count.
     """
+    channels = range(len(recording.channels))
+    facts = (measures.within(measures.pieces(recording, i, 1.0, at_most=SPECTRUM_PIECES)) for i in channels)
+    check_spreads([measures.spread(*each) for each in facts])
+
+
+def check_spreads(spreads: Sequence[float]) -> None:
+    """`check_amplitude` of the channels' typical standard deviation within a second."""
     low, high = AMPLITUDES_UV
-    spreads = [
-        measures.spread(measures.pieces(recording, i, 1.0, at_most=SPECTRUM_PIECES))
-        for i in range(len(recording.channels))
-    ]
     living = [s for s in spreads if s > 0]
     if living and not low <= float(np.median(living)) <= high:
         raise Refusal(
             "unit_suspect",
             f"the EEG's standard deviation within a second is {np.median(living):.3g} µV, expected {low:g}–{high:g} µV: "
             "check unit, gain and whether the electrodes were connected",
-        )
-
-
-def _check_duration(recording: Recording, min_duration_s: float) -> None:
-    longest_s = max((s.signal.shape[1] for s in recording.segments), default=0) / recording.rate_hz
-    if longest_s == 0:
-        raise Refusal("no_signal", "the recording holds 0 s of signal: check that it was saved")
-    if recording.recorded_s < min_duration_s:
-        raise Refusal("too_short", f"{recording.recorded_s:.1f} s were recorded, needed are {min_duration_s:g} s")
-    if longest_s < min_duration_s:
-        raise Refusal(
-            "discontinuous",
-            f"the longest stretch without a gap lasts {longest_s:.1f} s of {recording.recorded_s:.1f} s recorded, "
-            f"needed are {min_duration_s:g} s: send the recording without interruptions",
-        )
-
-
-def _check_age(age_days: float | None, age_range_days: tuple[float, float] | None) -> None:
-    if age_range_days is None:
-        return
-    low, high = age_range_days
-    scope = f"{describe_age(low)} to {describe_age(high)}"
-    if age_days is None:
-        raise Refusal("age_unknown", f"the detector is made for {scope}: state the age at recording, as in 3d or 34y")
-    if not low <= age_days <= high:
-        raise Refusal(
-            "age_out_of_scope",
-            f"the detector is made for {scope}, the patient's age is {describe_age(age_days)}: use one for that age",
-        )
-
-
-def _check_half(code: str, found: set[int], needed: int, what: str) -> None:
-    if len(found) > needed / 2:
-        raise Refusal(
-            code, f"{len(found)} of {needed} channels have {what} (limit: half of them): check the electrodes"
         )
 
 
@@ -157,7 +96,7 @@ def _signal_facts(recording: Recording, index: int, line_hz: float) -> dict[str,
         measures.pieces(recording, index, 2.0, at_most=SPECTRUM_PIECES), recording.rate_hz
     )
     return {
-        "flat_share": measures.flat_share(seconds),
+        "flat_share": measures.flat_share(measures.within(seconds)[0]),
         "clipped_share": measures.clipped_share(recording, index),
         "rms_uv": float(np.median(seconds.std(axis=1))) if len(seconds) else float("nan"),
         "p2p_p99_uv": float(np.percentile(np.ptp(seconds, axis=1), 99)) if len(seconds) else float("nan"),

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from data.door import door
 from data.outcomes import Refusal
-from data.quality import door
 from data.readers.edf import read_edf
 from flows import records
 from flows.engine import flow, run_flow, run_stage

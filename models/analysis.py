@@ -1,98 +1,34 @@
 """One recording through one bundle: the same path for evaluation, for the service and for the command line."""
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
-from data.events import Annotations
-from data.frontend import Prepared
-from data.outcomes import Outcome, Refusal
-from data.quality import door
+from data.door import door
+from data.frontend import CHUNK_S, Prepared
+from data.outcomes import Refusal
 from data.recording import Recording
-from lineage.digest import Digest
 from models.bundle import Bundle
-from models.conformal import BACKGROUND, SEIZURE
 from models.decisions import raw_trend
-from models.look import WINDOW_S, look
-from models.ood import Strangeness
+from models.findings import Analysis, not_evaluable
+from models.live import Hearing, asked_for
 
-Spans = tuple[tuple[float, float], ...]
-"""(onset_s, duration_s) of stretches of a recording."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What was found, in how much of the recording one could look, and where the model commits itself.
-
-    `trend` holds one probability per second, NaN where nothing could be assessed; `events` is None where the outcome
-    is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused. `prediction_set` holds one set
-    per second (int8, see `models.conformal`): it changes neither trend nor events. `ood` says how far the recording
-    lies from the training patients and is None where it was refused before; `ood_trend` says it second by second.
-    """
-
-    outcome: Outcome
-    code: str | None = None
-    reason: str | None = None
-    trend: np.ndarray | None = None
-    events: Annotations | None = None
-    duration_s: float = 0.0
-    bundle: Digest = ""
-    front_end: Digest = ""
-    prediction_set: np.ndarray | None = None
-    ood: Strangeness | None = None
-    ood_trend: np.ndarray | None = None
-
-    @property
-    def analysed_s(self) -> float:
-        return 0.0 if self.trend is None else float(np.count_nonzero(~np.isnan(self.trend)))
-
-    @property
-    def coverage(self) -> float:
-        """Share (0–1) of the recording's time that was assessed."""
-        return min(1.0, self.analysed_s / self.duration_s) if self.duration_s else 0.0
-
-    @property
-    def not_assessed(self) -> Spans:
-        """Every stretch without an assessment."""
-        if self.trend is None:
-            return ((0.0, self.duration_s),) if self.duration_s else ()
-        return _spans(np.isnan(self.trend))
-
-    @property
-    def abstained(self) -> Spans:
-        """Every stretch that was assessed and in which the model does not commit itself."""
-        return () if self.trend is None else _spans(~np.isnan(self.trend) & ~self._decided)
-
-    @property
-    def decided_share(self) -> float | None:
-        """Share (0–1) of the assessed seconds in which the model commits itself; None where none was assessed."""
-        return float(np.count_nonzero(self._decided) / self.analysed_s) if self.analysed_s else None
-
-    @property
-    def _decided(self) -> np.ndarray:
-        if self.prediction_set is None:
-            return np.zeros(0 if self.trend is None else len(self.trend), dtype=bool)
-        return np.isin(self.prediction_set, (BACKGROUND, SEIZURE))
+__all__ = ["Analysis", "analyse", "assess", "not_evaluable"]
 
 
 def analyse(recording: Recording, bundle: Bundle) -> Analysis:
-    """Run a bundle over a recording; an input the detector is not meant for ends `not_evaluable`, never empty."""
+    """Run a bundle over a recording; an input the detector is not meant for ends `not_evaluable`, never empty.
+
+    It is heard minute by minute by the very object that hears a live one, so that the two cannot differ.
+    """
     try:
-        return _analyse(recording, bundle)
+        door(recording, **asked_for(bundle))
     except Refusal as refusal:
         return not_evaluable(refusal, bundle, recording.duration_s)
-
-
-def not_evaluable(refusal: Refusal, bundle: Bundle | None = None, duration_s: float = 0.0) -> Analysis:
-    """The analysis of an input that was refused."""
-    return Analysis(
-        "not_evaluable",
-        refusal.code,
-        refusal.reason,
-        duration_s=duration_s,
-        bundle=bundle.digest if bundle else "",
-        front_end=bundle.front_end.digest if bundle else "",
-    )
+    hearing, step = Hearing(bundle, recording.channels, recording.rate_hz), int(CHUNK_S * recording.rate_hz)
+    for segment in recording.segments:
+        hearing.start(segment.onset_s)
+        for at in range(0, segment.signal.shape[1], step):
+            hearing(segment.signal[:, at : at + step])
+    return hearing.finish(recording.duration_s)
 
 
 def assess(prepared: Prepared, bundle: Bundle) -> np.ndarray:
@@ -100,40 +36,3 @@ def assess(prepared: Prepared, bundle: Bundle) -> np.ndarray:
     examples = bundle.detector.examples(prepared)
     probability = bundle.calibration(bundle.detector.score(examples))
     return raw_trend(examples.onset_s, probability, examples.window_s, prepared.duration_s)
-
-
-def _analyse(recording: Recording, bundle: Bundle) -> Analysis:
-    contract = bundle.detector.contract
-    door(
-        recording,
-        montage=contract.montage,
-        min_duration_s=contract.min_duration_s,
-        age_range_days=contract.age_days,
-    )
-    prepared = bundle.front_end.prepare(recording)
-    seen = look(prepared)
-    strangeness = bundle.ood.judge(seen)
-    ood_trend = raw_trend(seen.onset_s, bundle.ood.scores(seen.x), WINDOW_S, recording.duration_s)
-    if strangeness.is_refused:
-        refused = not_evaluable(strangeness.refusal(bundle.ood.patients), bundle, recording.duration_s)
-        return replace(refused, ood=strangeness, ood_trend=ood_trend)
-    raw = assess(prepared, bundle)
-    trend = bundle.decision.smoothed(raw, ood_trend > bundle.ood.window_limit)
-    found = Analysis(
-        outcome="completed",
-        trend=trend,
-        events=bundle.decision.events(trend, recording.duration_s),
-        duration_s=recording.duration_s,
-        bundle=bundle.digest,
-        front_end=bundle.front_end.digest,
-        prediction_set=bundle.conformal.sets(trend),
-        ood=strangeness,
-        ood_trend=ood_trend,
-    )
-    if recording.gaps or (np.isnan(trend) & ~np.isnan(raw)).any() or found.abstained:
-        return replace(found, outcome="completed_with_abstentions")
-    return found
-
-
-def _spans(mask: np.ndarray) -> Spans:
-    return tuple((e.onset_s, e.duration_s) for e in Annotations.from_mask(mask, 1.0).events)

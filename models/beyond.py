@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.door import door
 from data.outcomes import Refusal
-from data.quality import door
 from data.recording import Recording
 from models.analysis import analyse, assess
 from models.bundle import Bundle

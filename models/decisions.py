@@ -29,17 +29,7 @@ class Decision:
         Seconds that are `outside` (bool, out of distribution) never enter a mean. One of them breaks no event in two;
         where more than half of the past seconds are outside, nothing is said (NaN).
         """
-        out = np.full(len(raw), np.nan)
-        inside = np.ones(len(raw)) if outside is None else 1.0 - outside
-        for start, end in _runs(~np.isnan(raw)):
-            total = np.concatenate([[0.0], np.cumsum(raw[start:end] * inside[start:end])])
-            known = np.concatenate([[0.0], np.cumsum(inside[start:end])])
-            at = np.arange(1, end - start + 1)
-            first = np.maximum(0, at - self.smooth_s)
-            used = known[at] - known[first]
-            enough = 2 * used >= at - first
-            out[start:end] = np.where(enough, (total[at] - total[first]) / np.where(enough, used, 1.0), np.nan)
-        return out
+        return Smoother(self.smooth_s)(raw, outside)
 
     def events(self, trend: np.ndarray, duration_s: float | None = None) -> Annotations:
         """Events of a smoothed trend (one value per second, NaN = not assessable); confidence is the peak probability.
@@ -47,25 +37,111 @@ class Decision:
         `duration_s` is the recording's length where it is not a whole number of seconds.
         """
         duration_s = float(len(trend)) if duration_s is None else duration_s
-        known = ~np.isnan(trend)
-        starts, ends = self._long_enough(_runs(known & (trend >= self.threshold)))
-        if not len(starts):
-            return Annotations((), duration_s)
-        last_unknown = np.maximum.accumulate(np.where(known, -1, np.arange(len(trend))))
-        onset_s = np.maximum(last_unknown[starts] + 1.0, starts - self.smooth_s / 2)
-        length_s = np.maximum(ends - self.smooth_s / 2 - onset_s, self.min_duration_s)
-        length_s = np.minimum(length_s, duration_s - onset_s)
-        peak = np.maximum.reduceat(np.append(trend, 0.0), np.stack([starts, ends], axis=1).ravel())[::2]
-        rows = zip(onset_s.tolist(), length_s.tolist(), peak.tolist(), strict=True)
-        return Annotations(tuple(Event(onset, length, confidence=c) for onset, length, c in rows), duration_s)
-
-    def _long_enough(self, runs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        first, last = np.array(runs, dtype=int).reshape(-1, 2).T
-        long = last - first >= self.min_duration_s
-        return first[long], last[long]
+        finder = EventFinder(self)
+        return Annotations((*finder(trend, duration_s), *finder.ongoing(duration_s)), duration_s)
 
     def at(self, threshold: float) -> "Decision":
         return replace(self, threshold=float(threshold))
+
+
+class Smoother:
+    """`Decision.smoothed` while the seconds arrive, in any chunks; remembers no more than it averages over."""
+
+    def __init__(self, smooth_s: int):
+        self.smooth_s = smooth_s
+        self._total, self._known = np.zeros(1), np.zeros(1)  # sums since the last unknown second
+
+    def __call__(self, raw: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray:
+        out = np.full(len(raw), np.nan)
+        inside = np.ones(len(raw)) if outside is None else 1.0 - outside
+        for start, end in _runs(~np.isnan(raw)):
+            if start > 0:
+                self._forget()
+            out[start:end] = self._means(raw[start:end] * inside[start:end], inside[start:end])
+        if len(raw) and np.isnan(raw[-1]):
+            self._forget()
+        return out
+
+    def _means(self, values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        total, known = _added(self._total, values), _added(self._known, inside)
+        at = np.arange(len(self._total), len(total))
+        first = np.maximum(0, at - self.smooth_s)
+        used = known[at] - known[first]
+        enough = 2 * used >= at - first
+        self._total, self._known = total[-self.smooth_s - 1 :], known[-self.smooth_s - 1 :]
+        return np.where(enough, (total[at] - total[first]) / np.where(enough, used, 1.0), np.nan)
+
+    def _forget(self) -> None:
+        self._total, self._known = np.zeros(1), np.zeros(1)
+
+
+class EventFinder:
+    """`Decision.events` while the smoothed seconds arrive, in any chunks: an event is given when it has ended."""
+
+    def __init__(self, decision: Decision):
+        self._decision = decision
+        self._open = np.zeros(0)  # the trend since it rose above the threshold, if it is there now
+        self._at = 0  # the second that `_open` begins with
+        self._unknown = -1  # the last second before that could not be assessed
+
+    def __call__(self, trend: np.ndarray, duration_s: float = np.inf) -> tuple[Event, ...]:
+        """The events that have ended, and will never change (`duration_s` may cut the one at the recording's end)."""
+        values = np.concatenate([self._open, trend])
+        known = ~np.isnan(values)
+        runs = _runs(known & (values >= self._decision.threshold))
+        unknown = np.maximum.accumulate(np.where(known, self._unknown, self._at + np.arange(len(values))))
+        keep = runs.pop()[0] if runs and runs[-1][1] == len(values) else len(values)
+        found = self._long(values, runs, unknown, duration_s)
+        if keep:
+            self._unknown = int(unknown[keep - 1])
+        self._open, self._at = values[keep:].copy(), self._at + keep
+        return found
+
+    def ongoing(self, duration_s: float = np.inf) -> tuple[Event, ...]:
+        """The event that goes on, if it is long enough to be one: its length and peak are those so far."""
+        size = len(self._open)
+        return self._long(self._open, [(0, size)], np.full(size, self._unknown), duration_s) if size else ()
+
+    def _long(
+        self, values: np.ndarray, runs: list[tuple[int, int]], unknown: np.ndarray, duration_s: float
+    ) -> tuple[Event, ...]:
+        decision = self._decision
+        long = [(a, b) for a, b in runs if b - a >= decision.min_duration_s]
+        if not long:
+            return ()
+        first, last = np.array(long).T
+        onset_s = np.maximum(unknown[first] + 1.0, self._at + first - decision.smooth_s / 2)
+        length_s = np.maximum(self._at + last - decision.smooth_s / 2 - onset_s, decision.min_duration_s)
+        length_s = np.minimum(length_s, duration_s - onset_s)
+        peak = np.maximum.reduceat(np.append(values, 0.0), np.array(long).ravel())[::2]
+        rows = zip(onset_s.tolist(), length_s.tolist(), peak.tolist(), strict=True)
+        return tuple(Event(onset, length, confidence=c) for onset, length, c in rows)
+
+
+class BySecond:
+    """`raw_trend` while windows arrive; the caller knows up to which second no window is still to come."""
+
+    def __init__(self, window_s: float):
+        self._window_s, self._at = window_s, 0
+        self._second, self._value = np.zeros(0, dtype=int), np.zeros(0)
+
+    def add(self, onset_s: np.ndarray, value: np.ndarray) -> None:
+        second = second_of(np.asarray(onset_s) + self._window_s)
+        self._second, self._value = np.append(self._second, second), np.append(self._value, value)
+
+    def until(self, second: int) -> np.ndarray:
+        """One value for each second from where the last call ended up to `second`."""
+        trend = np.full(max(0, second - self._at), np.nan)
+        now = self._second < second
+        late = self._second[now] >= self._at
+        trend[self._second[now][late] - self._at] = self._value[now][late]
+        self._second, self._value, self._at = self._second[~now], self._value[~now], max(self._at, second)
+        return trend
+
+
+def second_of(end_s: np.ndarray) -> np.ndarray:
+    """The second for which windows that end at `end_s` speak: the one in which they end."""
+    return np.asarray(np.ceil(end_s - 1e-6), dtype=int) - 1
 
 
 def raw_trend(onset_s: np.ndarray, probability: np.ndarray, window_s: float, duration_s: float) -> np.ndarray:
@@ -73,11 +149,9 @@ def raw_trend(onset_s: np.ndarray, probability: np.ndarray, window_s: float, dur
 
     Causal: nothing in second k depends on signal after k + 1.
     """
-    trend = np.full(round(duration_s), np.nan)
-    second = np.ceil(np.asarray(onset_s) + window_s - 1e-6).astype(int) - 1
-    inside = (second >= 0) & (second < len(trend))
-    trend[second[inside]] = np.asarray(probability)[inside]
-    return trend
+    seconds = BySecond(window_s)
+    seconds.add(onset_s, probability)
+    return seconds.until(round(duration_s))
 
 
 def choose_threshold(decision: Decision, trends: Sequence[np.ndarray], truths: Sequence[Annotations]) -> Decision:
@@ -96,6 +170,11 @@ def _seconds_f1(decision: Decision, trends: Sequence[np.ndarray], masks: Sequenc
         found += int(detected[:n].sum())
         true += int(mask[:n].sum())
     return 2 * hits / (found + true) if found + true else 0.0
+
+
+def _added(before: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Running sums, one more after another, continued from those `before`."""
+    return np.concatenate([before[:-1], np.cumsum(np.concatenate([before[-1:], values]))])
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:

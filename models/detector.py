@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from data.frontend import FrontEnd, Prepared
+from data.windows import Cutter
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epoch, epochs, validation AUC)."""
@@ -54,6 +55,8 @@ class Examples:
     @classmethod
     def join(cls, parts: Sequence["Examples"]) -> "Examples":
         """All windows of several recordings, in the given order."""
+        if len(parts) == 1:
+            return parts[0]
         labels = [p.label for p in parts if p.label is not None]
         events = [p.event for p in parts if p.event is not None]
         return cls(
@@ -125,6 +128,55 @@ class Detector(ABC):
 
     @abstractmethod
     def load_state(self, state: State) -> None: ...
+
+
+WindowsToX = Callable[[np.ndarray], np.ndarray]
+"""(windows, derivations, samples), the next of a recording → `x` of these windows; may remember windows before."""
+
+
+class Listener:
+    """Makes a detector's examples while a recording goes on: `start` a segment, then call with its prepared samples.
+
+    Law: any chunks give the examples of the whole recording, bit by bit. Keeps less than a window of signal.
+    """
+
+    def __init__(self, to_x: WindowsToX, rate_hz: float, window_s: float, hop_s: float):
+        self._to_x, self._rate_hz, self.window_s, self._hop_s = to_x, rate_hz, window_s, hop_s
+        self.start(0.0)
+
+    def start(self, onset_s: float) -> None:
+        self._cut = Cutter(self._rate_hz, self.window_s, self._hop_s, onset_s)
+
+    def __call__(self, signal: np.ndarray, recording: str = "", patient: str = "") -> Examples:
+        """(derivations, samples), the next of this segment → the windows that are whole now."""
+        windows, onset_s = self._cut(signal)
+        count = len(windows)
+        return Examples(self._to_x(windows), onset_s, np.full(count, recording), np.full(count, patient), self.window_s)
+
+    @property
+    def next_end_s(self) -> float:
+        """When the next window will be whole."""
+        return self._cut.next_end_s
+
+
+class WindowDetector(Detector):
+    """A detector that scores one window after another while the recording goes on, as at the bedside."""
+
+    @abstractmethod
+    def to_x(self, rate_hz: float) -> WindowsToX:
+        """What makes `x` of one recording's windows, given them in order; a window's `x` uses no later window."""
+
+    def listen(self) -> Listener:
+        """Examples while the recording goes on; a new one for each recording."""
+        rate_hz = self.front_end.rate_hz
+        return Listener(self.to_x(rate_hz), rate_hz, self.window_s, self.hop_s)
+
+    def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        listen, parts = self.listen(), []
+        for segment in prepared.segments:
+            listen.start(segment.onset_s)
+            parts.append(listen(segment.signal, recording, patient))
+        return Examples.join(parts)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft as spfft
 
 from data.frontend import Prepared
-from data.windows import samples
+from data.windows import Cutter
 
 WINDOW_S, HOP_S = 2.0, 1.0
 CHUNK = 64
@@ -43,24 +43,49 @@ class Look:
 
 
 def look(prepared: Prepared) -> Look:
-    """Measure every window of 2 s, one each second, from the prepared signal; nothing in a window depends on another.
+    """Measure every window of 2 s, one each second, from the prepared signal; nothing in a window depends on another."""
+    looking, parts = Looking(prepared.rate_hz), []
+    for segment in prepared.segments:
+        looking.start(segment.onset_s)
+        parts.append(looking(segment.signal))
+    nothing = Look(np.zeros((0, len(FEATURES)), dtype=np.float32), np.zeros(0))
+    return Look(*(np.concatenate([getattr(p, name) for p in (nothing, *parts)]) for name in ("x", "onset_s")))
+
+
+class Looking:
+    """`look` while the prepared signal arrives, in any chunks: `start` a segment, then call.
 
     Seconds are measured once and joined in pairs, so a window costs what a second costs.
     """
-    parts = [_segment(s.signal, samples(HOP_S, prepared.rate_hz)) for s in prepared.segments]
-    onsets_s = [s.onset_s + HOP_S * np.arange(len(p)) for s, p in zip(prepared.segments, parts, strict=True)]
-    empty = np.zeros((0, len(FEATURES)), dtype=np.float32)
-    return Look(np.concatenate([empty, *parts]), np.concatenate([np.zeros(0), *onsets_s]))
+
+    def __init__(self, rate_hz: float):
+        self._rate_hz = rate_hz
+        self.start(0.0)
+
+    def start(self, onset_s: float) -> None:
+        self._cut = Cutter(self._rate_hz, HOP_S, HOP_S, onset_s)
+        self._before: tuple[np.ndarray, ...] | None = None  # what was measured of the last second
+
+    def __call__(self, signal: np.ndarray) -> Look:
+        """(derivations, samples), the next of this segment → the windows that are whole now."""
+        seconds, onset_s = self._cut(signal)
+        pieces = range(0, len(seconds), CHUNK)
+        new = [(onset_s[i : i + CHUNK], *_seconds(np.ascontiguousarray(seconds[i : i + CHUNK]))) for i in pieces]
+        measured = new if self._before is None else [self._before, *new]
+        if not measured:
+            return Look(np.zeros((0, len(FEATURES)), dtype=np.float32), onset_s)
+        onset_s, *joined = (np.concatenate(part) for part in zip(*measured, strict=True))
+        self._before = (onset_s[-1:], *(part[-1:] for part in joined))
+        return Look(_windows(*joined), onset_s[:-1])
+
+    @property
+    def next_end_s(self) -> float:
+        """When the next window will be whole."""
+        return self._cut.next_end_s + (HOP_S if self._before is None else 0.0)
 
 
-def _segment(signal: np.ndarray, second: int) -> np.ndarray:
-    """(derivations, samples) → (windows, features) float32."""
-    whole = signal.shape[1] // second
-    if whole < 2:
-        return np.zeros((0, len(FEATURES)), dtype=np.float32)
-    pieces = signal[:, : whole * second].reshape(len(signal), whole, second).swapaxes(0, 1)
-    measured = [_seconds(pieces[i : i + CHUNK]) for i in range(0, whole, CHUNK)]
-    bands, length, alike, peak = (np.concatenate(part) for part in zip(*measured, strict=True))
+def _windows(bands: np.ndarray, length: np.ndarray, alike: np.ndarray, peak: np.ndarray) -> np.ndarray:
+    """What was measured of n seconds in a row → features of the n − 1 windows in them, float32."""
     bands, length, alike = ((a[1:] + a[:-1]) / 2 for a in (bands, length, alike))
     power = np.log10(bands.sum(axis=2) + 1e-2)
     middle = np.median(power, axis=1)

@@ -1,6 +1,6 @@
 """The training loop: seeded, balanced over patients and classes, stopped early on inner patients, resumable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,16 @@ def balanced_order(patient: np.ndarray, label: np.ndarray, count: int, rng: np.r
 
     So neither a long recording nor a patient with many seizures outweighs the others.
     """
-    classes = [
-        [np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])]
-        for c in np.unique(label)
-    ]
-    picks = np.empty(count, dtype=np.int64)
-    which = rng.integers(len(classes), size=count)
-    for position, wanted in enumerate(which):
-        cell = classes[wanted][rng.integers(len(classes[wanted]))]
-        picks[position] = cell[rng.integers(len(cell))]
-    return picks
+    order = np.lexsort((patient, label))
+    (by_label, by_patient), ordinal = (label[order], patient[order]), np.arange(len(order))
+    new_class = np.append(True, by_label[1:] != by_label[:-1])
+    cell_at = ordinal[new_class | np.append(True, by_patient[1:] != by_patient[:-1])]  # where (class, patient) begins
+    windows = np.diff(np.append(cell_at, len(order)))
+    class_at = np.flatnonzero(new_class[cell_at])
+    patients = np.diff(np.append(class_at, len(cell_at)))
+    which = rng.integers(len(class_at), size=count)
+    cell = class_at[which] + rng.integers(patients[which])
+    return np.asarray(order[cell_at[cell] + rng.integers(windows[cell])])
 
 
 def balanced_weights(patient: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -108,19 +108,33 @@ def balanced_weights(patient: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def _epoch(run: "_Run", loss: Loss, examples: Examples, domains: np.ndarray) -> None:
-    rng = np.random.default_rng([run.seed, run.epoch])
-    torch.manual_seed(int(rng.integers(2**31)))
-    order = balanced_order(examples.patient, _labels(examples), run.schedule.windows_per_epoch, rng)
-    batches = np.array_split(order, max(1, len(order) // run.schedule.batch))
     run.network.train()
-    for number, index in enumerate(batches):
-        done = (run.epoch + number / len(batches)) / run.schedule.epochs
-        x = torch.from_numpy(np.ascontiguousarray(examples.x[index]))
-        label = torch.from_numpy(_labels(examples)[index].astype(np.int64))
-        run.optimiser.zero_grad()
-        loss(run.network, x, label, torch.from_numpy(domains[index]), done).backward()  # type: ignore[no-untyped-call]
-        run.optimiser.step()
+    for batch in batches(examples, domains, run.schedule, run.seed, run.epoch):
+        step(run.network, run.optimiser, loss, batch)
     run.network.eval()
+
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]
+"""x, label, domain, and how far the training has come, 0–1."""
+
+
+def batches(examples: Examples, domains: np.ndarray, plan: Schedule, seed: int, epoch: int) -> Iterator[Batch]:
+    """The batches of one epoch, drawn from (seed, epoch) alone; sets torch's seed for what the network draws."""
+    rng = np.random.default_rng([seed, epoch])
+    torch.manual_seed(int(rng.integers(2**31)))
+    labels = _labels(examples)
+    order = balanced_order(domains, labels, plan.windows_per_epoch, rng)
+    parts = np.array_split(order, max(1, len(order) // plan.batch))
+    for number, index in enumerate(parts):
+        x = torch.from_numpy(np.ascontiguousarray(examples.x[index]))
+        label = torch.from_numpy(labels[index].astype(np.int64))
+        yield x, label, torch.from_numpy(domains[index]), (epoch + number / len(parts)) / plan.epochs
+
+
+def step(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Loss, batch: Batch) -> None:
+    optimiser.zero_grad()
+    loss(network, *batch).backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
 
 
 def _labels(examples: Examples) -> np.ndarray:

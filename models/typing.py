@@ -13,10 +13,10 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from data.door import door
 from data.events import Annotations, Event
 from data.frontend import Prepared
 from data.outcomes import Refusal
-from data.quality import door
 from data.recording import Recording
 from data.seizure_types import tuh_type
 from lineage.digest import Digest

@@ -1,18 +1,23 @@
 """The benchmarks run, check answers before they state times, and keep out of the checkout. No time is asserted here."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data.montage import ELECTRODES
+from data.readers.edf import read_edf, write_edf
 from flows.workspace import MARKER, ROOT
 from tests.benchmarks import __main__ as command
-from tests.benchmarks.case import Case
-from tests.benchmarks.cases import MODULES, bootstrap
-from tests.benchmarks.measuring import Disagreement, growth, measure
+from tests.benchmarks.case import Case, Run
+from tests.benchmarks.cases import MODULES, bootstrap, edf_to_events, front_end, training
+from tests.benchmarks.measuring import THREADS, Disagreement, growth, measure, using
+from tests.benchmarks.recordings import repeat
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +40,8 @@ def test_the_result_has_ratio_spread_target_and_memory_of_each_case(made):
     assert json.loads((out / "benchmarks.json").read_text()) == result and result["quick"] is True
     for case in result["cases"]:
         assert case["spread"][0] <= case["ratio"] <= case["spread"][1] and case["ratio"] > 0
-        assert case["met"] is None and set(case["target"]) <= {
-            "ratio",
-            "cpu_seconds",
-            "peak_mib",
-            "excess_over_n_log_n",
-        }
+        assert case["met"] is None and set(case["target"]) <= FIGURES
+        assert case["clock"] in ("seconds", "cpu_seconds") and case["threads"] >= 1
         for size in case["sizes"]:
             assert size["ours"]["cpu_seconds"] > 0 and size["ours"]["peak_mib"] > 10
         assert any(size["theirs"] for size in case["sizes"])
@@ -49,6 +50,9 @@ def test_the_result_has_ratio_spread_target_and_memory_of_each_case(made):
 def test_there_is_a_picture(made):
     svg = (made[1] / "benchmarks.svg").read_text()
     assert "<svg" in svg and all(case["name"] in svg for case in made[0]["cases"])
+
+
+FIGURES = {"ratio", "cpu_seconds", "peak_mib", "mib_per_unit", "excess_over_n", "excess_over_n_log_n"}
 
 
 def other(answer: float) -> Case:
@@ -82,6 +86,64 @@ def test_different_answers_end_the_run_with_an_error(monkeypatch, tmp_path, caps
     assert command.main(["--quick", "--only", "other", "--out", str(tmp_path / "out")]) == 1
     assert "times mean nothing" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_processes_of_a_case_have_its_threads_and_others_theirs(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with using(2):
+        assert [os.environ[name] for name in THREADS] == ["2", "2", "2"]
+    assert os.environ["OMP_NUM_THREADS"] == "1" and "MKL_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize(("clock", "ratio"), [("seconds", 4.0), ("cpu_seconds", 0.5)])
+def test_a_ratio_is_of_the_clock_that_its_case_names(clock, ratio):
+    from tests.benchmarks.measuring import _at_size
+
+    runs = {"ours": Run(np.array([0.5]), 2.0, 4.0, 10, 1), "theirs": Run(np.array([0.5]), 8.0, 2.0, 10, 1)}
+    found = _at_size("", replace(other(0.5), clock=clock), 1, 3, lambda module, who, size: runs[who])
+    assert found["ratios"] == [ratio] * 3
+
+
+def test_memory_is_what_the_work_adds_at_its_peak_by_size(monkeypatch):
+    def ours(data):
+        return np.array([np.ones(60_000_000)[0] / 2])  # 458 MiB for a moment
+
+    monkeypatch.setattr(bootstrap, "CASE", replace(other(0.5), ours=ours, quick_sizes=(4,)))
+    found = measure(bootstrap.__name__, quick=True)["sizes"][0]["ours"]
+    assert found["added_mib"] > 0 and found["peak_mib"] > found["added_mib"]
+
+
+def test_spectrograms_of_another_signal_are_no_answer():
+    x = np.random.default_rng(0).normal(0, 1, (40, 18, 15, 13)).astype(np.float32)
+    assert front_end.same(x, x + np.float32(0.01)) == ""
+    assert "differ by 0.050" in front_end.same(x, x + np.float32(0.05))
+    assert "correlate at" in front_end.same(x, x[:, ::-1])
+    assert "shapes" in front_end.same(x, x[:30])
+
+
+def test_events_elsewhere_and_another_trend_are_no_answer():
+    trend = np.sin(np.arange(200.0))
+    found = edf_to_events.Found(trend, [(50.0, 80.0)])
+    assert edf_to_events.same(found, replace(found, events=[(52.0, 79.0)])) == ""
+    assert "events at" in edf_to_events.same(found, replace(found, events=[(54.0, 80.0)]))
+    assert "events at" in edf_to_events.same(replace(found, events=[]), replace(found, events=[]))
+    assert "correlate" in edf_to_events.same(found, replace(found, trend=np.cos(np.arange(200.0))))
+
+
+def test_weights_that_differ_in_a_bit_are_no_answer():
+    weights = np.ones(5, dtype=np.float32)
+    assert training.same(weights, weights) == ""
+    assert "weights differ" in training.same(weights, np.nextafter(weights, np.float32(2)))
+
+
+def test_hours_are_an_hour_again_and_again(tmp_path):
+    signal = np.random.default_rng(0).normal(0, 20, (19, 256 * 20))
+    write_edf(tmp_path / "a.edf", signal, ELECTRODES, 256.0)
+    once = read_edf(tmp_path / "a.edf").segments[0].signal
+    repeat(tmp_path / "a.edf", 3)
+    made = read_edf(tmp_path / "a.edf")
+    assert made.duration_s == 60 and np.array_equal(made.segments[0].signal, np.tile(once, 3))
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.filters import BandPass, Resampler, running_baseline
+from data.filters import BandPass, Resampler, RunningBaseline, running_baseline
 from data.frontend import FrontEnd
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
+from data.spectra import stft_log_power
+from data.threads import shares
+from data.windows import cut
 
 RATES_HZ = (100.0, 128.0, 173.5, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0, 1024.0, 2048.0)
 
@@ -122,3 +125,49 @@ def test_a_baseline_forgets_by_half_in_its_half_life() -> None:
     baseline = running_baseline(step, 4.0)[:, 0]
     assert baseline[[1, 5, 9, 13]] == pytest.approx([1.0, 0.5, 0.25, 0.125])
     assert running_baseline(np.zeros((0, 2)), 4.0).shape == (0, 2)
+
+
+@given(st.lists(st.integers(0, 60), max_size=8))
+def test_a_baseline_of_chunks_is_that_of_the_whole(cuts: list[int]) -> None:
+    values = np.random.default_rng(0).normal(size=(60, 3))
+    baseline = RunningBaseline(5.0)
+    parts = np.concatenate([baseline(part) for part in np.split(values, sorted(cuts))])
+    assert parts.tobytes() == running_baseline(values, 5.0).tobytes()
+
+
+@pytest.mark.parametrize("count", ["2", "3", "40"])
+def test_any_number_of_threads_gives_the_same_bits(count: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording(ELECTRODES, 250.0, (Segment(0.0, noise(250.0, 65.0)),), 65.0)
+    alone = FrontEnd().prepare(recording).segments[0]
+    monkeypatch.setenv("OMP_NUM_THREADS", count)
+    together = FrontEnd().prepare(recording).segments[0]
+    assert together.signal.tobytes() == alone.signal.tobytes()
+    spectra = stft_log_power(cut(alone, 128.0, 2.0, 1.0)[0], 128.0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert spectra.tobytes() == stft_log_power(cut(alone, 128.0, 2.0, 1.0)[0], 128.0).tobytes()
+
+
+@given(st.integers(0, 200), st.integers(1, 9))
+def test_shares_are_contiguous_and_leave_nothing_out(count: int, parts: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", str(parts))
+        found = shares(count)
+    assert [i for share in found for i in range(share.start, share.stop)] == list(range(count))
+    assert len(found) == min(parts, count)
+
+
+@pytest.mark.parametrize("rate_hz", [200.0, 250.0, 512.0])
+def test_a_drift_leaves_no_tone_behind(rate_hz: float) -> None:
+    """An electrode drifts by 1 mV in 10 s, thirty times an EEG's amplitude; its images would be rhythms."""
+    ramp = np.linspace(0, 1000, round(10 * rate_hz))[None]
+    out = Resampler(rate_hz, 128.0)(ramp)[:, 128:]
+    assert np.abs(np.diff(out, n=2)).max() < 0.02
+
+
+def test_spectra_are_those_of_the_definition() -> None:
+    windows = np.random.default_rng(0).normal(0, 20, (3, 2, 256)).astype(np.float32)
+    taper = np.hanning(65)[:-1]
+    frames = np.stack([windows[..., 16 * i : 16 * i + 64] for i in range(13)], axis=-2) * taper
+    power = np.abs(np.fft.rfft(frames, axis=-1))[..., 1:16] ** 2 / np.sum(taper**2)
+    expected = np.log10(power + 1e-2).swapaxes(-1, -2)
+    np.testing.assert_allclose(stft_log_power(windows, 128.0), expected, atol=1e-4)

@@ -14,7 +14,7 @@ from data.readers.edf import read_edf
 from data.recording import Segment
 from data.simulator.patient import PatientSettings, annotations_of, draw_patient, render
 from data.simulator.site import SITES
-from models.look import FEATURES, WINDOW_S, Look, look
+from models.look import FEATURES, WINDOW_S, Look, Looking, look
 from models.ood import CEILING, FALSE_REFUSALS, WINDOWS_OUTSIDE, Ood, TooFewPatients
 from tests import SHARED, needs_shared
 
@@ -71,6 +71,18 @@ def test_a_window_looks_alike_alone_and_in_company(seed: int, at: int) -> None:
     signal = noise(seed=seed)
     alone = look(prepared(signal[:, int(at * RATE_HZ) : int((at + WINDOW_S) * RATE_HZ)]))
     np.testing.assert_allclose(alone.x[0], look(prepared(signal)).x[at], rtol=1e-5, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 9 * 128), max_size=8))
+@settings(max_examples=20)
+def test_looking_at_chunks_is_looking_at_the_whole(cuts: list[int]) -> None:
+    whole = prepared(noise(9)).segments[0].signal
+    looking = Looking(RATE_HZ)
+    looking.start(4.0)
+    parts = [looking(part) for part in np.split(whole, sorted(cuts), axis=1)]
+    assert np.concatenate([p.x for p in parts]).tobytes() == look(prepared(noise(9))).x.tobytes()
+    assert np.concatenate([p.onset_s for p in parts]).tolist() == list(range(4, 12))
+    assert looking.next_end_s == 14.0
 
 
 def test_no_window_spans_a_gap() -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data import measures
+from data.door import Door, door
 from data.montage import ELECTRODES, NEONATAL_18
 from data.outcomes import Refusal
-from data.quality import channel_facts, check_amplitude, check_rate, door
+from data.quality import channel_facts, check_amplitude, check_rate
 from data.readers.edf import read_edf
 from data.recording import Recording, Segment
 from tests import SHARED, needs_shared
@@ -272,3 +274,34 @@ def test_rates_at_the_limits_pass(rate_hz: float) -> None:
 
 def test_one_channel_with_a_wrong_gain_does_not_make_the_unit_suspect() -> None:
     check_amplitude(recording(with_rows([0], eeg()[0] * 1e6)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(-2, 2), min_size=1, max_size=40), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 40)
+)
+def test_clipped_samples_counted_in_chunks_are_those_of_the_definition(
+    values: list[int], cuts: list[int], gap: int
+) -> None:
+    """Those at the highest or lowest value of all, with a neighbour in the same stretch that is there too."""
+    signal = np.array([values], dtype=np.float32)
+    rails, stuck = measures.Rails(1), 0
+    for stretch in np.split(signal, [min(gap, len(values))], axis=1):
+        rails.start()
+        for part in np.split(stretch, sorted(cuts), axis=1):
+            rails(part)
+        row = stretch[0].tolist()
+        ends = (max(values), min(values))
+        beside = [[v for j, v in enumerate(row) if abs(i - j) == 1] for i in range(len(row))]
+        stuck += sum(v in ends and v in near for v, near in zip(row, beside, strict=True))
+    assert rails.shares()[0] == (stuck / len(values) if min(values) < max(values) else 0.0)
+
+
+def test_the_door_judges_a_recording_in_chunks_as_the_whole() -> None:
+    signal = with_rows([3], 0.0)
+    signal[5] = np.clip(signal[5], -10, 10)
+    one = recording(signal)
+    judge = Door(one.channels, one.rate_hz, one.age_days)
+    for part in np.array_split(signal, 977, axis=1):
+        judge(part)
+    assert judge.verdict() == door(one) != ()

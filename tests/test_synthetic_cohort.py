@@ -11,8 +11,8 @@ import data.cohorts.writing as writing
 import data.simulator.cohort as planning
 from data.cohorts.bids import Cohort, import_cohort, read_cohort
 from data.cohorts.synthetic import SimulationSettings, simulate_cohort
+from data.door import door
 from data.outcomes import Refusal
-from data.quality import door
 from data.readers.edf import read_edf
 from data.simulator import annotations_of, params_from, render
 from data.simulator.cohort import plan_cohort

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from data.events import Annotations, Event
 from models.calibration import Calibration, fit_logistic
-from models.decisions import Decision, choose_threshold, raw_trend
+from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_threshold, raw_trend
 from models.detector import Examples
 from models.layers.attention import AttentionPool
 from models.layers.reversal import reverse_gradient, schedule
@@ -59,25 +59,6 @@ def test_no_baby_and_no_class_outweighs_another_in_training() -> None:
     assert abs((patient[order] == "short").mean() - 0.5) < 0.02
 
 
-def order_of_two_classes(patient: np.ndarray, label: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw by draw, for labels 0 and 1 alone: what bundles of detections have been trained with."""
-    picks = []
-    of_class = [[np.flatnonzero((patient == p) & (label == c)) for p in np.unique(patient[label == c])] for c in (0, 1)]
-    present = [cells for cells in of_class if cells]
-    for wanted in rng.integers(len(present), size=count):
-        windows = present[wanted][rng.integers(len(present[wanted]))]
-        picks.append(windows[rng.integers(len(windows))])
-    return np.array(picks)
-
-
-@pytest.mark.parametrize("labels", [(0, 1), (1,)])
-def test_two_classes_are_drawn_as_they_always_were(labels: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(0)
-    patient, label = rng.choice(["a", "b", "c"], 200), rng.choice(labels, 200)
-    expected = order_of_two_classes(patient, label, 500, np.random.default_rng(4))
-    assert np.array_equal(balanced_order(patient, label, 500, np.random.default_rng(4)), expected)
-
-
 def test_many_classes_are_drawn_alike_however_rare_and_each_window_as_often_as_stated() -> None:
     """Class 5 has one patient and one window; a patient may have more than one class."""
     patient = np.array(["a"] * 60 + ["b"] * 20 + ["c"] + ["a"] * 10)
@@ -105,6 +86,21 @@ def test_the_judge_says_which_epoch_is_best() -> None:
     log = fit_network(network, loss, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
     assert log["valid_auc"] == [0.0, 1.0, 0.0, 0.0] and log["best_epoch"] == 2
     assert torch.equal(network.weight, seen[1]) and not torch.equal(seen[1], seen[3])
+
+
+def test_windows_are_drawn_by_class_then_patient_then_window() -> None:
+    """Three classes; a patient without a class has no part in it: each window's chance is 1/3 · 1/patients · 1/windows."""
+    patient = np.array(["a", "b", "a", "b", "a", "c", "c", "b"])
+    label = np.array([0, 0, 0, 1, 1, 1, 5, 5])
+    chance = np.array([1 / 4, 1 / 2, 1 / 4, 1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2]) / 3
+    drawn = np.bincount(balanced_order(patient, label, 60_000, np.random.default_rng(1)), minlength=8)
+    chi2 = float(((drawn - 60_000 * chance) ** 2 / (60_000 * chance)).sum())
+    assert chi2 < 24.3  # 99.9th percentile at 7 degrees of freedom
+
+
+def test_one_class_alone_is_drawn_from_all_its_patients() -> None:
+    order = balanced_order(np.array([7, 7, 9]), np.zeros(3, dtype=int), 1000, np.random.default_rng(0))
+    assert abs((order == 2).mean() - 0.5) < 0.06
 
 
 @given(st.integers(0, 10_000))
@@ -220,6 +216,35 @@ def test_leaving_strange_seconds_out_never_looks_ahead(seed: int, smooth_s: int,
     assert np.array_equal(
         Decision(smooth_s=smooth_s).smoothed(raw[:until], outside[:until]), whole[:until], equal_nan=True
     )
+
+
+Cuts = st.lists(st.integers(0, 80), max_size=6).map(sorted)
+
+
+@given(arrays(float, 80, elements=st.sampled_from([0.1, 0.3, 0.6, 0.9, np.nan])), st.integers(0, 99), Cuts)
+@settings(max_examples=60, deadline=None)
+def test_seconds_in_chunks_are_smoothed_and_become_events_as_all_at_once(raw, seed, cuts) -> None:
+    decision = Decision(threshold=0.4, smooth_s=4, min_duration_s=3.0)
+    outside = np.random.default_rng(seed).random(80) < 0.2
+    trend = decision.smoothed(raw, outside)
+    smooth, find, events, parts = Smoother(4), EventFinder(decision), [], []
+    for part, strange in zip(np.split(raw, cuts), np.split(outside, cuts), strict=True):
+        parts.append(smooth(part, strange))
+        events += find(parts[-1])
+    assert np.concatenate(parts).tobytes() == trend.tobytes()
+    assert (*events, *find.ongoing(79.8)) == decision.events(trend, 79.8).events
+
+
+@given(Cuts)
+@settings(max_examples=30, deadline=None)
+def test_windows_that_arrive_in_groups_give_the_trend_of_all(cuts) -> None:
+    onset_s, value = 0.3 + np.arange(80) * 0.7, np.arange(80) / 80
+    seconds, parts = BySecond(2.0), []
+    for onsets, values in zip(np.split(onset_s, cuts), np.split(value, cuts), strict=True):
+        seconds.add(onsets, values)
+        parts.append(seconds.until(int(onsets[-1] + 1) if len(onsets) else 0))
+    whole = raw_trend(onset_s, value, 2.0, 60.0)
+    assert np.concatenate([*parts, seconds.until(60)]).tobytes() == whole.tobytes()
 
 
 def test_the_threshold_is_the_one_that_serves_the_inner_recordings() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.frontend import Prepared
 from data.recording import Recording, Segment
-from data.windows import cut, samples
+from data.windows import Cutter, cut, samples
 
 
 def ramp(onset_s: float, length: int, channels: int = 2) -> Segment:
@@ -26,6 +26,19 @@ def test_every_window_holds_exactly_the_samples_of_its_time(length: int, window:
         assert piece[0].tolist() == list(range(i * step, i * step + size))
         assert piece[1, 0] == 100_000 + i * step
         assert at_s == onset_s + i * step / 128
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 400), st.integers(1, 8), st.integers(1, 12), st.lists(st.integers(0, 400), max_size=8))
+def test_windows_cut_from_chunks_are_those_of_the_whole(length: int, window: int, hop: int, cuts: list[int]) -> None:
+    """Also where windows lie apart, and however little arrives at a time."""
+    segment = ramp(3.0, length)
+    whole, onsets_s = cut(segment, 16.0, window / 2, hop / 2)
+    cutter = Cutter(16.0, window / 2, hop / 2, 3.0)
+    parts = [cutter(part) for part in np.split(segment.signal, sorted(cuts), axis=1)]
+    assert np.concatenate([w for w, _ in parts]).tolist() == whole.tolist()
+    assert np.concatenate([o for _, o in parts]).tolist() == onsets_s.tolist()
+    assert cutter.next_end_s == 3.0 + len(whole) * hop / 2 + window / 2
 
 
 @settings(max_examples=40, deadline=None)

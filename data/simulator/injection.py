@@ -12,7 +12,8 @@ from data.events import Annotations
 from data.montage import ELECTRODES, MONTAGES, electrode
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
-from data.simulator.artefacts import KINDS, Artefact, render_artefact
+from data.simulator.artefacts import KINDS, SHAPES
+from data.simulator.disturbance import Artefact, render_artefact
 
 LENGTH_S = 10.0
 AWAY_S = 10.0
@@ -42,7 +43,7 @@ def injected(recording: Recording, artefacts: tuple[Artefact, ...]) -> Recording
     for segment in recording.segments:
         signal = segment.signal.copy()
         for artefact in artefacts:
-            wave = render_artefact(artefact, recording.rate_hz)
+            wave = render_artefact(artefact, recording.rate_hz, SHAPES)
             _add(
                 signal,
                 artefact.onset_s - segment.onset_s,

@@ -14,10 +14,11 @@ from typing import Any
 
 from tests.benchmarks.cases import MODULES
 from tests.benchmarks.drawing import draw, table
-from tests.benchmarks.measuring import Disagreement, measure
+from tests.benchmarks.measuring import THREADS, Disagreement, measure
+from tests.benchmarks.recordings import kept_in
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(THREADS, "1")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parsed(arguments)
     os.environ.update(ONE_THREAD)  # for the processes that run the cases
     cases = []
-    for module in _modules(chosen.only):
-        print(f"{module.rsplit('.', 1)[1]} …", file=sys.stderr, flush=True)
-        try:
-            cases.append(measure(module, chosen.quick))
-        except Disagreement as difference:
-            print(f"the answers differ, so times mean nothing: {difference}", file=sys.stderr)
-            return 1
+    with tempfile.TemporaryDirectory(prefix="ictal-benchmarks-") as recordings, kept_in(Path(recordings), chosen.quick):
+        for module in _modules(chosen.only):
+            print(f"{module.rsplit('.', 1)[1]} …", file=sys.stderr, flush=True)
+            try:
+                cases.append(measure(module, chosen.quick))
+            except Disagreement as difference:
+                print(f"the answers differ, so times mean nothing: {difference}", file=sys.stderr)
+                return 1
     result = {"schema": "ictal.benchmarks/1", "quick": chosen.quick, "machine": _machine(), "cases": cases}
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "benchmarks.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
@@ -72,7 +74,7 @@ def _machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
-        **{name: version(name) for name in ("numpy", "pandas", "timescoring", "scikit-learn")},
+        **{name: version(name) for name in ("numpy", "scipy", "pandas", "torch", "mne", "timescoring", "scikit-learn")},
     }
 
 

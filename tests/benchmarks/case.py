@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -12,30 +12,38 @@ class Case:
     The alternative runs at sizes up to `theirs_up_to`, and may do only a share of the work where all of it would take
     minutes: `theirs_share(size)` of it, and its time is divided by that. `target`: limits at the largest size, some of
     `ratio` (times faster, at least), `cpu_seconds` (of one thread: what it takes on a core of its own, whoever shares the
-    machine), `peak_mib` and `excess_over_n_log_n` (of the exponent with which it grows), at most; judged in a full run.
+    machine), `peak_mib`, `mib_per_unit` (what the work adds to the process at its peak, by size), `excess_over_n` and
+    `excess_over_n_log_n` (of the exponent with which it grows), at most; judged in a full run.
+
+    Both ways may use `threads` threads. The ratio is of CPU seconds, which a busy machine hardly moves, or with `clock`
+    of wall seconds, where threads are to be worth something; then other work on the machine is in it.
     """
 
     name: str
     claim: str
     alternative: str
-    sizes: tuple[int, ...]
-    quick_sizes: tuple[int, ...]
-    make: Callable[[int], Any]
+    sizes: tuple[float, ...]
+    quick_sizes: tuple[float, ...]
+    make: Callable[[Any], Any]
     ours: Callable[[Any], Any]
     theirs: Callable[[Any], Any]
     same: Callable[[Any, Any], str]
     unit: str = "recordings"
     rounds: int = 5
-    theirs_up_to: int = 10**9
-    theirs_share: Callable[[int], float] = lambda size: 1.0
+    theirs_up_to: float = 10**9
+    theirs_share: Callable[[float], float] = lambda size: 1.0
     target: dict[str, float] = field(default_factory=dict)
+    threads: int = 1
+    clock: Literal["cpu_seconds", "seconds"] = "cpu_seconds"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run in a process of its own: its answer, what it took, and the process's peak memory with the data in it."""
+    """One run in a process of its own: its answer, what it took, the process's peak memory with the data in it, and by
+    how much that lies above what it held when the work began (what was imported, and data that was made)."""
 
     answer: Any
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    added_mib: float

@@ -24,11 +24,12 @@ def draw(cases: Sequence[dict[str, Any]], path: Path) -> None:
 
 def _lines(case: dict[str, Any]) -> list[str]:
     low, high = case["spread"]
+    clock = f"{'CPU' if case['clock'] == 'cpu_seconds' else 'wall'}, {case['threads']} thread(s)"
     target = ", ".join(f"{name} {limit:g}" for name, limit in case["target"].items()) or "none"
     lines = [
         f"{case['name']}: {case['claim']}",
-        f"  {case['ratio']:.1f} times faster ({low:.1f} to {high:.1f}, {case['rounds']} rounds) at {case['at']} "
-        f"{case['unit']} than: {case['alternative']}",
+        f"  {_times(case['ratio'])} times faster ({_times(low)} to {_times(high)}, {case['rounds']} rounds, {clock}) "
+        f"at {case['at']} {case['unit']} than: {case['alternative']}",
         f"  target: {target}: {MET[case['met']]}",
     ]
     for found in case["sizes"]:
@@ -40,9 +41,14 @@ def _lines(case: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"
+
+
 def _side(run: dict[str, float]) -> str:
     part = f" (from {100 * run['share_run']:g} % of the work)" if run.get("share_run", 1) < 1 else ""
-    return f"{run['seconds']:.3g} s, {run['cpu_seconds']:.3g} s of CPU{part}, peak {run['peak_mib']:.0f} MiB"
+    memory = f"peak {run['peak_mib']:.0f} MiB, {run['added_mib']:.0f} of them the work's"
+    return f"{run['seconds']:.3g} s, {run['cpu_seconds']:.3g} s of CPU{part}, {memory}"
 
 
 def _panel(axes: Any, case: dict[str, Any]) -> None:

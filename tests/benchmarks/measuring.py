@@ -2,12 +2,14 @@
 
 import importlib
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from math import log
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from typing import Any, Literal
 from tests.benchmarks.case import Case, Run
 
 Who = Literal["ours", "theirs"]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Disagreement(Exception):
@@ -27,13 +30,16 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
     sizes = case.quick_sizes if quick else case.sizes
     rounds = 1 if quick else case.rounds
     run = run_once if quick else _apart
-    per_size = [_at_size(module, case, size, rounds, run) for size in sizes]
+    with using(case.threads):
+        per_size = [_at_size(module, case, size, rounds, run) for size in sizes]
     compared = [found for found in per_size if found["ratios"]]
     ratios = compared[-1]["ratios"]
     figures = {"ratio": statistics.median(ratios), **per_size[-1]["ours"]}
+    figures["mib_per_unit"] = figures["added_mib"] / per_size[-1]["size"]
     grows = growth([(found["size"], found["ours"]["cpu_seconds"]) for found in per_size])
     if grows:
         figures["excess_over_n_log_n"] = grows["exponent"] - grows["n_log_n"]
+        figures["excess_over_n"] = grows["exponent"] - 1
     return {
         "name": case.name,
         "claim": case.claim,
@@ -42,6 +48,8 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
         "ratio": figures["ratio"],
         "spread": [min(ratios), max(ratios)],
         "at": compared[-1]["size"],
+        "clock": case.clock,
+        "threads": case.threads,
         "target": case.target,
         "met": None if quick else _met(case.target, figures),
         "agree": True,
@@ -51,7 +59,19 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
     }
 
 
-def growth(points: Sequence[tuple[int, float]]) -> dict[str, float] | None:
+@contextmanager
+def using(threads: int) -> Iterator[None]:
+    """Processes started meanwhile use this many threads."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def growth(points: Sequence[tuple[float, float]]) -> dict[str, float] | None:
     """How CPU time grows with size n: the exponent b of n^b between the two largest sizes, and that of n·log n there."""
     if len(points) < 2:
         return None
@@ -59,7 +79,9 @@ def growth(points: Sequence[tuple[int, float]]) -> dict[str, float] | None:
     return {"exponent": log(after / before) / log(m / n), "n_log_n": log(m * log(m) / (n * log(n))) / log(m / n)}
 
 
-def _at_size(module: str, case: Case, size: int, rounds: int, run: Callable[[str, Who, int], Run]) -> dict[str, Any]:
+def _at_size(
+    module: str, case: Case, size: float, rounds: int, run: Callable[[str, Who, float], Run]
+) -> dict[str, Any]:
     both = size <= case.theirs_up_to
     ours, theirs = [], []
     for turn in range(rounds):
@@ -77,29 +99,33 @@ def _at_size(module: str, case: Case, size: int, rounds: int, run: Callable[[str
         "size": size,
         "ours": _summary(ours, 1.0),
         "theirs": _summary(theirs, share) | {"share_run": share} if both else None,
-        "ratios": [b.cpu_seconds / share / a.cpu_seconds for a, b in pairs],
+        "ratios": [getattr(b, case.clock) / share / getattr(a, case.clock) for a, b in pairs],
     }
 
 
-def _apart(module: str, who: Who, size: int) -> Run:
+def _apart(module: str, who: Who, size: float) -> Run:
     """One run in a process that has done nothing before, so that its peak memory is its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(run_once, module, who, size).result()
 
 
-def run_once(module: str, who: Who, size: int) -> Run:
+def run_once(module: str, who: Who, size: float) -> Run:
     case: Case = importlib.import_module(module).CASE
     data = case.make(size)
+    held = memory_mib("VmRSS")
     wall, cpu = time.perf_counter(), time.process_time()
     answer = getattr(case, who)(data)
-    return Run(answer, time.perf_counter() - wall, time.process_time() - cpu, peak_mib())
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = memory_mib("VmHWM")
+    return Run(answer, wall, cpu, peak, peak - held)
 
 
-def peak_mib() -> float:
-    """Peak memory of this process. Linux hands a child its parent's `ru_maxrss`, so the kernel's own mark is read."""
+def memory_mib(which: Literal["VmHWM", "VmRSS"]) -> float:
+    """Memory of this process at its peak (`VmHWM`) or now. Linux hands a child its parent's `ru_maxrss`, so the kernel's
+    own mark is read; elsewhere only the peak is known."""
     status = Path("/proc/self/status")
     if status.exists():
-        return int(next(x for x in status.read_text().splitlines() if x.startswith("VmHWM")).split()[1]) / 1024
+        return int(next(x for x in status.read_text().splitlines() if x.startswith(which)).split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -110,6 +136,7 @@ def _summary(runs: Sequence[Run], share: float) -> dict[str, float]:
         "seconds": statistics.median(r.seconds for r in runs) / share,
         "cpu_seconds": statistics.median(r.cpu_seconds for r in runs) / share,
         "peak_mib": max(r.peak_mib for r in runs),
+        "added_mib": max(r.added_mib for r in runs),
     }
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from lineage.digest import Manifest
 from models import detectors
@@ -14,9 +17,12 @@ from models.analysis import analyse
 from models.bundle import UNSIGNED, BrokenBundle, Bundle, load_bundle, save_bundle
 from models.detector import Detector, Examples
 from models.fitting import FoldData, fit_fold, fit_ood, label
+from models.live import LiveAnalysis
 from models.look import look
 from models.ood import CEILING
 from tests.contract.signals import recording
+from tests.contract.streams import GAP_AT_S, heard, is_the_same, kept_bytes, streamed, with_a_gap
+from tests.references.analysis import trend_and_events
 
 TINY = {"epochs": 2, "windows_per_epoch": 400, "patience": 5}
 UNSEEN = 8
@@ -197,6 +203,137 @@ def test_a_gap_is_not_assessed_and_lowers_the_coverage(fitted: Fitted) -> None:
     assert found.outcome == "completed_with_abstentions"
     assert found.trend is not None and np.isnan(found.trend[62:89]).all()
     assert 0.7 < found.coverage < 0.82
+
+
+def willing(bundle: Bundle) -> Bundle:
+    """The same bundle refusing no whole recording, with a few strange seconds and some events in the minute with a gap."""
+    made, bundle = with_a_gap(UNSEEN), any_recording(bundle)
+    limit = float(np.nanquantile(trend_and_events(made, bundle)[1], 0.9))
+    bundle = replace(bundle, ood=replace(bundle.ood, window_limit=limit))
+    threshold = float(np.nanmedian(trend_and_events(made, bundle)[0]))
+    return replace(bundle, decision=replace(bundle.decision, threshold=threshold, min_duration_s=4.0))
+
+
+def test_a_recording_heard_in_chunks_is_analysed_as_in_one_go(fitted: Fitted) -> None:
+    bundle, made = willing(fitted[2]), with_a_gap(UNSEEN)
+    trend, ood_trend, events = trend_and_events(made, bundle)
+    for found in (analyse(made, bundle), streamed(made, bundle, [1000, 1001])):
+        assert found.trend is not None and found.ood_trend is not None and found.events and found.events.events
+        np.testing.assert_allclose(found.trend, trend, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(found.ood_trend, ood_trend)
+        assert found.events == events
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.integers(0, GAP_AT_S * 256), max_size=25))
+def test_any_chunks_of_a_recording_give_its_analysis_bit_by_bit(fitted: Fitted, cuts: list[int]) -> None:
+    bundle = willing(fitted[2])
+    assert is_the_same(streamed(with_a_gap(UNSEEN), bundle, cuts), analyse(with_a_gap(UNSEEN), bundle))
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        [],
+        range(400, 560),  # sample by sample, about the end of the first window
+        range(0, 60 * 256, 256),  # by whole seconds, which starts with nothing at all
+        [512, 512, 512],  # with nothing in between
+        [7, 60 * 256],  # nothing more in the end
+    ],
+    ids=["at once", "samples", "seconds", "nothing", "end"],
+)
+def test_awkward_chunks_of_a_recording_give_its_analysis_bit_by_bit(fitted: Fitted, cuts: list[int]) -> None:
+    bundle = willing(fitted[2])
+    assert is_the_same(streamed(with_a_gap(UNSEEN), bundle, cuts), analyse(with_a_gap(UNSEEN), bundle))
+
+
+def test_another_recording_gives_another_analysis(fitted: Fitted) -> None:
+    """The tests above could not fail if everything were the same."""
+    bundle = willing(fitted[2])
+    assert not is_the_same(streamed(with_a_gap(UNSEEN + 1), bundle), analyse(with_a_gap(UNSEEN), bundle))
+
+
+def test_what_was_heard_is_never_changed_by_what_comes_later(fitted: Fitted) -> None:
+    bundle, made = willing(fitted[2]), with_a_gap(UNSEEN)
+    before, after = made.segments
+    other = replace(made, segments=(before, replace(after, signal=after.signal * 9 + 50)))
+    cuts = range(0, 60 * 256, 200)
+    (given, live), (given_too, _) = (heard(r, bundle, cuts) for r in (made, other))
+    of_the_past = len(cuts) + 1  # chunks of the first segment
+    for one, two in zip(given[:of_the_past], given_too[:of_the_past], strict=True):
+        assert is_the_same(one, two)
+    assert not all(is_the_same(one, two) for one, two in zip(given, given_too, strict=True))
+    said, found = np.concatenate([h.trend for h in given]), live.finish(made.duration_s)
+    assert found.trend is not None and found.events
+    np.testing.assert_array_equal(said, found.trend[: len(said)])
+    assert {e for h in given for e in h.events} <= set(found.events.events)
+
+
+def test_a_second_is_given_at_its_end_and_an_event_with_the_first_second_after_it(fitted: Fitted) -> None:
+    bundle, made = willing(fitted[2]), with_a_gap(UNSEEN)
+    given, live = heard(made, bundle, range(0, 60 * 256, 64))
+    quarters = np.arange(4 * GAP_AT_S + 1)  # of a second, from none on
+    assert np.cumsum([len(h.trend) for h in given])[quarters].tolist() == (quarters // 4).tolist()
+    found = live.finish(made.duration_s)
+    assert found.trend is not None
+    above = np.nan_to_num(found.trend) >= bundle.decision.threshold
+    ended = [h for h in given if h.events]
+    assert ended and all(above[h.first_s - 1] and not above[h.first_s] for h in ended if h.first_s < GAP_AT_S)
+
+
+def test_a_live_analysis_keeps_little_of_what_it_heard(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    live = LiveAnalysis(bundle, recording(UNSEEN).channels, 256.0, age_days=3.0)
+    kept, minute = [], recording(UNSEEN).segments[0].signal[:, : 60 * 256]
+    for _ in range(8):
+        live(minute)
+        kept.append(kept_bytes(live, bundle))
+    assert 10_000 < kept[0] < minute.nbytes / 4
+    assert (kept[-1] - kept[0]) / (7 * 60) < 800  # room that doubles is up to twice what is in it
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda signal: signal[:, : 20 * 256], "too_short"),
+        (lambda signal: signal * 1e4, "unit_suspect"),
+        (lambda signal: signal * 0, "flat"),
+        (lambda signal: np.clip(signal, -3, 3), "clipped"),
+        (lambda signal: np.random.default_rng(0).normal(0, 30, signal.shape).astype(np.float32), "ood"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_recording_that_is_refused_as_a_whole_is_refused_alike_in_chunks(fitted: Fitted, change, code: str) -> None:
+    _, _, bundle = fitted
+    made = recording(UNSEEN, 60, (12.0, 25.0))
+    signal = change(made.segments[0].signal)
+    bad = replace(made, segments=(Segment(0.0, signal),), duration_s=signal.shape[1] / 256)
+    found, (given, live) = analyse(bad, bundle), heard(bad, bundle, [100, 5000])
+    assert is_the_same(live.finish(), found) and found.code == code
+    verdict = live.verdict()
+    assert verdict is not None and (verdict.code, verdict.reason) == (found.code, found.reason)
+    assert sum(len(h.trend) for h in given) == int(bad.duration_s)  # given, and withdrawn as a whole
+
+
+def test_who_it_is_not_meant_for_is_refused_before_the_first_sample(fitted: Fitted) -> None:
+    _, _, bundle = fitted
+    made = recording(UNSEEN)
+    for changed, code in (
+        (replace(made, age_days=None), "age_unknown"),
+        (replace(made, rate_hz=64.0, duration_s=480.0), "rate_too_low"),
+        (replace(made, channels=("ECG", *made.channels[1:])), "montage_missing"),
+    ):
+        with pytest.raises(Refusal, match=code):
+            LiveAnalysis(bundle, changed.channels, changed.rate_hz, age_days=changed.age_days)
+        assert analyse(changed, bundle).code == code
+
+
+def test_a_gap_that_does_not_last_and_a_wrong_number_of_channels_are_errors(fitted: Fitted) -> None:
+    live = LiveAnalysis(fitted[2], recording(UNSEEN).channels, 256.0, age_days=3.0)
+    with pytest.raises(ValueError, match="longer than 0 s"):
+        live.gap(0.0)
+    with pytest.raises(ValueError, match="does not fit 19 channels"):
+        live(np.zeros((18, 10), dtype=np.float32))
 
 
 @pytest.mark.parametrize(("age_days", "code"), [(None, "age_unknown"), (4000.0, "age_out_of_scope")])

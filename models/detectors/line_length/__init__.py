@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from data.filters import running_baseline
-from data.frontend import Prepared
-from data.windows import cut
+from data.filters import RunningBaseline
 from models.calibration import fit_logistic
-from models.detector import Detector, Examples, InputContract, Progress, State
+from models.detector import Examples, InputContract, Progress, State, WindowDetector, WindowsToX
 from models.training import auc
 
 
-class LineLength(Detector):
+class LineLength(WindowDetector):
     """Mean absolute sample difference per derivation and window, in units of the patient's running mean.
 
     Features per window: mean over derivations, mean of the `top` highest. Logistic on top (Esteller et al. 2001).
@@ -28,15 +26,16 @@ class LineLength(Detector):
         self.window_s, self.hop_s = params["window_s"], params["hop_s"]
         self.coefficients = np.zeros(3)
 
-    def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
-        pieces = [cut(s, prepared.rate_hz, self.window_s, self.hop_s) for s in prepared.segments]
-        length = np.concatenate([np.abs(np.diff(w, axis=-1)).mean(axis=-1) for w, _ in pieces])
-        logs = np.log(length + 1e-2)
-        relative = logs - running_baseline(logs, self.params["half_life_s"] / self.hop_s)
-        top = np.sort(relative, axis=1)[:, -self.params["top"] :].mean(axis=1)
-        x = np.stack([relative.mean(axis=1), top], axis=1).astype(np.float32)
-        onset_s = np.concatenate([onsets for _, onsets in pieces])
-        return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
+    def to_x(self, rate_hz: float) -> WindowsToX:
+        baseline = RunningBaseline(self.params["half_life_s"] / self.hop_s)
+
+        def relative_length(windows: np.ndarray) -> np.ndarray:
+            logs = np.log(np.abs(np.diff(windows, axis=-1)).mean(axis=-1) + 1e-2)
+            relative = logs - baseline(logs)
+            top = np.sort(relative, axis=1)[:, -self.params["top"] :].mean(axis=1)
+            return np.stack([relative.mean(axis=1), top], axis=1).astype(np.float32)
+
+        return relative_length
 
     def fit(
         self,
@@ -56,7 +55,8 @@ class LineLength(Detector):
         return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
 
     def score(self, examples: Examples) -> np.ndarray:
-        return examples.x.astype(float) @ self.coefficients[1:] + self.coefficients[0]
+        """Summed window by window: a matrix product may round otherwise for other numbers of windows."""
+        return (examples.x.astype(float) * self.coefficients[1:]).sum(axis=1) + self.coefficients[0]
 
     def state(self) -> State:
         return State({"coefficients": self.coefficients.copy()}, {})

@@ -1,0 +1,141 @@
+"""The cheap refusals at the door: recordings that a detector cannot judge, before or while they are heard."""
+
+import numpy as np
+
+from data import measures
+from data.ages import describe_age
+from data.growing import Growing
+from data.montage import derive
+from data.outcomes import Refusal
+from data.quality import CLIPPED_SHARE, FLAT_SHARE, SPECTRUM_PIECES, check_rate, check_spreads
+from data.recording import Recording
+from data.windows import Cutter
+
+CHUNK_S = 60.0
+
+
+class Door:
+    """Refuses at once what is known beforehand; the rest is measured chunk by chunk and judged by `verdict`.
+
+    Rate, electrodes and age are refused when the door is made, in this order (`rate_too_low`, `unsupported_format`,
+    `montage_missing`, `age_unknown`, `age_out_of_scope`). Of the signal two numbers per channel and second are kept.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[str, ...],
+        rate_hz: float,
+        age_days: float | None,
+        *,
+        montage: str = "neonatal_18",
+        min_duration_s: float = 30.0,
+        age_range_days: tuple[float, float] | None = None,
+    ):
+        check_rate(rate_hz)
+        self._derivation = derive(channels, montage)
+        _check_age(age_days, age_range_days)
+        self._rate_hz, self._min_duration_s = rate_hz, min_duration_s
+        self._rails = measures.Rails(len(channels))
+        self._facts = Growing(2, len(channels), dtype=np.float32)
+        self._stretches: list[tuple[int, int]] = []  # samples, and the number of the first second, of each stretch
+        self.start()
+
+    def start(self) -> None:
+        """A new gapless stretch."""
+        length = float(round(self._rate_hz))
+        self._cut = Cutter(length, 1.0, 1.0)
+        self._rails.start()
+        self._stretches.append((0, len(self._facts)))
+
+    def __call__(self, signal: np.ndarray) -> None:
+        """(channels, samples) µV, the next of this stretch."""
+        self._rails(signal)
+        self._facts.append(np.stack(measures.within(self._cut(signal)[0]), axis=1))
+        samples, first = self._stretches[-1]
+        self._stretches[-1] = (samples + signal.shape[1], first)
+
+    def verdict(self) -> tuple[str, ...]:
+        """What would be said if the recording ended now: refuses, or gives the derivations that are flat or clipped.
+
+        Refuses with `no_signal`, `too_short`, `discontinuous`, `unit_suspect`, `flat`, `clipped`; the last two where
+        more than half of the needed channels are.
+        """
+        _check_duration([samples for samples, _ in self._stretches], self._rate_hz, self._min_duration_s)
+        check_spreads([measures.spread(*fact) for fact in self._thinned().transpose(2, 1, 0)])
+        weights = self._derivation.weights
+        needed = [int(i) for i in np.flatnonzero(np.any(weights != 0, axis=0))]
+        height, clipped_share = self._facts.rows[:, 0], self._rails.shares()
+        flat = {i for i in needed if not measures.flat_share(height[:, i]) <= FLAT_SHARE}
+        clipped = {i for i in needed if clipped_share[i] > CLIPPED_SHARE}
+        _check_half(
+            "flat", flat, len(needed), f"less than {measures.FLAT_UV:g} µV for over {FLAT_SHARE:.0%} of the time"
+        )
+        _check_half("clipped", clipped, len(needed), f"over {CLIPPED_SHARE:.0%} of samples at the end of the range")
+        lost = list(flat | clipped)
+        used = zip(self._derivation.channels, weights, strict=True)
+        return tuple(name for name, row in used if np.any(row[lost] != 0))
+
+    def _thinned(self) -> np.ndarray:
+        """The facts of the seconds that `check_amplitude` measures."""
+        step = max(1, -(-len(self._facts) // SPECTRUM_PIECES))
+        parts = np.split(self._facts.rows, [first for _, first in self._stretches[1:]])
+        return np.concatenate([part[::step] for part in parts])
+
+
+def door(
+    recording: Recording,
+    *,
+    montage: str = "neonatal_18",
+    min_duration_s: float = 30.0,
+    age_range_days: tuple[float, float] | None = None,
+) -> tuple[str, ...]:
+    """Refuse a recording that a detector cannot judge (see `Door`); else the derivations that are flat or clipped.
+
+    `min_duration_s` is the longest gapless stretch that is needed. An unknown age is refused, unless no range is
+    asked for.
+    """
+    judge = Door(
+        recording.channels, recording.rate_hz, recording.age_days,
+        montage=montage, min_duration_s=min_duration_s, age_range_days=age_range_days,
+    )  # fmt: skip
+    step = int(CHUNK_S * recording.rate_hz)
+    for segment in recording.segments:
+        judge.start()
+        for at in range(0, segment.signal.shape[1], step):
+            judge(segment.signal[:, at : at + step])
+    return judge.verdict()
+
+
+def _check_duration(samples: list[int], rate_hz: float, min_duration_s: float) -> None:
+    longest_s, recorded_s = max(samples) / rate_hz, sum(samples) / rate_hz
+    if longest_s == 0:
+        raise Refusal("no_signal", "the recording holds 0 s of signal: check that it was saved")
+    if recorded_s < min_duration_s:
+        raise Refusal("too_short", f"{recorded_s:.1f} s were recorded, needed are {min_duration_s:g} s")
+    if longest_s < min_duration_s:
+        raise Refusal(
+            "discontinuous",
+            f"the longest stretch without a gap lasts {longest_s:.1f} s of {recorded_s:.1f} s recorded, "
+            f"needed are {min_duration_s:g} s: send the recording without interruptions",
+        )
+
+
+def _check_age(age_days: float | None, age_range_days: tuple[float, float] | None) -> None:
+    if age_range_days is None:
+        return
+    low, high = age_range_days
+    scope = f"{describe_age(low)} to {describe_age(high)}"
+    if age_days is None:
+        raise Refusal("age_unknown", f"the detector is made for {scope}: state the age at recording, as in 3d or 34y")
+    if not low <= age_days <= high:
+        raise Refusal(
+            "age_out_of_scope",
+            f"the detector is made for {scope}, the patient's age is {describe_age(age_days)}: use one for that age",
+        )
+
+
+def _check_half(code: str, found: set[int], needed: int, what: str) -> None:
+    if len(found) > needed / 2:
+        raise Refusal(
+            code, f"{len(found)} of {needed} channels have {what} (limit: half of them): check the electrodes"
+        )
