@@ -13,6 +13,16 @@ from data.outcomes import Refusal
 MAX_RATIO_TERM = 4096
 
 
+def refuse_slow(rate_hz: float, band_hz: tuple[float, float]) -> None:
+    """`rate_too_low` where a sampling rate does not hold the band."""
+    if rate_hz <= 2 * band_hz[1]:
+        raise Refusal(
+            "rate_too_low",
+            f"signals up to {band_hz[1]:g} Hz are needed, so the sampling rate must be above {2 * band_hz[1]:g} Hz, "
+            f"got {rate_hz:g}: record it faster",
+        )
+
+
 class BandPass:
     """Causal Butterworth band-pass (high-pass of order 2, low-pass of order 6) with carried state.
 
@@ -21,12 +31,7 @@ class BandPass:
     """
 
     def __init__(self, band_hz: tuple[float, float], rate_hz: float):
-        if rate_hz <= 2 * band_hz[1]:
-            raise Refusal(
-                "rate_too_low",
-                f"signals up to {band_hz[1]:g} Hz are needed, so the sampling rate must be above {2 * band_hz[1]:g} Hz, "
-                f"got {rate_hz:g}: record it faster",
-            )
+        refuse_slow(rate_hz, band_hz)
         high = sps.butter(2, band_hz[0], "highpass", fs=rate_hz, output="sos")
         low = sps.butter(6, band_hz[1], "lowpass", fs=rate_hz, output="sos")
         self._sos = np.concatenate([high, low])

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from data.filters import BandPass, Resampler
+from data.filters import BandPass, Resampler, refuse_slow
 from data.montage import MONTAGES, Derivation, derive
 from data.recording import Recording, Segment
 from data.threads import each, shares
@@ -57,6 +57,7 @@ class Stream:
     """
 
     def __init__(self, settings: FrontEnd, channels: tuple[str, ...], rate_hz: float):
+        refuse_slow(rate_hz, settings.band_hz)  # of the recording: resampling makes no frequency that was not recorded
         derivation = derive(channels, settings.montage)
         self._lanes = [_Lane(derivation.take(share), settings, rate_hz) for share in shares(len(derivation.channels))]
 

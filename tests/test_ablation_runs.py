@@ -267,7 +267,7 @@ def test_a_task_that_nothing_scores_is_refused(workspace: Workspace, monkeypatch
 
     monkeypatch.setenv("ICTAL_HOME", str(workspace.root))
     monkeypatch.setattr(ablate, "TASKS", {"typing": "nowhere"})
-    with pytest.raises(Refused, match="made for detection, for which nothing scores variants yet"):
+    with pytest.raises(Refused, match="variants are scored of detectors for typing, da_stnet is one for detection"):
         ablate.ablate_detector("da_stnet", None)
 
 

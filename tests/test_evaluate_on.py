@@ -93,7 +93,7 @@ def test_an_override_and_then_the_result_are_lines_in_the_ledger(workspace, tmp_
     assert (override.type, result.type) == ("research.overridden", "research.recorded")
     told = ledger.payload(override.payload_digest)
     assert override.reason == told["reason"] == WHY and told["who"] == override.actor.id and told["who"]
-    assert told["codes"] == ["too_short", "age_out_of_scope"] and told["detector"] == "line_length"
+    assert told["codes"] == ["age_out_of_scope", "too_short"] and told["detector"] == "line_length"
     assert told["bytes"] == sorted(sha256_file(p) for p in (tmp_path / "w").glob("*/*.npy"))
     assert told["bundles"] == [e.parent for e in override.edges] and len(told["bundles"]) == 2
     page = Path(said.json["page"])
@@ -125,7 +125,7 @@ def test_nothing_of_the_result_calls_itself_evidence(workspace, tmp_path):
 
 def test_the_headline_is_what_the_service_would_have_refused(workspace, tmp_path):
     said = ask("--on", windows(tmp_path / "w"), "--research-override", WHY)
-    assert "the service would have refused 4 of 4 windows (too_short 4)" in said.out.replace("\n", " ")
+    assert "the service would have refused 4 of 4 windows (age_out_of_scope 4)" in said.out.replace("\n", " ")
     assert "refused 0, 4 of 4 as unlike" in said.out
 
 
@@ -180,7 +180,7 @@ def test_an_override_sets_aside_age_and_length_and_nothing_else(tmp_path):
 
     contract = InputContract("neonatal_18", (0, 28), 30)
     recording = read_labelled([windows(tmp_path, age=None)]).windows[0].recording
-    assert [b.code for b in broken_terms(recording, contract)] == ["too_short", "age_unknown"]
+    assert [b.code for b in broken_terms(recording, contract)] == ["age_unknown", "too_short"]
     assert broken_terms(recording, InputContract("neonatal_18", (0, 28), 5))[0].code == "age_unknown"
     flat = np.zeros((18, 1280))
     np.save(tmp_path / "in" / "a.npy", flat)

@@ -10,7 +10,7 @@ import pytest
 import data.cohorts.writing as writing
 from data.cohorts.bids import Cohort, import_cohort, read_cohort
 from data.cohorts.synthetic_adults import AdultSettings, simulate_adults
-from data.quality import door
+from data.door import door
 from data.readers.edf import read_edf
 from data.seizure_types import tuh_type
 from data.simulator.adults import PATTERN_OF, annotations_of, params_from, plan_adults, render

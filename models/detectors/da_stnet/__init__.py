@@ -147,12 +147,12 @@ class DaStNet(WindowDetector):
         """`what` of every window, in blocks of one size, filled up with zeros: then it is the same bits in any company."""
         self.network.eval()
         parts = [np.zeros(0, dtype=np.float32)]
-        block = torch.zeros(PREDICT_BATCH, *examples.x.shape[1:])
+        block = np.zeros((PREDICT_BATCH, *examples.x.shape[1:]), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(examples), PREDICT_BATCH):
-                x = torch.from_numpy(np.ascontiguousarray(examples.x[start : start + PREDICT_BATCH]))
+                x = examples.x[start : start + PREDICT_BATCH]
                 block[: len(x)] = x
-                parts.append(what(block)[: len(x)].numpy().copy())
+                parts.append(what(torch.from_numpy(block))[: len(x)].numpy().copy())
         return np.concatenate(parts[1:] or parts)
 
     def state(self) -> State:
