@@ -84,8 +84,12 @@ class Resampler:
 
     def _outputs(self, buffer: np.ndarray, count: int) -> np.ndarray:
         """The next `count` output samples, phase by phase: each is a sum over the same number of input samples."""
-        out = np.empty((len(buffer), count), dtype=buffer.dtype)
         phases, length = self._phases.astype(buffer.dtype), self._phases.shape[1]
+        if self.up == 1:
+            return _decimated(
+                buffer[:, self._made * self.down - length + 1 - self._history_at :], phases[0], self.down, count
+            )
+        out = np.empty((len(buffer), count), dtype=buffer.dtype)
         ending = np.lib.stride_tricks.sliding_window_view(buffer, length, axis=1) if count else buffer
         for offset in range(min(self.up, count)):
             at, phase = divmod((self._made + offset) * self.down, self.up)
@@ -94,6 +98,23 @@ class Resampler:
             inputs = ending[:, first :: self.down][:, : mine.shape[1]]
             mine[:] = np.einsum("cot,t->co", inputs, phases[phase])
         return out
+
+
+def _decimated(signal: np.ndarray, taps: np.ndarray, down: int, count: int) -> np.ndarray:
+    """`count` sums of len(taps) samples, `down` apart, for symmetric taps: tap by tap over all of them at once.
+
+    Faster than sum by sum, as two samples share a tap, and of a filter that halves the rate every other tap is 0.
+    """
+    columns = [np.ascontiguousarray(signal[:, q::down]) for q in range(down)]
+
+    def at(tap: int) -> np.ndarray:
+        return columns[tap % down][:, tap // down : tap // down + count]
+
+    middle = len(taps) // 2
+    out = at(middle) * taps[middle]
+    for tap in np.flatnonzero(np.abs(taps[:middle]) > 1e-9):
+        out += (at(tap) + at(len(taps) - 1 - tap)) * taps[tap]
+    return np.asarray(out)
 
 
 def _phases(up: int, down: int, half_length: int) -> tuple[np.ndarray, int]:

@@ -35,14 +35,18 @@ class FrontEnd:
 
     def prepare(self, recording: Recording) -> "Prepared":
         """Prepare a whole recording: the same arithmetic as `stream`, fed in chunks that stay in cache."""
-        segments = []
-        for segment in recording.segments:
-            stream = self.stream(recording.channels, recording.rate_hz)
-            step = int(CHUNK_S * recording.rate_hz)
-            parts = [stream(segment.signal[:, i : i + step]) for i in range(0, segment.signal.shape[1], step)]
-            if parts:
-                segments.append(Segment(segment.onset_s, np.concatenate(parts, axis=1)))
+        segments = [self._prepared(segment, recording) for segment in recording.segments if segment.signal.shape[1]]
         return Prepared(self.channels, self.rate_hz, tuple(segments), recording.duration_s, recording.digest)
+
+    def _prepared(self, segment: Segment, recording: Recording) -> Segment:
+        stream, step = self.stream(recording.channels, recording.rate_hz), int(CHUNK_S * recording.rate_hz)
+        count = int(segment.signal.shape[1] / recording.rate_hz * self.rate_hz) + 1
+        out, made = np.empty((len(self.channels), count), dtype=np.float32), 0  # in place: parts would take it twice
+        for at in range(0, segment.signal.shape[1], step):
+            part = stream(segment.signal[:, at : at + step])
+            out[:, made : made + part.shape[1]] = part
+            made += part.shape[1]
+        return Segment(segment.onset_s, out[:, :made])
 
     def stream(self, channels: tuple[str, ...], rate_hz: float) -> "Stream":
         """A stateful preparation of one gapless segment; start a new one after a gap."""
