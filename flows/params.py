@@ -48,8 +48,11 @@ class CheckParams(Block):
 
 class SplitParams(Block):
     folds: int = Field(3, ge=2, le=20)
-    window_folds: int = Field(
-        5, ge=2, le=20, description="folds over windows, as many as the papers of the leaky control use"
+    leaky_folds: int = Field(
+        5,
+        ge=2,
+        le=20,
+        description="folds over windows and over seizures, as many as the papers of the leaky controls use",
     )
     inner_share: float = Field(0.25, gt=0, lt=1, description="share of training patients kept for tuning")
     seed: int = 7

@@ -19,7 +19,7 @@ def run(workspace: Workspace) -> None:
     Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
     """
     settings = workspace.params.split.model_dump()
-    as_published = {"folds": settings.pop("window_folds")}
+    as_published = {"folds": settings.pop("leaky_folds")}
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
     _check(listed, patient)

@@ -38,7 +38,6 @@ FROM_ELSEWHERE = re.compile(
     r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*[\"']?\s*(?:https?:)?//", re.I
 )
 DETECTORS = detectors.names("detection")
-TYPING = detectors.names("typing")
 
 
 def test_broken_recordings_are_put_aside_by_name_and_reason_and_the_others_let_through(proposed: Pipeline) -> None:
@@ -142,11 +141,9 @@ def test_other_bootstrap_draws_score_again_without_training_again(copied: Worksp
     path = copied.root / "params.yaml"
     path.write_text(path.read_text().replace("draws: 2000", "draws: 2001"))
     before = {n: _predicted(copied, n) for n in DETECTORS}
-    assert _ran(dvc(copied, "repro")) == {
+    assert _ran(dvc(copied, "repro", "report")) == {
         *(f"evaluate@{n}-{r}" for n in DETECTORS for r in ("patient", "window")),
-        *(f"evaluate_types@{n}-{r}" for n in TYPING for r in ("patient", "seizure")),
         "report",
-        "report_types",
     }
     assert {n: _predicted(copied, n) for n in DETECTORS} == before
 

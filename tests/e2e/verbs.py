@@ -19,7 +19,7 @@ SMALL = {
     "simulation.surveillance_per_site": 8,
     "simulation.surveillance_minutes": 2.0,
     "split.folds": 2,
-    "split.window_folds": 2,
+    "split.leaky_folds": 2,
     "adults.patients_per_site": 4,
 }
 NO_ADULTS = {"cohort.typing": "none"}
