@@ -86,7 +86,7 @@ class LabParams(Block):
     """The Leakage Lab: the splits under which every detector is trained and scored; two of them may be registered."""
 
     regimes: Annotated[list[Regime], AfterValidator(_with_patients_apart)] = Field(["patient", "window"])
-    typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient", "seizure"])
+    typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
 
 
 class EvaluateParams(Block):

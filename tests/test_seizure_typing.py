@@ -52,7 +52,8 @@ def cohort(right: float, seed: int = 0, variant: str = "answer", regime: str = "
 def evaluated(table: pd.DataFrame, regime: str = "patient") -> dict:
     costs = {"answer": {"parameters": 1234, "megabytes": 0.5, "ms_per_clip": 1.5}}
     meta = {"regime": regime, "reportable": regime == "patient", "costs": costs}
-    return evaluate_typing(table, CLASSES, meta, 0, answer="answer")
+    dealt = {(r, e): e for r, e in zip(table["recording"], table["event"], strict=True)}
+    return evaluate_typing(table, CLASSES, meta, 0, answer="answer", over_seizures=dealt)
 
 
 def test_a_perfect_detector_scores_one_and_a_type_of_two_patients_is_not_evaluable() -> None:
@@ -89,6 +90,8 @@ def test_looking_up_the_patient_is_perfect_under_folds_over_seizures_and_worthle
     assert leaky["id_lookup"]["weighted_f1"]["estimate"] == leaky["label_oracle"]["weighted_f1"]["estimate"] == 1.0
     assert honest["id_lookup"] == honest["majority"]
     assert honest["majority"]["reportable"] is False
+    beside = evaluated(cohort(0.5))["baselines_over_seizures"]
+    assert beside["id_lookup"] == leaky["id_lookup"] and beside["label_oracle"] == leaky["label_oracle"]
 
 
 def test_a_baseline_never_sees_the_fold_that_it_is_asked_about() -> None:

@@ -25,7 +25,7 @@ from models.typing import (
     typed_seizures,
 )
 from tests.contract.signals import recording
-from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Member, draw_split
+from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Member, Split, draw_split
 
 
 class Loudness(TypingDetector):
@@ -166,6 +166,10 @@ def test_every_type_is_tested_in_every_fold() -> None:
         assert sorted(stratum[name] for name in fold.test) == sorted(["sz_foc", "sz_gen", "sz_gen_m_tonic"] * 2)
 
 
+def split_of_five() -> Split:
+    return draw_split("seizure", members(6), 5, 0.25, 0)
+
+
 def test_under_folds_over_seizures_each_is_tested_once_and_its_patient_is_known() -> None:
     split = draw_split("seizure", members(6), 3, 0.25, 0)
     assert not split.reportable
@@ -177,6 +181,8 @@ def test_under_folds_over_seizures_each_is_tested_once_and_its_patient_is_known(
     for fold in range(3):
         assert {TEST} < set(roles[fold].tolist()) <= {TEST, TRAIN, INNER_VALID}
     assert (split.roles("unknown", np.arange(3.0), 0, 4.0, np.arange(3)) == OUT).all()
+    few = np.stack([split_of_five().roles(f"rec-{i}", np.arange(2.0), 3, 4.0, np.arange(2)) for i in range(6)])
+    assert (few == TEST).any(), "recordings with fewer seizures than folds leave no fold empty"
     with pytest.raises(ValueError, match="say in which one each window lies"):
         split.roles("rec-0", np.arange(3.0), 0, 4.0)
 

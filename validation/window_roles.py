@@ -30,6 +30,15 @@ def random_roles(recording: str, n_windows: int, fold: int, *, folds: int, seed:
     return roles
 
 
+def seizure_fold(n_seizures: int, recording: str, folds: int, seed: int) -> np.ndarray:
+    """The fold that tests each seizure of a recording, int array (n_seizures,): in turn, from a random fold on.
+
+    So that recordings with fewer seizures than folds do not all leave the same folds empty.
+    """
+    first = _rng_of(recording, seed, 0).integers(folds)
+    return (window_fold(n_seizures, recording, folds, seed) + first) % folds
+
+
 def seizure_roles(
     recording: str, n_seizures: int, fold: int, *, folds: int, seed: int, inner_share: float
 ) -> np.ndarray:
@@ -37,7 +46,7 @@ def seizure_roles(
 
     Each of the rest tunes with the probability `inner_share`: a recording has too few seizures for an exact share.
     """
-    tested_in = window_fold(n_seizures, recording, folds, seed)
+    tested_in = seizure_fold(n_seizures, recording, folds, seed)
     tunes = _rng_of(recording, seed, fold + 1).random(n_seizures) < inner_share
     return np.where(tested_in == fold, TEST, np.where(tunes, INNER_VALID, TRAIN))
 

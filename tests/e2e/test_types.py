@@ -13,7 +13,8 @@ from lineage.refused import Refused
 from models import detectors
 from models.typing import ANSWER, load_typing
 from tests.commands import ictal
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import Pipeline, copy_of
+from tests.e2e.test_pipeline import STAGED
 
 NAMES = detectors.names("typing")
 
@@ -46,14 +47,23 @@ def test_every_seizure_is_named_once_by_a_model_that_has_not_seen_its_patient(ty
         assert set(own[own["fold"] == number]["recording"]) <= set(fold.test)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_folds_over_seizures_leave_no_bundle_and_no_evidence(typing: Workspace, name: str) -> None:
-    kept = {p.suffix for p in training_of(typing, name, "seizure").rglob("*")}
-    assert kept == {".parquet", ".json"}
-    result = read_json(evaluation_of(typing, name, "seizure") / "result.json")
-    assert result["of"]["reportable"] is False
+def test_folds_over_seizures_flatter_and_leave_no_bundle_and_no_evidence(
+    proposed: Pipeline, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = copy_of(proposed.workspace, tmp_path_factory.mktemp("seizures") / "home", (*STAGED, "ledger", "keys"))
+    (made.root / "log").mkdir()
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    said = ictal("evaluate", "band_power", "--regimes", "patient,seizure", "--json")
+    assert said.code == 0, said.err
+    own = said.json["detectors"]["band_power"]
+    assert [own["regimes"][r]["reportable"] for r in ("patient", "seizure")] == [True, False]
+    assert own["inflation"]["weighted_f1"]["unit"] == "patient"
+    typing = made.of("typing")
+    assert {p.suffix for p in training_of(typing, "band_power", "seizure").rglob("*")} == {".parquet", ".json"}
+    result = read_json(evaluation_of(typing, "band_power", "seizure") / "result.json")
     outcomes = {o["guard"]: o["outcome"] for o in result["leakage"]["outcomes"]}
     assert outcomes["same_person"] == "leak"
+    assert "leaky control" in (typing.reports / "evaluation" / "band_power.html").read_text()
 
 
 def test_the_guards_looked_at_the_honest_split(typing: Workspace) -> None:
@@ -81,13 +91,6 @@ def test_a_typing_is_outside_the_change_plan_and_is_not_proposed(proposed: Pipel
     gates = {g["name"]: g for g in read_json(typing.reports / "evaluation" / "gates.json")[NAMES[-1]]}
     assert gates["envelope"]["outcome"] == "fail" and "typing" in gates["envelope"]["reason"]
     assert proposed.proposed["detector"] in detectors.names("detection")
-
-
-def test_the_command_says_what_is_worth_what(proposed: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ICTAL_HOME", str(proposed.workspace.root))
-    said = ictal("evaluate", NAMES[0])
-    assert said.code == 0, said.err
-    assert "macro-F1" in said.out and "leaky control, non-reportable" in said.out and "by patient" in said.out
 
 
 def test_without_a_cohort_of_typed_seizures_a_typing_is_refused(

@@ -32,11 +32,13 @@ def evaluate_typing(
     draws: int = MIN_DRAWS,
     *,
     answer: str,
+    over_seizures: Mapping[tuple[str, int], int] | None = None,
 ) -> Block:
     """Everything a report says about one set of answers, as plain JSON.
 
     `table`: of `answers.table_of`; the variant named `answer` is the detector's own, the others stand beside it.
-    `meta` names what was evaluated and is copied.
+    `meta` names what was evaluated and is copied. `over_seizures` says which fold tests a (recording, event) where
+    seizures are dealt out: what the baselines, which need no training, reach there stands beside as well.
     """
     own = {str(name): part for name, part in table.groupby("variant", sort=False)}
     own = {answer: own.pop(answer), **own}
@@ -44,6 +46,7 @@ def evaluate_typing(
     weights = patient_draws(list(persons["site"]), np.random.default_rng(seed), draws)
     counted = {name: confusions(part, classes)[1] for name, part in own.items()}
     blind = {name: confusions(part, classes)[1] for name, part in baseline_tables(own[answer], classes).items()}
+    leaky = _over_seizures(own[answer], classes, over_seizures) if over_seizures else {}
     evaluable = _patients(mine) >= MIN_PATIENTS
     scorer = {"scorer": _scorer(), "rests_on": _rests_on(mine)}
     return {
@@ -56,6 +59,7 @@ def evaluate_typing(
         "answer": scorer | _figures(mine, classes, evaluable, weights),
         "variants": {n: scorer | _figures(c, classes, evaluable, weights) for n, c in counted.items() if n != answer},
         "baselines": {n: scorer | {"reportable": False} | _figures(c, classes, evaluable, weights) for n, c in blind.items()},
+        "baselines_over_seizures": {n: scorer | {"reportable": False} | _figures(c, classes, evaluable, weights) for n, c in leaky.items()},
         "differences": {
             name: scorer | _differences(mine, other, evaluable, weights)
             for name, other in {**{n: c for n, c in counted.items() if n != answer}, **blind}.items()
@@ -108,6 +112,15 @@ def focal_together(confusion: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     rows = np.stack([confusion[:, g].sum(axis=1) for g in groups], axis=1)
     said = [rows[:, :, g].sum(axis=2) for g in [*groups, [len(classes)]]]
     return np.stack(said, axis=2)
+
+
+def _over_seizures(
+    table: pd.DataFrame, classes: Sequence[str], folds: Mapping[tuple[str, int], int]
+) -> dict[str, np.ndarray]:
+    """The baselines under folds over seizures: every other seizure of the same patient is known."""
+    keys = zip(table["recording"], table["event"], strict=True)
+    dealt = table.assign(fold=[folds[str(recording), int(event)] for recording, event in keys])
+    return {name: confusions(part, classes)[1] for name, part in baseline_tables(dealt, classes).items()}
 
 
 def _figures(confusion: np.ndarray, classes: Sequence[str], evaluable: np.ndarray, weights: np.ndarray) -> Block:

@@ -117,10 +117,10 @@ def sections(dossier: TypingDossier) -> tuple[Section, ...]:
 def _split(dossier: TypingDossier) -> Section:
     own = dossier.results[dossier.name]
     marks = [_mark(dossier, regime) for regime in REGIMES]
-    for regime in (r for r in ("patient", "seizure") if r in own):
+    for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
         marks += [
             Mark(f"no EEG: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})", "blind", estimate(block, "weighted_f1"))
-            for name, block in own[regime]["baselines"].items()
+            for name, block in own["patient"][kept].items()
         ]
     marks += [Mark(f"as published, {where}", "published", Estimate(f1)) for where, f1 in _published(dossier)]
     alt = f"Weighted F1 of {dossier.name} under each split"
@@ -145,7 +145,8 @@ def _published(dossier: TypingDossier) -> list[tuple[str, float]]:
 
 def _worth(dossier: TypingDossier) -> tuple[Table | str, ...]:
     if not dossier.inflation:
-        return ("What folds over seizures are worth: not evaluable, they were not run.",)
+        ask = f"run “ictal evaluate {dossier.name} --regimes all”"
+        return (f"What folds over seizures are worth to {dossier.name}: not evaluable, they were not run: {ask}.",)
     row = ("random seizures instead of patients apart", *_two(dossier.inflation, sign=True))
     columns = ("What is compared", "Macro-F1", "Weighted F1")
     note = "Above 0: folds over seizures give the higher figure, and so flatter. Same patients, seizures and seed. "
@@ -237,8 +238,8 @@ def _side_by_side(dossier: TypingDossier) -> Section:
                 )
             )
             shades.append("" if honest else "unsure")
-    for regime, result in dossier.results[dossier.name].items():
-        for name, block in result["baselines"].items():
+    for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
+        for name, block in dossier.main[kept].items():
             rows.append((f"no EEG: {BLIND[name]}", REGIMES[regime], *_two(block), *_more(block)))
             shades.append("unsure")
     columns = ("Detector", "Split", "Macro-F1", "Weighted F1", "Right", "Focal together,\nmacro-F1")
