@@ -112,8 +112,8 @@ def _decimated(signal: np.ndarray, taps: np.ndarray, down: int, count: int) -> n
 
     middle = len(taps) // 2
     out = at(middle) * taps[middle]
-    for tap in np.flatnonzero(np.abs(taps[:middle]) > 1e-9):
-        out += (at(int(tap)) + at(len(taps) - 1 - int(tap))) * taps[tap]
+    for tap in np.flatnonzero(np.abs(taps[:middle]) > 1e-9).tolist():
+        out += (at(tap) + at(len(taps) - 1 - tap)) * taps[tap]
     return np.asarray(out)
 
 

@@ -64,12 +64,12 @@ class Derivation:
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         out = np.empty((len(self.channels), signal.shape[1]), dtype=np.result_type(signal, np.float32))
         for row, (plus, minus) in zip(out, self._pairs, strict=True):
-            if plus is not None and minus is not None:
-                np.subtract(signal[plus], signal[minus], out=row)
-            elif minus is not None:
+            if minus is None:
+                row[:] = signal[plus]
+            elif plus is None:
                 np.negative(signal[minus], out=row)
             else:
-                row[:] = signal[plus]
+                np.subtract(signal[plus], signal[minus], out=row)
         return out
 
     @cached_property
