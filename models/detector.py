@@ -181,7 +181,7 @@ class WindowDetector(Detector):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a part of a detector asks for: trained numbers, their size on disk, and time on this machine."""
+    """What a part of a detector asks for: trained numbers, their size on disk, and processor time on this machine."""
 
     parameters: int
     megabytes: float
