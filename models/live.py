@@ -45,7 +45,7 @@ class LiveAnalysis:
     given is to be disregarded, as the analysis is `not_evaluable`. `verdict` says what it would be now. A wrong rate,
     montage or age is refused (`Refusal`) before the first sample.
 
-    Kept are less than a window of signal and about 250 bytes per second that was heard.
+    Kept are less than a window of signal and about 200 bytes (room for twice as many) per second that was heard.
     """
 
     def __init__(self, bundle: Bundle, channels: tuple[str, ...], rate_hz: float, *, age_days: float | None = None):
