@@ -51,7 +51,7 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
         tasks = {detectors.task_of(name) for name in names} if names else set(root.tasks)
         set_params(root.root / "params.yaml", {LAB[task]: chosen(under, task) for task in sorted(tasks)})
         run_flow(train, home=str(root.root), names=names or None)
-    for name in names or [n for task in root.tasks for n in detectors.names(task)]:
+    for name in names or [n for task in root.tasks or TASKS for n in detectors.names(task)]:
         if name not in trained(root.of(detectors.task_of(name))):
             raise Refused(f"{name} has not been trained here: run `ictal train {name}` first")
     figures = run_flow(evaluate, home=str(root.root), names=names or None)

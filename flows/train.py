@@ -43,6 +43,8 @@ def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels:
         detectors.params_of(name, preset or workspace.params.train.preset)
         if names and detectors.task_of(name) not in workspace.tasks:
             raise Refused(f"there is no cohort for {name} here: {NEEDS[detectors.task_of(name)]}")
+    if not workspace.tasks:
+        raise Refused(f"there is no cohort here: {NEEDS['detection']}")
     changes = {"train.preset": preset, "train.shuffle_labels": shuffle_labels}
     wanted = {k: v for k, v in changes.items() if v is not None}
     if wanted:
