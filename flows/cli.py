@@ -49,7 +49,7 @@ def show(value: Any, as_json: bool, text: str) -> None:
         print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
 
 
-@app.command(epilog="Example: ictal demo    (about 4 minutes on two cores)")
+@app.command(epilog="Example: ictal demo    (about 6 minutes on two cores)")
 def demo() -> None:
     """Run the whole house once on a simulated cohort: data, checks, training, evaluation, approval, serving, drift."""
     from flows.fresh import make_demo
