@@ -38,7 +38,7 @@ from validation.splits import INNER_VALID, TEST, TRAIN, Split
 
 @dataclass(frozen=True)
 class Job:
-    """One fold of one regime; `persons` and `sites` by recording, for the answers of a leaky control."""
+    """One fold of one regime; `recordings` are those with at least one clip."""
 
     detector: str
     params: dict[str, Any]
