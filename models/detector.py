@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
+from data.seizure_types import tuh_type
 from data.windows import Cutter
 
 Progress = Callable[[int, int, float], None]
@@ -192,15 +194,40 @@ UNSEEN = -30.0
 """The score of a type that no training patient had: it is never named, and a log loss stays finite."""
 
 
-class TypingDetector(Detector):
-    """A detector that names the type of a seizure: it is shown windows inside seizures only.
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a recording that a detector is asked about; `label` is the class that it truly has, None if unknown."""
 
-    `examples` is given the prepared signal of one seizure (`Prepared.between`); `classes` are the codes of
-    `data.seizure_types.TUH_TYPES` that it tells apart, in the order of its scores. The log of `fit` also holds
-    `classes_seen`, the codes that the training patients had; all others score `UNSEEN`.
+    number: int
+    onset_s: float
+    end_s: float
+    label: int | None = None
+
+
+class TypingDetector(Detector):
+    """A detector that names what a stretch of a recording is, shown nothing outside of it.
+
+    The stretch may be a seizure that somebody marked (of which type is it?), a clip of a few seconds (is it a spasm?),
+    or a clip before something (will a seizure begin?). `examples` is given the prepared signal, film or pose of one
+    stretch (`between`) and makes one or more clips of it; the mean of the clips' probabilities is the answer. `classes`
+    are in the order of the scores. The log of `fit` also holds `classes_seen`, those that the training patients had;
+    all others score `UNSEEN`.
     """
 
     task = "typing"
+
+    def stretches(self, truth: Annotations) -> list[Stretch]:
+        """What is asked about in a recording whose events are known: here the seizures of a type that is told apart."""
+        codes = [tuh_type(event.type) for event in truth.events]
+        return [
+            Stretch(number, event.onset_s, event.end_s, self.classes.index(code))
+            for number, (event, code) in enumerate(zip(truth.events, codes, strict=True))
+            if code in self.classes
+        ]
+
+    def asked(self, duration_s: float) -> list[Stretch]:
+        """What is asked about in a recording of which nothing is known but its length: here all of it, as one."""
+        return [Stretch(0, 0.0, duration_s)]
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         """Scores of parts of the detector that stand for themselves beside the whole, each (windows, classes).
@@ -212,3 +239,31 @@ class TypingDetector(Detector):
     def costs(self, examples: Examples) -> dict[str, Cost]:
         """Of the whole (`answer`) and of each variant, measured on these clips; empty where nobody would ask."""
         return {}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A recording to learn from before any seizure is seen: what it holds (`walk`, `rodent`, …) and whose it is."""
+
+    prepared: Any
+    content: str
+    recording: str
+    person: str
+
+
+class Pretrained(ABC):
+    """Of a detector that first learns from recordings of others (never of a patient who is tested) and keeps it.
+
+    `pretrain` is run once, on the recordings of a cohort's period `pretraining`; what it learnt is given to every fold
+    with `load_pretrained` before the first `examples`, and travels in the bundle like all else.
+    """
+
+    @abstractmethod
+    def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
+        """Learn; returns a log in JSON values. Same seed, same state, bit by bit."""
+
+    @abstractmethod
+    def pretrained(self) -> State: ...
+
+    @abstractmethod
+    def load_pretrained(self, state: State) -> None: ...

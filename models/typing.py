@@ -1,10 +1,10 @@
-"""Of which type is a seizure? Fitting one fold of a typing detector, what it is as a bundle, and its answers.
+"""What is a stretch of a recording? Fitting one fold of a typing detector, what it is as a bundle, and its answers.
 
-A typing detector looks at seizures that somebody has marked: every clip of one is scored, and the mean of the clips'
-calibrated probabilities is the answer for the seizure.
+A typing detector looks at stretches: seizures that somebody has marked, or clips. Every clip of one is scored, and the
+mean of the clips' calibrated probabilities is the answer for the stretch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,13 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from data.door import door
-from data.events import Annotations, Event
-from data.frontend import Prepared
+from data.events import Annotations
 from data.outcomes import Refusal
-from data.recording import Recording
-from data.seizure_types import tuh_type
 from lineage.digest import Digest
 from models import detectors
+from models.admission import Source, admit
 from models.bundle import BrokenBundle, read_description, rebuilt, write_files
-from models.detector import Examples, Progress, TypingDetector
+from models.detector import Examples, Progress, Stretch, TypingDetector
 
 PARTS = ("detector", "params", "state", "front_end", "temperature", "origin")
 ANSWER = "answer"
@@ -63,26 +60,18 @@ class TypedSeizure:
     reason: str | None = None
 
 
-def typed_seizures(truth: Annotations, classes: Sequence[str]) -> Iterator[tuple[int, Event, int]]:
-    """(number in the recording, event, class index) of the seizures whose type is one that is told apart."""
-    for number, event in enumerate(truth.events):
-        code = tuh_type(event.type)
-        if code is not None and code in classes:
-            yield number, event, list(classes).index(code)
-
-
 def seizure_examples(
-    detector: TypingDetector, prepared: Prepared, truth: Annotations, recording: str = "", patient: str = ""
+    detector: TypingDetector, prepared: Any, truth: Annotations, recording: str = "", patient: str = ""
 ) -> Examples | None:
-    """Labelled clips of every typed seizure of a recording; None where there is none that is long enough."""
+    """Labelled clips of every stretch of a recording; None where there is none that is long enough."""
     parts = []
-    for number, event, label in typed_seizures(truth, detector.classes):
+    for one in detector.stretches(truth):
         try:
-            clips = detector.examples(prepared.between(event.onset_s, event.end_s), recording, patient)
+            clips = detector.examples(prepared.between(one.onset_s, one.end_s), recording, patient)
         except Refusal:
             continue  # too short to learn from; at evaluation it counts as not answered
         n = len(clips)
-        parts.append(replace(clips, label=np.full(n, label, dtype=np.int8), event=np.full(n, number)))
+        parts.append(replace(clips, label=np.full(n, one.label, dtype=np.int8), event=np.full(n, one.number)))
     return Examples.join(parts) if parts else None
 
 
@@ -134,25 +123,31 @@ def load_typing(folder: Path) -> TypingBundle:
     return TypingBundle(detector, float(description["temperature"]), description["origin"], digest)
 
 
-def type_seizures(recording: Recording, truth: Annotations, bundle: TypingBundle) -> list[TypedSeizure]:
-    """Every typed seizure of a recording with the detector's answer, or why there is none; nothing is left out.
+def type_seizures(recording: Source, truth: Annotations, bundle: TypingBundle) -> list[TypedSeizure]:
+    """Every stretch of a recording with the detector's answer, or why there is none; nothing is left out.
 
     `truth` gives where seizures are and, beside the answer, what experts called them; the detector sees times only.
     """
-    detector = bundle.detector
-    marked = list(typed_seizures(truth, detector.classes))
+    return type_stretches(recording, bundle.detector.stretches(truth), bundle)
+
+
+def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[TypedSeizure]:
+    """`type_seizures` of any stretches, whether or not it is known what they are."""
     try:
-        contract = detector.contract
-        door(
-            recording,
-            montage=contract.montage,
-            min_duration_s=contract.min_duration_s,
-            age_range_days=contract.age_days,
-        )
-        prepared = detector.front_end.prepare(recording)
+        admit(recording, bundle.detector)
+        prepared = bundle.detector.front_end.prepare(recording)
     except Refusal as refusal:
-        return [TypedSeizure(n, tuh_type(e.type), code=refusal.code, reason=refusal.reason) for n, e, _ in marked]
-    return [_typed(prepared, number, event, bundle) for number, event, _ in marked]
+        return [refused(one, bundle, refusal) for one in stretches]
+    return [_typed(prepared, one, bundle) for one in stretches]
+
+
+def refused(one: Stretch, bundle: TypingBundle, refusal: Refusal) -> TypedSeizure:
+    """A stretch about which nothing can be said."""
+    return TypedSeizure(one.number, _truth(one, bundle), code=refusal.code, reason=refusal.reason)
+
+
+def _truth(one: Stretch, bundle: TypingBundle) -> str | None:
+    return None if one.label is None else bundle.detector.classes[one.label]
 
 
 def seizure_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
@@ -172,13 +167,12 @@ def type_examples(bundle: TypingBundle, examples: Examples) -> dict[tuple[str, i
     return said
 
 
-def _typed(prepared: Prepared, number: int, event: Event, bundle: TypingBundle) -> TypedSeizure:
-    code = tuh_type(event.type)
+def _typed(prepared: Any, one: Stretch, bundle: TypingBundle) -> TypedSeizure:
     try:
-        clips = bundle.detector.examples(prepared.between(event.onset_s, event.end_s))
+        clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
     except Refusal as refusal:
-        return TypedSeizure(number, code, code=refusal.code, reason=refusal.reason)
-    return TypedSeizure(number, code, len(clips), seizure_probabilities(bundle, clips))
+        return refused(one, bundle, refusal)
+    return TypedSeizure(one.number, _truth(one, bundle), len(clips), seizure_probabilities(bundle, clips))
 
 
 def _provenance(train: Examples, valid: Examples) -> dict[str, list[str]]:

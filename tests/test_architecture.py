@@ -24,17 +24,22 @@ HOME = {
     "model_signing": "lineage",
     "mne": "data",
     "edfio": "data",
+    "av": "data",
     "great_expectations": "validation",
     "jsonschema": "validation",
     "timescoring": "validation",
     "torch": "models",
     "safetensors": "models",
+    "transformers": "models",
+    "onnx": "models",
+    "onnxruntime": "models",
     "bentoml": "serving",
     "fastapi": "serving",
     "uvicorn": "serving",
     "evidently": "monitoring",
     "prefect": "flows",
     "typer": "flows",
+    "cv2": "tests",
 }
 
 TABLES_LIVE_WITH_THEIR_NOUNS = {"sqlalchemy"}

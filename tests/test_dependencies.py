@@ -19,6 +19,7 @@ LOCK = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().
 
 IMPORTED_AS = {
     "pyyaml": "yaml",
+    "opencv-python-headless": "cv2",
     "model-signing": "model_signing.signing",
     "pyopenssl": "OpenSSL",
     "scikit-learn": "sklearn.metrics",

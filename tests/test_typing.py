@@ -22,7 +22,6 @@ from models.typing import (
     seizure_examples,
     type_examples,
     type_seizures,
-    typed_seizures,
 )
 from tests.contract.signals import recording
 from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Member, Split, draw_split
@@ -128,7 +127,7 @@ def test_clips_of_many_seizures_give_what_each_gives_alone() -> None:
 def test_a_recording_without_a_typed_seizure_gives_no_clips() -> None:
     prepared = Loudness({}).front_end.prepare(recording(1))
     assert seizure_examples(Loudness({}), prepared, Annotations((Event(10, 5, "sz"),), 120.0)) is None
-    assert list(typed_seizures(marked((30, 8, "ABSZ")), Loudness.classes)) == []
+    assert Loudness({}).stretches(marked((30, 8, "ABSZ"))) == []
 
 
 def test_the_temperature_makes_overconfident_scores_honest() -> None:

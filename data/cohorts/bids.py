@@ -1,9 +1,11 @@
-"""A cohort as a BIDS-EEG folder: who was recorded where, which files belong to them, and how to take one over."""
+"""A cohort as a BIDS folder of EEG, film or poses: who was recorded where, which files belong to them, and how to take one over."""
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,20 @@ from data.readers.edf import read_duration_s
 
 __all__ = ["Cohort", "CohortFacts", "Entry", "import_cohort", "read_cohort", "read_events", "write_events"]
 
-_RECORDINGS = (".edf", ".bdf")
-_SIDECARS = ("_eeg.json", "_events.tsv", "_events.json", "_channels.tsv", "_channels.json")
+_RECORDINGS = {
+    "eeg": (".edf", ".bdf"),
+    "video": (".mp4", ".m4v", ".mov", ".mkv", ".avi"),
+    "pose": (".parquet", ".npz", ".json", ".csv"),
+}
+"""Files of each modality; they lie in a folder of its name and end in `_eeg.edf`, `_video.mp4`, `_pose.parquet`.
+
+Several views of one film differ by an entity `view-NAME`, which is the last before `_video`."""
+
+MODALITIES = tuple(_RECORDINGS)
+_SIDECARS = (
+    "_eeg.json", "_video.json", "_events.tsv", "_events.json", "_channels.tsv", "_channels.json",
+)  # fmt: skip
+_VIEW = re.compile(r"_view-[A-Za-z0-9]+(?=_)")
 _TOP_LEVEL = (
     "dataset_description.json", "participants.tsv", "participants.json", "events.json", "README", "README.md",
     "CHANGES", "LICENSE",
@@ -30,7 +44,8 @@ class Entry:
     """One recording of a cohort. `name` and `patient` are the cohort's pseudonyms.
 
     `person` is the same key for the same person at two sites; where the cohort gives none it is the patient within
-    this cohort. `line_hz` is the mains frequency where it is stated.
+    this cohort. `line_hz` is the mains frequency where it is stated. `modality` is one of `MODALITIES`; of a film,
+    `views` holds the files of all cameras, `path` the first.
     """
 
     name: str
@@ -43,6 +58,8 @@ class Entry:
     period: str
     events_path: Path | None
     line_hz: float | None
+    modality: str = "eeg"
+    views: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,20 +123,21 @@ class Cohort:
         return _positive(_sidecar(self.root, entry.path).get("RecordingDuration"))
 
 
-def read_cohort(root: Path) -> Cohort:
-    """Read a BIDS-EEG folder: its EDF and BDF recordings, participants and sidecars; no signal is read.
+def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
+    """Read a BIDS folder: its recordings of a modality, participants and sidecars; no signal is read.
 
-    Refuses with `unsupported_format` what is not such a folder or holds no EDF or BDF recording, and with `corrupt`
-    a table or sidecar that cannot be read.
+    Asked for poses, films of which no pose was made are recordings too: a pose estimator may make it. Refuses with
+    `unsupported_format` what is not such a folder or holds no recording of that kind, and with `corrupt` a table or
+    sidecar that cannot be read.
     """
     _check_description(root)
     people = _participants(root)
-    paths = _recordings(root)
-    return Cohort(root, tuple(_entry(root, path, people.get(_subject(path), {})) for path in paths))
+    filmed = [list(views) for _, views in groupby(_recordings(root, modality), _stem)]
+    return Cohort(root, tuple(_entry(root, views, people.get(_subject(views[0]), {})) for views in filmed))
 
 
-def import_cohort(source: Path, target: Path) -> Cohort:
-    """Copy a BIDS-EEG folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
+def import_cohort(source: Path, target: Path, modality: str = "eeg") -> Cohort:
+    """Copy a BIDS folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
 
     Nothing else is taken. The source is only read. The copy is made beside the target and put in place when it is
     whole, so that a broken import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, files
@@ -129,7 +147,7 @@ def import_cohort(source: Path, target: Path) -> Cohort:
         raise FileExistsError("the target cohort exists already: give another name or remove it first")
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError("the target cohort lies inside its source: give a folder outside of it")
-    cohort = read_cohort(source)
+    cohort = read_cohort(source, modality)
     for entry in cohort.entries:
         cohort.experts(entry)
     partial = target.with_name(f".{target.name}.partial")
@@ -142,7 +160,7 @@ def import_cohort(source: Path, target: Path) -> Cohort:
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return read_cohort(target)
+    return read_cohort(target, modality)
 
 
 def _check_description(root: Path) -> None:
@@ -155,37 +173,54 @@ def _check_description(root: Path) -> None:
         raise Refusal("unsupported_format", "dataset_description.json states no BIDSVersion: give a BIDS folder")
 
 
-def _recordings(root: Path) -> list[Path]:
-    eeg = [p for p in root.glob("sub-*/**/eeg/*_eeg.*") if p.suffix.lower() not in (".json", ".tsv")]
-    found = sorted(p for p in eeg if p.suffix.lower() in _RECORDINGS)
+def _recordings(root: Path, modality: str) -> list[Path]:
+    """The files of a modality, those of one recording side by side."""
+    others, found = _found(root, modality)
+    if modality == "pose":
+        posed = {_stem(path) for path in found}
+        found += [path for path in _found(root, "video")[1] if _stem(path) not in posed]
     if not found:
-        raise Refusal(
-            "unsupported_format",
-            f"the folder holds 0 EDF or BDF recordings and {len(eeg)} EEG files in other formats: export them as EDF+",
-        )
+        raise Refusal("unsupported_format", _NONE[modality].format(others=len(others)))
     absent = sum(not p.is_file() for p in found)
     if absent:
         raise Refusal(
             "unsupported_format", f"{absent} of {len(found)} recordings are links to nothing: fetch them first"
         )
-    return found
+    return sorted(found, key=lambda path: (_stem(path), path.name))
+
+
+_NONE = {
+    "eeg": "the folder holds 0 EDF or BDF recordings and {others} EEG files in other formats: export them as EDF+",
+    "video": "the folder holds 0 films (mp4, mov, mkv, avi) and {others} video files in other formats",
+    "pose": "the folder holds no pose tracks, no films, and {others} pose files in other formats",
+}
+
+
+def _found(root: Path, modality: str) -> tuple[list[Path], list[Path]]:
+    """(files in formats that are not read, files that are) of a modality."""
+    sidecars = (".tsv",) if modality == "pose" else (".tsv", ".json")
+    files = [p for p in root.glob(f"sub-*/**/{modality}/*_{modality}.*") if p.suffix.lower() not in sidecars]
+    readable = [p for p in files if p.suffix.lower() in _RECORDINGS[modality]]
+    return [p for p in files if p not in readable], readable
 
 
 def _files(source: Path) -> list[Path]:
     """The files of a cohort that are known and wanted, and no others: notes and scan dates may identify people."""
-    recordings = _recordings(source)
+    kinds = [kind for kind in MODALITIES if _found(source, kind)[1]]
+    recordings = [p for kind in kinds or ["eeg"] for p in _recordings(source, kind)]
     beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
     shared = [p for p in source.iterdir() if p.is_file() and p.name.endswith(_SIDECARS)]
     top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
     places = (_beside(r, "_events.tsv").relative_to(source) for r in recordings)
-    return [*recordings, *sorted(beside), *sorted({*shared, *top}), *expert_files(source, places)]
+    return [*dict.fromkeys(recordings), *sorted(beside), *sorted({*shared, *top}), *expert_files(source, places)]
 
 
-def _entry(root: Path, path: Path, person: dict[str, str]) -> Entry:
-    patient = _subject(path)
+def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
+    path = views[0]
+    patient, modality = _subject(path), _modality(path)
     events = _beside(path, "_events.tsv")
     return Entry(
-        name=path.name.removesuffix(f"_eeg{path.suffix}"),
+        name=_stem(path),
         path=path,
         patient=patient,
         person=person.get("person") or f"{root.name}:{patient}",
@@ -195,6 +230,8 @@ def _entry(root: Path, path: Path, person: dict[str, str]) -> Entry:
         period=person.get("period", ""),
         events_path=events if events.is_file() else None,
         line_hz=_positive(_sidecar(root, path).get("PowerLineFrequency")),
+        modality=modality,
+        views=tuple(views) if modality == "video" else (),
     )
 
 
@@ -231,7 +268,9 @@ def _age_days(years: str) -> float | None:
 def _sidecar(root: Path, path: Path) -> dict[str, Any]:
     """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle)."""
     task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
-    files = (root / f"{task}_eeg.json", _beside(path, "_eeg.json"))
+    name = f"_{_modality(path)}.json"
+    files = (root / f"{task}{name}", _beside(path, name))
+    files = () if name == "_pose.json" else files  # a pose's sidecar would be a pose
     return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
 
 
@@ -240,7 +279,17 @@ def _positive(value: object) -> float | None:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name.removesuffix(f"_eeg{path.suffix}") + suffix)
+    return path.with_name(_stem(path) + suffix)
+
+
+def _modality(path: Path) -> str:
+    return path.stem.rsplit("_", 1)[-1]
+
+
+def _stem(path: Path) -> str:
+    """What the files of one recording have in common: neither suffix nor view."""
+    ending = f"_{_modality(path)}{path.suffix}"
+    return _VIEW.sub("", path.name).removesuffix(ending)
 
 
 def _subject(path: Path) -> str:

@@ -12,7 +12,6 @@ from data.cohorts.bids import Entry
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.readers.edf import read_edf
-from data.seizure_types import tuh_type
 from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import audited
@@ -29,13 +28,14 @@ from flows.stages.files import (
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models import detectors
+from models.detector import Stretch
 from models.typing import (
     ANSWER,
     TypedSeizure,
     load_typing,
+    refused,
     seizure_examples,
     type_seizures,
-    typed_seizures,
 )
 from validation.seizure_typing import Answer, evaluate_typing, table_of, write_answers
 from validation.splits import TEST
@@ -99,11 +99,10 @@ def _name_seizures(work: tuple[Entry, Annotations, int, Path]) -> Named:
     try:
         found = type_seizures(read_edf(entry.path, age_days=entry.age_days, name=entry.name), truth, bundle)
     except Refusal as refusal:
-        marked = typed_seizures(truth, bundle.detector.classes)
-        found = [TypedSeizure(n, tuh_type(e.type), code=refusal.code) for n, e, _ in marked]
+        found = [refused(one, bundle, refusal) for one in bundle.detector.stretches(truth)]
     seconds = time.perf_counter() - started
     variants = list(dict.fromkeys([ANSWER, *(v for one in found for v in one.probabilities)]))
-    onsets = {number: event.onset_s for number, event in enumerate(truth.events)}
+    onsets = {one.number: one.onset_s for one in bundle.detector.stretches(truth)}
     answers = [_answer(entry, one, onsets[one.event], fold, variant) for one in found for variant in variants]
     return Named(answers, seconds)
 
@@ -126,15 +125,17 @@ def _by_seizures(workspace: Workspace, detector: str, regime: str, entries: list
     classes = [c for c in said.columns if c not in Answer.__dataclass_fields__]
     known = dict(iter(said.groupby(["recording", "event"])))
     truth, variants = truths(workspace, entries), list(said["variant"].unique())
-    return [Named(_kept(entry, truth[entry.name], known, variants, classes)) for entry in entries]
+    asked = detectors.build(detector, preset=workspace.params.train.preset).stretches
+    return [Named(_kept(entry, asked(truth[entry.name]), known, variants, classes)) for entry in entries]
 
 
 def _kept(
-    entry: Entry, truth: Annotations, known: dict[Any, pd.DataFrame], variants: list[str], classes: list[str]
+    entry: Entry, stretches: list[Stretch], known: dict[Any, pd.DataFrame], variants: list[str], classes: list[str]
 ) -> list[Answer]:
     answers = []
-    for number, event, _ in typed_seizures(truth, classes):
-        rows = known.get((entry.name, number))
+    for one in stretches:
+        assert one.label is not None
+        rows = known.get((entry.name, one.number))
         own = {} if rows is None else {r["variant"]: r for r in rows.to_dict("records")}
         for variant in variants:
             row = own.get(variant)
@@ -142,8 +143,8 @@ def _kept(
             fold, clips = (-1, 0) if row is None else (int(row["fold"]), int(row["clips"]))
             answers.append(
                 Answer(
-                    entry.name, entry.patient, entry.person, entry.site, number, event.onset_s,
-                    str(tuh_type(event.type)), fold, variant, clips, "" if row is not None else "too_short", probabilities,
+                    entry.name, entry.patient, entry.person, entry.site, one.number, one.onset_s,
+                    classes[one.label], fold, variant, clips, "" if row is not None else "too_short", probabilities,
                 )
             )  # fmt: skip
     return answers

@@ -19,16 +19,27 @@ class UnknownDetector(Refused):
 
 
 def names(task: str | None = None) -> list[str]:
-    """The detectors of a task (`detection`, `typing`), or all of them."""
+    """The detectors of a task (`TASKS`), or all of them."""
     index: dict[str, list[str]] = yaml.safe_load((HERE / "index.yaml").read_text())
-    lists = {"detection": index["detectors"], "typing": index["typing"]}
+    lists = {task: index.get(key) or [] for task, key in TASKS.items()}
     return list(lists[task]) if task else [name for of_task in lists.values() for name in of_task]
 
 
+TASKS = {
+    "detection": "detectors",
+    "typing": "typing",
+    "spasms": "spasms",
+    "semiology": "semiology",
+    "forecasting": "forecasting",
+}
+"""What detectors answer, and the list of `index.yaml` that holds them: where seizures are in EEG, of which type one is in
+EEG, which clips of a pose track are spasms, of which type a seizure is on film, and whether one is about to begin."""
+
+
 def task_of(name: str) -> str:
-    """What a detector answers: where seizures are (`detection`), or of which type one is (`typing`)."""
+    """What a detector answers: one of `TASKS`."""
     _folder(name)
-    return "detection" if name in names("detection") else "typing"
+    return next(task for task in TASKS if name in names(task))
 
 
 def params_of(name: str, preset: str) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""The front end of film: frames by presentation time, square and small, the same for training, serving and drift."""
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from data.film import Film
+from data.readers.video import read_frames
+from lineage.digest import Digest, digest_of
+
+
+@dataclass(frozen=True)
+class FilmFrontEnd:
+    """Frames letterboxed to a square and scaled; settings change results, so they travel in the bundle."""
+
+    size_px: int = 64
+    grey: bool = True
+    version: int = 1
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(asdict(self))
+
+    def prepare(self, film: Film) -> "PreparedFilm":
+        """Nothing is decoded before frames are asked for."""
+        return PreparedFilm(film, self, 0.0, film.duration_s)
+
+
+@dataclass(frozen=True)
+class PreparedFilm:
+    """The part of a film from `onset_s` to `end_s` (seconds of the recording), read when it is looked at."""
+
+    film: Film
+    front_end: FilmFrontEnd
+    onset_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.onset_s
+
+    @property
+    def views(self) -> int:
+        return len(self.film.views)
+
+    @property
+    def digest(self) -> Digest:
+        return self.film.digest
+
+    def between(self, onset_s: float, end_s: float) -> "PreparedFilm":
+        """The part of it from `onset_s` to `end_s`, times unchanged."""
+        return replace(self, onset_s=max(self.onset_s, onset_s), end_s=min(self.end_s, end_s))
+
+    def frames(self, view: int, times_s: np.ndarray) -> np.ndarray:
+        """The frames shown at these times (ascending seconds of the recording): uint8 (times, size, size[, 3])."""
+        return read_frames(self.film.views[view], np.asarray(times_s), self.front_end.size_px, self.front_end.grey)
