@@ -9,6 +9,7 @@ from flows.stages.files import accepted, digest_of_entry, fresh, read_json, writ
 from flows.workspace import Workspace
 from models import detectors
 from models.detector import Detector, Lesson, Pretrained, State
+from models.pretrained import LOG, load_pretrained, save_pretrained
 
 PERIOD = "pretraining"
 
@@ -21,18 +22,14 @@ def run(workspace: Workspace) -> None:
 
 def read_pretrained(workspace: Workspace, name: str) -> State | None:
     """What a detector learnt beforehand; None of one that does not."""
-    from safetensors.numpy import load_file
-
-    folder = _folder(workspace, name)
-    if not folder.exists():
-        return None
-    return State(load_file(folder / "weights.safetensors"), read_json(folder / "log.json")["settings"])
+    return load_pretrained(_folder(workspace, name))
 
 
 def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
     """Whom a detector learnt from beforehand, as the leakage guard asks: `what` was fitted on which `persons`."""
     folder = _folder(workspace, name)
-    return read_json(folder / "log.json")["pretrained_on"] if folder.exists() else []
+    found: list[dict[str, object]] = read_json(folder / LOG)["pretrained_on"] if folder.exists() else []
+    return found
 
 
 def _learners(workspace: Workspace) -> Iterator[tuple[str, Detector]]:
@@ -43,8 +40,6 @@ def _learners(workspace: Workspace) -> Iterator[tuple[str, Detector]]:
 
 
 def _learn(workspace: Workspace, detector: Detector) -> bool:
-    from safetensors.numpy import save_file
-
     assert isinstance(detector, Pretrained)
     show, entries = reporter(), accepted(workspace, PERIOD)
 
@@ -53,18 +48,14 @@ def _learn(workspace: Workspace, detector: Detector) -> bool:
 
     lessons = [Lesson(detector.prepare(open_entry(e)), content_of(e.name), e.name, e.person) for e in entries]
     log = detector.pretrain(lessons, seed=workspace.params.train.seed, progress=progress)
-    state, folder = detector.pretrained(), _folder(workspace, detector.name)
-    folder.mkdir(parents=True)
-    save_file(dict(sorted(state.tensors.items())), folder / "weights.safetensors")
     about = {
         "detector": detector.name,
         "params": detector.params,
-        "settings": dict(state.settings),
         "recordings": {e.name: digest_of_entry(e) for e in entries},
         "pretrained_on": [{"what": "network", "persons": sorted({e.person for e in entries})}],
         "log": log,
     }
-    write_json(folder / "log.json", about)
+    save_pretrained(_folder(workspace, detector.name), detector.pretrained(), about)
     return True
 
 
