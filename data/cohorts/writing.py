@@ -62,6 +62,7 @@ def write_cohort(
     finish: Callable[[Path], None],
     progress: Progress | None,
     workers: int,
+    modality: str = "eeg",
 ) -> Cohort:
     """Make the cohort beside `root`, which must not exist, and put it in place when it is whole.
 
@@ -81,7 +82,7 @@ def write_cohort(
         part.rename(root)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return read_cohort(root)
+    return read_cohort(root, modality)
 
 
 def write_recording(root: Path, drawn: Drawn, recording: Recording, signal: np.ndarray, truth: Annotations) -> Path:
