@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort
+from data.cohorts.tracks import write_pose
 from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, as_json, write_about, write_cohort, write_film
 from data.readers.bids import write_events
-from data.readers.pose import write_pose
 from data.simulator.infants import (
     InfantParams,
     InfantSettings,

@@ -105,7 +105,10 @@ class InfantParams:
         """Who is beside the bed, a patting nurse included."""
         patting = [m for m in self.mimics if m.kind == "patting"]
         rates_hz = (next(p.rate_hz for p in m.parts) for m in patting)
-        return (*(Visit(m.onset_s, m.duration_s, 1.0, hz) for m, hz in zip(patting, rates_hz, strict=True)), *self.passing)
+        return (
+            *(Visit(m.onset_s, m.duration_s, 1.0, hz) for m, hz in zip(patting, rates_hz, strict=True)),
+            *self.passing,
+        )
 
 
 def plan_infants(settings: InfantSettings) -> tuple[InfantParams, ...]:
@@ -140,7 +143,7 @@ def scene_of(params: InfantParams) -> Scene:
 
 
 def parts_of(params: InfantParams) -> tuple[Part, ...]:
-    return tuple(part for made in (*params.spasms, *params.mimics) for part in made.parts)
+    return (*(p for s in params.spasms for p in s.parts), *(p for m in params.mimics for p in m.parts))
 
 
 def _development(settings: InfantSettings) -> Iterator[InfantParams]:
@@ -191,7 +194,9 @@ def _draw(settings: InfantSettings, site: FilmSite, period: str, number: int, mi
 def _has_spasms(settings: InfantSettings, place: int, number: int) -> bool:
     """Spread evenly over a site's infants, so that even few of them show the cohort's share."""
     start = np.random.default_rng([settings.seed, place, 9]).random()
-    return bool(np.floor(start + settings.spasms_share * (number + 1)) > np.floor(start + settings.spasms_share * number))
+    return bool(
+        np.floor(start + settings.spasms_share * (number + 1)) > np.floor(start + settings.spasms_share * number)
+    )
 
 
 def _draw_spasms(rng: np.random.Generator, duration_s: float) -> tuple[Spasm, ...]:
@@ -206,7 +211,7 @@ def _draw_spasms(rng: np.random.Generator, duration_s: float) -> tuple[Spasm, ..
 def _draw_passing(rng: np.random.Generator, duration_s: float) -> tuple[Visit, ...]:
     count = int(rng.poisson(20 * duration_s / 3600))
     drawn = ((rng.uniform(0, duration_s - 5), rng.uniform(2, 5), rng.choice([-1, 1])) for _ in range(count))
-    return tuple(sorted(Visit(round(float(a), 2), round(float(b), 2), float(c), 0.0) for a, b, c in drawn))
+    return tuple(Visit(round(float(a), 2), round(float(b), 2), float(c), 0.0) for a, b, c in sorted(drawn))
 
 
 def camera_near(rng: np.random.Generator, typical: Camera) -> Camera:

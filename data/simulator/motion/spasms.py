@@ -72,7 +72,12 @@ def draw_cluster(rng: np.random.Generator, number: int, onset_s: float, until_s:
 
 
 def draw_spasm(
-    rng: np.random.Generator, onset_s: float, strength: float, kind: str = "mixed", lead_s: float = 0.0, cluster: int = 0
+    rng: np.random.Generator,
+    onset_s: float,
+    strength: float,
+    kind: str = "mixed",
+    lead_s: float = 0.0,
+    cluster: int = 0,
 ) -> Spasm:
     """A spasm of 0.5–2 s; positive `lead_s`: the left side comes first."""
     duration_s = round(float(np.clip(rng.lognormal(np.log(1.1), 0.35), *SPASM_S)), 2)
@@ -123,7 +128,9 @@ def _kick(rng: np.random.Generator, onset_s: float) -> Mimic:
     lasting_s = round(float(rng.uniform(0.6, 1.6)), 2)
     pose = {"hip": 0.4, "knee": -0.8, "curl": 0.2}
     moves = _moves(rng, pose, float(rng.uniform(0.5, 1.2)), (0.0, float(round(rng.uniform(0, 0.2), 3))))
-    part = Part("pulse", onset_s, round(lasting_s - 0.2, 3), moves, round(0.35 * lasting_s, 3), round(0.4 * lasting_s, 3))
+    part = Part(
+        "pulse", onset_s, round(lasting_s - 0.2, 3), moves, round(0.35 * lasting_s, 3), round(0.4 * lasting_s, 3)
+    )
     return Mimic("kick", onset_s, lasting_s, (part,))
 
 

@@ -26,7 +26,11 @@ def draw_room(rng: np.random.Generator, bed: tuple[float, float], blanket: tuple
         round(float(rng.uniform(15, 60)), 1),
         round(float(rng.uniform(80, 190)), 1),
         (round(bed[0] * float(rng.uniform(0.9, 1.1)), 3), round(bed[1] * float(rng.uniform(0.9, 1.1)), 3)),
-        (round(float(rng.uniform(0.8, 2.5)), 3), round(float(rng.uniform(0, np.pi)), 3), round(float(rng.uniform(4, 18)), 1)),
+        (
+            round(float(rng.uniform(0.8, 2.5)), 3),
+            round(float(rng.uniform(0, np.pi)), 3),
+            round(float(rng.uniform(4, 18)), 1),
+        ),
         round(float(rng.uniform(*blanket)), 3),
         round(float(rng.uniform(70, 200)), 1),
         int(rng.integers(2**31)),
