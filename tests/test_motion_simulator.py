@@ -19,14 +19,13 @@ from data.simulator.infants import (
     annotations_of,
     parts_of,
     plan_infants,
-    scaled_to,
     scene_of,
     track_of,
 )
 from data.simulator.motion import ADULT, INFANT, Part, draw_person, joints_at, joints_of
 from data.simulator.motion.parts import turns_of
 from data.simulator.motion.spasms import SPASM_S, draw_cluster, draw_mimics, draw_spasm
-from data.simulator.scene import film
+from data.simulator.scene import film, scaled_to
 
 few = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 10**6)

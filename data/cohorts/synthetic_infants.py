@@ -18,11 +18,10 @@ from data.simulator.infants import (
     InfantSettings,
     annotations_of,
     plan_infants,
-    scaled_to,
     scene_of,
     track_of,
 )
-from data.simulator.scene import film, frame_times
+from data.simulator.scene import film, frame_times, scaled_to
 
 __all__ = ["InfantSettings", "simulate_infants"]
 

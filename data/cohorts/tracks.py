@@ -10,13 +10,13 @@ from data.pose import PoseTrack
 
 
 def write_pose(path: Path, track: PoseTrack) -> None:
-    """Columns time_s, people, and `JOINT.x`, `JOINT.y`, `JOINT.confidence` (float32, missing is NaN); the length of the
+    """Columns time_s, people, and `JOINT_x`, `JOINT_y`, `JOINT_confidence` (float32, missing is NaN); the length of the
     recording, `duration_s`, stands in the table's metadata. Equal tracks give equal bytes."""
     columns: dict[str, np.ndarray] = {"time_s": track.time_s}
     if track.people is not None:
         columns["people"] = track.people.astype(np.int16)
     for number, joint in enumerate(track.joints):
-        columns[f"{joint}.x"], columns[f"{joint}.y"] = track.xy[:, number].astype(np.float32).T
-        columns[f"{joint}.confidence"] = track.confidence[:, number].astype(np.float32)
+        columns[f"{joint}_x"], columns[f"{joint}_y"] = track.xy[:, number].astype(np.float32).T
+        columns[f"{joint}_confidence"] = track.confidence[:, number].astype(np.float32)
     table = pa.table(columns).replace_schema_metadata({"duration_s": repr(float(track.duration_s))})
     pq.write_table(table, path, compression="zstd")
