@@ -80,7 +80,8 @@ def seizure_examples(
         except Refusal:
             continue  # too short to learn from; at evaluation it counts as not answered
         n = len(clips)
-        parts.append(replace(clips, label=np.full(n, one.label, dtype=np.int8), event=np.full(n, one.number)))
+        label, event = np.full(n, one.label, dtype=np.int8), np.full(n, one.number)
+        parts.append(replace(clips, label=label, event=event, clear=None if one.clear else np.zeros(n, dtype=bool)))
     return Examples.join(parts) if parts else None
 
 
@@ -107,8 +108,10 @@ def fit_typing_fold(
 ) -> tuple[TypingBundle, dict[str, Any]]:
     """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature.
 
-    `pretrained` is what a detector learnt beforehand from others (`models.detector.Pretrained`).
+    `pretrained` is what a detector learnt beforehand from others (`models.detector.Pretrained`). Of `train` only what is
+    clear is learnt from; inner patients are asked about everything, as those tested are.
     """
+    train = train if train.clear is None else train.take(train.clear)
     detector = build_typing(name, params, pretrained)
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
     assert train.label is not None and valid.label is not None
