@@ -20,13 +20,14 @@ Judge = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn."""
+    """How long and how fast to learn; `weight_decay` is held apart from the gradient (AdamW), and 0 is plain Adam."""
 
     epochs: int
     batch: int
     learning_rate: float
     patience: int
     windows_per_epoch: int
+    weight_decay: float = 0.0
 
 
 def fit_network(
@@ -148,7 +149,9 @@ class _Run:
 
     def __init__(self, network: nn.Module, schedule: Schedule, seed: int, checkpoint: Path | None):
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
         self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
         self.best = self._weights()
 
