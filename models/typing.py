@@ -19,7 +19,7 @@ from lineage.digest import Digest
 from models import detectors
 from models.admission import Source, admit
 from models.bundle import BrokenBundle, read_description, rebuilt, write_files
-from models.detector import Examples, Progress, Stretch, TypingDetector
+from models.detector import Examples, Pretrained, Progress, State, Stretch, TypingDetector
 
 PARTS = ("detector", "params", "state", "front_end", "temperature", "origin")
 ANSWER = "answer"
@@ -75,6 +75,16 @@ def seizure_examples(
     return Examples.join(parts) if parts else None
 
 
+def build_typing(name: str, params: Mapping[str, Any], pretrained: State | None = None) -> TypingDetector:
+    """An unfitted typing detector, with what it learnt beforehand where it does."""
+    detector = detectors.build(name, dict(params))
+    assert isinstance(detector, TypingDetector)
+    if pretrained is not None:
+        assert isinstance(detector, Pretrained)
+        detector.load_pretrained(pretrained)
+    return detector
+
+
 def fit_typing_fold(
     name: str,
     params: Mapping[str, Any],
@@ -84,10 +94,13 @@ def fit_typing_fold(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    pretrained: State | None = None,
 ) -> tuple[TypingBundle, dict[str, Any]]:
-    """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature."""
-    detector = detectors.build(name, dict(params))
-    assert isinstance(detector, TypingDetector)
+    """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature.
+
+    `pretrained` is what a detector learnt beforehand from others (`models.detector.Pretrained`).
+    """
+    detector = build_typing(name, params, pretrained)
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
     assert train.label is not None and valid.label is not None
     known = np.isin(valid.label, np.unique(train.label))  # a type never trained on is never named, at any temperature
@@ -135,7 +148,7 @@ def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: Typi
     """`type_seizures` of any stretches, whether or not it is known what they are."""
     try:
         admit(recording, bundle.detector)
-        prepared = bundle.detector.front_end.prepare(recording)
+        prepared = bundle.detector.prepare(recording)
     except Refusal as refusal:
         return [refused(one, bundle, refusal) for one in stretches]
     return [_typed(prepared, one, bundle) for one in stretches]
