@@ -40,6 +40,10 @@ class FilmTyping(TypingDetector):
     def front_end(self) -> FilmFrontEnd:  # type: ignore[override]
         return FilmFrontEnd(self.params["size_px"], self.params["grey"])
 
+    @property
+    def rate_hz(self) -> float:
+        return self.grid.rate_hz
+
     @abstractmethod
     def see(self, snippets: np.ndarray) -> np.ndarray:
         """What is kept of one view's snippets, (positions, frames, size, size[, 3]): float32 (positions, features)."""

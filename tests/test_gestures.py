@@ -16,8 +16,8 @@ from data.outcomes import Refusal
 from data.seizure_types import semiology_type
 from models import detectors
 from models.detector import UNSEEN, Examples, Lesson
-from models.detectors.gestures import MEAN, RANDOM, SHUFFLED, WHOLE, Gestures, likelihood
-from models.detectors.gestures.aggregation import Aggregator, Sampling
+from models.detectors.gestures import MEAN, RANDOM, SHUFFLED, WHOLE, Gestures
+from models.detectors.gestures.aggregation import Aggregator, Sampling, likelihood
 from models.detectors.motion_energy import MotionEnergy
 from models.features_cache import FOLDER, kept
 from models.semiology import FilmTyping

@@ -6,21 +6,21 @@ the card.
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from lineage.digest import Digest, digest_of
 from models.detector import UNSEEN, Cost, Examples, Lesson, Pretrained, Progress, State
-from models.detectors.gestures.aggregation import Aggregator, Kind, Sampling
+from models.detectors.gestures.aggregation import Aggregator, Kind, Sampling, fit_aggregator
 from models.detectors.gestures.stcnn import Stcnn
 from models.layers.r2plus1d import load_published
 from models.semiology import VIEWS, FilmTyping
 from models.snippets import blindness, grid_of, snippets_of
-from models.training import Schedule, balanced_weights, fit_network, macro_auc
+from models.training import Schedule, macro_auc
 
 WHOLE, MEAN, SHUFFLED, RANDOM = "whole", "mean of moments", "order shuffled", "never taught (random frozen)"
 PARTS: dict[str, tuple[str, Kind, bool, bool]] = {
@@ -101,7 +101,12 @@ class Gestures(FilmTyping, Pretrained):
         logs = {}
         for number, name in enumerate(self._named):
             file = None if checkpoint is None else checkpoint.with_suffix(f".{number}.pt")
-            logs[name] = self._fit_part(name, train, valid, seed, file, progress if number == 0 else None)
+            torch.manual_seed(seed)
+            self.parts[name] = self._aggregator(name)
+            logs[name] = fit_aggregator(
+                self.parts[name], *(self._seen_by_part(name, e) for e in (train, valid)), schedule_of(self.params),
+                seed=seed, checkpoint=file, progress=progress if number == 0 else None,
+            )  # fmt: skip
             if file:
                 file.unlink(missing_ok=True)
         self.seen = np.isin(np.arange(len(self.classes)), train.label).astype(float)
@@ -112,11 +117,11 @@ class Gestures(FilmTyping, Pretrained):
 
     def score(self, examples: Examples) -> np.ndarray:
         """Logits of each view by itself; the mean of the views' probabilities is the answer for the seizure."""
-        return self._said(WHOLE, examples.x)
+        return self._said(WHOLE, examples)
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         """Other aggregators and the never taught network; and each view alone, not a number where it is missing."""
-        parts = {name: self._said(name, examples.x) for name in self._named if name != WHOLE}
+        parts = {name: self._said(name, examples) for name in self._named if name != WHOLE}
         whole = self.score(examples)
         return parts | {f"{view} view alone": _of_view(examples, whole, place) for place, view in enumerate(VIEWS)}
 
@@ -168,50 +173,13 @@ class Gestures(FilmTyping, Pretrained):
         _, kind, shuffled, _ = PARTS[name]
         return Aggregator(kind, self.stcnn.width, self.sampling, len(self.classes), shuffled=shuffled)
 
-    def _features(self, name: str, x: np.ndarray) -> np.ndarray:
-        """Those of the network that a part looks with: (views, positions, width)."""
+    def _seen_by_part(self, name: str, examples: Examples) -> Examples:
+        """The same films with the features alone that a part looks at: `x` (views, positions, width)."""
         first = self.stcnn.width if PARTS[name][3] else 0
-        return x[:, :, first : first + self.stcnn.width]
+        return replace(examples, x=examples.x[:, :, first : first + self.stcnn.width])
 
-    def _fit_part(
-        self, name: str, train: Examples, valid: Examples, seed: int, file: Path | None, progress: Progress | None
-    ) -> dict[str, Any]:
-        assert train.label is not None
-        torch.manual_seed(seed)
-        part = self._aggregator(name)
-        part.prepare(self._features(name, train.x), balanced_weights(train.patient, train.label))
-        self.parts[name] = part
-
-        def loss(network: torch.nn.Module, x: torch.Tensor, label: torch.Tensor, *_: Any) -> torch.Tensor:
-            return F.cross_entropy(network(x), label)
-
-        def score(examples: Examples) -> np.ndarray:
-            return self._logits(name, examples.x)
-
-        data = (self._only(name, train), valid)
-        return fit_network(
-            part, loss, score, data, self._schedule(), seed=seed, checkpoint=file, progress=progress, judge=likelihood
-        )  # fmt: skip
-
-    def _only(self, name: str, examples: Examples) -> Examples:
-        return Examples(
-            self._features(name, examples.x), examples.onset_s, examples.recording, examples.patient,
-            examples.window_s, examples.label, examples.event,
-        )  # fmt: skip
-
-    def _logits(self, name: str, x: np.ndarray) -> np.ndarray:
-        part = self.parts[name].eval()
-        with torch.inference_mode():
-            return np.asarray(part(torch.from_numpy(np.ascontiguousarray(self._features(name, x)))).numpy())
-
-    def _said(self, name: str, x: np.ndarray) -> np.ndarray:
-        return np.where(self.seen > 0, self._logits(name, x), UNSEEN)
-
-    def _schedule(self) -> Schedule:
-        p = self.params
-        return Schedule(
-            p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], p["weight_decay"]
-        )  # fmt: skip
+    def _said(self, name: str, examples: Examples) -> np.ndarray:
+        return np.where(self.seen > 0, self.parts[name].logits(self._seen_by_part(name, examples).x), UNSEEN)
 
     def _lesson_snippets(self, lessons: Sequence[Lesson]) -> Examples | None:
         """Snippets (uint8) of every view that shows something of every lesson of an action, labelled with it."""
@@ -232,10 +200,11 @@ class Gestures(FilmTyping, Pretrained):
         return Examples.join(parts) if parts else None
 
 
-def likelihood(score: np.ndarray, label: np.ndarray) -> float:
-    """How likely the labels are, by the geometric mean: exp(−log loss), from 0 to 1. Finer than an AUC of a few patients."""
-    loss = F.cross_entropy(torch.from_numpy(np.asarray(score, dtype=float)), torch.from_numpy(label.astype(np.int64)))
-    return float(torch.exp(-loss))
+def schedule_of(p: Mapping[str, Any]) -> Schedule:
+    """How long and how fast aggregators learn, by a preset's numbers."""
+    return Schedule(
+        p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], p["weight_decay"]
+    )  # fmt: skip
 
 
 def _of_view(examples: Examples, logits: np.ndarray, place: int) -> np.ndarray:

@@ -6,12 +6,17 @@ snippet of each is looked at.
 
 from dataclasses import dataclass
 from math import isinf
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 from torch.distributions import Beta
+from torch.nn import functional as F
+
+from models.detector import Examples, Progress
+from models.training import Schedule, balanced_weights, fit_network
 
 Kind = Literal["mean", "lstm", "blstm"]
 HIDDEN = 64
@@ -100,3 +105,41 @@ class Aggregator(nn.Module):
             return chosen
         order = torch.rand(count, self.sampling.segments).argsort(dim=1)
         return chosen.gather(1, order)
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """(films, positions, features) → (films, classes), from the middle of each segment."""
+        self.eval()
+        with torch.inference_mode():
+            return np.asarray(self(torch.from_numpy(np.ascontiguousarray(x))).numpy())
+
+
+def fit_aggregator(
+    network: Aggregator,
+    train: Examples,
+    inner: Examples,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Fit on features that lie ready, `x` (films, positions, features); the best epoch is the likeliest on `inner`."""
+    assert train.label is not None
+    network.prepare(train.x, balanced_weights(train.patient, train.label))
+
+    def loss(network: nn.Module, x: torch.Tensor, label: torch.Tensor, *_: Any) -> torch.Tensor:
+        return F.cross_entropy(network(x), label)
+
+    def score(examples: Examples) -> np.ndarray:
+        return network.logits(examples.x)
+
+    return fit_network(
+        network, loss, score, (train, inner), schedule,
+        seed=seed, checkpoint=checkpoint, progress=progress, judge=likelihood,
+    )  # fmt: skip
+
+
+def likelihood(score: np.ndarray, label: np.ndarray) -> float:
+    """How likely the labels are, by the geometric mean: exp(−log loss), from 0 to 1. Finer than an AUC of a few patients."""
+    loss = F.cross_entropy(torch.from_numpy(np.asarray(score, dtype=float)), torch.from_numpy(label.astype(np.int64)))
+    return float(torch.exp(-loss))
