@@ -1,18 +1,164 @@
-"""Video files, read by presentation time."""
+"""Video files, read by presentation time: what is asked for is what a viewer would have seen at that moment.
 
-from collections.abc import Sequence
+The container is opened inside each call, so that a film can be given to a worker process. Sound is never looked at.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 
 from data.film import Film, View
+from data.outcomes import Refusal
+from data.readers.video_stream import Reel, opened, turn
+from lineage.digest import digest_of, sha256_file
+
+MAX_HOURS = 48.0
+MAX_SIDE = 8192
+MAX_LOST = 0.1
+"""The share of packets lost up to which a film is read."""
+
+LOOKED_THROUGH = 64e6
+"""Pixels up to which a film is decoded whole when it is read, to count what is lost; of a longer one only the start."""
+
+LEAP_S = 10.0
+"""Asked times further apart than this are sought one by one; nothing between them is read."""
 
 
 def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str = "") -> Film:
-    """The film of these views; refuses what cannot be read."""
-    raise NotImplementedError
+    """The film of these views, whose names are their `view-` entities.
+
+    A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost`, and
+    the frame before stays shown; more than 10 % lost are refused. Refuses with `unsupported_format`, `corrupt`,
+    `truncated`, `no_signal`, `too_short`. An unreadable path raises `OSError` without naming the path.
+    """
+    seen = [_view(Path(path)) for path in paths]
+    if not seen:
+        raise Refusal("no_signal", "a film has at least one view, none was given")
+    digests = [view.digest for view, _ in seen]
+    digest = digests[0] if len(digests) == 1 else digest_of(digests)
+    return Film(tuple(view for view, _ in seen), max(end_s for _, end_s in seen), digest, name, age_days)
+
+
+def frame_times(view: View) -> np.ndarray:
+    """The presentation times of every frame, ascending seconds of the recording; nothing is decoded."""
+    with opened(view.path) as reel:
+        return reel.seconds(reel.stamps()[0])
 
 
 def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndarray:
-    """The frames shown at ascending times: uint8 (times, size, size) grey, or (times, size, size, 3)."""
-    raise NotImplementedError
+    """The frames shown at ascending times: uint8 (times, size, size) grey, or (times, size, size, 3) red, green, blue.
+
+    A frame is shown from its presentation time until the next one's; before the first, the first is shown. Pictures are
+    turned as the container says and scaled into the middle of a black square, undistorted.
+    """
+    times_s = np.asarray(times_s, dtype=float)
+    if (np.diff(times_s) < 0).any():
+        raise ValueError("frames are asked for at ascending times")
+    if not len(times_s):
+        return np.zeros((0, size_px, size_px) if grey else (0, size_px, size_px, 3), dtype=np.uint8)
+    near = np.split(times_s, np.flatnonzero(np.diff(times_s) > LEAP_S) + 1)
+    with opened(view.path) as reel:
+        return np.concatenate([_shown(reel, part, size_px, grey) for part in near])
+
+
+def _view(path: Path) -> tuple[View, float]:
+    """One file's facts, and the second at which its last frame stops being shown."""
+    with opened(path) as reel:
+        times_s = reel.seconds(reel.stamps()[0])
+        _check_times(times_s)
+        first, lost = _looked_through(reel, len(times_s))
+        steps_s = np.diff(times_s)
+        view = View(
+            path, sha256_file(path), *reel.shown_size(first), float(1 / steps_s.mean()), len(times_s),
+            float(times_s[0]), float(times_s[-1]), reel.stream.codec_context.name, turn(first), _is_variable(steps_s),
+            bool(first.interlaced_frame), lost, _name(path),
+        )  # fmt: skip
+    return view, view.last_s + float(np.median(steps_s))
+
+
+def _check_times(times_s: np.ndarray) -> None:
+    if len(times_s) == 0:
+        raise Refusal("no_signal", "the video stream holds no frames: export it again")
+    if len(times_s) == 1:
+        raise Refusal("too_short", "the file holds 1 frame, a film has at least 2: give the video, not a picture")
+    hours = times_s[-1] / 3600
+    if hours > MAX_HOURS:
+        raise Refusal("unsupported_format", f"the film lasts {hours:.1f} h, at most {MAX_HOURS:g} h are read: split it")
+
+
+def _is_variable(steps_s: np.ndarray) -> bool:
+    """Whether more than 1 % of the steps between frames differ by over a quarter from the middle one."""
+    middle_s = np.median(steps_s)
+    return bool((np.abs(steps_s - middle_s) > 0.25 * middle_s).mean() > 0.01)
+
+
+def _name(path: Path) -> str:
+    found = re.search(r"_view-([A-Za-z0-9]+)", path.name)
+    return found.group(1) if found else ""
+
+
+def _looked_through(reel: Reel, frames: int) -> tuple[av.VideoFrame, int]:
+    """The first frame, and how many packets were lost where the film is short enough to be decoded whole."""
+    width, height = reel.stream.codec_context.width, reel.stream.codec_context.height
+    if max(width, height) > MAX_SIDE:
+        raise Refusal("unsupported_format", f"pictures of {width} x {height}, at most {MAX_SIDE} a side: scale it")
+    whole = frames * width * height <= LOOKED_THROUGH
+    reel.seek(None)
+    first, lost = None, 0
+    for released in reel.packets():
+        lost += released is None
+        first = first or next(iter(released or ()), None)
+        if first and not whole:
+            break
+    if first is None:
+        raise Refusal("corrupt", f"none of {frames} frames could be decoded: export or transfer it again")
+    if lost > MAX_LOST * frames:
+        raise Refusal("corrupt", f"{lost} of {frames} frames cannot be decoded, at most {MAX_LOST:.0%} may be lost")
+    return first, lost
+
+
+def _shown(reel: Reel, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndarray:
+    """The frames shown at times near each other, of which only what they need is decoded."""
+    asked = reel.ticks(times_s)
+    stamps, keys = reel.stamps(int(asked[0]), int(asked[-1]))
+    if not len(stamps) or stamps[0] > asked[0]:  # the seek went too far, or the film begins later
+        stamps, keys = reel.stamps(None, int(asked[-1]))
+    if not len(stamps):
+        raise Refusal("no_signal", "the video stream holds no frames: export it again")
+    needed = stamps[np.maximum(np.searchsorted(stamps, asked, side="right") - 1, 0)]
+    pictures = dict(_pictures(reel, np.unique(needed), keys, size_px, grey))
+    return _filled(needed, pictures)
+
+
+def _pictures(
+    reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The needed frames by time stamp; from one key frame with needed frames behind it to the next, by a leap."""
+    before = np.searchsorted(keys, needed, side="right") - 1
+    for key in np.unique(before):
+        group = needed[before == key]
+        reel.seek(int(keys[key]) if key >= 0 else None)
+        yield from _group(reel, set(group.tolist()), size_px, grey)
+
+
+def _group(reel: Reel, needed: set[int], size_px: int, grey: bool) -> Iterator[tuple[int, np.ndarray]]:
+    """The needed frames from where the stream stands; frames leave the decoder in the order in which they are shown."""
+    last = max(needed)
+    for released in reel.packets(needed):
+        for frame in released or ():
+            if frame.pts in needed:
+                yield frame.pts, reel.picture(frame, size_px, grey)
+            if frame.pts is not None and frame.pts >= last:
+                return
+
+
+def _filled(needed: np.ndarray, pictures: dict[int, np.ndarray]) -> np.ndarray:
+    """A picture for each stamp; where it was lost, the one before stays shown (at the start, the one after)."""
+    if not pictures:
+        raise Refusal("corrupt", "none of the frames asked for could be decoded: export or transfer it again")
+    kept = np.array(sorted(pictures))
+    at = np.maximum(np.searchsorted(kept, needed, side="right") - 1, 0)
+    return np.stack([pictures[int(stamp)] for stamp in kept[at]])
