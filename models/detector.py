@@ -105,8 +105,18 @@ class Detector(ABC):
         self.params = dict(params)
 
     @property
-    def front_end(self) -> FrontEnd:
+    def front_end(self) -> Any:
+        """What prepares recordings, films or poses for it: a frozen dataclass with `prepare` and `digest`."""
         return FrontEnd(montage=self.contract.montage)
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples or frames per second that it reads."""
+        return float(self.front_end.rate_hz)
+
+    def prepare(self, source: Any) -> Any:
+        """A `Recording`, `Film` or `PoseTrack`, by the detector's modality, as its front end gives it."""
+        return self.front_end.prepare(source)
 
     @abstractmethod
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:

@@ -20,7 +20,7 @@ Judge = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn."""
+    """How long and how fast to learn; `decoupled` weight decay is held apart from the gradient (AdamW, not Adam)."""
 
     epochs: int
     batch: int
@@ -28,6 +28,7 @@ class Schedule:
     patience: int
     windows_per_epoch: int
     weight_decay: float = 0.0
+    decoupled: bool = False
 
 
 def fit_network(
@@ -149,7 +150,8 @@ class _Run:
 
     def __init__(self, network: nn.Module, schedule: Schedule, seed: int, checkpoint: Path | None):
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
-        self.optimiser = torch.optim.Adam(
+        kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
+        self.optimiser = kind(
             network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
         )
         self.epoch, self.best_epoch, self.history = 0, 0, list[float]()

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from data.cohorts.bids import Cohort
 from data.cohorts.synthetic_infants import simulate_infants
 from data.pose import EDGES, JOINTS
+from data.readers.pose import read_pose
 from data.simulator.infants import (
     InfantParams,
     InfantSettings,
     annotations_of,
     parts_of,
     plan_infants,
-    scaled_to,
     scene_of,
     track_of,
 )
 from data.simulator.motion import ADULT, INFANT, Part, draw_person, joints_at, joints_of
 from data.simulator.motion.parts import turns_of
 from data.simulator.motion.spasms import SPASM_S, draw_cluster, draw_mimics, draw_spasm
-from data.simulator.scene import film
+from data.simulator.scene import film, scaled_to
 
 few = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -180,6 +180,14 @@ def test_the_cohort_has_tracks_films_and_a_film_without_a_track(cohort: Cohort) 
     assert {e.site for e in cohort.entries if e.period == "external"} == {"demo-phone"}
     assert len(list(cohort.root.glob("sub-*/video/*_video.mp4"))) == 2
     assert all(cohort.annotations(e).duration_s == 60 for e in cohort.entries)
+
+
+def test_a_track_is_read_as_it_was_drawn(cohort: Cohort) -> None:
+    entry = cohort.entries[0]
+    drawn, read = track_of(plan_infants(SMALL)[0]), read_pose(entry.path)
+    np.testing.assert_allclose(read.xy, drawn.xy, rtol=1e-5)
+    np.testing.assert_array_equal(read.time_s, drawn.time_s)
+    assert read.duration_s == drawn.duration_s and (read.people == drawn.people).all()
 
 
 def test_settings_out_of_reach_are_refused() -> None:

@@ -10,19 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort
-from data.cohorts.tracks import write_pose
 from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, as_json, write_about, write_cohort, write_film
 from data.readers.bids import write_events
+from data.readers.pose import write_parquet
 from data.simulator.infants import (
     InfantParams,
     InfantSettings,
     annotations_of,
     plan_infants,
-    scaled_to,
     scene_of,
     track_of,
 )
-from data.simulator.scene import film, frame_times
+from data.simulator.scene import film, frame_times, scaled_to
 
 __all__ = ["InfantSettings", "simulate_infants"]
 
@@ -45,7 +44,7 @@ def _write_recording(root: Path, params: InfantParams, film_px: int) -> None:
     if params.filmed != "only":
         folder = root / params.name / "pose"
         folder.mkdir(parents=True)
-        write_pose(folder / f"{params.stem}_pose.parquet", track_of(params))
+        write_parquet(track_of(params), folder / f"{params.stem}_pose.parquet")
         write_events(folder / f"{params.stem}_events.tsv", annotations_of(params))
     if params.filmed:
         camera = scaled_to(params.camera, film_px)

@@ -100,14 +100,19 @@ def write_cohort(
     return read_cohort(root, modality)
 
 
-def write_recording(root: Path, drawn: DrawnEeg, recording: Recording, signal: np.ndarray, truth: Annotations) -> Path:
-    """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF."""
-    eeg = root / drawn.name / "eeg"
-    eeg.mkdir(parents=True)
-    edf = eeg / f"{stem_of(drawn.name)}_eeg.edf"
+def write_recording(
+    root: Path, drawn: DrawnEeg, recording: Recording, signal: np.ndarray, truth: Annotations, stem: str = ""
+) -> Path:
+    """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF.
+
+    `stem`: what its files' names begin with where the patient has more recordings than one.
+    """
+    eeg, stem = root / drawn.name / "eeg", stem or stem_of(drawn.name)
+    eeg.mkdir(parents=True, exist_ok=True)
+    edf = eeg / f"{stem}_eeg.edf"
     write_edf(edf, signal, recording.channels, recording.rate_hz)
-    (eeg / f"{stem_of(drawn.name)}_eeg.json").write_text(as_json(_sidecar(drawn)))
-    write_events(eeg / f"{stem_of(drawn.name)}_events.tsv", truth)
+    (eeg / f"{stem}_eeg.json").write_text(as_json(_sidecar(drawn)))
+    write_events(eeg / f"{stem}_events.tsv", truth)
     return edf
 
 

@@ -21,7 +21,7 @@ from data.pose import JOINTS, PoseTrack
 from data.simulator.motion.parts import Part
 from data.simulator.motion.person import Person, draw_person, joints_of
 from data.simulator.motion.spasms import Mimic, Spasm, draw_cluster, draw_mimics
-from data.simulator.scene.camera import Camera, frame_times, seen_by
+from data.simulator.scene.camera import Camera, camera_near, frame_times, seen_by
 from data.simulator.scene.estimator import Estimator, draw_estimator, estimated
 from data.simulator.scene.figure import Looks, draw_looks
 from data.simulator.scene.filming import Scene, Visit
@@ -212,30 +212,6 @@ def _draw_passing(rng: np.random.Generator, duration_s: float) -> tuple[Visit, .
     count = int(rng.poisson(20 * duration_s / 3600))
     drawn = ((rng.uniform(0, duration_s - 5), rng.uniform(2, 5), rng.choice([-1, 1])) for _ in range(count))
     return tuple(Visit(round(float(a), 2), round(float(b), 2), float(c), 0.0) for a, b, c in sorted(drawn))
-
-
-def camera_near(rng: np.random.Generator, typical: Camera) -> Camera:
-    """The camera above one patient's bed: like the site's, a little elsewhere."""
-    moved = typical.scale * rng.normal(0, 0.08, 2)
-    return replace(
-        typical,
-        scale=round(typical.scale * float(rng.lognormal(0, 0.08)), 2),
-        centre=(round(typical.centre[0] + moved[0], 1), round(typical.centre[1] + moved[1], 1)),
-        roll=round(typical.roll + float(rng.normal(0, 0.06)), 4),
-        yaw=round(typical.yaw + float(rng.normal(0, 0.05)), 4),
-        tilt=round(typical.tilt + float(rng.normal(0, 0.05)), 4),
-        light=round(float(rng.uniform(0.8, 1.1)), 3),
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def scaled_to(camera: Camera, size_px: int) -> Camera:
-    """The same camera with a picture of `size_px`."""
-    factor = size_px / camera.size_px
-    centre = (camera.centre[0] * factor, camera.centre[1] * factor)
-    return replace(
-        camera, size_px=size_px, scale=camera.scale * factor, centre=centre, shake_px=camera.shake_px * factor
-    )  # fmt: skip
 
 
 def _under_the_blanket(room: Room, places: np.ndarray) -> np.ndarray:

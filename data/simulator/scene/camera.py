@@ -7,7 +7,7 @@
 | a phone in a hand | trembles below 2 Hz and by some pixels | assumed |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,30 @@ class Camera:
     vignette: float = 0.35
     light: float = 1.0
     seed: int = 0
+
+
+def camera_near(rng: np.random.Generator, typical: Camera) -> Camera:
+    """The camera above one patient's bed: like the site's, a little elsewhere."""
+    moved = typical.scale * rng.normal(0, 0.08, 2)
+    return replace(
+        typical,
+        scale=round(typical.scale * float(rng.lognormal(0, 0.08)), 2),
+        centre=(round(typical.centre[0] + moved[0], 1), round(typical.centre[1] + moved[1], 1)),
+        roll=round(typical.roll + float(rng.normal(0, 0.06)), 4),
+        yaw=round(typical.yaw + float(rng.normal(0, 0.05)), 4),
+        tilt=round(typical.tilt + float(rng.normal(0, 0.05)), 4),
+        light=round(float(rng.uniform(0.8, 1.1)), 3),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def scaled_to(camera: Camera, size_px: int) -> Camera:
+    """The same camera with a picture of `size_px`."""
+    factor = size_px / camera.size_px
+    centre = (camera.centre[0] * factor, camera.centre[1] * factor)
+    return replace(
+        camera, size_px=size_px, scale=camera.scale * factor, centre=centre, shake_px=camera.shake_px * factor
+    )  # fmt: skip
 
 
 def frame_times(camera: Camera, duration_s: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from data.simulator.scene.camera import Camera, seen_by, shake_at
 from data.simulator.scene.figure import Looks, figure_of
 from data.simulator.scene.room import Room, background_of, blanket_of, light_of
 
-CHUNK = 512
+CHUNK = 128
 NOISES = 12
 """Frames of noise that are drawn; each frame takes one of them, moved by some pixels."""
 

@@ -1,0 +1,149 @@
+"""One opened video stream: its time stamps, its packets decoded, its pictures turned and scaled.
+
+Decoding runs in slices, never in frame threads, which may hang when a file is left early.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+
+from data.outcomes import Refusal
+from data.readers.video_container import check_container
+
+CLOCKED = ("mpegts", "mpeg")
+"""Containers whose time stamps begin wherever a clock stood; those of all others count from the recording's start."""
+
+EARLY_S = 10.0
+"""How far before a frame reading begins where no index tells where its key frame is."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["Reel"]:
+    """The file's first video stream; every complaint of the decoder becomes a refusal that names no path."""
+    check_container(path)
+    try:
+        with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise Refusal("no_signal", "the file holds no pictures, only other streams: give the video file")
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"
+            yield Reel(container, stream)
+    except av.FFmpegError:
+        raise Refusal("corrupt", "the video cannot be read: export or transfer it again") from None
+
+
+@dataclass(frozen=True)
+class Reel:
+    """An open video stream. Time stamps are whole ticks of the stream's own clock."""
+
+    container: InputContainer
+    stream: VideoStream
+
+    def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Ascending time stamps of the frames, and those of key frames; nothing is decoded.
+
+        From the key frame before `first` (None: from the start) to `last`, and a little further.
+        """
+        self.seek(first)
+        shown, keys = set(), set()
+        for packet in self.container.demux(self.stream):
+            stamp = stamp_of(packet)
+            if stamp is None or packet.is_discard:
+                continue
+            shown.add(stamp)
+            if packet.is_keyframe:
+                keys.add(stamp)
+            if last is not None and packet.dts is not None and packet.dts > last:
+                break
+        return np.array(sorted(shown), dtype=np.int64), np.array(sorted(keys), dtype=np.int64)
+
+    def seek(self, stamp: int | None) -> None:
+        """Go to the key frame at or before a time stamp; to the start for None.
+
+        MPEG streams have no index of key frames: there, well before it.
+        """
+        if stamp is not None and self._is_clocked:
+            early = stamp - round(EARLY_S / self.tick_s)
+            stamp = early if early > (self.stream.start_time or 0) else None
+        if stamp is None:
+            self.container.seek(0)
+        else:
+            self.container.seek(stamp, stream=self.stream)
+
+    def seconds(self, stamps: np.ndarray) -> np.ndarray:
+        """Seconds of the recording."""
+        return stamps * self.tick_s - self.origin_s
+
+    def ticks(self, times_s: np.ndarray) -> np.ndarray:
+        """The last tick at or before each second of the recording."""
+        return np.floor((times_s + self.origin_s) / self.tick_s + 1e-3).astype(np.int64)
+
+    @property
+    def tick_s(self) -> float:
+        return float(self.stream.time_base or 1)
+
+    @property
+    def origin_s(self) -> float:
+        return (self.container.start_time or 0) / av.time_base if self._is_clocked else 0.0
+
+    @property
+    def _is_clocked(self) -> bool:
+        return self.container.format.name in CLOCKED
+
+    def packets(self, needed: set[int] | None = None) -> Iterator[list[av.VideoFrame] | None]:
+        """What each packet releases, from where the stream stands; None for one that cannot be decoded.
+
+        Packets that are not `needed` (None: all are) and that no other frame is made from are passed over undecoded.
+        """
+        for packet in self.container.demux(self.stream):
+            wanted = needed is None or not packet.size or stamp_of(packet) in needed
+            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+            try:
+                yield [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+            except av.FFmpegError:
+                yield None
+
+    def shown_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height in square pixels, turned."""
+        width, height = self._sides(frame)
+        return (height, width) if turn(frame) % 180 else (width, height)
+
+    def picture(self, frame: av.VideoFrame, size_px: int, grey: bool) -> np.ndarray:
+        """A frame turned, scaled and set into the middle of a black square: uint8 (size, size[, 3])."""
+        width, height = self._sides(frame)
+        scale = size_px / max(width, height)
+        scaled = frame.reformat(
+            width=max(1, round(width * scale)),
+            height=max(1, round(height * scale)),
+            format="gray" if grey else "rgb24",
+            interpolation=Interpolation.AREA if scale < 1 else Interpolation.BILINEAR,
+            threads=1,
+        ).to_ndarray()
+        turned = np.rot90(scaled, turn(frame) // 90)
+        rows, columns = turned.shape[:2]
+        square = np.zeros((size_px, size_px, *turned.shape[2:]), dtype=np.uint8)
+        top, left = (size_px - rows) // 2, (size_px - columns) // 2
+        square[top : top + rows, left : left + columns] = turned
+        return square
+
+    def _sides(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height in square pixels, before turning: analogue cameras' pixels are often not square."""
+        aspect = float(self.stream.sample_aspect_ratio or 1) or 1.0
+        return round(frame.width * aspect), frame.height
+
+
+def stamp_of(packet: av.Packet) -> int | None:
+    """When its frame is shown; AVI keeps the order of decoding only."""
+    return packet.pts if packet.pts is not None else packet.dts
+
+
+def turn(frame: av.VideoFrame) -> int:
+    """Degrees counter-clockwise, in quarters, by which the container says to turn pictures: 0, 90, 180 or 270."""
+    return round(frame.rotation / 90) * 90 % 360

@@ -1,0 +1,217 @@
+"""Film is read by presentation time; whatever file arrives, the answer is a film or a typed refusal."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from data.film import View
+from data.outcomes import CODES, Refusal
+from data.readers.video import frame_times, read_film, read_frames
+from data.readers.video_writer import write_video
+from tests import SHARED, needs_shared
+
+FILES = sorted(p for folder in ("video_files", "rodent_video") for p in (SHARED / folder).rglob("*") if p.is_file())
+RATE_HZ = 25
+
+
+def steps(frames: int = 60, height: int = 48, width: int = 64) -> np.ndarray:
+    """Frame k is grey of value 4 k: a picture that says when it was shown."""
+    return np.broadcast_to(4 * np.arange(frames, dtype=np.uint8)[:, None, None], (frames, height, width))
+
+
+def shown(view: View, times_s: list[float], size_px: int = 32) -> list[int]:
+    """The number of the frame shown at each time, read from its grey."""
+    grey = read_frames(view, np.array(times_s), size_px, grey=True)
+    return [round(float(g) / 4) for g in grey[:, size_px // 2, size_px // 2]]
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> View:
+    write_video(tmp_path / "steps.mp4", steps(), rate_hz=RATE_HZ, key_every=20)
+    return read_film([tmp_path / "steps.mp4"]).views[0]
+
+
+def other_container(path: Path, codec: str, frames: int = 30) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE_HZ)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n, picture in enumerate(steps(frames)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.skipif(not FILES, reason="the folder of real recordings is not beside the checkout")
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_every_real_file_ends_in_a_film_or_a_typed_refusal(path: Path) -> None:
+    try:
+        film = read_film([path])
+    except Refusal as refusal:
+        assert refusal.code in CODES and path.name not in refusal.reason and str(path.parent) not in refusal.reason
+        return
+    frames = read_frames(film.views[0], np.linspace(0, film.duration_s, 7, endpoint=False), 32, grey=False)
+    assert frames.shape == (7, 32, 32, 3) and frames.any()
+    assert film.duration_s > film.views[0].last_s
+
+
+@needs_shared
+def test_a_pointer_to_a_film_is_not_a_film() -> None:
+    with pytest.raises(Refusal, match=r"unsupported_format.*git lfs pull"):
+        read_film([SHARED / "rodent_video" / "deepof" / "testDLC_video_circular_arena.mp4"])
+
+
+@needs_shared
+def test_a_packet_that_cannot_be_decoded_is_counted_and_the_frame_before_stays_shown() -> None:
+    view = read_film([SHARED / "video_files" / "corrupted.mp4"]).views[0]
+    assert (view.frames, view.lost) == (50, 1)
+    frames = read_frames(view, frame_times(view), 48, grey=True).astype(int)
+    assert len(frames) == 50
+    assert (frames[1:] == frames[:-1]).all(axis=(1, 2)).any()
+
+
+@needs_shared
+def test_a_phone_clip_is_turned_upright() -> None:
+    """568 x 320 with a display matrix of a quarter turn clockwise: shown 320 wide, 568 high."""
+    view = read_film([SHARED / "video_files" / "video_90.mov"]).views[0]
+    assert (view.width, view.height, view.rotation_deg) == (320, 568, 270)
+    square = read_frames(view, np.array([0.0]), 96, grey=True)[0]
+    assert not square[:, :20].any() and not square[:, -20:].any() and square[:3].any() and square[-3:].any()
+
+
+@needs_shared
+def test_ten_bit_hevc_is_read_as_eight_bits() -> None:
+    view = read_film([SHARED / "video_files" / "h265_10bits.mp4"]).views[0]
+    assert view.codec == "hevc" and read_frames(view, np.array([0.5]), 32, grey=False).std() > 5
+
+
+@needs_shared
+def test_time_stamps_out_of_order_are_put_in_the_order_of_showing() -> None:
+    view = read_film([SHARED / "video_files" / "unordered.mov"]).views[0]
+    assert frame_times(view).tolist() == [0.0, 1 / 32, 2 / 32, 3 / 32]
+
+
+def test_the_frame_shown_is_the_last_one_that_began(film: View) -> None:
+    assert shown(film, [0.0, 0.039, 0.041, 1.3, 1.319, 2.36, 2.39]) == [0, 0, 1, 32, 32, 59, 59]
+    assert shown(film, [-1.0, 99.0]) == [0, 59]
+
+
+def test_every_frame_asked_at_its_own_time_is_that_frame(film: View) -> None:
+    assert shown(film, frame_times(film).tolist()) == list(range(60))
+
+
+def test_asking_for_one_frame_or_for_all_gives_the_same_frame(film: View) -> None:
+    times_s = frame_times(film)
+    together = read_frames(film, times_s, 32, grey=True)
+    for n in (0, 7, 19, 20, 33, 59):
+        np.testing.assert_array_equal(read_frames(film, times_s[n : n + 1], 32, grey=True)[0], together[n])
+
+
+def test_a_film_of_variable_rate_is_read_at_its_own_times(tmp_path: Path) -> None:
+    times_s = np.array([0.0, 0.04, 0.08, 0.4, 0.44, 1.0, 1.04, 1.5])  # frames were dropped
+    write_video(tmp_path / "v.mp4", steps(8), times_s=times_s)
+    view = read_film([tmp_path / "v.mp4"]).views[0]
+    assert view.variable_rate and view.rate_hz == pytest.approx(7 / 1.5)
+    assert shown(view, [0.0, 0.39, 0.4, 0.99, 1.03, 1.45, 1.5]) == [0, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_film_that_begins_late_shows_its_first_frame_before(tmp_path: Path) -> None:
+    write_video(tmp_path / "late.mp4", steps(5)[1:], times_s=np.array([1.0, 1.04, 1.08, 1.12]))
+    film = read_film([tmp_path / "late.mp4"])
+    assert film.views[0].first_s == pytest.approx(1.0) and film.duration_s == pytest.approx(1.16)
+    assert shown(film.views[0], [0.0, 0.5, 1.05]) == [1, 1, 2]
+
+
+def test_times_far_apart_are_read_as_if_near(tmp_path: Path) -> None:
+    write_video(tmp_path / "long.mp4", steps(60), rate_hz=1, key_every=7)
+    view = read_film([tmp_path / "long.mp4"]).views[0]
+    assert shown(view, [0.5, 1.5, 20.5, 41.0, 41.5, 59.9]) == [0, 1, 20, 41, 41, 59]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.ts", "libx264")])
+def test_other_containers_give_the_same_frames_at_the_same_times(tmp_path: Path, name: str, codec: str) -> None:
+    film = read_film([other_container(tmp_path / name, codec)])
+    assert film.views[0].frames == 30 and film.duration_s == pytest.approx(1.2, abs=0.09)
+    start_s = film.views[0].first_s
+    times_s = [start_s + t for t in (0.01, 0.21, 0.61, 1.17)]
+    assert shown(film.views[0], times_s) == pytest.approx([0, 5, 15, 29], abs=1)
+
+
+def test_pictures_are_never_distorted(tmp_path: Path) -> None:
+    """A bright square of 24 in 48 x 64 stays a square: half of the shorter side in both directions."""
+    picture = np.zeros((3, 48, 64), dtype=np.uint8)
+    picture[:, 12:36, 20:44] = 255
+    write_video(tmp_path / "square.mp4", picture, rate_hz=RATE_HZ)
+    bright = read_frames(read_film([tmp_path / "square.mp4"]).views[0], np.array([0.0]), 64, grey=True)[0] > 128
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    assert (len(rows), len(columns)) == (24, 24) and (rows[0], columns[0]) == (20, 20)
+
+
+def test_colours_come_as_red_green_blue(tmp_path: Path) -> None:
+    red = np.zeros((3, 32, 32, 3), dtype=np.uint8)
+    red[..., 0] = 200
+    write_video(tmp_path / "red.mp4", red, rate_hz=RATE_HZ)
+    pixel = read_frames(read_film([tmp_path / "red.mp4"]).views[0], np.array([0.0]), 16, grey=False)[0, 8, 8]
+    assert pixel[0] > 180 and max(pixel[1], pixel[2]) < 20
+
+
+def test_views_of_one_film_are_named_by_their_files(tmp_path: Path) -> None:
+    paths = [tmp_path / f"sub-1_task-ward_view-{name}_video.mp4" for name in ("left", "right")]
+    for path, frames in zip(paths, (20, 30), strict=True):
+        write_video(path, steps(frames), rate_hz=RATE_HZ)
+    film, other = read_film(paths), read_film(paths[::-1])
+    assert [v.name for v in film.views] == ["left", "right"] and film.duration_s == pytest.approx(1.2)
+    assert film.digest != other.digest and film.views[0].digest == other.views[1].digest
+
+
+def test_the_same_pictures_give_the_same_bytes_and_no_metadata(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, steps(), rate_hz=RATE_HZ)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert set(container.metadata) <= {"major_brand", "minor_version", "compatible_brands"}
+        assert [s.type for s in container.streams] == ["video"]
+
+
+@pytest.mark.parametrize("spoil", ["cut", "emptied", "text", "sound", "one frame", "folder", "damaged"])
+def test_what_is_no_film_is_refused_with_its_code(tmp_path: Path, film: View, spoil: str) -> None:
+    code, path = made_bad(spoil, film.path, tmp_path / "bad.mp4")
+    with pytest.raises(Refusal) as refused:
+        read_film([path])
+    assert refused.value.code == code and "bad" not in refused.value.reason
+
+
+def made_bad(spoil: str, good: Path, path: Path) -> tuple[str, Path]:
+    if spoil == "folder":
+        return "unsupported_format", good.parent
+    if spoil == "one frame":
+        write_video(path, steps(1), rate_hz=RATE_HZ)
+        return "too_short", path
+    if spoil == "sound":
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("aac", rate=8000)
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono")
+            silence.rate, silence.pts = 8000, 0
+            container.mux(stream.encode(silence))
+            container.mux(stream.encode(None))
+        return "no_signal", path
+    content = good.read_bytes()
+    damaged = content[: content.index(b"mdat") + 4] + bytes(len(content) - content.index(b"mdat") - 4)
+    made = {"cut": content[:-200], "emptied": b"", "text": b"onset\tduration\n", "damaged": damaged}[spoil]
+    path.write_bytes(made)
+    return {"cut": "truncated", "emptied": "no_signal", "text": "unsupported_format", "damaged": "corrupt"}[spoil], path
+
+
+def test_an_unreadable_path_is_not_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as raised:
+        read_film([tmp_path / "Smith.mp4"])
+    assert "Smith" not in str(raised.value)
+
+
+def test_a_film_with_odd_sides_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="even"):
+        write_video(tmp_path / "odd.mp4", steps(3, 31, 32), rate_hz=RATE_HZ)
