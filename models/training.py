@@ -151,9 +151,7 @@ class _Run:
     def __init__(self, network: nn.Module, schedule: Schedule, seed: int, checkpoint: Path | None):
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
         kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
-        self.optimiser = kind(
-            network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
+        self.optimiser = kind(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
         self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
         self.best = self._weights()
 

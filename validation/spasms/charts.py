@@ -17,15 +17,17 @@ Curve = Sequence[Mapping[str, Any]]
 
 
 def draw_spasm_curve(curves: Mapping[str, Curve], points: Mapping[str, Mapping[str, Any]], most: float) -> "Figure":
-    """Spasms found over false alarms per hour of each detector; `points`: where the threshold of inner patients lies.
+    """The most spasms found at no more than so many false alarms per hour, of each detector; `most`: the axis's end.
 
-    `most`: what a recording of which every second clip is positive would raise per hour, where the axis ends.
+    `points`: where the threshold of inner patients lies.
     """
     with canvas(COLUMN_IN, 4.2) as (figure, axes):
         for color, (name, curve) in zip(SERIES, curves.items(), strict=False):
             known = [p for p in curve if p["spasms_found"] is not None and p["false_alarms_per_hour"] is not None]
-            x, y = (np.array([p[key] for p in known]) for key in ("false_alarms_per_hour", "spasms_found"))
-            axes.plot(x, y, color=color, ls="-" if color == BLUE else "--", label=name)
+            points_of = sorted((p["false_alarms_per_hour"], p["spasms_found"]) for p in known) or [(0.0, 0.0)]
+            x, y = np.array(points_of).T
+            style = "-" if color == BLUE else "--"
+            axes.step(x, np.maximum.accumulate(y), where="post", color=color, ls=style, label=name)
             if name in points:
                 _mark(axes, points[name], color)
         axes.set_xscale("symlog", linthresh=1.0, linscale=0.8)
