@@ -26,6 +26,8 @@ PARTS = ("detector", "params", "state", "front_end", "temperature", "probe", "or
 ANSWER = "answer"
 """The variant that is the detector's own answer; the others are parts of it that stand beside."""
 TEMPERATURES = (0.05, 20.0)
+TOGETHER = 64
+"""Stretches whose clips are scored at once: more would only fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: Typi
         prepared = bundle.detector.prepare(recording)
     except Refusal as refusal:
         return [refused(one, bundle, refusal) for one in stretches]
-    return [_typed(prepared, one, bundle) for one in stretches]
+    blocks = [stretches[at : at + TOGETHER] for at in range(0, len(stretches), TOGETHER)]
+    return [said for block in blocks for said in _typed(prepared, block, bundle)]
 
 
 def refused(one: Stretch, bundle: TypingBundle, refusal: Refusal) -> TypedSeizure:
@@ -185,27 +188,45 @@ def _truth(one: Stretch, bundle: TypingBundle) -> str | None:
 
 def seizure_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
     """Mean probabilities (classes,) over the clips of one seizure: the answer, and each variant beside it."""
+    return {name: own.mean(axis=0) for name, own in clip_probabilities(bundle, clips).items()}
+
+
+def clip_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
+    """Probabilities (clips, classes) of every clip: the answer, and each variant beside it."""
     scores = {ANSWER: bundle.detector.score(clips), **bundle.detector.variants(clips)}
-    return {name: bundle.probabilities(logits).mean(axis=0) for name, logits in scores.items()}
+    return {name: bundle.probabilities(logits) for name, logits in scores.items()}
 
 
 def type_examples(bundle: TypingBundle, examples: Examples) -> dict[tuple[str, int], tuple[int, dict[str, np.ndarray]]]:
     """(recording, event) → (clips, probabilities per variant) of clips of several seizures at once."""
     assert examples.event is not None
-    said = {}
-    for recording in np.unique(examples.recording):
-        for event in np.unique(examples.event[examples.recording == recording]):
-            clips = examples.take(np.flatnonzero((examples.recording == recording) & (examples.event == event)))
-            said[str(recording), int(event)] = (len(clips), seizure_probabilities(bundle, clips))
-    return said
+    places: dict[tuple[str, int], list[int]] = {}
+    for at, place in enumerate(zip(examples.recording.tolist(), examples.event.tolist(), strict=True)):
+        places.setdefault(place, []).append(at)
+    clips = clip_probabilities(bundle, examples)
+    return {
+        place: (len(own), {name: said[own].mean(axis=0) for name, said in clips.items()})
+        for place, own in sorted(places.items())
+    }
 
 
-def _typed(prepared: Any, one: Stretch, bundle: TypingBundle) -> TypedSeizure:
-    try:
-        clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
-    except Refusal as refusal:
-        return refused(one, bundle, refusal)
-    return TypedSeizure(one.number, _truth(one, bundle), len(clips), seizure_probabilities(bundle, clips))
+def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[TypedSeizure]:
+    """The answers for some stretches of a recording, whose clips are scored together: one by one takes far longer."""
+    refusals: dict[int, Refusal] = {}
+    parts: list[Examples] = []
+    for one in stretches:
+        try:
+            clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
+            parts.append(replace(clips, event=np.full(len(clips), one.number)))
+        except Refusal as refusal:
+            refusals[one.number] = refusal
+    said = type_examples(bundle, Examples.join(parts)) if parts else {}
+    return [
+        refused(one, bundle, refusals[one.number])
+        if one.number in refusals
+        else TypedSeizure(one.number, _truth(one, bundle), *said["", one.number])
+        for one in stretches
+    ]
 
 
 def _provenance(train: Examples, valid: Examples) -> dict[str, list[str]]:

@@ -19,7 +19,8 @@ from models.detectors.sta_gunet.network import Size, StaGunetNetwork
 from models.spasms import SPASM, SpasmDetector, best_offset
 from models.training import Schedule, auc, fit_network
 
-PREDICT_BATCH = 16
+PREDICT_BATCH = 8
+"""Clips scored at a time: few enough that their maps stay in cache."""
 
 
 class StaGunet(SpasmDetector):
