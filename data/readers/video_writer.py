@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 
 import av
@@ -29,10 +28,27 @@ def write_video(
     Sides are even (the colours of H.264's 4:2:0 are half as large). The same pictures and settings give the same bytes.
     A stack of pictures will do, and so will pictures that are made one by one. A failure leaves no file.
     """
-    if (rate_hz is None) == (times_s is None):
+    timed: Iterable[tuple[float, np.ndarray]]
+    if times_s is not None and rate_hz is None:
+        timed = zip(times_s, frames, strict=True)
+    elif rate_hz is not None and times_s is None:
+        timed = ((n / rate_hz, picture) for n, picture in enumerate(frames))
+    else:
         raise ValueError("a film is written at a rate or at times: give one of them")
-    shown_s = times_s if times_s is not None else (n / float(rate_hz or 1) for n in count())
-    stamped = _stamped(frames, shown_s, endless=times_s is None)
+    write_timed(path, timed, rate_hz=rate_hz or 25.0, crf=crf, key_every=key_every, preset=preset)
+
+
+def write_timed(
+    path: Path | str,
+    timed: Iterable[tuple[float, np.ndarray]],
+    *,
+    rate_hz: float = 25.0,
+    crf: int = 20,
+    key_every: int = 50,
+    preset: str = "veryfast",
+) -> None:
+    """`write_video` of pairs of a presentation time (s) and a picture; `rate_hz` is only what the container announces."""
+    stamped = _stamped(timed)
     first, stamp = next(stamped, (None, 0))
     if first is None:
         raise ValueError("a film has at least one picture, none was given")
@@ -52,10 +68,10 @@ def write_video(
         raise
 
 
-def _stamped(frames: Iterable[np.ndarray], times_s: Iterable[float], endless: bool) -> Iterator[tuple[np.ndarray, int]]:
+def _stamped(timed: Iterable[tuple[float, np.ndarray]]) -> Iterator[tuple[np.ndarray, int]]:
     """Pictures with their presentation times in ticks of the clock."""
     before = -1
-    for picture, time_s in zip(frames, times_s, strict=not endless):
+    for time_s, picture in timed:
         stamp = round(time_s * CLOCK_HZ)
         if stamp <= before:
             raise ValueError(f"presentation times ascend from 0 on, got {time_s:g} s after {before / CLOCK_HZ:g} s")
@@ -67,8 +83,8 @@ def _created(path: Path | str) -> OutputContainer:
     return av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"})
 
 
-def _stream(container: OutputContainer, width: int, height: int, rate_hz: float | None, key_every: int) -> VideoStream:
-    rate = Fraction(rate_hz or 25).limit_denominator(1001)
+def _stream(container: OutputContainer, width: int, height: int, rate_hz: float, key_every: int) -> VideoStream:
+    rate = Fraction(rate_hz).limit_denominator(1001)
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
