@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from data.cohorts.bids import import_cohort
 from data.outcomes import Refusal
 from data.pose import JOINTS, PoseTrack
 from data.privacy import COARSE, GREY, Strip, blur_video, coarse, normalised, scrub_video
@@ -103,6 +104,22 @@ def test_an_existing_file_is_never_overwritten_and_a_failure_leaves_none(told: P
 def test_a_strip_lies_inside_the_picture() -> None:
     with pytest.raises(ValueError, match="inside"):
         Strip(0.5, 0.4)
+
+
+def test_an_imported_film_says_nothing_more_than_its_pictures(told: Path, tmp_path: Path) -> None:
+    source = tmp_path / "clinic"
+    folder = source / "sub-01" / "video"
+    folder.mkdir(parents=True)
+    (source / "dataset_description.json").write_text('{"Name": "clinic", "BIDSVersion": "1.10.0"}')
+    told.rename(folder / "sub-01_task-ward_run-1_video.mov")
+    (folder / "sub-01_task-ward_run-1_video.json").write_text('{"OverlayStrip": [0, 0.11, 0, 1]}')
+    (folder / "sub-01_task-ward_run-2_video.mp4").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    cohort = import_cohort(source, tmp_path / "raw", "video")
+    assert [e.path.name for e in cohort.entries] == [f"sub-01_task-ward_run-{n}_video.mp4" for n in (1, 2)]
+    assert b"Smith" not in cohort.entries[0].path.read_bytes()
+    assert np.abs(pictures_of(cohort.entries[0].path)[:, :5].astype(int) - GREY).max() < 12
+    with pytest.raises(Refusal, match="unsupported_format: the film was refused when it was imported"):
+        read_film([cohort.entries[1].path])
 
 
 def stripes(size: int = 96) -> np.ndarray:
