@@ -45,4 +45,15 @@ def tuh_type(type: str) -> str | None:
     return _TUH_CODES.get(type)
 
 
+def semiology_type(type: str) -> str | None:
+    """FBTCS for a focal seizure that becomes bilateral tonic-clonic (`sz_foc_f2b…`), FOS for any other focal one.
+
+    None for all else. As GESTURES tells them apart (Pérez-García et al. 2021).
+    """
+    parts = type.split("_")
+    if parts[:2] != ["sz", "foc"]:
+        return None
+    return "FBTCS" if "f2b" in parts else "FOS"
+
+
 _TUH_CODES = {name: code for code, name in TUH_TYPES.items()}

@@ -26,7 +26,8 @@ from lineage.keys import People, create_person
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from models import detectors
-from models.bundle import load_bundle, refuse_leaky
+from models.bundle import refuse_leaky
+from models.typing import load_model
 from serving.store import import_bundle, write_pointer
 from serving.terms import revocations_folder
 
@@ -51,7 +52,8 @@ def approve_candidate(
     if meaning not in COUNTING:
         raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
-    refuse_leaky(load_bundle(workspace.store / "bundles" / candidate["candidate"]))
+    workspace = workspace.of(candidate["task"])
+    refuse_leaky(load_model(workspace.store / "bundles" / candidate["candidate"]))
     _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
     refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
@@ -113,7 +115,9 @@ def revoke_model(digest: str, person: str, passphrase: str, reason: str) -> dict
 def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: datetime) -> None:
     """Import an approved bundle into the BentoML store and point at it; services follow within seconds."""
     tag = import_bundle(workspace.root, workspace.store / "bundles" / digest)
-    pointer = write_pointer(workspace.root, bundle=digest, tag=tag, approval=approval_path, now=now)
+    pointer = write_pointer(
+        workspace.root, bundle=digest, tag=tag, approval=approval_path, now=now, task=workspace.task
+    )
     record = Approval.read(approval_path).record
     deployment = Subject("deployment", ", ".join(record.scope.sites), digest_of(vars(pointer)))
     edges = (Edge(deployment.digest, "serves", digest), Edge(deployment.digest, "permitted_by", record.digest))
@@ -123,7 +127,8 @@ def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: da
     )
     path = candidate_path(workspace, digest)
     candidate = read_json(path)
-    keep_champion(workspace, candidate)
+    if workspace.task == "detection":
+        keep_champion(workspace, candidate)
     write_json(path, {**candidate, "state": Lifecycle("approved").advance("deployed").state})
 
 

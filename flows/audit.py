@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import read_cohort
 from flows import records
+from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
-from lineage.digest import sha256_file
 from lineage.dsse import read_pem
 from lineage.graph import Step, downstream, node, upstream
 from lineage.keys import platform_key, platform_public_path
@@ -100,7 +99,8 @@ def _find(ledger: Ledger, subject: str) -> str:
 
 def _raw_bytes(workspace: Workspace, steps: list[Step]) -> dict[str, str]:
     """For each recording of the walk: whether the bytes on disk are those that were registered."""
-    cohort = {sha256_file(e.path): e.path for e in read_cohort(workspace.cohort).entries}
+    cohorts = [cohort_of(workspace.of(task)) for task in workspace.tasks]
+    cohort = {digest_of_entry(e): e.path for own in cohorts for e in own.entries}
     recordings = dict.fromkeys(s.node.digest for s in steps if s.node.kind == "recording")
     return {digest: _state_of(cohort.get(digest), workspace.root) for digest in recordings}
 

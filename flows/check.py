@@ -7,9 +7,9 @@ from data.door import door
 from data.outcomes import Refusal
 from data.readers.edf import read_edf
 from flows import records
-from flows.engine import flow, run_flow, run_stage
+from flows.engine import flow, run_flow, run_stages
 from flows.stages.files import read_json
-from flows.workspace import TASKS, keep, open_workspace, refresh_code
+from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 
 
@@ -18,7 +18,20 @@ def check(home: str, task: str = "detection") -> dict[str, Any]:
     """Judge the cohort of a task; write what was quarantined into the ledger."""
     workspace = open_workspace(Path(home)).of(task)
     refresh_code(workspace)
-    run_stage(home, f"check@{task}")
+    run_stages(home, [f"check@{task}"])
+    return _judged(workspace)
+
+
+@flow(name="check all")
+def check_all(home: str) -> dict[str, dict[str, Any]]:
+    """Judge the cohorts of all tasks."""
+    root = open_workspace(Path(home))
+    refresh_code(root)
+    run_stages(home, [f"check@{task}" for task in root.tasks])
+    return {task: _judged(root.of(task)) for task in root.tasks}
+
+
+def _judged(workspace: Workspace) -> dict[str, Any]:
     records.record_checks(workspace)
     keep(workspace, f"Check the cohort {workspace.cohort_name}")
     verdicts = read_json(workspace.interim / "checks" / "verdicts.json")

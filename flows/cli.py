@@ -27,7 +27,14 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Task = Annotated[str, typer.Option("--for", help="Who is to use it: detection, or typing (seizures that have types).")]
+Task = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        help="Which task: detection (seizures in EEG), typing (their types in EEG), spasms (in poses), semiology (types on "
+        "film) or forecasting (from film).",
+    ),
+]
 Detectors = Annotated[list[str] | None, typer.Argument(help="Detectors to work on; all of them unless named.")]
 
 
@@ -305,13 +312,14 @@ def candidates(
     propose: Annotated[
         bool, typer.Option("--propose", help="First propose the detector that did best inside.")
     ] = False,
+    task: Task = "detection",
     as_json: Json = False,
 ) -> None:
     """List the candidates for approval with the outcome of their gates."""
     from flows.promote import list_candidates, propose_candidate
 
     if propose:
-        propose_candidate()
+        propose_candidate(task=task)
     result = list_candidates()
     show(result["candidates"], as_json, result["text"])
 

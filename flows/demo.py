@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from data.ages import DAYS
-from data.cohorts.bids import Entry, read_cohort
+from data.cohorts.bids import Entry
 from flows import approve, audit, deploy, engine, promote, watch
-from flows.check import check
+from flows.check import check_all
 from flows.evaluate import evaluate
 from flows.ingest import ingest
-from flows.stages.files import read_json, splits, write_json
+from flows.stages.files import cohort_of, read_json, splits, write_json
 from flows.train import train
 from flows.workspace import Workspace, open_workspace
 from lineage.keys import create_person, create_platform_key, platform_public_path
@@ -25,7 +25,7 @@ from serving.journal import verify_answer
 SIGNERS = {"demo-reviewer-1": "review", "demo-reviewer-2": "approval"}
 PER_SITE = 1
 WHY = {
-    "ingest": "simulate newborns and adults at 3 sites, put the recordings under DVC, register their digests",
+    "ingest": "simulate newborns, infants and adults at 3 sites, in EEG, poses and films, put the recordings under DVC, register their digests",
     "check": "Great Expectations judges every recording; broken ones are put aside by name",
     "train": "patient-wise nested folds, and a leaky control beside them",
     "evaluate": "score patients that no model had seen",
@@ -42,7 +42,7 @@ def run_demo(workspace: Workspace) -> None:
     create_platform_key(workspace.keys)
     steps = {
         "ingest": lambda: engine.run_flow(ingest, home=str(workspace.root)),
-        "check": lambda: {t: engine.run_flow(check, home=str(workspace.root), task=t) for t in workspace.tasks},
+        "check": lambda: engine.run_flow(check_all, home=str(workspace.root)),
         "train": lambda: engine.run_flow(train, home=str(workspace.root)),
         "evaluate": lambda: engine.run_flow(evaluate, home=str(workspace.root)),
         "promote": lambda: _promote(workspace),
@@ -120,7 +120,7 @@ def _held_out(workspace: Workspace) -> list[Entry]:
     """Of every site the first test recordings of the fold whose model is served: it never saw them."""
     fold = splits(workspace)["patient"].folds[workspace.params.promote.fold]
     chosen: dict[str, list[Entry]] = {}
-    for entry in read_cohort(workspace.cohort).entries:
+    for entry in cohort_of(workspace).entries:
         if entry.name in fold.test and len(chosen.setdefault(entry.site, [])) < PER_SITE:
             chosen[entry.site].append(entry)
     return [e for entries in chosen.values() for e in entries]
@@ -132,7 +132,7 @@ def _broken(workspace: Workspace) -> list[Entry]:
         for v in read_json(workspace.interim / "checks" / "verdicts.json")
         if v["outcome"] == "quarantined"
     }
-    return [e for e in read_cohort(workspace.cohort).entries if e.name in aside][:1]
+    return [e for e in cohort_of(workspace).entries if e.name in aside][:1]
 
 
 def _short(said: dict[str, Any], entry: Entry) -> dict[str, Any]:

@@ -4,15 +4,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from flows import records, summary
-from flows.engine import flow, run_flow, run_stage
+from flows.engine import flow, run_flow, run_stages
 from flows.params import Regime, TypingRegime, set_params
 from flows.stages.files import read_json, regimes, results, trained, undivided
-from flows.train import train
+from flows.train import stage_of, train
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 from models import detectors
-
-STAGES = {"detection": ("evaluate", "report"), "typing": ("evaluate_types", "report_types")}
 
 
 @flow(name="evaluate")
@@ -21,25 +19,25 @@ def evaluate(home: str, names: list[str] | None = None) -> dict[str, dict[str, A
     root = open_workspace(Path(home))
     refresh_code(root)
     wanted = list(names or [n for task in root.tasks for n in detectors.names(task)])
-    figures: dict[str, dict[str, Any]] = {}
-    for workspace in map(root.of, TASKS):
-        own = [n for n in wanted if detectors.task_of(n) == workspace.task]
-        if own:
-            _evaluate_task(workspace, own)
-            figures |= {name: figures_of(workspace, name) for name in own}
+    tasks = [root.of(task) for task in TASKS if any(detectors.task_of(name) == task for name in wanted)]
+    work = [
+        (workspace, name, regime)
+        for workspace in tasks
+        for name in wanted
+        if detectors.task_of(name) == workspace.task
+        for regime in regimes(workspace, name)
+        if name in trained(workspace, regime)
+    ]
+    run_stages(home, [f"{stage_of('evaluate', w.task)}@{name}-{regime}" for w, name, regime in work])
+    for workspace, name, regime in work:
+        records.record_evaluation(workspace, name, regime)
+    run_stages(home, [stage_of("report", w.task) for w in tasks])
+    for workspace in tasks:
+        records.record_reports(
+            workspace, [n for n in detectors.names(workspace.task) if "patient" in results(workspace, n)]
+        )
     keep(root, "Evaluate " + ", ".join(wanted))
-    return figures
-
-
-def _evaluate_task(workspace: Workspace, names: list[str]) -> None:
-    home, (score, report) = str(workspace.root), STAGES[workspace.task]
-    for name in names:
-        for regime in (r for r in regimes(workspace) if name in trained(workspace, r)):
-            run_stage(home, f"{score}@{name}-{regime}")
-            records.record_evaluation(workspace, name, regime)
-    run_stage(home, report)
-    current = [n for n in detectors.names(workspace.task) if "patient" in results(workspace, n)]
-    records.record_reports(workspace, current)
+    return {name: figures_of(root.of(detectors.task_of(name)), name) for name in wanted}
 
 
 def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dict[str, Any]:
@@ -49,7 +47,8 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
         detectors.params_of(name, "demo")
     if under:
         tasks = {detectors.task_of(name) for name in names} if names else set(root.tasks)
-        set_params(root.root / "params.yaml", {LAB[task]: chosen(under, task) for task in sorted(tasks)})
+        controls = {"lab.controls": _with_controls(root, names)}
+        set_params(root.root / "params.yaml", controls | {lab_key(t): chosen(under, t) for t in sorted(tasks)})
         run_flow(train, home=str(root.root), names=names or None)
     for name in names or [n for task in root.tasks or TASKS for n in detectors.names(task)]:
         if name not in trained(root.of(detectors.task_of(name))):
@@ -65,13 +64,20 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
     return {"detectors": figures, "not_evaluable": not_evaluable, "text": "\n".join(lines)}
 
 
-LAB = {"detection": "lab.regimes", "typing": "lab.typing"}
-KNOWN = {"detection": get_args(Regime), "typing": get_args(TypingRegime)}
+def lab_key(task: str) -> str:
+    """The setting of params.yaml that names a task's regimes."""
+    return "lab.regimes" if task == "detection" else f"lab.{task}"
+
+
+def _with_controls(root: Workspace, names: list[str] | None) -> list[str]:
+    """Who is run under leaky regimes from now on: those asked for as well; all of them where nobody is named."""
+    kept = root.params.lab.controls
+    return list(dict.fromkeys([*kept, *names])) if kept and names else []
 
 
 def chosen(under: str, task: str = "detection") -> list[str]:
     """The regimes meant by `all` or by a list with commas; patients apart are always among them."""
-    known = KNOWN[task]
+    known = get_args(Regime if task == "detection" else TypingRegime)
     named = known if under == "all" else tuple(r.strip() for r in under.split(","))
     for regime in named:
         if regime not in known:
@@ -82,13 +88,13 @@ def chosen(under: str, task: str = "detection") -> list[str]:
 def lines_of(name: str, figures: dict[str, Any]) -> list[str]:
     """What the command line says of one detector: the headline, then every regime."""
     said = summary.lines_of(name, figures)
-    return said if figures.get("task") == "typing" else [*said, *summary.regime_lines(figures)]
+    return said if "task" in figures else [*said, *summary.regime_lines(figures)]
 
 
 def figures_of(workspace: Workspace, name: str) -> dict[str, Any]:
     """The headline figures with patients apart; below `regimes` those of every regime, and what the regimes change."""
     lab: dict[str, Any] = read_json(workspace.reports / "evaluation" / "lab.json")[name]
-    if workspace.task == "typing":
+    if workspace.task != "detection":
         regimes_ = {r: read_json(workspace.metrics / f"{name}-{r}.json") for r in results(workspace, name)}
         return {**regimes_["patient"], "regimes": regimes_, "inflation": lab}
     regimes_ = {r: read_json(workspace.metrics / f"{name}-{r}.json") for r in lab["regimes"]}

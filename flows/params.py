@@ -19,10 +19,13 @@ FOLDER = r"^[a-z0-9][a-z0-9_-]*$"
 
 
 class CohortParams(Block):
-    """Folders below data/raw: whom detectors of seizures look at, and whom detectors of seizure types."""
+    """Folders below data/raw: whom the detectors of each task look at; `name` is of those that find seizures in EEG."""
 
     name: str = Field("simulated", pattern=FOLDER)
     typing: str = Field("simulated-adults", pattern=FOLDER)
+    spasms: str = Field("simulated-infants", pattern=FOLDER)
+    semiology: str = Field("simulated-semiology", pattern=FOLDER)
+    forecasting: str = Field("simulated-forecasting", pattern=FOLDER)
 
 
 class SimulationParams(Block):
@@ -40,6 +43,28 @@ class AdultParams(Block):
 
     seed: int = 2027
     patients_per_site: int = Field(12, ge=4, le=500)
+
+
+class InfantParams(Block):
+    """The simulated infants, in whose poses spasms are found."""
+
+    seed: int = 2028
+    patients_per_site: int = Field(12, ge=2, le=500)
+
+
+class SemiologyParams(Block):
+    """The simulated adults on film, of whose seizures the type is named."""
+
+    seed: int = 2029
+    patients_per_site: int = Field(15, ge=2, le=500)
+
+
+class ForecastParams(Block):
+    """The simulated people on film before seizures and at rest, and rodents to learn from."""
+
+    seed: int = 2030
+    patients_per_site: int = Field(12, ge=2, le=500)
+    cue: float = Field(1.0, ge=0, le=5, description="strength of the pre-ictal cue; 0 is the null control")
 
 
 class CheckParams(Block):
@@ -87,6 +112,13 @@ class LabParams(Block):
 
     regimes: Annotated[list[Regime], AfterValidator(_with_patients_apart)] = Field(["patient", "window"])
     typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
+    spasms: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
+    semiology: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
+    forecasting: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
+    controls: list[str] = Field(
+        ["da_stnet"],
+        description="detectors that are run under the leaky regimes too; all of them where nobody is named",
+    )
 
 
 class EvaluateParams(Block):
@@ -109,6 +141,9 @@ class Params(Block):
     cohort: CohortParams = CohortParams()
     simulation: SimulationParams = SimulationParams()
     adults: AdultParams = AdultParams()
+    infants: InfantParams = InfantParams()
+    semiology: SemiologyParams = SemiologyParams()
+    forecasting: ForecastParams = ForecastParams()
     checks: CheckParams = CheckParams()
     split: SplitParams = SplitParams()
     holdout: HoldoutParams = HoldoutParams()

@@ -18,17 +18,19 @@ from lineage.keys import create_platform_key
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.refused import Refused
 from lineage.signing import sign_bundle
-from models.bundle import load_bundle, refuse_leaky
+from models.bundle import refuse_leaky
+from models.typing import load_model
 
 
 @flow(name="promote")
-def propose(home: str, author: str) -> str:
-    """Propose the detector that did best on *inner* patients: sign its bundle, write the candidate, tell the ledger."""
-    workspace = open_workspace(Path(home))
+def propose(home: str, author: str, task: str = "detection") -> str:
+    """Propose the detector of a task that did best on *inner* patients: sign its bundle, write the candidate, tell the
+    ledger."""
+    workspace = open_workspace(Path(home)).of(task)
     name = best_inside(workspace)
     fold = workspace.params.promote.fold
     source = files.training_of(workspace, name, "patient") / f"fold-{fold}"
-    bundle = load_bundle(source)
+    bundle = load_model(source)
     refuse_leaky(bundle)
     refuse_unevaluated(workspace, name, bundle.digest)
     if bundle.origin.get("shuffled_labels"):
@@ -41,6 +43,7 @@ def propose(home: str, author: str) -> str:
     candidate = {
         "candidate": bundle.digest,
         "detector": name,
+        "task": task,
         "version": f"fold-{fold}",
         "author": author,
         "state": "evaluated",
@@ -58,12 +61,12 @@ def propose(home: str, author: str) -> str:
     return bundle.digest
 
 
-def propose_candidate(author: str | None = None) -> str:
+def propose_candidate(author: str | None = None, task: str = "detection") -> str:
     """`ictal candidates --propose`; the author is whoever runs it, and cannot approve it."""
-    workspace = open_workspace()
+    workspace = open_workspace().of(task)
     if not (workspace.reports / "evaluation" / "gates.json").exists():
         raise Refused("nothing has been evaluated here: run `ictal evaluate` first")
-    digest: str = run_flow(propose, home=str(workspace.root), author=author or getpass.getuser())
+    digest: str = run_flow(propose, home=str(workspace.root), author=author or getpass.getuser(), task=task)
     return digest
 
 

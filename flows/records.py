@@ -7,8 +7,10 @@ from typing import Any
 
 from data.cohorts.bids import read_cohort
 from flows.stages.files import (
+    cohort_of,
     dataset_digest,
     development,
+    digest_of_entry,
     evaluation_of,
     holdout,
     read_json,
@@ -33,8 +35,8 @@ def record_cohort(workspace: Workspace) -> int:
     """Register every recording that the ledger does not know yet; returns how many were new."""
     ledger = open_ledger(workspace)
     known = {s.digest for e in ledger.entries("recording.registered") for s in e.subjects}
-    cohort = read_cohort(workspace.cohort)
-    digests = {e.name: sha256_file(e.path) for e in cohort.entries}
+    cohort = cohort_of(workspace)
+    digests = {e.name: digest_of_entry(e) for e in cohort.entries}
     drafts = [
         Draft("recording.registered", PIPELINE, (Subject("recording", e.name, digests[e.name]),), f"from {e.site}")
         for e in cohort.entries
@@ -47,7 +49,7 @@ def record_cohort(workspace: Workspace) -> int:
 def knows_recordings(workspace: Workspace, cohort: Path) -> bool:
     """Whether every recording of a cohort is registered, by its name; ingest registers them last of all."""
     known = {s.id for e in open_ledger(workspace).entries("recording.registered") for s in e.subjects}
-    return {e.name for e in read_cohort(cohort).entries} <= known
+    return {e.name for e in read_cohort(cohort, workspace.modality).entries} <= known
 
 
 def licence_accepted(workspace: Workspace, terms: Digest) -> bool:
@@ -68,7 +70,7 @@ def record_checks(workspace: Workspace) -> str:
     folder = workspace.interim / "checks"
     verdicts = read_json(folder / "verdicts.json")
     refused = [v for v in verdicts if v["outcome"] == "quarantined"]
-    digests = dataset_digest(read_cohort(workspace.cohort), [v["recording"] for v in verdicts])
+    digests = dataset_digest(cohort_of(workspace), [v["recording"] for v in verdicts])
     for verdict in refused:
         what = Subject("recording", verdict["recording"], digests[verdict["recording"]])
         why = "; ".join(dict.fromkeys(r["code"] for r in verdict["reasons"]))
@@ -92,7 +94,7 @@ def record_split(workspace: Workspace) -> None:
     _record_locked(workspace, ledger)
     data = development_data(workspace)
     whole, _ = frozen_data(workspace)
-    recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
+    recordings = dataset_digest(cohort_of(workspace), [e.name for e in development(workspace)])
     part = () if whole.digest == data.digest else (Edge(data.digest, "part_of", whole.digest),)
     _once(ledger, Draft("dataset.frozen", PIPELINE, (data,), payload={"recordings": recordings}, edges=part))
     for regime, split in splits(workspace).items():
@@ -133,7 +135,7 @@ def _record_locked(workspace: Workspace, ledger: Ledger) -> None:
     locked = holdout(workspace)
     if locked:
         lock = workspace.params.holdout.model_dump()
-        recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in locked])
+        recordings = dataset_digest(cohort_of(workspace), [e.name for e in locked])
         subject = Subject("dataset", f"{workspace.cohort_name} (locked hold-out)", digest_of(recordings))
         payload = {"recordings": recordings, "locked_persons": sorted({e.person for e in locked}), "lock": lock}
         _once(ledger, Draft("dataset.frozen", PIPELINE, (subject,), payload=payload))
@@ -188,14 +190,14 @@ def _under(regime: str) -> str:
 
 def development_data(workspace: Workspace) -> Subject:
     """The recordings that training and evaluation may see, as a thing with a digest."""
-    recordings = dataset_digest(read_cohort(workspace.cohort), [e.name for e in development(workspace)])
+    recordings = dataset_digest(cohort_of(workspace), [e.name for e in development(workspace)])
     return Subject("dataset", f"{workspace.cohort_name} (development)", digest_of(recordings))
 
 
 def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:
     """All recordings that the checks let through, as a thing with a digest, and the digest of each."""
     accepted = read_json(workspace.interim / "checks" / "accepted.json")
-    kept = dataset_digest(read_cohort(workspace.cohort), accepted)
+    kept = dataset_digest(cohort_of(workspace), accepted)
     return Subject("dataset", workspace.cohort_name, digest_of(kept)), kept
 
 

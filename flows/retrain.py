@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.check import check
+from flows.check import check_all
 from flows.engine import flow
 from flows.evaluate import evaluate
 from flows.ingest import ingest
@@ -21,7 +21,7 @@ def retrain(home: str, reason: str = "schedule") -> dict[str, Any]:
     ledger = records.open_ledger(workspace)
     ledger.append_many([Draft("retrain.triggered", records.PIPELINE, (Subject("retraining", reason),), reason)])
     ingest(home)
-    found = {task: check(home, task) for task in workspace.tasks}
+    found = check_all(home)
     done = train(home)
     figures = evaluate(home)
     candidate = propose(home, "pipeline")

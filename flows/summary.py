@@ -22,7 +22,7 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
 
 def lines_of(name: str, figures: dict[str, Any]) -> list[str]:
     """What is said of one detector first: a line of a detection; a typing stands beside what sees no EEG."""
-    return typing_lines(name, figures) if figures.get("task") == "typing" else [headline(name, figures)]
+    return typing_lines(name, figures) if "task" in figures else [headline(name, figures)]
 
 
 def headline(name: str, figures: dict[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _table(facts: dict[str, Any]) -> Table:
 
 
 def _evaluated(name: str, figures: dict[str, Any]) -> str:
-    if figures.get("task") != "typing":
+    if "task" not in figures:
         return f"{name} AUC {three(figures['auc'])} (leaky {three(leaky_auc(figures))})"
     return f"{name} macro-F1 {three(figures['macro_f1'])}"
 

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from flows import records
-from flows.engine import flow, run_flow, run_stage
+from flows.engine import flow, run_flow, run_stages
 from flows.params import set_params
 from flows.stages.files import regimes
-from flows.workspace import TASKS, keep, open_workspace, refresh_code
+from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 from models import detectors
 
-STAGE = {"detection": "train", "typing": "train_types"}
+
+def stage_of(act: str, task: str) -> str:
+    """The stages of dvc.yaml that train, evaluate or report (`act`) the detectors of a task."""
+    return act if task == "detection" else f"{act}_{task}"
 
 
 @flow(name="train")
@@ -22,16 +25,17 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
     root = open_workspace(Path(home))
     refresh_code(root)
     chosen = names or [name for task in root.tasks for name in detectors.names(task)]
-    done = {}
-    for workspace, own in ((root.of(task), _of_task(chosen, task)) for task in TASKS):
-        if own:
-            records.refuse_freed(workspace)
-            run_stage(home, f"split@{workspace.task}")
-            records.record_split(workspace)
-        for name in own:
-            for regime in regimes(workspace):
-                done[f"{name}, {regime}"] = run_stage(home, f"{STAGE[workspace.task]}@{name}-{regime}")
-                records.record_training(workspace, name, regime)
+    tasks = {task: root.of(task) for task in TASKS if any(detectors.task_of(name) == task for name in chosen)}
+    for workspace in tasks.values():
+        records.refuse_freed(workspace)
+    run_stages(home, [f"split@{task}" for task in tasks] + [f"pretrain@{t}" for t in tasks if TASKS[t].pretrains])
+    for workspace in tasks.values():
+        records.record_split(workspace)
+    work = [(tasks[task], name, regime) for task, name, regime in _work(tasks, chosen)]
+    said = run_stages(home, [f"{stage_of('train', w.task)}@{name}-{regime}" for w, name, regime in work])
+    for workspace, name, regime in work:
+        records.record_training(workspace, name, regime)
+    done = {f"{name}, {regime}": how for (_, name, regime), how in zip(work, said, strict=True)}
     keep(root, "Train " + "; ".join(done))
     return done
 
@@ -42,9 +46,9 @@ def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels:
     for name in names or detectors.names():
         detectors.params_of(name, preset or workspace.params.train.preset)
         if names and detectors.task_of(name) not in workspace.tasks:
-            raise Refused(f"there is no cohort for {name} here: {NEEDS[detectors.task_of(name)]}")
+            raise Refused(f"there is no cohort for {name} here: {needs(detectors.task_of(name))}")
     if not workspace.tasks:
-        raise Refused(f"there is no cohort here: {NEEDS['detection']}")
+        raise Refused(f"there is no cohort here: {needs('detection')}")
     changes = {"train.preset": preset, "train.shuffle_labels": shuffle_labels}
     wanted = {k: v for k, v in changes.items() if v is not None}
     if wanted:
@@ -53,11 +57,29 @@ def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels:
     return "\n".join(f"{what}: {how}" for what, how in done.items())
 
 
-NEEDS = {
-    "detection": "bring one in with `ictal cohort import PATH`",
-    "typing": "bring in one whose seizures have types with `ictal cohort import PATH --for typing`",
+def needs(task: str) -> str:
+    """What to do where a task has no cohort."""
+    if task == "detection":
+        return "bring one in with `ictal cohort import PATH`"
+    return f"bring in one {NEEDED[task]} with `ictal cohort import PATH --for {task}`"
+
+
+NEEDED = {
+    "typing": "whose seizures have types",
+    "spasms": "with pose tracks or films of infants",
+    "semiology": "with films of seizures that have types",
+    "forecasting": "with films from before seizures",
 }
 
 
-def _of_task(names: list[str], task: str) -> list[str]:
-    return [name for name in names if detectors.task_of(name) == task]
+def _work(tasks: dict[str, Workspace], chosen: list[str]) -> list[tuple[str, str, str]]:
+    """(task, detector, regime) of every training, those that take longest first: the last one to start is waited for."""
+    found = [
+        (task, name, regime)
+        for task, workspace in tasks.items()
+        for name in chosen
+        if detectors.task_of(name) == task
+        for regime in regimes(workspace, name)
+    ]
+    floors = {detectors.names(task)[0] for task in tasks}
+    return sorted(found, key=lambda one: one[1] in floors)

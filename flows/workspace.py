@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
@@ -20,11 +20,27 @@ ROOT = Path(__file__).resolve().parents[1]
 
 MARKER = "workspace.json"
 
-TASKS = {"detection": "", "typing": "typing"}
-"""What detectors answer, and the folder below data/interim and reports that belongs to it."""
 
-SIMULATED = {"detection": "simulated", "typing": "simulated-adults"}
-"""The cohorts that the simulate stage makes, below data/raw."""
+class Task(NamedTuple):
+    """What belongs to one of the questions that detectors answer (`models.detectors.TASKS`).
+
+    `folder` lies below data/interim and reports, `simulated` is the cohort that the simulate stage makes below data/raw.
+    `pretrains` says whether detectors of it learn from other recordings first (the pretrain stage).
+    """
+
+    folder: str
+    simulated: str
+    modality: str = "eeg"
+    pretrains: bool = False
+
+
+TASKS = {
+    "detection": Task("", "simulated"),
+    "typing": Task("typing", "simulated-adults"),
+    "spasms": Task("spasms", "simulated-infants", "pose"),
+    "semiology": Task("semiology", "simulated-semiology", "video", pretrains=True),
+    "forecasting": Task("forecasting", "simulated-forecasting", "video", pretrains=True),
+}
 
 DIVIDING = (
     "validation/splits.py",
@@ -42,6 +58,7 @@ STAGE_PACKAGES = {
     "check": ("lineage/digest.py", "data", "validation"),
     "split": ("lineage/digest.py", "data", *DIVIDING),
     "train": ("lineage/digest.py", "data", "models", *DIVIDING),
+    "pretrain": ("lineage/digest.py", "data", "models"),
     "train_types": ("lineage/digest.py", "data", "models", *DIVIDING),
     "evaluate": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
     "evaluate_types": ("lineage/digest.py", "data", "models", "validation", "flows/stages/audits.py"),
@@ -90,8 +107,13 @@ class Workspace:
     @property
     def cohort_name(self) -> str:
         """The cohort that the task looks at."""
-        cohorts = self.params.cohort
-        return {"detection": cohorts.name, "typing": cohorts.typing}[self.task]
+        name: str = getattr(self.params.cohort, cohort_key(self.task).removeprefix("cohort."))
+        return name
+
+    @property
+    def modality(self) -> str:
+        """What the task's cohort holds: `eeg`, `video` or `pose`."""
+        return TASKS[self.task].modality
 
     @property
     def cohort(self) -> Path:
@@ -104,7 +126,7 @@ class Workspace:
 
     @property
     def interim(self) -> Path:
-        return self.root / "data" / "interim" / TASKS[self.task]
+        return self.root / "data" / "interim" / TASKS[self.task].folder
 
     @property
     def store(self) -> Path:
@@ -112,7 +134,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        return self.root / "reports" / TASKS[self.task]
+        return self.root / "reports" / TASKS[self.task].folder
 
     @property
     def metrics(self) -> Path:
@@ -149,6 +171,11 @@ QUIET = {
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "NO_PROXY": "127.0.0.1",
 }
+
+
+def cohort_key(task: str) -> str:
+    """The setting of params.yaml that names a task's cohort."""
+    return "cohort.name" if task == "detection" else f"cohort.{task}"
 
 
 def home() -> Path:

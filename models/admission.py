@@ -14,10 +14,10 @@ Source = Recording | Film | PoseTrack
 def admit(recording: Source, detector: Detector) -> None:
     """Refuse what the detector's input contract does not cover, with a code and what to do about it."""
     contract = detector.contract
-    limits = {"min_duration_s": contract.min_duration_s, "age_range_days": contract.age_days}
+    least_s, ages = contract.min_duration_s, contract.age_days
     if isinstance(recording, Film):
-        film_door(recording, **limits)
+        film_door(recording, min_duration_s=least_s, age_range_days=ages)
     elif isinstance(recording, PoseTrack):
-        pose_door(recording, **limits)
+        pose_door(recording, min_duration_s=least_s, age_range_days=ages)
     else:
-        door(recording, montage=contract.montage, **limits)
+        door(recording, montage=contract.montage, min_duration_s=least_s, age_range_days=ages)

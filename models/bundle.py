@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -57,13 +57,20 @@ class Bundle:
         return self.detector.front_end
 
 
-def refuse_leaky(bundle: Bundle) -> None:
+def refuse_leaky(bundle: "Made") -> None:
     """Refuse a model that was not made with patients or sites apart, or that does not say how it was made."""
     if bundle.origin.get("reportable") is not True or bundle.origin.get("regime") not in ("patient", "site"):
         regime = bundle.origin.get("regime", "a regime that it does not name")
         raise NonReportable(
             f"this model was trained under {regime}: non-reportable, so it can be neither proposed nor used"
         )
+
+
+class Made(Protocol):
+    """A model that says how it was made."""
+
+    @property
+    def origin(self) -> Mapping[str, Any]: ...
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:

@@ -33,6 +33,7 @@ class Examples:
     `x` (windows, …) float32 · `onset_s` (windows,) · `recording`, `patient` (windows,) str · `label` (windows,) where the
     truth is known: index into the detector's classes (0/1 of a detection). `window_s` is each window's length. `event`
     (windows,) numbers the seizure of its recording that a window lies in, where a detector only looks at seizures.
+    `clear` (windows,) bool is False for what is asked about but no example to learn from; None where all are.
     """
 
     x: np.ndarray
@@ -42,6 +43,7 @@ class Examples:
     window_s: float
     label: np.ndarray | None = None
     event: np.ndarray | None = None
+    clear: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.onset_s)
@@ -50,9 +52,11 @@ class Examples:
         """The windows at these indices (or where this mask is True)."""
         label = None if self.label is None else self.label[index]
         event = None if self.event is None else self.event[index]
+        clear = None if self.clear is None else self.clear[index]
         return Examples(
-            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label, event
-        )
+            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label, event,
+            clear,
+        )  # fmt: skip
 
     @classmethod
     def join(cls, parts: Sequence["Examples"]) -> "Examples":
@@ -61,6 +65,7 @@ class Examples:
             return parts[0]
         labels = [p.label for p in parts if p.label is not None]
         events = [p.event for p in parts if p.event is not None]
+        clear = [np.ones(len(p), dtype=bool) if p.clear is None else p.clear for p in parts]
         return cls(
             np.concatenate([p.x for p in parts]),
             np.concatenate([p.onset_s for p in parts]),
@@ -69,6 +74,7 @@ class Examples:
             parts[0].window_s,
             np.concatenate(labels) if len(labels) == len(parts) else None,
             np.concatenate(events) if len(events) == len(parts) else None,
+            np.concatenate(clear) if any(p.clear is not None for p in parts) else None,
         )
 
 
@@ -99,8 +105,18 @@ class Detector(ABC):
         self.params = dict(params)
 
     @property
-    def front_end(self) -> FrontEnd:
+    def front_end(self) -> Any:
+        """What prepares recordings, films or poses for it: a frozen dataclass with `prepare` and `digest`."""
         return FrontEnd(montage=self.contract.montage)
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples or frames per second that it reads."""
+        return float(self.front_end.rate_hz)
+
+    def prepare(self, source: Any) -> Any:
+        """A `Recording`, `Film` or `PoseTrack`, by the detector's modality, as its front end gives it."""
+        return self.front_end.prepare(source)
 
     @abstractmethod
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
@@ -196,12 +212,16 @@ UNSEEN = -30.0
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a recording that a detector is asked about; `label` is the class that it truly has, None if unknown."""
+    """A part of a recording that a detector is asked about; `label` is the class that it truly has, None if unknown.
+
+    What is not `clear` lies on the border of two classes: asked about as all else, but never learnt from.
+    """
 
     number: int
     onset_s: float
     end_s: float
     label: int | None = None
+    clear: bool = True
 
 
 class TypingDetector(Detector):

@@ -20,13 +20,15 @@ Judge = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to learn."""
+    """How long and how fast to learn; `decoupled` weight decay is held apart from the gradient (AdamW, not Adam)."""
 
     epochs: int
     batch: int
     learning_rate: float
     patience: int
     windows_per_epoch: int
+    weight_decay: float = 0.0
+    decoupled: bool = False
 
 
 def fit_network(
@@ -148,7 +150,10 @@ class _Run:
 
     def __init__(self, network: nn.Module, schedule: Schedule, seed: int, checkpoint: Path | None):
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
+        kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
+        self.optimiser = kind(
+            network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
         self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
         self.best = self._weights()
 

@@ -5,7 +5,7 @@ mean of the clips' calibrated probabilities is the answer for the stretch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from data.outcomes import Refusal
 from lineage.digest import Digest
 from models import detectors
 from models.admission import Source, admit
-from models.bundle import BrokenBundle, read_description, rebuilt, write_files
-from models.detector import Examples, Progress, Stretch, TypingDetector
+from models.bundle import BrokenBundle, Bundle, load_bundle, read_description, rebuilt, write_files
+from models.detector import Examples, Pretrained, Progress, State, Stretch, TypingDetector
+from models.probe import Probe
 
-PARTS = ("detector", "params", "state", "front_end", "temperature", "origin")
+PARTS = ("detector", "params", "state", "front_end", "temperature", "probe", "origin")
 ANSWER = "answer"
 """The variant that is the detector's own answer; the others are parts of it that stand beside."""
 TEMPERATURES = (0.05, 20.0)
@@ -29,16 +30,24 @@ TEMPERATURES = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class TypingBundle:
-    """A fitted typing detector: probabilities are softmax(logits / `temperature`). `origin` as of `models.bundle`."""
+    """A fitted typing detector: probabilities are softmax(logits / `temperature`). `origin` as of `models.bundle`.
+
+    `probe` is a question of noise (nobody's recording) with the answer that the detector gave when it was fitted.
+    """
 
     detector: TypingDetector
     temperature: float
+    probe: Probe
     origin: Mapping[str, Any] = field(default_factory=dict)
     digest: Digest = ""
 
     @property
     def name(self) -> str:
         return self.detector.name
+
+    @property
+    def front_end(self) -> Any:
+        return self.detector.front_end
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """(clips, classes) → the same shape, rows sum to 1."""
@@ -71,8 +80,19 @@ def seizure_examples(
         except Refusal:
             continue  # too short to learn from; at evaluation it counts as not answered
         n = len(clips)
-        parts.append(replace(clips, label=np.full(n, one.label, dtype=np.int8), event=np.full(n, one.number)))
+        label, event = np.full(n, one.label, dtype=np.int8), np.full(n, one.number)
+        parts.append(replace(clips, label=label, event=event, clear=None if one.clear else np.zeros(n, dtype=bool)))
     return Examples.join(parts) if parts else None
+
+
+def build_typing(name: str, params: Mapping[str, Any], pretrained: State | None = None) -> TypingDetector:
+    """An unfitted typing detector, with what it learnt beforehand where it does."""
+    detector = detectors.build(name, dict(params))
+    assert isinstance(detector, TypingDetector)
+    if pretrained is not None:
+        assert isinstance(detector, Pretrained)
+        detector.load_pretrained(pretrained)
+    return detector
 
 
 def fit_typing_fold(
@@ -84,17 +104,23 @@ def fit_typing_fold(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    pretrained: State | None = None,
 ) -> tuple[TypingBundle, dict[str, Any]]:
-    """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature."""
-    detector = detectors.build(name, dict(params))
-    assert isinstance(detector, TypingDetector)
+    """A fitted bundle and its training log: the network learns from `train`, `valid` stops it and sets the temperature.
+
+    `pretrained` is what a detector learnt beforehand from others (`models.detector.Pretrained`). Of `train` only what is
+    clear is learnt from; inner patients are asked about everything, as those tested are.
+    """
+    train = train if train.clear is None else train.take(train.clear)
+    detector = build_typing(name, params, pretrained)
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
     assert train.label is not None and valid.label is not None
     known = np.isin(valid.label, np.unique(train.label))  # a type never trained on is never named, at any temperature
     temperature = fit_temperature(detector.score(valid)[known], valid.label[known]) if known.any() else 1.0
     log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
     log["temperature"] = temperature
-    return TypingBundle(detector, temperature, {"fitted_on": _provenance(train, valid)}), log
+    probe = Probe.asked(detector, valid)
+    return TypingBundle(detector, temperature, probe, {"fitted_on": _provenance(train, valid)}), log
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
@@ -110,7 +136,7 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
 
 def save_typing(bundle: TypingBundle, folder: Path) -> TypingBundle:
     """Write the bundle's files and manifest; byte-reproducible. Returns the bundle with its digest."""
-    parts = {"temperature": bundle.temperature, "origin": dict(bundle.origin)}
+    parts = {"temperature": bundle.temperature, "probe": asdict(bundle.probe), "origin": dict(bundle.origin)}
     return replace(bundle, digest=write_files(folder, bundle.detector, parts))
 
 
@@ -120,7 +146,14 @@ def load_typing(folder: Path) -> TypingBundle:
     detector = rebuilt(folder, description)
     if not isinstance(detector, TypingDetector):
         raise BrokenBundle(f"{detector.name} finds seizures and names no type of them")
-    return TypingBundle(detector, float(description["temperature"]), description["origin"], digest)
+    probe = Probe.from_json(description["probe"])
+    return TypingBundle(detector, float(description["temperature"]), probe, description["origin"], digest)
+
+
+def load_model(folder: Path) -> Bundle | TypingBundle:
+    """Rebuild whichever kind of bundle a folder holds; refuses what differs from its manifest."""
+    description, _ = read_description(folder, ("detector",))
+    return load_bundle(folder) if detectors.task_of(description["detector"]) == "detection" else load_typing(folder)
 
 
 def type_seizures(recording: Source, truth: Annotations, bundle: TypingBundle) -> list[TypedSeizure]:
@@ -135,7 +168,7 @@ def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: Typi
     """`type_seizures` of any stretches, whether or not it is known what they are."""
     try:
         admit(recording, bundle.detector)
-        prepared = bundle.detector.front_end.prepare(recording)
+        prepared = bundle.detector.prepare(recording)
     except Refusal as refusal:
         return [refused(one, bundle, refusal) for one in stretches]
     return [_typed(prepared, one, bundle) for one in stretches]

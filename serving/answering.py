@@ -55,20 +55,20 @@ def _answer(
         said = _in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
         said = _analysed(path, age_days, loaded, now)
-    return journal.record(said, _actor(site, key_id), now)
+    return journal.record(said, actor_of(site, key_id), now)
 
 
 def _analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) -> Answer:
     try:
         recording = read_edf(path, age_days=age_days)
     except Refusal as refusal:
-        return _in_words(not_evaluable(refusal, loaded.bundle), loaded, sha256_file(path), now)
+        return _in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
     try:
         _check_scope(recording, loaded)
     except Refusal as refusal:
-        refused = not_evaluable(refusal, loaded.bundle, recording.duration_s)
+        refused = not_evaluable(refusal, loaded.detection, recording.duration_s)
         return _in_words(refused, loaded, recording.digest, now)
-    return _in_words(analyse(recording, loaded.bundle), loaded, recording.digest, now)
+    return _in_words(analyse(recording, loaded.detection), loaded, recording.digest, now)
 
 
 def _check_scope(recording: Recording, loaded: Loaded) -> None:
@@ -93,14 +93,14 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         outcome=analysis.outcome,
         code=analysis.code,
         reason=analysis.reason,
-        notice=_notice(loaded),
+        notice=notice_of(loaded),
         events=None if events is None else tuple(
             FoundEvent(
-                onset_s=e.onset_s, duration_s=e.duration_s, confidence=_rounded(e.confidence), channels=e.channels
+                onset_s=e.onset_s, duration_s=e.duration_s, confidence=rounded(e.confidence), channels=e.channels
             )
             for e in events.events
         ),
-        trend_1hz=None if analysis.trend is None else tuple(_rounded(float(p)) for p in analysis.trend),
+        trend_1hz=None if analysis.trend is None else tuple(rounded(float(p)) for p in analysis.trend),
         burden_min_per_h=burden,
         burden_total_min=None if events is None else events.total_s() / 60,
         coverage=analysis.coverage,
@@ -108,9 +108,9 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         duration_s=analysis.duration_s,
         not_assessed=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.not_assessed),
         abstained=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.abstained),
-        decided_share=_rounded(analysis.decided_share),
+        decided_share=rounded(analysis.decided_share),
         ood=analysis.ood and _ood(analysis.ood),
-        model=loaded and _statement(loaded),
+        model=loaded and statement_of(loaded),
         recording_digest=recording,
     )  # fmt: skip
 
@@ -122,7 +122,8 @@ def _ood(strangeness: Strangeness) -> OodStatement:
     return OodStatement(score=score, limit=limit, share_outside=share)
 
 
-def _statement(loaded: Loaded) -> ModelStatement:
+def statement_of(loaded: Loaded) -> ModelStatement:
+    """Which model answered, as an answer states it."""
     facts = loaded.facts
     return ModelStatement(
         name=loaded.bundle.name,
@@ -146,20 +147,23 @@ def model_card(loaded: Loaded) -> ModelCard:
         ages=facts["ages"],
         montage=facts["montage"],
         min_duration_s=contract.min_duration_s,
-        notice=_notice(loaded),
+        notice=notice_of(loaded),
         card=loaded.card,
     )
 
 
-def _notice(loaded: Loaded | None) -> str | None:
+def notice_of(loaded: Loaded | None) -> str | None:
+    """What stands over the answers of a model that demo signers approved."""
     return DEMO_NOTICE if loaded and loaded.terms.is_demo else None
 
 
-def _rounded(probability: float | None) -> float | None:
+def rounded(probability: float | None) -> float | None:
+    """A probability as it is said; None where there is none."""
     return None if probability is None or np.isnan(probability) else round(probability, DECIMALS)
 
 
-def _actor(site: str, key_id: str) -> Actor:
+def actor_of(site: str, key_id: str) -> Actor:
+    """Who asked: a site by its key, or whoever works on this machine."""
     if key_id:
         return Actor(f"site-key:{key_id}", role="site", site=site, auth_method="api key")
     return Actor("local", role="operator", site=site, auth_method="local")

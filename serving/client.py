@@ -1,5 +1,7 @@
 """The service as seen from a site: send a recording, get the answer, or one clear sentence why not."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -41,6 +43,23 @@ class Client:
         with open(path, "rb") as file:
             named = {"recording": ("recording.edf", file, "application/octet-stream")}
             return self._asked("POST", "/v1/detect", files=named, data=fields)
+
+    def name(
+        self, question: str, files: Sequence[Path], age: str | None = None, marked: tuple[float, float] | None = None
+    ) -> dict[str, Any]:
+        """What a stretch of a recording is: `question` is typing, spasms, semiology or forecasting.
+
+        `files` is one recording, or the two views of a film; `marked` the stretch's (onset_s, duration_s), the whole
+        recording unless given. File names are not sent. Raises ServiceRefused where there is no answer.
+        """
+        fields = {"sha256": sha256_file(files[0])} | ({"age": age} if age else {})
+        if marked:
+            fields |= {"onset_s": repr(marked[0]), "duration_s": repr(marked[1])}
+        with ExitStack() as stack:
+            opened = [stack.enter_context(open(file, "rb")) for file in files]
+            parts = zip(("recording", "second_view"), opened, strict=False)
+            named = {field: (field, file, "application/octet-stream") for field, file in parts}
+            return self._asked("POST", f"/v1/{question}", files=named, data=fields)
 
     def models(self) -> dict[str, Any]:
         """The models in force for this site, with cards; `reason` where there is none."""

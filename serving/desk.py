@@ -5,8 +5,9 @@ import gc
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,9 @@ from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
+from serving.naming import QUESTIONS, Span, name_stretches
 from serving.problems import ProblemError, write_line
-from serving.schema import Answer, Models
+from serving.schema import Answer, Models, NamedAnswer
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
@@ -38,6 +40,8 @@ class Desk:
         self.clock = clock
         self.metrics = Metrics()
         self.loader = Loader(home, allow_demo=allow_demo, on_change=self._changed)
+        self.namers = {task: Loader(home, task, allow_demo=allow_demo, on_change=self._announced) for task in QUESTIONS}
+        self.estimate = None  # until a site provides one
         self.journal = Journal(home, software)
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.uploads = home / "jobs" / "uploads"
@@ -54,6 +58,19 @@ class Desk:
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
     ) -> Answer:
         return await self._in(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
+
+    async def name(
+        self,
+        task: str,
+        uploads: Sequence[BinaryIO],
+        sha256: str | None,
+        age_days: float | None,
+        marked: Sequence[Span],
+        site: str,
+        key_id: str,
+    ) -> NamedAnswer:
+        """`uploads` are the files of one recording; `sha256` is that of the first."""
+        return await self._in(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
     async def models(self, site: str) -> Models:
         return await self._in(self.checks, self._models, site)
@@ -76,14 +93,7 @@ class Desk:
         self.journal.ledger.engine.dispose()
 
     def _detect(self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str) -> Answer:
-        with tempfile.NamedTemporaryFile(dir=self.uploads, suffix=".edf") as kept:
-            shutil.copyfileobj(upload, kept, 1 << 20)
-            kept.flush()
-            path = Path(kept.name)
-            if sha256 is not None and sha256_file(path) != sha256.strip().lower():
-                raise ProblemError(
-                    400, "the file that arrived does not have the SHA-256 that was announced: send again"
-                )
+        with self._kept([upload], sha256) as (path,):
             return answer(
                 path,
                 site=site,
@@ -94,15 +104,60 @@ class Desk:
                 key_id=key_id,
             )
 
+    def _name(
+        self,
+        task: str,
+        uploads: Sequence[BinaryIO],
+        sha256: str | None,
+        age_days: float | None,
+        marked: Sequence[Span],
+        site: str,
+        key_id: str,
+    ) -> NamedAnswer:
+        with self._kept(uploads, sha256) as paths:
+            return name_stretches(
+                paths,
+                site=site,
+                age_days=age_days,
+                marked=marked,
+                loader=self.namers[task],
+                journal=self.journal,
+                now=self.clock(),
+                key_id=key_id,
+                estimate=self.estimate,
+            )
+
+    @contextmanager
+    def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
+        """The uploads as files, for as long as the block lasts."""
+        with ExitStack() as stack:
+            paths = []
+            for upload in uploads:
+                kept = stack.enter_context(tempfile.NamedTemporaryFile(dir=self.uploads))
+                shutil.copyfileobj(upload, kept, 1 << 20)
+                kept.flush()
+                paths.append(Path(kept.name))
+            if sha256 is not None and sha256_file(paths[0]) != sha256.strip().lower():
+                raise ProblemError(
+                    400, "the file that arrived does not have the SHA-256 that was announced: send again"
+                )
+            yield paths
+
     def _models(self, site: str) -> Models:
-        try:
-            loaded = self.loader.for_site(site, self.clock())
-        except NoApprovedModel as error:
-            return Models(models=(), reason=error.reason)
-        return Models(models=(model_card(loaded),))
+        """Of every question the model in force; why there is none is said of detection only."""
+        cards, reason = [], None
+        for loader in (self.loader, *self.namers.values()):
+            try:
+                cards.append(model_card(loader.for_site(site, self.clock())))
+            except NoApprovedModel as error:
+                reason = reason or (error.reason if loader is self.loader else None)
+        return Models(models=tuple(cards), reason=None if cards else reason)
 
     def _changed(self, loaded: Loaded | None, reason: str) -> None:
         self.metrics.model(loaded)
+        self._announced(loaded, reason)
+
+    def _announced(self, loaded: Loaded | None, reason: str) -> None:
         name, digest = (loaded.bundle.name, loaded.bundle.digest) if loaded else ("", "")
         write_line("model", name=name, digest=digest, reason=reason)
         gc.collect()

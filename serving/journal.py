@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lineage.checkpoints import Verification
 from lineage.digest import digest_of
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, EntryType, Ledger, Software, Subject
 from lineage.receipts import issue, verify_receipt
-from serving.schema import Answer
+from serving.schema import Answered
+
+Made = TypeVar("Made", bound=Answered)
 
 ENTRY_OF = {
     "completed": EntryType.PREDICTION_ISSUED,
@@ -28,7 +30,7 @@ class Journal:
         self.ledger = Ledger(home / "ledger" / "ledger.db", software)
         self._key = platform_key(home / "keys")
 
-    def record(self, answer: Answer, actor: Actor, now: datetime) -> Answer:
+    def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
 
         The prediction's digest is that of the answer without the receipt, which is also the entry's payload.

@@ -10,10 +10,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.auth import SiteKey, Unauthorised
+from serving.naming import QUESTIONS
 from serving.problems import KEY, Exchange, ProblemError, exchange, write_line
 
 PRIVATE = "/v1/"
-SCOPES_FOR = {"/v1/detect": {"detect"}, "/v1/models": {"models", "detect"}}
+SCOPES_FOR = {
+    "/v1/detect": {"detect"},
+    **{f"/v1/{question}": {"detect"} for question in QUESTIONS},
+    "/v1/models": {"models", "detect"},
+}
 """Any of these scopes opens the route: who may send recordings may read what the model is for."""
 ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SCOPES_FOR)
 """All that is served; what the frameworks would show besides (their own pages and schemas) is not."""

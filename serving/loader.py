@@ -19,7 +19,8 @@ from lineage.approvals import NotApproved
 from lineage.keys import platform_public_path
 from lineage.signing import SignatureInvalid, verify_bundle
 from models.analysis import analyse, assess
-from models.bundle import BrokenBundle, Bundle, NonReportable, load_bundle, refuse_leaky
+from models.bundle import BrokenBundle, Bundle, NonReportable, refuse_leaky
+from models.typing import TypingBundle, load_model
 from serving.store import NotInForce, Pointer, import_bundle, pointer_path, read_pointer, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
@@ -41,9 +42,15 @@ class NoApprovedModel(Exception):
 class Loaded:
     """A model in memory, its signed card, and the terms on which it may answer."""
 
-    bundle: Bundle
+    bundle: Bundle | TypingBundle
     card: str
     terms: Terms
+
+    @property
+    def detection(self) -> Bundle:
+        """The bundle of a detector that finds seizures."""
+        assert isinstance(self.bundle, Bundle)
+        return self.bundle
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -73,12 +80,13 @@ class Loader:
     def __init__(
         self,
         home: Path,
+        task: str = "detection",
         *,
         allow_demo: bool = False,
         on_change: Callable[[Loaded | None, str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.home, self.allow_demo = home, allow_demo
+        self.home, self.task, self.allow_demo = home, task, allow_demo
         self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
@@ -135,7 +143,7 @@ class Loader:
 
     def _load(self, now: datetime) -> Loaded:
         """Nothing of a bundle is read before its approval was found to be in force and its signature to hold."""
-        terms = Terms.read(self.home)
+        terms = Terms.read(self.home, self.task)
         self._check_anywhere(terms, now)
         bundle, card = self._bundle(terms.pointer)
         if not terms.approval.record.scope.covers_montage(bundle.detector.contract.montage):
@@ -145,24 +153,27 @@ class Loader:
     def _check_anywhere(self, terms: Terms, now: datetime) -> None:
         terms.check(terms.any_site, now, self.allow_demo)
 
-    def _bundle(self, pointer: Pointer) -> tuple[Bundle, str]:
+    def _bundle(self, pointer: Pointer) -> tuple[Bundle | TypingBundle, str]:
         """Read from the store anew, even where only the approval changed: a stored copy may have changed as well."""
         folder = stored_bundle(self.home, pointer.tag)
         verify_bundle(folder, platform_public_path(self.home / "keys"))
-        bundle = load_bundle(folder)
+        bundle = load_model(folder)
+        if bundle.detector.task != self.task:
+            raise NotInForce(f"the pointer names a model for {bundle.detector.task}, asked for is {self.task}")
         if bundle.digest != pointer.bundle:
             raise NotInForce("the store holds another bundle under the tag that is in force")
         refuse_leaky(bundle)
-        _try_out(bundle)
+        if not (_tried_out(bundle) if isinstance(bundle, Bundle) else bundle.probe.holds(bundle.detector)):
+            raise NotInForce("the model in force failed its self-test")
         return bundle, (folder / "card.md").read_text()
 
     def _stamps(self) -> tuple[Any, ...]:
         """Path, time, size and inode of every file that decides; any change of them is looked into."""
         keys = self.home / "keys"
-        paths = [pointer_path(self.home), keys / "people.json", platform_public_path(keys)]
+        paths = [pointer_path(self.home, self.task), keys / "people.json", platform_public_path(keys)]
         paths += sorted(revocations_folder(self.home).glob("*.json"))
         with suppress(NotInForce):
-            paths.append(self.home / read_pointer(self.home).approval)
+            paths.append(self.home / read_pointer(self.home, self.task).approval)
         return tuple(_stamp(path) for path in paths)
 
 
@@ -174,7 +185,7 @@ def _stamp(path: Path) -> tuple[Any, ...]:
     return (path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _try_out(bundle: Bundle) -> None:
+def _tried_out(bundle: Bundle) -> bool:
     """A new model has to give probabilities for a minute of mixed waves before it is let near a patient.
 
     Waves are no EEG: that they are refused as `ood` is no fault, what the detector makes of them is looked at anyway.
@@ -189,5 +200,4 @@ def _try_out(bundle: Bundle) -> None:
     raw = assess(bundle.front_end.prepare(recording), bundle)
     seen = raw[~np.isnan(raw)]
     ended = analysis.outcome in ("completed", "completed_with_abstentions") or analysis.code == "ood"
-    if not ended or not len(seen) or seen.min() < 0 or seen.max() > 1:
-        raise NotInForce("the model in force failed its self-test")
+    return bool(ended and len(seen) and seen.min() >= 0 and seen.max() <= 1)

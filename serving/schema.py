@@ -66,15 +66,8 @@ class ModelStatement(Said):
     card: str = "/v1/models"
 
 
-class Answer(Said):
-    """What was found in a recording, and in how much of it one could look.
-
-    `events` is None where the outcome is `not_evaluable`: "no seizure" and "not looked at" are never the same.
-    `trend_1hz` holds one seizure probability per second, None where nothing could be assessed. `coverage` is the
-    share (0–1) of the duration that was analysed. `abstained` lists where the model looked and does not commit itself
-    (it could be either), `decided_share` is the rest's share of the analysed seconds; events and trend are as they were
-    without. The receipt proves offline that the answer stands in the ledger.
-    """
+class Answered(Said):
+    """What every answer holds, whatever was asked. The receipt proves offline that the answer stands in the ledger."""
 
     prediction_id: str
     outcome: Outcome
@@ -82,17 +75,7 @@ class Answer(Said):
     reason: str | None = None
     banner: str = BANNER
     notice: str | None = None
-    events: tuple[FoundEvent, ...] | None = None
-    trend_1hz: tuple[Probability | None, ...] | None = None
-    burden_min_per_h: FiniteFloat | None = None
-    burden_total_min: FiniteFloat | None = None
-    coverage: Probability = 0.0
-    analysed_s: Seconds = 0.0
     duration_s: Seconds = 0.0
-    not_assessed: tuple[Span, ...] = ()
-    abstained: tuple[Span, ...] = ()
-    decided_share: Probability | None = None
-    ood: OodStatement | None = None
     model: ModelStatement | None = None
     recording_digest: Digest
     receipt: dict[str, Any] | None = None
@@ -104,6 +87,55 @@ class Answer(Said):
     @property
     def digest(self) -> Digest:
         return digest_of(self.statement())
+
+
+class NamedStretch(Said):
+    """A stretch of a recording and what the model calls it: a probability for each class, and the likeliest as `name`.
+
+    `clips` is how many clips (or views of a film) were looked at; where nothing could be said, `code` and `reason` say
+    why and there is neither name nor probability.
+    """
+
+    onset_s: Seconds
+    duration_s: Seconds
+    name: str | None = None
+    probabilities: dict[str, Probability] = {}
+    clips: int = 0
+    code: str | None = None
+    reason: str | None = None
+
+
+class NamedAnswer(Answered):
+    """What stretches of a recording are: of which type a seizure is, whether a clip is a spasm, or comes before a seizure.
+
+    `stretches` is None where the outcome is `not_evaluable`.
+    """
+
+    question: str
+    classes: tuple[str, ...] = ()
+    stretches: tuple[NamedStretch, ...] | None = None
+
+
+class Answer(Answered):
+    """What was found in a recording, and in how much of it one could look.
+
+    `events` is None where the outcome is `not_evaluable`: "no seizure" and "not looked at" are never the same.
+    `trend_1hz` holds one seizure probability per second, None where nothing could be assessed. `coverage` is the
+    share (0–1) of the duration that was analysed. `abstained` lists where the model looked and does not commit itself
+    (it could be either), `decided_share` is the rest's share of the analysed seconds; events and trend are as they were
+    without.
+    """
+
+    events: tuple[FoundEvent, ...] | None = None
+    trend_1hz: tuple[Probability | None, ...] | None = None
+    burden_min_per_h: FiniteFloat | None = None
+    burden_total_min: FiniteFloat | None = None
+    coverage: Probability = 0.0
+    analysed_s: Seconds = 0.0
+    not_assessed: tuple[Span, ...] = ()
+    abstained: tuple[Span, ...] = ()
+    decided_share: Probability | None = None
+    ood: OodStatement | None = None
 
 
 EXAMPLE: dict[str, Any] = Answer(

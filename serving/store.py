@@ -48,11 +48,14 @@ class Pointer:
         return canonical({name: value for name, value in asdict(self).items() if name != "signature"})
 
 
-def pointer_path(home: Path) -> Path:
-    return home / "store" / "in_force.json"
+def pointer_path(home: Path, task: str = "detection") -> Path:
+    """Each task has a model of its own in force."""
+    return home / "store" / ("in_force.json" if task == "detection" else f"in_force_{task}.json")
 
 
-def write_pointer(home: Path, *, bundle: Digest, tag: str, approval: Path, now: datetime) -> Pointer:
+def write_pointer(
+    home: Path, *, bundle: Digest, tag: str, approval: Path, now: datetime, task: str = "detection"
+) -> Pointer:
     """Sign and put in force: services look at it every second. Replaced in one step, so nobody reads half of it.
 
     `approval` is a file inside the workspace `home`. Rolling back is pointing at the earlier bundle again.
@@ -61,7 +64,7 @@ def write_pointer(home: Path, *, bundle: Digest, tag: str, approval: Path, now: 
     inside = approval.resolve().relative_to(home.resolve()).as_posix()
     unsigned = Pointer(bundle, tag, inside, utc_text(now), dsse.key_id(key.public_key()))
     pointer = replace(unsigned, signature=dsse.sign(key, POINTER_TYPE, unsigned.statement()))
-    path = pointer_path(home)
+    path = pointer_path(home, task)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".new")
     unfinished.write_text(json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n")
@@ -69,9 +72,9 @@ def write_pointer(home: Path, *, bundle: Digest, tag: str, approval: Path, now: 
     return pointer
 
 
-def read_pointer(home: Path) -> Pointer:
+def read_pointer(home: Path, task: str = "detection") -> Pointer:
     """What is in force; NotInForce where nothing is, or where the platform did not sign it."""
-    path = pointer_path(home)
+    path = pointer_path(home, task)
     if not path.exists():
         raise NotInForce("no model has been put in force yet")
     try:

@@ -19,9 +19,9 @@ class Terms:
     revoked: tuple[Revocation, ...]
 
     @classmethod
-    def read(cls, home: Path) -> "Terms":
+    def read(cls, home: Path, task: str = "detection") -> "Terms":
         """What a workspace holds now; NotInForce or NotApproved where a part cannot be read or trusted."""
-        pointer = read_pointer(home)
+        pointer = read_pointer(home, task)
         people, revoked = People.read(home / "keys"), read_revocations(revocations_folder(home))
         return cls(pointer, _read_approval(home / pointer.approval), people, revoked)
 

@@ -180,20 +180,20 @@ def test_names_and_order_of_persons_change_nothing(pair, seed):
 
 @few(max_examples=15)
 @given(cohorts(least=12), st.sampled_from(["site", "stratum"]))
-def test_a_site_or_stratum_in_which_the_challenger_fails_helps_no_gate(pair, what):
-    """All patients once more elsewhere, where the champion is as it was and the challenger finds nothing."""
+def test_who_finds_nothing_at_a_site_or_in_a_stratum_does_not_pass(pair, what):
+    """All patients once more elsewhere, where the champion is as it was and the challenger finds nothing.
+
+    Single gates may become easier: both are compared at the champion's alarm rate over all patients, and who is silent
+    somewhere has alarms to spare. The plan as a whole must not pass for that.
+    """
     challenger, champion = (replace(c, assessed_s=c.recorded_s) for c in pair)
     assume(champion.detected[1].sum() > 0)
     elsewhere = {what: np.full(champion.n, "elsewhere")}
-    before = {g.name: g for g in run_gates(challenger.evidence(), champion.evidence(), PLAN)}
     joined = (
         challenger.joined(replace(hopeless(champion), **elsewhere)),
         champion.joined(replace(champion, **elsewhere)),
     )
-    after = run_gates(joined[0].evidence(), joined[1].evidence(), PLAN)
-    helped = [(before[g.name], g) for g in after if g.name in before and RANK[g.outcome] > RANK[before[g.name].outcome]]
-    assert helped == [] and not passed(after)
-    assert f"{'floor' if what == 'stratum' else 'site'}:elsewhere" in {g.name for g in after if g.outcome != "pass"}
+    assert not passed(run_gates(joined[0].evidence(), joined[1].evidence(), PLAN))
 
 
 @few(max_examples=25)

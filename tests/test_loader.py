@@ -228,7 +228,7 @@ UNTRUSTED: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_nothing_of_an_untrusted_model_is_read(home: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tamper, reason = UNTRUSTED[case]
     tamper(home)
-    monkeypatch.setattr(loading, "load_bundle", lambda folder: pytest.fail("the bundle was read"))
+    monkeypatch.setattr(loading, "load_model", lambda folder: pytest.fail("the bundle was read"))
     assert reason in why_not(home)
     assert reason in str(Loader(home, allow_demo=True).why_not(NOW))
     assert detail_of(home), "the people who run the service are told"
@@ -333,7 +333,7 @@ def test_what_does_not_change_is_not_read_again(home: Path, monkeypatch: pytest.
     clock = Clock()
     loader = Loader(home, allow_demo=True, clock=clock)
     first = loader.for_site(SITE, NOW)
-    monkeypatch.setattr(loading, "load_bundle", lambda folder: pytest.fail("the bundle was read again"))
+    monkeypatch.setattr(loading, "load_model", lambda folder: pytest.fail("the bundle was read again"))
     for _ in range(3):
         clock.seconds += POLL_S
         assert loader.for_site(SITE, NOW) is first

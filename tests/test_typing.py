@@ -15,6 +15,7 @@ from data.seizure_types import TUH_TYPES
 from data.windows import cut
 from models.bundle import BrokenBundle, load_bundle
 from models.detector import Examples, InputContract, State, TypingDetector
+from models.probe import Probe
 from models.typing import (
     ANSWER,
     TypingBundle,
@@ -63,7 +64,7 @@ class Loudness(TypingDetector):
         pass
 
 
-BUNDLE = TypingBundle(Loudness({}), 1.0)
+BUNDLE = TypingBundle(Loudness({}), 1.0, Probe((1,), "float32", 8.0, ()))
 
 
 def marked(*events: tuple[float, float, str], duration_s: float = 120.0) -> Annotations:

@@ -285,8 +285,9 @@ def _sidecar(root: Path, path: Path) -> dict[str, Any]:
     """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle)."""
     task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
     name = f"_{_modality(path)}.json"
+    if name == "_pose.json":
+        return {}  # that would be a pose
     files = (root / f"{task}{name}", _beside(path, name))
-    files = () if name == "_pose.json" else files  # a pose's sidecar would be a pose
     return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
 
 

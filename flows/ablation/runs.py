@@ -12,12 +12,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import read_cohort
 from data.events import Annotations
 from flows.parallel import over
 from flows.progress import Show
 from flows.stages.audits import members
-from flows.stages.files import dataset_digest, development, read_json, split_of, truths, write_json
+from flows.stages.files import cohort_of, dataset_digest, development, read_json, split_of, truths, write_json
 from flows.workspace import Workspace
 from lineage.digest import Digest, digest_of
 from models.ablations import Variant
@@ -87,7 +86,7 @@ def study_of(workspace: Workspace, detector: str, variants: Sequence[Variant], r
         "seed": settings.seed,
         "shuffled_labels": settings.shuffle_labels,
         "split": split.digest,
-        "dataset": digest_of(dataset_digest(read_cohort(workspace.cohort), list(truth))),
+        "dataset": digest_of(dataset_digest(cohort_of(workspace), list(truth))),
         "labels": digest_of({name: asdict(own) for name, own in truth.items()}),
         "code": (workspace.root / "code" / "ablate.txt").read_text().strip(),
     }

@@ -4,12 +4,14 @@ from importlib import import_module
 
 from flows.workspace import Workspace
 from lineage.refused import Refused
+from models import detectors
 
 NAMES = (
-    "simulate", "check", "split", "train", "evaluate", "report", "train_types", "evaluate_types", "report_types",
+    "simulate", "check", "split", "pretrain", "train", "evaluate", "report", "train_types", "evaluate_types",
+    "report_types",
 )  # fmt: skip
-OF_A_TASK = ("simulate", "check", "split")
-"""Stages that are the same for every task, each with its own cohort."""
+OF_A_TASK = ("simulate", "check", "split", "pretrain", "report_types")
+"""Stages that are asked for by task, each task with its own cohort."""
 
 
 def run(name: str, workspace: Workspace, *what: str) -> None:
@@ -19,5 +21,5 @@ def run(name: str, workspace: Workspace, *what: str) -> None:
     if name in OF_A_TASK:
         workspace, what = workspace.of(what[0] if what else "detection"), ()
     elif name.endswith("_types"):
-        workspace = workspace.of("typing")
+        workspace = workspace.of(detectors.task_of(what[0]))
     import_module(f"flows.stages.{name}").run(workspace, *what)

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from data.cohorts.bids import Entry, read_cohort
+from data.cohorts.bids import Entry
+from data.courses import RATE_HZ, film_courses, pose_courses
 from data.events import Annotations
+from data.film import Film
 from data.frontend import FrontEnd
-from data.readers.edf import read_edf
+from data.pose import PoseTrack
+from data.readers.opening import open_entry
+from data.recording import Recording
 from flows.parallel import over
 from flows.progress import reporter
-from flows.stages.files import development, read_json, split_of, training_of
+from flows.stages.files import cohort_of, development, digest_of_entry, read_json, split_of, training_of
 from flows.workspace import Workspace
-from lineage.digest import sha256_file
 from models.bundle import read_description
 from validation.leakage import (
     FITTED,
@@ -39,7 +42,7 @@ from validation.splits import Member
 
 def members(workspace: Workspace, recordings: list[Entry] | None = None) -> list[Member]:
     """Recordings (the development ones unless given) as splits and guards see them, with what was really marked."""
-    cohort = read_cohort(workspace.cohort)
+    cohort = cohort_of(workspace)
     return [
         _member(workspace.task, e, cohort.annotations(e))
         for e in (development(workspace) if recordings is None else recordings)
@@ -49,8 +52,8 @@ def members(workspace: Workspace, recordings: list[Entry] | None = None) -> list
 def _member(task: str, entry: Entry, marked: Annotations) -> Member:
     """Where types are told apart, persons are spread over the folds by the type that they have most."""
     types = Counter(event.type for event in marked.events)
-    stratum = min(types, key=lambda name: (-types[name], name)) if task == "typing" and types else ""
-    digest = sha256_file(entry.path)
+    stratum = min(types, key=lambda name: (-types[name], name)) if task in ("typing", "semiology") and types else ""
+    digest = digest_of_entry(entry)
     return Member(entry.name, entry.patient, entry.person, entry.site, bool(marked.events), digest, stratum)
 
 
@@ -110,13 +113,21 @@ def write_signals(workspace: Workspace, entries: list[Entry], out: Path) -> None
 
 def _write_signal(work: tuple[Entry, Path]) -> None:
     entry, out = work
-    prepared = FrontEnd().prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
-    rate_hz = prepared.rate_hz
-    prints = Fingerprints.join([fingerprint(s.signal, rate_hz, s.onset_s) for s in prepared.segments])
-    pieces = np.concatenate([identity_embedding(s.signal, rate_hz) for s in prepared.segments])
+    prints, pieces = _prints_of(open_entry(entry))
     np.savez_compressed(
         out / f"{entry.name}.npz", at_s=prints.at_s, prints=prints.prints, channels=prints.channels, pieces=pieces
     )
+
+
+def _prints_of(source: Recording | Film | PoseTrack) -> tuple[Fingerprints, np.ndarray]:
+    """Fingerprints of a recording, and what is its patient's own in it."""
+    if isinstance(source, Recording):
+        prepared = FrontEnd().prepare(source)
+        rate_hz = prepared.rate_hz
+        prints = Fingerprints.join([fingerprint(s.signal, rate_hz, s.onset_s) for s in prepared.segments])
+        return prints, np.concatenate([identity_embedding(s.signal, rate_hz) for s in prepared.segments])
+    courses, pieces = film_courses(source) if isinstance(source, Film) else pose_courses(source)
+    return fingerprint(courses, RATE_HZ), pieces
 
 
 def _signals(workspace: Workspace, names: list[str]) -> tuple[dict[str, Fingerprints], dict[str, np.ndarray]]:

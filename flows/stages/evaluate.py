@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.cohorts.bids import Entry, read_cohort
+from data.cohorts.bids import Entry
 from data.events import Annotations
 from data.readers.edf import read_edf
 from flows.parallel import over
@@ -16,6 +16,7 @@ from flows.progress import reporter
 from flows.stages.audits import audited
 from flows.stages.files import (
     circumstances,
+    cohort_of,
     development,
     evaluation_of,
     fresh,
@@ -194,7 +195,7 @@ def experts_of(workspace: Workspace, recordings: list[Entry]) -> dict[str, dict[
     """What each expert marked; in the null control nobody's, for the labels there are somebody else's."""
     if workspace.params.train.shuffle_labels:
         return {}
-    cohort = read_cohort(workspace.cohort)
+    cohort = cohort_of(workspace)
     return {e.name: cohort.experts(e) for e in recordings}
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from data.cohorts.bids import Entry
 from data.events import Annotations
 from data.outcomes import Refusal
-from data.readers.edf import read_edf
+from data.readers.opening import open_entry
 from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import audited
@@ -28,10 +28,11 @@ from flows.stages.files import (
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models import detectors
-from models.detector import Stretch
+from models.detector import Stretch, TypingDetector
 from models.typing import (
     ANSWER,
     TypedSeizure,
+    build_typing,
     load_typing,
     refused,
     seizure_examples,
@@ -57,7 +58,7 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     out = fresh(evaluation_of(workspace, detector, regime))
     split = split_of(workspace, regime)
     name_all = _by_bundles if split.reportable else _by_seizures
-    classes = detectors.build(detector, preset=workspace.params.train.preset).classes
+    classes = _unfitted(workspace, detector).classes
     entries = development(workspace)
     named = name_all(workspace, detector, regime, entries)
     table = table_of([a for one in named for a in one.answers], classes)
@@ -82,6 +83,10 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     write_json(workspace.metrics / f"{detector}-{regime}.json", _headline(result))
 
 
+def _unfitted(workspace: Workspace, detector: str) -> TypingDetector:
+    return build_typing(detector, detectors.params_of(detector, workspace.params.train.preset))
+
+
 def _by_bundles(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> list[Named]:
     """Whole recordings through the bundle of the fold that tests them."""
     truth = truths(workspace, entries)
@@ -97,7 +102,7 @@ def _name_seizures(work: tuple[Entry, Annotations, int, Path]) -> Named:
     bundle = load_typing(folder)
     started = time.perf_counter()
     try:
-        found = type_seizures(read_edf(entry.path, age_days=entry.age_days, name=entry.name), truth, bundle)
+        found = type_seizures(open_entry(entry), truth, bundle)
     except Refusal as refusal:
         found = [refused(one, bundle, refusal) for one in bundle.detector.stretches(truth)]
     seconds = time.perf_counter() - started
@@ -125,7 +130,7 @@ def _by_seizures(workspace: Workspace, detector: str, regime: str, entries: list
     classes = [c for c in said.columns if c not in Answer.__dataclass_fields__]
     known = dict(iter(said.groupby(["recording", "event"])))
     truth, variants = truths(workspace, entries), list(said["variant"].unique())
-    asked = detectors.build(detector, preset=workspace.params.train.preset).stretches
+    asked = _unfitted(workspace, detector).stretches
     return [Named(_kept(entry, asked(truth[entry.name]), known, variants, classes)) for entry in entries]
 
 
@@ -173,7 +178,7 @@ def _costs(workspace: Workspace, detector: str, regime: str, entries: list[Entry
     bundle = load_typing(training_of(workspace, detector, regime) / "fold-0")
     truth = truths(workspace, entries)
     for entry in entries:
-        prepared = bundle.detector.front_end.prepare(read_edf(entry.path, age_days=entry.age_days, name=entry.name))
+        prepared = bundle.detector.prepare(open_entry(entry))
         if (clips := seizure_examples(bundle.detector, prepared, truth[entry.name])) is not None:
             few = clips.take(np.arange(min(len(clips), COSTED)))
             return {name: asdict(cost) for name, cost in bundle.detector.costs(few).items()}

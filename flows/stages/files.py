@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from validation.splits import Split
 
 
+def cohort_of(workspace: Workspace) -> Cohort:
+    """The cohort that the workspace's task looks at."""
+    return read_cohort(workspace.cohort, workspace.modality)
+
+
 def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
     """The recordings of a period that the checks let through, in the cohort's order."""
     names = set(read_json(workspace.interim / "checks" / "accepted.json"))
-    cohort = read_cohort(workspace.cohort)
+    cohort = cohort_of(workspace)
     return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
 
 
@@ -50,12 +55,18 @@ def splits(workspace: Workspace) -> dict[str, "Split"]:
 def wanted_regimes(workspace: Workspace) -> list[str]:
     """The regimes of params.yaml for the workspace's task."""
     lab = workspace.params.lab
-    return list(lab.typing if workspace.task == "typing" else lab.regimes)
+    return list(lab.regimes if workspace.task == "detection" else getattr(lab, workspace.task))
 
 
-def regimes(workspace: Workspace) -> list[str]:
-    """The regimes of params.yaml that the cohort can be divided by, from the honest to the leaky."""
-    return [r for r in splits(workspace) if r in wanted_regimes(workspace)]
+def regimes(workspace: Workspace, detector: str | None = None) -> list[str]:
+    """The regimes of params.yaml that the cohort can be divided by, from the honest to the leaky.
+
+    Of a detector that is not among `lab.controls`, where some are, the reportable ones only.
+    """
+    controls = workspace.params.lab.controls
+    honest_only = bool(detector and controls and detector not in controls)
+    wanted = wanted_regimes(workspace)
+    return [r for r, s in splits(workspace).items() if r in wanted and (s.reportable or not honest_only)]
 
 
 def undivided(workspace: Workspace) -> dict[str, str]:
@@ -118,18 +129,19 @@ def circumstances(workspace: Workspace, recordings: list[CohortEntry]) -> dict[s
 
 def code_of(workspace: Workspace, stage: str) -> str:
     """Digest of the code behind a stage, as the workspace's task runs it."""
-    name = f"{stage}_types" if workspace.task == "typing" else stage
+    name = stage if workspace.task == "detection" else f"{stage}_types"
     return (workspace.root / "code" / f"{name}.txt").read_text().strip()
 
 
 def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
     """The seizures of each recording, or, in the null control, those (or the types) of somebody else's recording."""
-    cohort = read_cohort(workspace.cohort)
+    cohort = cohort_of(workspace)
     own = {e.name: cohort.annotations(e) for e in entries}
     settings = workspace.params.train
     if not settings.shuffle_labels:
         return own
-    return _retyped(own, settings.seed) if workspace.task == "typing" else _swapped(own, settings.seed)
+    typed = workspace.task in ("typing", "semiology")
+    return _retyped(own, settings.seed) if typed else _swapped(own, settings.seed)
 
 
 def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:
@@ -169,8 +181,15 @@ def inner_auc(workspace: Workspace, detector: str) -> float | None:
 
 def dataset_digest(cohort: Cohort, names: list[str]) -> dict[str, str]:
     """SHA-256 of each recording's raw bytes: the identity of a dataset is the digest of this table."""
-    paths = {e.name: e.path for e in cohort.entries}
-    return {name: sha256_file(paths[name]) for name in names}
+    entries = {e.name: e for e in cohort.entries}
+    return {name: digest_of_entry(entries[name]) for name in names}
+
+
+def digest_of_entry(entry: CohortEntry) -> str:
+    """SHA-256 of a recording's raw bytes; of a film with several views, of the digests of all of them."""
+    if len(entry.views) > 1:
+        return digest_of([sha256_file(view) for view in entry.views])
+    return sha256_file(entry.path)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import read_cohort
 from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
@@ -17,6 +16,7 @@ from flows.stages.champions import champion
 from flows.stages.evaluate import to_events
 from flows.stages.files import (
     circumstances,
+    cohort_of,
     development,
     evaluation_of,
     fresh,
@@ -192,7 +192,7 @@ def _evidence(workspace: Workspace, name: str, truth: Truths, folder: Path | Non
 def declared(name: str) -> Declared:
     """What the detector states about itself, for the gate of the change plan's envelope."""
     facts, detector = detectors.facts(name), detectors.build(name)
-    contract, rate_hz = detector.contract, detector.front_end.rate_hz
+    contract, rate_hz = detector.contract, detector.rate_hz
     return Declared(
         facts["task"], facts["modality"], contract.montage, contract.age_days, detector.classes, facts["intended_use"],
         rate_hz,
@@ -231,7 +231,7 @@ def _worst(folder: Path, truth: Truths, prepare: Prepare) -> tuple[list[WorstCas
 
 def _preparing(workspace: Workspace) -> Prepare:
     """The prepared EEG of a recording by its name, read once however many detectors fail in it."""
-    entries = {e.name: e for e in read_cohort(workspace.cohort).entries}
+    entries = {e.name: e for e in cohort_of(workspace).entries}
 
     @cache
     def prepare(name: str) -> Prepared:

@@ -1,21 +1,34 @@
-"""The simulate stage: the simulated cohort of a task in BIDS layout, newborns or adults."""
+"""The simulate stage: the simulated cohort of a task in BIDS layout: newborns, adults, infants, seizures on film."""
 
-from data.cohorts.synthetic import SimulationSettings, simulate_cohort
-from data.cohorts.synthetic_adults import AdultSettings, simulate_adults
 from flows.progress import reporter
-from flows.workspace import SIMULATED, Workspace
+from flows.workspace import TASKS, Workspace
 
 
 def run(workspace: Workspace) -> None:
-    """Write `data/raw/simulated`, or `data/raw/simulated-adults` for detectors that name types."""
+    """Write `data/raw/simulated`, or the cohort that the detectors of another task look at."""
     show = reporter()
 
     def progress(done: int, total: int) -> None:
         show("recordings simulated", done, total)
 
+    params, target = workspace.params, workspace.raw / TASKS[workspace.task].simulated
     if workspace.task == "typing":
-        adults = AdultSettings(**workspace.params.adults.model_dump())
-        simulate_adults(workspace.raw / SIMULATED["typing"], adults, progress)
+        from data.cohorts.synthetic_adults import AdultSettings, simulate_adults
+
+        simulate_adults(target, AdultSettings(**params.adults.model_dump()), progress)
+    elif workspace.task == "spasms":
+        from data.cohorts.synthetic_infants import InfantSettings, simulate_infants
+
+        simulate_infants(target, InfantSettings(**params.infants.model_dump()), progress)
+    elif workspace.task == "semiology":
+        from data.cohorts.synthetic_semiology import SemiologySettings, simulate_semiology
+
+        simulate_semiology(target, SemiologySettings(**params.semiology.model_dump()), progress)
+    elif workspace.task == "forecasting":
+        from data.cohorts.synthetic_forecasting import ForecastSettings, simulate_forecasting
+
+        simulate_forecasting(target, ForecastSettings(**params.forecasting.model_dump()), progress)
     else:
-        newborns = SimulationSettings(**workspace.params.simulation.model_dump())
-        simulate_cohort(workspace.raw / SIMULATED["detection"], newborns, progress)
+        from data.cohorts.synthetic import SimulationSettings, simulate_cohort
+
+        simulate_cohort(target, SimulationSettings(**params.simulation.model_dump()), progress)

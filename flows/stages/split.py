@@ -23,7 +23,7 @@ def run(workspace: Workspace) -> None:
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
     _check(listed, patient)
-    known = TYPING_REGIMES if workspace.task == "typing" else REGIMES
+    known = REGIMES if workspace.task == "detection" else TYPING_REGIMES
     asked = {regime: settings | (as_published if regime in ("window", "seizure") else {}) for regime in known}
     others = {regime: _drawn(regime, listed, asked[regime]) for regime in known if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})

@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.cohorts.bids import read_cohort
 from data.events import Annotations
 from data.readers.edf import read_edf
 from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import write_features
 from flows.stages.files import (
-    code_of,
-    dataset_digest,
     development,
     fresh,
     null_for_nan,
@@ -26,15 +23,14 @@ from flows.stages.files import (
     truths,
     write_json,
 )
+from flows.stages.folds import Fold, folds_of, forget, parts_of, sampled
 from flows.workspace import Workspace
-from lineage.digest import digest_of
 from models import detectors
 from models.bundle import Bundle, save_bundle
 from models.detector import Examples
 from models.fitting import FoldData, fit_fold, label
 from models.look import Look, look
-from validation.leakage import Features, sample_features
-from validation.splits import INNER_VALID, TEST, TRAIN, Split
+from validation.splits import Split
 
 
 @dataclass(frozen=True)
@@ -44,13 +40,13 @@ class Job:
     detector: str
     params: dict[str, Any]
     split: Split
-    fold: int
-    seed: int
+    fold: Fold
     examples: Path
     out: Path
-    checkpoint: Path
     truth: dict[str, Annotations]
-    origin: dict[str, Any]
+
+    def read(self, recording: str) -> Examples:
+        return read_examples(self.examples, recording, self.params["window_s"], self.truth[recording])
 
 
 def run(workspace: Workspace, name: str, regime: str) -> None:
@@ -64,43 +60,15 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
         work = [(name, params, e.path, e.name, e.person, e.age_days, Path(scratch)) for e in entries]
         over(write_examples, work, f"{name}: windows of recordings", show, [f"models.detectors.{name}"])
-        jobs = _jobs(workspace, name, params, truth, split, Path(scratch), out)
+        folds = folds_of(workspace, name, params, split, truth)
+        jobs = [Job(name, params, split, fold, Path(scratch), out, truth) for fold in folds]
         logs = over(_fit, jobs, f"{name}, {regime}: folds trained", show)
         if split.reportable:
-            write_features(out / "features.npz", _sampled(jobs[0]))
+            write_features(out / "features.npz", sampled(jobs[0].read, truth))
     about = {"detector": name, "regime": regime, "reportable": split.reportable, "split": split.digest}
     about["pretrained_on"] = []  # every detector starts from random weights
     write_json(out / "log.json", {**about, "params": params, "runs": logs})
-    for job in jobs:
-        job.checkpoint.unlink(missing_ok=True)
-
-
-def _jobs(
-    workspace: Workspace,
-    name: str,
-    params: dict[str, Any],
-    truth: dict[str, Annotations],
-    split: Split,
-    scratch: Path,
-    out: Path,
-) -> list[Job]:
-    settings = workspace.params.train
-    common = {
-        "dataset": digest_of(dataset_digest(read_cohort(workspace.cohort), list(truth))),
-        "preset": settings.preset,
-        "shuffled_labels": settings.shuffle_labels,
-        "code": code_of(workspace, "train"),
-        "split": split.digest,
-        "regime": split.regime,
-        "reportable": split.reportable,
-    }
-    jobs = []
-    for fold in range(len(split.folds)):
-        seed = settings.seed + fold
-        origin = {**common, "fold": fold, "seed": seed}
-        resume = workspace.root / "tmp" / f"{name}-{digest_of([origin, params])[:16]}.pt"
-        jobs.append(Job(name, params, split, fold, seed, scratch, out, resume, truth, origin))
-    return jobs
+    forget(folds)
 
 
 def write_examples(work: tuple[str, dict[str, Any], Path, str, str, float | None, Path]) -> None:
@@ -124,48 +92,22 @@ def read_examples(folder: Path, recording: str, window_s: float, truth: Annotati
     return label(Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), window_s), truth)
 
 
-def _read_examples(job: Job, recording: str) -> Examples:
-    return read_examples(job.examples, recording, job.params["window_s"], job.truth[recording])
-
-
-def _sampled(job: Job) -> Features:
-    """Some windows of every recording with their labels, for the guard against features that know the answer."""
-    parts = []
-    for recording in job.truth:
-        examples = _read_examples(job, recording)
-        assert examples.label is not None
-        parts.append(sample_features(recording, examples.x, examples.label))
-    return Features.join(parts)
-
-
 def _read_look(job: Job, recording: str) -> Look:
     with np.load(job.examples / f"{recording}.look.npz") as kept:
         return Look(kept["x"], kept["onset_s"])
 
 
 def _fit(job: Job) -> dict[str, Any]:
-    train, valid, test = _fold_examples(job)
+    fold = job.fold
+    train, valid, test = parts_of(job.read, job.truth, job.split, fold.number)
     looks = {str(name): _read_look(job, str(name)) for name in np.unique(train.recording)}
     data = FoldData(train, valid, job.truth, looks)
-    bundle, log = fit_fold(job.detector, job.params, data, seed=job.seed, checkpoint=job.checkpoint)
+    bundle, log = fit_fold(job.detector, job.params, data, seed=fold.seed, checkpoint=fold.checkpoint)
     if job.split.reportable:
-        saved = save_bundle(replace(bundle, origin={**job.origin, **bundle.origin}), job.out / f"fold-{job.fold}")
-        return {"fold": job.fold, "bundle": saved.digest, **null_for_nan(log)}
+        saved = save_bundle(replace(bundle, origin={**fold.origin, **bundle.origin}), job.out / f"fold-{fold.number}")
+        return {"fold": fold.number, "bundle": saved.digest, **null_for_nan(log)}
     _write_predictions(job, bundle, test)
-    return {"fold": job.fold, **null_for_nan(log)}
-
-
-def _fold_examples(job: Job) -> tuple[Examples, Examples, Examples]:
-    """Training, inner and test windows of a fold, whatever its regime."""
-    parts = []
-    for recording in job.truth:
-        examples = _read_examples(job, recording)
-        parts.append((examples, job.split.roles(recording, examples.onset_s, job.fold, examples.window_s)))
-
-    def of(role: int) -> Examples:
-        return Examples.join([e.take(np.flatnonzero(roles == role)) for e, roles in parts if (roles == role).any()])
-
-    return of(TRAIN), of(INNER_VALID), of(TEST)
+    return {"fold": fold.number, **null_for_nan(log)}
 
 
 def _write_predictions(job: Job, bundle: Bundle, test: Examples) -> None:
@@ -178,4 +120,4 @@ def _write_predictions(job: Job, bundle: Bundle, test: Examples) -> None:
             "threshold": bundle.decision.threshold,
         }
     )
-    table.to_parquet(job.out / f"fold-{job.fold}.parquet")
+    table.to_parquet(job.out / f"fold-{job.fold.number}.parquet")

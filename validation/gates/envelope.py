@@ -7,7 +7,7 @@ however good its figures are.
 from dataclasses import dataclass
 
 from validation.gates.gate import Gate
-from validation.gates.plan import Envelope
+from validation.gates.plan import FURTHER, KINDS, Envelope
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def envelope_gate(
 
     `task` is that of the evidence. What is not declared is unknown.
     """
+    if candidate is not None and KINDS.get(candidate.task) == task and task not in envelope.tasks:
+        envelope = FURTHER.get(candidate.task, envelope)
     differing = [] if candidate is None else [*_outside(candidate, envelope), *_other_task(task, candidate)]
     if candidate is not None and champion is not None:
         differing += _beyond(candidate, champion)
@@ -86,7 +88,11 @@ def _ages(ours: tuple[float, float], allowed: tuple[float, float], whose: str) -
 
 
 def _other_task(task: str, candidate: Declared) -> list[str]:
-    return [] if candidate.task == task else [f"it is declared for {candidate.task} and was scored for {task}"]
+    return (
+        []
+        if task in (candidate.task, KINDS.get(candidate.task))
+        else [f"it is declared for {candidate.task} and was scored for {task}"]
+    )
 
 
 def _named(what: str, value: object, known: tuple[object, ...]) -> str:

@@ -65,6 +65,27 @@ class Envelope:
             object.__setattr__(self, name, tuple(value))
 
 
+KINDS = {"typing": "typing", "spasms": "typing", "semiology": "typing", "forecasting": "forecasting"}
+"""By which gates a task is judged that is no detection: all but forecasting call stretches by a class."""
+
+FURTHER: Mapping[str, Envelope] = {
+    "typing": Envelope(
+        ("typing",),
+        ("eeg",),
+        ("tcp_20",),
+        (250.0,),
+        (365.0, 43830.0),
+        ("FNSZ", "GNSZ", "CPSZ", "ABSZ", "TNSZ", "TCSZ", "SPSZ"),
+        (
+            "A yardstick for detectors that name the type of a marked seizure. Not for clinical use.",
+            "Research on naming the type of a seizure that has been marked in full-montage EEG; every answer is to be "
+            "reviewed.",
+        ),
+    ),
+}
+"""The envelopes of the other tasks. They belong to the plan and are no settings: nothing in params.yaml widens them."""
+
+
 @dataclass(frozen=True)
 class GateSettings:
     """The whole plan; detection stands at the top, the other tasks and the envelope in blocks of their own.

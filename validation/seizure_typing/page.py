@@ -21,7 +21,7 @@ WEIGHTED = "weighted F1 of seizures (0 to 1)"
 
 SEEN = (
     "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on grey: not evidence; shown to see "
-    "how much folds over seizures flatter, what can be scored without looking at the EEG, and what was published. "
+    "how much folds over seizures flatter, what can be scored without looking at the {looked_at}, and what was published. "
 )
 ALIKE = (
     f"{', '.join(FOCAL)} differ by awareness and by what could be observed at the bedside, not by EEG. "
@@ -33,13 +33,20 @@ SIMULATED_ALIKE = (
 )
 
 
+TITLES = {"typing": "types of seizures", "semiology": "seizures named by film"}
+"""What a detector of each task is asked, as its page is called."""
+
+LOOKED_AT = {"semiology": "film"}
+"""What a detector of a task looks at and a baseline does not: EEG unless it stands here."""
+
+
 @dataclass(frozen=True)
 class TypingDossier:
     """All that is known of one detector when its page is written.
 
     `results`: detector → regime → result of `evaluate_typing`; the regime `patient` of `name` must be there.
     `inflation`: `regime_difference` of seizure and patient, where both were run. `published`: what the detector's paper
-    states (its card's header).
+    states (its card's header). `task` is what the detector answers.
     """
 
     name: str
@@ -52,6 +59,7 @@ class TypingDossier:
     published: Mapping[str, Any] = field(default_factory=dict)
     undivided: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)
+    task: str = "typing"
 
     def __post_init__(self) -> None:
         if "patient" not in self.results.get(self.name, {}):
@@ -61,6 +69,15 @@ class TypingDossier:
     def main(self) -> Mapping[str, Any]:
         """With patients apart: what counts."""
         return self.results[self.name]["patient"]
+
+    @property
+    def looked_at(self) -> str:
+        return LOOKED_AT.get(self.task, "EEG")
+
+    @property
+    def has_alike(self) -> bool:
+        """Whether several of the focal types are among the classes, so that they can be counted as one."""
+        return len(set(FOCAL) & set(self.classes)) > 1
 
     @property
     def classes(self) -> list[str]:
@@ -74,7 +91,7 @@ def typing_page(dossier: TypingDossier) -> str:
     return render_page(
         "report",
         kind="Evaluation",
-        title=f"Evaluation of {dossier.name}: types of seizures",
+        title=f"Evaluation of {dossier.name}: {TITLES.get(dossier.task, dossier.task)}",
         lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
         simulated=dossier.simulated,
         headline=verdict(dossier.name, dossier.floor, dossier.gates, (said(main),)),
@@ -109,6 +126,7 @@ def sections(dossier: TypingDossier) -> tuple[Section, ...]:
         _split(dossier),
         _types(dossier),
         _parts(dossier),
+        *_views(dossier),
         gates_of(dossier.gates, size),
         _side_by_side(dossier),
     )
@@ -119,12 +137,17 @@ def _split(dossier: TypingDossier) -> Section:
     marks = [_mark(dossier, regime) for regime in REGIMES]
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
         marks += [
-            Mark(f"no EEG: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})", "blind", estimate(block, "weighted_f1"))
+            Mark(
+                f"no {dossier.looked_at}: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})",
+                "blind",
+                estimate(block, "weighted_f1"),
+            )
             for name, block in own["patient"][kept].items()
         ]
     marks += [Mark(f"as published, {where}", "published", Estimate(f1)) for where, f1 in _published(dossier)]
     alt = f"Weighted F1 of {dossier.name} under each split"
-    chart = column_figure(draw_regimes(marks, WEIGHTED, None), alt, SEEN + basis(dossier.main["answer"]))
+    seen = SEEN.format(looked_at=dossier.looked_at) + basis(dossier.main["answer"])
+    chart = column_figure(draw_regimes(marks, WEIGHTED, None), alt, seen)
     told = [f"{REGIMES[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()]
     return Section("What the split does to the figure", (chart, *_worth(dossier), *_headline_of_paper(dossier), *told))
 
@@ -165,8 +188,9 @@ def _headline_of_paper(dossier: TypingDossier) -> tuple[str, ...]:
     if not stated:
         return ()
     figures = ", ".join(f"{f1:g} with {where}" for where, f1 in _published(dossier))
+    right = f"{100 * stated['accuracy_seizures']:.1f} % right, " if "accuracy_seizures" in stated else ""
     return (
-        f"Published headline of {dossier.name}: weighted F1 {figures} ({stated['protocol']}; {stated['source']}). "
+        f"Published headline of {dossier.name}: {right}weighted F1 {figures} ({stated['protocol']}; {stated['source']}). "
         "It was not measured here.",
     )
 
@@ -184,6 +208,8 @@ def _types(dossier: TypingDossier) -> Section:
     together = estimate(main["answer"], "macro_f1_focal_together").written()
     note = f"Types that fewer than {MIN_PATIENTS} patients had are not evaluable, and enter no mean. {basis(main['answer'])}"
     table = Table("Type by type, patients apart, with 95 % intervals over patients", columns, rows, note)
+    if not dossier.has_alike:
+        return Section("Type by type", (figure, table))
     alike = (ALIKE, SIMULATED_ALIKE) if dossier.simulated else (ALIKE,)
     return Section("Type by type", (figure, table, *alike, f"Macro-F1 with the focal types together: {together}."))
 
@@ -215,8 +241,25 @@ def _parts(dossier: TypingDossier) -> Section:
         "Part", "Macro-F1", "Weighted F1", "Macro-F1 of the whole\nminus this part", "Parameters", "MB", "ms per clip",
     )  # fmt: skip
     note = "Patients apart, paired by patient: an interval that holds 0 is no difference that this cohort could show. "
-    table = Table("Ensemble, members and students", columns, rows, note + basis(main["answer"]))
+    caption = "Ensemble, members and students" if dossier.task == "typing" else "All of it, and what stands for itself"
+    table = Table(caption, columns, rows, note + basis(main["answer"]))
     return Section("The whole and its parts", (table,))
+
+
+def _views(dossier: TypingDossier) -> tuple[Section, ...]:
+    """Of a film: how answers fare that rest on one view, because the other is missing or shows nothing."""
+    if not (kept := dossier.main.get("views")):
+        return ()
+    rows = [(row["rests_on"], row["seizures"], row["persons"], estimate(row, "accuracy").percent()) for row in kept]
+    note = (
+        "A view that is black or frozen is left out as a missing one is. What each view names by itself stands among the "
+        "parts. Seizures that rest on no view have no answer, and count as wrong. "
+    )
+    columns = ("The answer rests on", "Seizures", "Patients", "Right, %")
+    table = Table(
+        "Patients apart, with 95 % intervals over patients", columns, rows, note + basis(dossier.main["answer"])
+    )
+    return (Section("Views that are missing", (table,)),)
 
 
 def _size(dossier: TypingDossier, variant: str) -> tuple[Cell, Cell, Cell]:
@@ -240,9 +283,11 @@ def _side_by_side(dossier: TypingDossier) -> Section:
             shades.append("" if honest else "unsure")
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
         for name, block in dossier.main[kept].items():
-            rows.append((f"no EEG: {BLIND[name]}", REGIMES[regime], *_two(block), *_more(block)))
+            rows.append((f"no {dossier.looked_at}: {BLIND[name]}", REGIMES[regime], *_two(block), *_more(block)))
             shades.append("unsure")
     columns = ("Detector", "Split", "Macro-F1", "Weighted F1", "Right", "Focal together,\nmacro-F1")
+    if not dossier.has_alike:  # then the last column says what the third does
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
     table = Table("All on the same seizures", columns, rows, basis(dossier.main["answer"]), tuple(shades))
     return Section("Detectors and baselines side by side", (table,))
 

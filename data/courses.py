@@ -1,0 +1,74 @@
+"""What leakage guards look at in film and poses: their course over time, and whose body or scene it is."""
+
+import numpy as np
+
+from data.film import Film
+from data.film_frontend import FilmFrontEnd
+from data.outcomes import Refusal
+from data.pose import EDGES, JOINTS, PoseTrack
+
+RATE_HZ = 32.0
+"""Rate of every course; fingerprints need no more."""
+FILM_RATE_HZ = 8.0
+BLOCKS = 4
+PIECE_S = 5.0
+POSE_UNIT = 100.0
+"""Torso lengths are written in hundredths, so that movements are as large as grey levels."""
+
+
+def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
+    """(courses (16, samples) at `RATE_HZ`, identity (pieces, 17)) of the first view.
+
+    Courses are the mean grey level (0–255) of 4 × 4 blocks. The identity is where in the picture things move: the log of
+    each block's spread over 5 s beside all blocks', and that of all.
+    """
+    prepared = FilmFrontEnd().prepare(film)
+    times_s = np.arange(0, film.duration_s, 1 / FILM_RATE_HZ)
+    frames = prepared.frames(0, times_s).astype(np.float32)
+    side = frames.shape[1] // BLOCKS
+    blocks = frames.reshape(len(frames), BLOCKS, side, BLOCKS, side).mean(axis=(2, 4)).reshape(len(frames), -1)
+    at_s = np.arange(0, times_s[-1] + 1e-9, 1 / RATE_HZ)
+    courses = np.stack([np.interp(at_s, times_s, block) for block in blocks.T])
+    return courses, _beside_all(_spreads(blocks, round(PIECE_S * FILM_RATE_HZ)))
+
+
+def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
+    """(courses (36, samples) at `RATE_HZ`, identity (pieces, 19)) of a track of `JOINTS`.
+
+    Courses are the joints' places in hundredths of a torso, NaN where a joint was not seen. The identity is how long
+    each limb is beside all limbs, in the median of 5 s, and the whole body in the picture's units.
+    """
+    if track.joints != JOINTS:
+        raise Refusal(
+            "montage_missing",
+            f"the track has {len(track.joints)} joints of another body than the {len(JOINTS)} known ones",
+        )
+    limbs = np.stack([np.linalg.norm(track.xy[:, a] - track.xy[:, b], axis=-1) for a, b in EDGES], axis=1)
+    torso = np.nanmedian(limbs)
+    at_s = np.arange(track.time_s[0], track.time_s[-1] + 1e-9, 1 / RATE_HZ)
+    places = track.xy.reshape(len(track.time_s), -1) / torso * POSE_UNIT
+    courses = np.stack([_resampled(at_s, track.time_s, place) for place in places.T])
+    size = max(1, round(PIECE_S * track.rate_hz))
+    pieces = [limbs[a : a + size] for a in range(0, len(limbs) - size + 1, size)]
+    kept = [np.log(np.nanmedian(p, axis=0)) for p in pieces if np.isfinite(p).any(axis=0).all()]
+    return courses, _beside_all(np.array(kept).reshape(len(kept), len(EDGES)))
+
+
+def _resampled(at_s: np.ndarray, time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Linear between frames, missing where a frame beside is missing."""
+    known = np.isfinite(values)
+    if not known.any():
+        return np.full(len(at_s), np.nan)
+    filled = np.interp(at_s, time_s[known], values[known])
+    return np.where(np.interp(at_s, time_s, known.astype(float)) > 1 - 1e-9, filled, np.nan)
+
+
+def _spreads(blocks: np.ndarray, size: int) -> np.ndarray:
+    pieces = len(blocks) // size
+    cut = blocks[: pieces * size].reshape(pieces, size, blocks.shape[1])
+    return np.asarray(np.log(cut.std(axis=1) + 0.1))
+
+
+def _beside_all(logs: np.ndarray) -> np.ndarray:
+    overall = np.median(logs, axis=1, keepdims=True)
+    return np.concatenate([logs - overall, overall], axis=1)

@@ -1,0 +1,68 @@
+"""The pretrain stage: what a task's detectors learn from other people, or rodents, before any patient is seen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.readers.opening import open_entry
+from flows.progress import reporter
+from flows.stages.files import accepted, digest_of_entry, fresh, read_json, write_json
+from flows.workspace import Workspace
+from models import detectors
+from models.detector import Detector, Lesson, Pretrained, State
+from models.pretrained import LOG, load_pretrained, save_pretrained
+
+PERIOD = "pretraining"
+
+
+def run(workspace: Workspace) -> None:
+    """Write `store/pretrained/TASK/NAME` of every detector of the task that learns so: weights, and the log with whom."""
+    out = fresh(workspace.store / "pretrained" / workspace.task)
+    write_json(out / "detectors.json", [name for name, detector in _learners(workspace) if _learn(workspace, detector)])
+
+
+def read_pretrained(workspace: Workspace, name: str) -> State | None:
+    """What a detector learnt beforehand; None of one that does not."""
+    return load_pretrained(_folder(workspace, name))
+
+
+def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
+    """Whom a detector learnt from beforehand, as the leakage guard asks: `what` was fitted on which `persons`."""
+    folder = _folder(workspace, name)
+    found: list[dict[str, object]] = read_json(folder / LOG)["pretrained_on"] if folder.exists() else []
+    return found
+
+
+def _learners(workspace: Workspace) -> Iterator[tuple[str, Detector]]:
+    for name in detectors.names(workspace.task):
+        detector = detectors.build(name, preset=workspace.params.train.preset)
+        if isinstance(detector, Pretrained):
+            yield name, detector
+
+
+def _learn(workspace: Workspace, detector: Detector) -> bool:
+    assert isinstance(detector, Pretrained)
+    show, entries = reporter(), accepted(workspace, PERIOD)
+
+    def progress(epoch: int, epochs: int, _: float) -> None:
+        show(f"{detector.name}: learning from {len(entries)} other recordings", epoch, epochs)
+
+    lessons = [Lesson(detector.prepare(open_entry(e)), content_of(e.name), e.name, e.person) for e in entries]
+    log = detector.pretrain(lessons, seed=workspace.params.train.seed, progress=progress)
+    about = {
+        "detector": detector.name,
+        "params": detector.params,
+        "recordings": {e.name: digest_of_entry(e) for e in entries},
+        "pretrained_on": [{"what": "network", "persons": sorted({e.person for e in entries})}],
+        "log": log,
+    }
+    save_pretrained(_folder(workspace, detector.name), detector.pretrained(), about)
+    return True
+
+
+def content_of(recording: str) -> str:
+    """What a recording of the period holds: its BIDS task (`sub-901_task-walk` → `walk`)."""
+    return next(part.removeprefix("task-") for part in recording.split("_") if part.startswith("task-"))
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    return workspace.store / "pretrained" / workspace.task / name

@@ -1,0 +1,168 @@
+"""What is this stretch of a recording? Answered as detection is: one recording in, one answer out, journaled."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from data.ages import describe_age
+from data.film import Film
+from data.outcomes import Refusal
+from data.pose import PoseTrack
+from data.readers.edf import read_edf
+from data.readers.opening import Estimate, estimated
+from data.readers.pose import read_pose
+from data.readers.video import read_film
+from data.recording import Recording
+from lineage.digest import Digest, digest_of, sha256_file
+from lineage.entries import uuid7
+from models.detector import Stretch
+from models.typing import ANSWER, TypedSeizure, TypingBundle, type_stretches
+from serving.answering import actor_of, notice_of, rounded, statement_of
+from serving.journal import Journal
+from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.schema import NamedAnswer, NamedStretch
+
+QUESTIONS = ("typing", "spasms", "semiology", "forecasting")
+"""The tasks whose detectors name stretches; each has a route, and a model in force, of its own."""
+
+Span = tuple[float, float]
+"""(onset_s, duration_s) in a recording."""
+
+
+def name_stretches(
+    files: Sequence[Path],
+    *,
+    site: str,
+    age_days: float | None,
+    marked: Sequence[Span],
+    loader: Loader,
+    journal: Journal,
+    now: datetime,
+    key_id: str = "",
+    estimate: Estimate | None = None,
+) -> NamedAnswer:
+    """Ask the model in force for a site what the `marked` stretches of a recording are, and write the answer down.
+
+    `files` is one EDF, one pose track, or the views of one film. Where nothing is marked the model is asked about the
+    whole recording, as it divides it. `estimate` makes poses of a film where poses are needed. Always ends in an answer.
+    """
+    try:
+        loaded = loader.for_site(site, now)
+    except NoApprovedModel as error:
+        refusal = Refusal("no_approved_model", error.reason)
+        said = _refused(refusal, loader.task, None, digest_of_files(files), now)
+    else:
+        said = _answered(files, age_days, marked, loaded, now, estimate)
+    return journal.record(said, actor_of(site, key_id), now)
+
+
+def digest_of_files(files: Sequence[Path]) -> Digest:
+    """SHA-256 of the one file, or of the digests of all views."""
+    digests = [sha256_file(file) for file in files]
+    return digests[0] if len(digests) == 1 else digest_of(digests)
+
+
+def _answered(
+    files: Sequence[Path],
+    age_days: float | None,
+    marked: Sequence[Span],
+    loaded: Loaded,
+    now: datetime,
+    estimate: Estimate | None,
+) -> NamedAnswer:
+    bundle, digest = loaded.bundle, digest_of_files(files)
+    assert isinstance(bundle, TypingBundle)
+    task = bundle.detector.task
+    try:
+        source = _opened(files, bundle.detector.modality, age_days, estimate)
+        _check_age(source.age_days, loaded)
+        stretches = _stretches(bundle, marked, source.duration_s)
+    except Refusal as refusal:
+        return _refused(refusal, task, loaded, digest, now)
+    found = type_stretches(source, stretches, bundle)
+    named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
+    unsaid = [one for one in found if one.code]
+    if len(unsaid) == len(found):
+        reason = unsaid[0].reason if unsaid else "the recording holds no stretch that the model could be asked about"
+        nothing = Refusal((unsaid[0].code if unsaid else None) or "too_short", reason or "")
+        return _refused(nothing, task, loaded, digest, now, source.duration_s)
+    return NamedAnswer(
+        prediction_id=uuid7(now),
+        outcome="completed_with_abstentions" if unsaid else "completed",
+        notice=notice_of(loaded),
+        duration_s=source.duration_s,
+        model=statement_of(loaded),
+        recording_digest=digest,
+        question=task,
+        classes=bundle.detector.classes,
+        stretches=named,
+    )
+
+
+def _opened(
+    files: Sequence[Path], modality: str, age_days: float | None, estimate: Estimate | None
+) -> Recording | Film | PoseTrack:
+    if len(files) > 1 and modality != "video":
+        raise Refusal("unsupported_format", f"{len(files)} files were sent, the model reads one: send one recording")
+    if modality == "eeg":
+        return read_edf(files[0], age_days=age_days)
+    if modality == "pose" and not _is_film(files[0]):
+        return read_pose(files[0], age_days=age_days)
+    film = read_film(files, age_days=age_days)
+    return film if modality == "video" else estimated(film, estimate)
+
+
+def _is_film(path: Path) -> bool:
+    """By its first bytes: ISO media (`ftyp`), Matroska, AVI. What is neither is left to the readers of poses."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
+
+
+def _check_age(age_days: float | None, loaded: Loaded) -> None:
+    """The approval may be for fewer ages than the detector is made for."""
+    scope = loaded.terms.approval.record.scope
+    if age_days is not None and not scope.covers_age(age_days):
+        low, high = scope.age_days
+        raise Refusal(
+            "age_out_of_scope",
+            f"the model is approved for {describe_age(low)} to {describe_age(high)}, the patient's age is "
+            f"{describe_age(age_days)}: use one for that age",
+        )
+
+
+def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) -> list[Stretch]:
+    if not marked:
+        return bundle.detector.asked(duration_s)
+    for onset_s, length_s in marked:
+        if not (onset_s >= 0 and length_s > 0 and onset_s + length_s <= duration_s + 1e-6):
+            raise Refusal(
+                "too_short",
+                f"the stretch {onset_s:g}–{onset_s + length_s:g} s is not inside the recording (0–{duration_s:g} s)",
+            )
+    return [Stretch(number, onset_s, onset_s + length_s) for number, (onset_s, length_s) in enumerate(marked)]
+
+
+def _named(one: Stretch, found: TypedSeizure, bundle: TypingBundle) -> NamedStretch:
+    place = {"onset_s": one.onset_s, "duration_s": one.end_s - one.onset_s}
+    if found.code:
+        return NamedStretch(**place, code=found.code, reason=found.reason)
+    said, classes = found.probabilities[ANSWER], bundle.detector.classes
+    probabilities = {name: rounded(float(p)) or 0.0 for name, p in zip(classes, said, strict=True)}
+    return NamedStretch(**place, name=classes[int(said.argmax())], probabilities=probabilities, clips=found.clips)
+
+
+def _refused(
+    refusal: Refusal, task: str, loaded: Loaded | None, digest: Digest, now: datetime, duration_s: float = 0.0
+) -> NamedAnswer:
+    return NamedAnswer(
+        prediction_id=uuid7(now),
+        outcome="not_evaluable",
+        code=refusal.code,
+        reason=refusal.reason,
+        notice=notice_of(loaded),
+        duration_s=duration_s,
+        model=loaded and statement_of(loaded),
+        recording_digest=digest,
+        question=task,
+    )
