@@ -24,8 +24,12 @@ DARK = 24.0
 UNIFORM = 3.0
 """Standard deviation of grey levels over a picture below which it shows nothing: a covered lens, a blue screen."""
 
-UNCHANGED = 1.0
-"""Largest change of a grey level between two pictures that are the same but for their coding."""
+UNCHANGED = 6.5
+"""Largest change of a grey level between two pictures that are the same but for their coding.
+
+Each key frame codes a standing picture anew; in small films of strong compression that changed it by up to 5 levels. A
+large film of a still scene, compressed until no noise is left, cannot be told from a frozen one.
+"""
 
 BLOCK_PX = 4
 NOISE = 4.0

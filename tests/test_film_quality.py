@@ -68,6 +68,12 @@ def test_a_picture_that_stands_is_frozen_and_an_empty_room_only_still(tmp_path: 
     assert (empty["frozen_share"], empty["still_share"]) == (0.0, 1.0)
 
 
+def test_a_frozen_film_of_strong_compression_is_frozen_although_each_key_frame_codes_it_anew(tmp_path: Path) -> None:
+    standing = np.repeat(scene(0.1), 300, axis=0)
+    write_video(tmp_path / "film.mp4", standing, rate_hz=15, crf=28, preset="superfast", key_every=50)
+    assert view_facts(read_film([tmp_path / "film.mp4"])).iloc[0]["frozen_share"] > 0.9
+
+
 def test_a_camera_that_turns_to_infrared_loses_colour(tmp_path: Path) -> None:
     frames = scene()
     night = frames[: len(frames) // 4].mean(axis=3, keepdims=True).astype(np.uint8)

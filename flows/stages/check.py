@@ -36,7 +36,7 @@ class CohortBlocked(Refused):
 def run(workspace: Workspace) -> None:
     """Write verdicts, the Great Expectations record and the page; refuse only a cohort of which nothing is left."""
     out = fresh(workspace.interim / "checks")
-    modality = getattr(workspace, "modality", "eeg")
+    modality = workspace.modality
     cohort = read_cohort(workspace.cohort, modality)
     checked, facts = check_cohort(
         cohort, limits_of(modality, workspace.params.checks.min_duration_s), reporter(), modality
