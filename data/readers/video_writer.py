@@ -70,7 +70,9 @@ def _grey(picture: np.ndarray) -> av.VideoFrame:
     """Grey needs no conversion of colours, which would take longer than to encode a small picture."""
     height, width = picture.shape
     frame = av.VideoFrame(width, height, "yuv420p")
-    brightness, *colours = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes)
+    brightness, *colours = (
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size) for plane in frame.planes
+    )
     brightness[:, :width] = _LIMITED[picture]
     for colour in colours:
         colour[:] = 128
