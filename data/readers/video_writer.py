@@ -95,18 +95,26 @@ def _stream(container: OutputContainer, width: int, height: int, rate_hz: float,
 
 
 def _frame(picture: np.ndarray, stamp: int) -> av.VideoFrame:
-    frame = _grey(picture) if picture.ndim == 2 else av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-    frame = frame.reformat(format="yuv420p")
+    frame = _grey(picture) if picture.ndim == 2 else _coloured(picture)
     frame.pts, frame.time_base = stamp, Fraction(1, CLOCK_HZ)
     return frame
+
+
+def _coloured(picture: np.ndarray) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format="yuv420p")
 
 
 def _grey(picture: np.ndarray) -> av.VideoFrame:
     """Grey needs no conversion of colours, which would take longer than to encode a small picture."""
     height, width = picture.shape
-    planes = np.full((height * 3 // 2, width), 128, np.uint8)
-    planes[:height] = _LIMITED[picture]
-    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    frame = av.VideoFrame(width, height, "yuv420p")
+    brightness, *colours = (
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size) for plane in frame.planes
+    )
+    brightness[:, :width] = _LIMITED[picture]
+    for colour in colours:
+        colour[:] = 128
+    return frame
 
 
 _LIMITED = np.round(16 + np.arange(256) * 219 / 255).astype(np.uint8)

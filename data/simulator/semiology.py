@@ -2,7 +2,7 @@
 
 | what | value | source |
 |---|---|---|
-| film | 15–22 s at 15 frames per second | cut for size: in life a median of a minute or two |
+| film | 14–20 s at 15 frames per second | cut for size: in life a median of a minute or two |
 | views | the whole bed, and the upper body from near | GESTURES |
 | patients with one type only | half | in GESTURES most seizures of a patient had one type; share assumed |
 | a nurse beside the bed | in 40 % of films | assumed |
@@ -80,7 +80,7 @@ class SemiologySettings:
     patients_per_site: int = 15
     phone_patients: int = 6
     actors: int = 8
-    seconds: tuple[float, float] = (15.0, 22.0)
+    seconds: tuple[float, float] = (14.0, 20.0)
     broken: int = 2
     eeg: bool = True
 

@@ -50,8 +50,21 @@ def _draw_gesture(rng: np.random.Generator, onset_s: float) -> Part:
     lasting_s, size, rate_hz = float(rng.uniform(1.5, 3)), float(rng.uniform(0.6, 1.3)), float(rng.uniform(2, 3))
     lasting_s = round(lasting_s, 2)
     if kind == "scratch":
-        moves = ((f"{side}_elbow", round(0.3 * size, 3), 0.0),)
-        return Part("swing", onset_s, lasting_s, moves, 0.3, 0.3, round(rate_hz, 2))
-    reach = ((f"{side}_shoulder", round(0.7 * size, 3), 0.0), (f"{side}_elbow", round(0.5 * size, 3), 0.0))
-    moves = reach if kind == "reach" else (("head", round(0.6 * size * (1 if side == "left" else -1), 3), 0.0),)
+        scratching = ((f"{side}_elbow", round(0.3 * size, 3), 0.0),)
+        return Part("swing", onset_s, lasting_s, scratching, 0.3, 0.3, round(rate_hz, 2))
+    moves = _MOVES[kind](side, size)
     return Part("pulse", onset_s, lasting_s, moves, round(0.4 * lasting_s, 2), round(0.4 * lasting_s, 2))
+
+
+Moves = tuple[tuple[str, float, float], ...]
+
+
+def _reach(side: str, size: float) -> Moves:
+    return (f"{side}_shoulder", round(0.7 * size, 3), 0.0), (f"{side}_elbow", round(0.5 * size, 3), 0.0)
+
+
+def _look(side: str, size: float) -> Moves:
+    return (("head", round(0.6 * size * (1 if side == "left" else -1), 3), 0.0),)
+
+
+_MOVES = {"reach": _reach, "look": _look}

@@ -21,8 +21,8 @@ def draw_blobs(
     tone = (down * np.asarray(tones, np.float32)) @ across
     tone /= np.maximum(weight, 1e-6)
     np.negative(weight, out=weight)
-    np.expm1(weight, out=weight)
-    return np.negative(weight, out=weight), tone
+    np.exp(weight, out=weight)
+    return np.subtract(1, weight, out=weight), tone
 
 
 def _bells(centre: np.ndarray, radii: np.ndarray, pixel: np.ndarray) -> np.ndarray:
