@@ -12,6 +12,9 @@ RATE_HZ = 32.0
 FILM_RATE_HZ = 8.0
 BLOCKS = 4
 PIECE_S = 5.0
+PARTS = ((0, 1, 2, 3, 4), (7, 9), (8, 10), (13, 15), (14, 16))
+"""Head, left arm, right arm, left leg and right leg, as indices of `JOINTS`."""
+BRIDGED_S = 0.5
 POSE_UNIT = 100.0
 """Torso lengths are written in hundredths, so that movements are as large as grey levels."""
 
@@ -33,9 +36,10 @@ def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
-    """(courses (36, samples) at `RATE_HZ`, identity (pieces, 19)) of a track of `JOINTS`.
+    """(courses (10, samples) at `RATE_HZ`, identity (pieces, 19)) of a track of `JOINTS`.
 
-    Courses are the joints' places in hundredths of a torso, NaN where a joint was not seen. The identity is how long
+    Courses are the places of head, arms and legs in hundredths of a limb's length, NaN where nothing of them was seen for
+    `BRIDGED_S`. The identity is how long
     each limb is beside all limbs, in the median of 5 s, and the whole body in the picture's units.
     """
     if track.joints != JOINTS:
@@ -46,7 +50,7 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
     limbs = np.stack([np.linalg.norm(track.xy[:, a] - track.xy[:, b], axis=-1) for a, b in EDGES], axis=1)
     torso = np.nanmedian(limbs)
     at_s = np.arange(track.time_s[0], track.time_s[-1] + 1e-9, 1 / RATE_HZ)
-    places = track.xy.reshape(len(track.time_s), -1) / torso * POSE_UNIT
+    places = np.concatenate([_middle(track.xy[:, list(part)]) for part in PARTS], axis=1) / torso * POSE_UNIT
     courses = np.stack([_resampled(at_s, track.time_s, place) for place in places.T])
     size = max(1, round(PIECE_S * track.rate_hz))
     pieces = [limbs[a : a + size] for a in range(0, len(limbs) - size + 1, size)]
@@ -55,12 +59,21 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _resampled(at_s: np.ndarray, time_s: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Linear between frames, missing where a frame beside is missing."""
-    known = np.isfinite(values)
-    if not known.any():
+    """Linear between frames, missing further than `BRIDGED_S` from any frame in which it was seen."""
+    known = time_s[np.isfinite(values)]
+    if not len(known):
         return np.full(len(at_s), np.nan)
-    filled = np.interp(at_s, time_s[known], values[known])
-    return np.where(np.interp(at_s, time_s, known.astype(float)) > 1 - 1e-9, filled, np.nan)
+    filled = np.interp(at_s, known, values[np.isfinite(values)])
+    after = np.searchsorted(known, at_s).clip(1, len(known) - 1) if len(known) > 1 else np.zeros(len(at_s), dtype=int)
+    away_s = np.minimum(np.abs(at_s - known[after]), np.abs(at_s - known[np.maximum(after - 1, 0)]))
+    return np.where(away_s <= BRIDGED_S, filled, np.nan)
+
+
+def _middle(xy: np.ndarray) -> np.ndarray:
+    """(frames, 2): the mean place of the joints of a part that were seen, NaN where none was."""
+    seen = np.isfinite(xy).all(axis=2, keepdims=True)
+    total = np.where(seen, xy, 0.0).sum(axis=1)
+    return np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
 
 
 def _spreads(blocks: np.ndarray, size: int) -> np.ndarray:
