@@ -63,8 +63,13 @@ def ordered(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
 
 def torso(xy: np.ndarray) -> float:
     """Median distance of the middle of the shoulders from the middle of the hips; NaN where they were never seen."""
-    lengths = np.linalg.norm(_middle(xy, "shoulder") - _middle(xy, "hip"), axis=1)
+    lengths = np.linalg.norm(middle(xy, "shoulder") - middle(xy, "hip"), axis=1)
     return float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else float("nan")
+
+
+def middle(xy: np.ndarray, part: str) -> np.ndarray:
+    """(time, 2) the point between left and right `part`: shoulder or hip."""
+    return np.asarray((xy[:, JOINTS.index(f"left_{part}")] + xy[:, JOINTS.index(f"right_{part}")]) / 2)
 
 
 def swaps(xy: np.ndarray) -> np.ndarray:
@@ -93,7 +98,3 @@ def _shape(track: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
 
 
 _NO_SHAPE = dict.fromkeys(("torso", "fast_share", "swapped_share"), float("nan"))
-
-
-def _middle(xy: np.ndarray, part: str) -> np.ndarray:
-    return np.asarray((xy[:, JOINTS.index(f"left_{part}")] + xy[:, JOINTS.index(f"right_{part}")]) / 2)

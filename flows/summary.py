@@ -22,7 +22,9 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
 
 def lines_of(name: str, figures: dict[str, Any]) -> list[str]:
     """What is said of one detector first: a line of a detection; a typing stands beside what sees no EEG."""
-    return typing_lines(name, figures) if "task" in figures else [headline(name, figures)]
+    of_task = {"spasms": spasm_lines, "forecasting": forecast_lines}
+    task = figures.get("task")
+    return of_task.get(task, typing_lines)(name, figures) if task else [headline(name, figures)]
 
 
 def headline(name: str, figures: dict[str, Any]) -> str:
@@ -89,12 +91,57 @@ def typing_lines(name: str, figures: dict[str, Any]) -> list[str]:
     return lines
 
 
+def spasm_lines(name: str, figures: dict[str, Any]) -> list[str]:
+    """A detector of spasms: what it finds and what it costs, beside what looking up the patient reaches."""
+    f1 = f"{three(figures['f1'])} ({three(figures['f1_low'])} to {three(figures['f1_high'])})"
+    return [
+        f"{name}: {percent(figures['spasms_found'])} of all spasms found at {figure(figures['false_alarms_per_hour'])} false "
+        f"alarms per hour, F1 of clips {f1} patient-wise, {figures['patients_with_spasms']} of {figures['patients']} "
+        "patients with spasms",
+        *_of_regimes(figures, "f1", "F1 of clips"),
+        f"  without any pose, clips dealt out at random: F1 {three(figures['f1_id_lookup_over_clips'])} by looking up the "
+        "patient",
+    ]
+
+
+def forecast_lines(name: str, figures: dict[str, Any]) -> list[str]:
+    """A forecaster: what it foresees never without what it costs."""
+    low, high = three(figures["balanced_accuracy_low"]), three(figures["balanced_accuracy_high"])
+    return [
+        f"{name}: balanced accuracy {three(figures['balanced_accuracy'])} ({low} to {high}) patient-wise at "
+        f"{figure(figures['false_warnings_per_h'])} false warnings per hour, sign on {percent(figures['time_in_warning'])} "
+        f"of the time, {figures['patients_ahead']} of {figures['patients']} patients with a seizure to foresee",
+        *_of_regimes(figures, "balanced_accuracy", "balanced accuracy"),
+        f"  as many warnings at regular times: {three(figures['balanced_accuracy_clock'])}",
+    ]
+
+
+def _of_regimes(figures: dict[str, Any], name: str, called: str) -> list[str]:
+    """The figure under every other split."""
+    others = {regime: own for regime, own in figures["regimes"].items() if regime != "patient"}
+    return [
+        f"  {regime:10} {called} {three(own[name])}{'' if own['reportable'] else '  leaky control, non-reportable'}"
+        for regime, own in others.items()
+    ]
+
+
+def percent(share: float | None) -> str:
+    return "not evaluable" if share is None else f"{100 * share:.0f} %"
+
+
+def figure(value: float | None) -> str:
+    return "not evaluable" if value is None else f"{value:.1f}"
+
+
 def pages(root: Path) -> dict[str, Path]:
     """What the demo leaves to be opened."""
     return {
         "checks": root / "reports" / "checks.html",
         "evaluation": root / "reports" / "evaluation" / "index.html",
         "types": root / "reports" / "typing" / "evaluation" / "index.html",
+        "spasms": root / "reports" / "spasms" / "evaluation" / "index.html",
+        "semiology": root / "reports" / "semiology" / "evaluation" / "index.html",
+        "forecasting": root / "reports" / "forecasting" / "evaluation" / "index.html",
         "drift": root / "reports" / "drift" / "index.html",
         "answers": root / "reports" / "answers",
     }
@@ -123,7 +170,11 @@ def _table(facts: dict[str, Any]) -> Table:
 def _evaluated(name: str, figures: dict[str, Any]) -> str:
     if "task" not in figures:
         return f"{name} AUC {three(figures['auc'])} (leaky {three(leaky_auc(figures))})"
-    return f"{name} macro-F1 {three(figures['macro_f1'])}"
+    key, called = {
+        "spasms": ("f1", "F1 of clips"),
+        "forecasting": ("balanced_accuracy", "balanced accuracy"),
+    }.get(figures["task"], ("macro_f1", "macro-F1"))
+    return f"{name} {called} {three(figures[key])}"
 
 
 def _said(answer: dict[str, Any]) -> str:

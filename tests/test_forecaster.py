@@ -188,7 +188,7 @@ def test_a_file_of_weights_says_what_it_lacks_and_one_of_another_size_is_refused
     assert loaded.unexpected == () and {"classifier.bias", "classifier.weight"} < set(loaded.missing)
     with pytest.raises(ValueError, match=r"projection.weight is \(24, .*\) in the file, needed is \(48, "):
         load_published(ClipClassifier(SHAPE, Trunk(48, 2, 2, 48), 1), tmp_path)
-    with pytest.raises(FileNotFoundError, match="give a .safetensors or .bin file"):
+    with pytest.raises(FileNotFoundError, match=r"give a \.safetensors or \.bin file"):
         load_published(ClipClassifier(SHAPE, TRUNK, 1), tmp_path / "none.bin")
 
 

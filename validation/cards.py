@@ -5,12 +5,13 @@ anybody can fill it again from the two and compare the bytes.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from validation.gates import Gate
 from validation.leakage import BrokenPromise
 from validation.pages import SIMULATED
 from validation.reading import as_estimate, estimate, share
@@ -70,6 +71,36 @@ def fill_card(static: str, document: Mapping[str, Any]) -> str:
             sites=sites,
             origins=named,
             published=document.get("published"),
+            simulated_sentence=SIMULATED,
+        )
+    )
+    return re.sub(r"\n{3,}", "\n\n", filled).rstrip("\n") + "\n"
+
+
+def stretch_card(
+    static: str,
+    said: Sequence[str],
+    main: Mapping[str, Any],
+    gates: Sequence[Gate],
+    provenance: Mapping[str, str],
+    simulated: bool,
+) -> str:
+    """The card of a detector that names clips: hand-written text, the sentences `said`, and every figure of its answer.
+
+    `main` is its result with patients apart. Law: the same arguments give the same bytes.
+    """
+    figures = {n.replace("_", " "): b for n, b in main["answer"].items() if isinstance(b, Mapping) and "estimate" in b}
+    filled = (
+        templates()
+        .get_template("stretch_card.md.j2")
+        .render(
+            static=static.rstrip("\n"),
+            said=said,
+            figures=figures,
+            rests_on=main["answer"]["rests_on"],
+            gates=[gate.to_json() for gate in gates],
+            origins={**provenance, **{f"{n} (SHA-256)": d for n, d in main["digests"].items()}},
+            simulated=simulated,
             simulated_sentence=SIMULATED,
         )
     )

@@ -13,8 +13,10 @@ from data.ages import DAYS
 from data.cohorts.derivatives import expert_files, expert_folders, read_expert
 from data.events import Annotations
 from data.outcomes import Refusal
+from data.privacy import Strip, scrub_video
 from data.readers.bids import read_events, read_json, write_events
 from data.readers.edf import read_duration_s
+from data.readers.video_container import REFUSED
 
 __all__ = ["Cohort", "CohortFacts", "Entry", "import_cohort", "read_cohort", "read_events", "write_events"]
 
@@ -139,7 +141,8 @@ def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
 def import_cohort(source: Path, target: Path, modality: str = "eeg") -> Cohort:
     """Copy a BIDS folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
 
-    Nothing else is taken. The source is only read. The copy is made beside the target and put in place when it is
+    Nothing else is taken, and of films neither sound nor metadata, nor what is written over the picture where the
+    sidecar declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The copy is made beside the target and put in place when it is
     whole, so that a broken import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, files
     that are links to content that was not fetched, and marks of an expert that cannot be read or belong nowhere.
     """
@@ -156,11 +159,24 @@ def import_cohort(source: Path, target: Path, modality: str = "eeg") -> Cohort:
         for path in _files(source):
             copy = partial / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            _take(source, path, copy)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return read_cohort(target, modality)
+
+
+def _take(source: Path, path: Path, copy: Path) -> None:
+    """Copy a file byte for byte; of a film its pictures. Of one that cannot be read, the reason stands in its place."""
+    if path.suffix.lower() not in _RECORDINGS["video"]:
+        shutil.copyfile(path, copy)
+        return
+    strip = _sidecar(source, path).get("OverlayStrip")
+    overlay = Strip(*strip) if strip else None
+    try:
+        scrub_video(path, copy.with_suffix(".mp4"), overlay=overlay)
+    except Refusal as refusal:
+        copy.with_suffix(".mp4").write_bytes(REFUSED + refusal.code.encode())
 
 
 def _check_description(root: Path) -> None:

@@ -88,7 +88,7 @@ No person was filmed.
 
 Figures made from this cohort speak about the simulator, not about patients. A seizure stays focal (FOS: sz_foc_…) or
 becomes bilateral tonic-clonic (FBTCS: sz_foc_f2b_…) after 56 ± 18 % of its film; how it begins is drawn alike for both.
-Films are cut short: 14–26 s. Half of the patients have seizures of one type only, so that whoever recognises the patient
+Films are cut short: 15–22 s. Half of the patients have seizures of one type only, so that whoever recognises the patient
 knows the type. Where a recording has an EEG, it is of the same seconds and has the same events.
 
 Period pretraining: other persons, who walk, wave, pat or turn over (the BIDS entity task says which).

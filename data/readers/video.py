@@ -64,6 +64,15 @@ def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np
         return np.concatenate([_shown(reel, part, size_px, grey) for part in near])
 
 
+def every_frame(view: View) -> Iterator[tuple[float, np.ndarray]]:
+    """Every frame that can be decoded, with its presentation time: upright, in full size, uint8 (row, column, 3)."""
+    with opened(view.path) as reel:
+        for released in reel.packets():
+            for frame in released or ():
+                if frame.pts is not None:
+                    yield float(reel.seconds(np.array(frame.pts))), reel.upright(frame)
+
+
 def _view(path: Path) -> tuple[View, float]:
     """One file's facts, and the second at which its last frame stops being shown."""
     with opened(path) as reel:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from data.outcomes import Refusal
+from data.outcomes import CODES, Refusal
 
 POINTER = b"version https://git-lfs"
+REFUSED = b"Ictal did not take this film over: "
+"""What stands, with a code behind it, in place of a film that was refused when its cohort was imported."""
+
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof", b"sidx", b"uuid", b"meta")
 """Types that a box at the top of an ISO base media (MP4, MOV) file may have."""
 
@@ -22,10 +25,17 @@ def check_container(path: Path) -> None:
         raise Refusal("no_signal", "the file is empty: transfer it again")
     if start.startswith(POINTER):
         raise Refusal("unsupported_format", "the file only points to a film kept in Git LFS: fetch it (git lfs pull)")
+    if start.startswith(REFUSED):
+        _refuse_again(start.removeprefix(REFUSED).decode("ascii", "replace"))
     if start[4:8] in BOXES:
         _check_boxes(path)
     elif not _is_film(start):
         raise Refusal("unsupported_format", "the file is no MP4, MOV, MKV, WebM, AVI, MPEG or ASF film: convert it")
+
+
+def _refuse_again(code: str) -> None:
+    known = code if code in CODES else "corrupt"
+    raise Refusal(known, f"the film was refused when it was imported ({known}): import it again once it is mended")
 
 
 def _is_film(start: bytes) -> bool:

@@ -115,6 +115,12 @@ class Reel:
         width, height = self._sides(frame)
         return (height, width) if turn(frame) % 180 else (width, height)
 
+    def upright(self, frame: av.VideoFrame) -> np.ndarray:
+        """A frame turned, in square pixels: uint8 (row, column, 3)."""
+        width, height = self._sides(frame)
+        whole = frame.reformat(width=width, height=height, format="rgb24", threads=1).to_ndarray()
+        return np.rot90(whole, turn(frame) // 90)
+
     def picture(self, frame: av.VideoFrame, size_px: int, grey: bool) -> np.ndarray:
         """A frame turned, scaled and set into the middle of a black square: uint8 (size, size[, 3])."""
         width, height = self._sides(frame)

@@ -1,59 +1,97 @@
 """Small H.264 films that hold pictures and times and nothing else: no sound, no container metadata."""
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 CLOCK_HZ = 90_000
 
 
 def write_video(
     path: Path | str,
-    frames: np.ndarray,
+    frames: Iterable[np.ndarray],
     *,
     rate_hz: float | None = None,
-    times_s: np.ndarray | None = None,
+    times_s: Iterable[float] | None = None,
     crf: int = 20,
     key_every: int = 50,
     preset: str = "veryfast",
 ) -> None:
-    """Write frames, uint8 (time, height, width[, 3]), as an MP4 file at a rate or at presentation times (ascending).
+    """Write pictures, uint8 (height, width[, 3]) each, as an MP4 file, at a rate or at presentation times (ascending).
 
-    Sides are even (the colours of H.264's 4:2:0 are half as large). The same frames and settings give the same bytes.
+    Sides are even (the colours of H.264's 4:2:0 are half as large). The same pictures and settings give the same bytes.
+    A stack of pictures will do, and so will pictures that are made one by one. A failure leaves no file.
     """
-    stamps = _stamps(len(frames), rate_hz, times_s)
-    height, width = frames.shape[1:3]
+    timed: Iterable[tuple[float, np.ndarray]]
+    if times_s is not None and rate_hz is None:
+        timed = zip(times_s, frames, strict=True)
+    elif rate_hz is not None and times_s is None:
+        timed = ((n / rate_hz, picture) for n, picture in enumerate(frames))
+    else:
+        raise ValueError("a film is written at a rate or at times: give one of them")
+    write_timed(path, timed, rate_hz=rate_hz or 25.0, crf=crf, key_every=key_every, preset=preset)
+
+
+def write_timed(
+    path: Path | str,
+    timed: Iterable[tuple[float, np.ndarray]],
+    *,
+    rate_hz: float = 25.0,
+    crf: int = 20,
+    key_every: int = 50,
+    preset: str = "veryfast",
+) -> None:
+    """`write_video` of pairs of a presentation time (s) and a picture; `rate_hz` is only what the container announces."""
+    stamped = _stamped(timed)
+    first, stamp = next(stamped, (None, 0))
+    if first is None:
+        raise ValueError("a film has at least one picture, none was given")
+    height, width = first.shape[:2]
     if height % 2 or width % 2:
         raise ValueError(f"the sides of a film are even, got {width} x {height}")
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=_rate(stamps))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
-        stream.codec_context.gop_size = key_every
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        stream.options = {"crf": str(crf), "preset": preset}
-        for picture, stamp in zip(frames, stamps, strict=True):
-            container.mux(stream.encode(_frame(picture, int(stamp))))
-        container.mux(stream.encode(None))
+    try:
+        with _created(path) as container:
+            stream = _stream(container, width, height, rate_hz, key_every)
+            stream.options = {"crf": str(crf), "preset": preset}
+            container.mux(stream.encode(_frame(first, stamp)))
+            for picture, stamp in stamped:
+                container.mux(stream.encode(_frame(picture, stamp)))
+            container.mux(stream.encode(None))
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
-def _stamps(frames: int, rate_hz: float | None, times_s: np.ndarray | None) -> np.ndarray:
-    """Presentation times in ticks of the clock."""
-    if (rate_hz is None) == (times_s is None):
-        raise ValueError("a film is written at a rate or at times: give one of them")
-    shown_s = np.arange(frames) / rate_hz if rate_hz is not None else np.asarray(times_s, dtype=float)
-    stamps = np.round(shown_s * CLOCK_HZ).astype(int)
-    if len(stamps) != frames or frames == 0 or (np.diff(stamps) <= 0).any() or stamps[0] < 0:
-        raise ValueError(f"{frames} frames need as many ascending times from 0 on, got {len(stamps)}")
-    return stamps
+def _stamped(timed: Iterable[tuple[float, np.ndarray]]) -> Iterator[tuple[np.ndarray, int]]:
+    """Pictures with their presentation times in ticks of the clock."""
+    before = -1
+    for time_s, picture in timed:
+        stamp = round(time_s * CLOCK_HZ)
+        if stamp <= before:
+            raise ValueError(f"presentation times ascend from 0 on, got {time_s:g} s after {before / CLOCK_HZ:g} s")
+        before = stamp
+        yield picture, stamp
 
 
-def _rate(stamps: np.ndarray) -> Fraction:
-    ticks = int(np.median(np.diff(stamps))) if len(stamps) > 1 else CLOCK_HZ // 25
-    return Fraction(CLOCK_HZ, ticks).limit_denominator(1001)
+def _created(path: Path | str) -> OutputContainer:
+    return av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"})
+
+
+def _stream(container: OutputContainer, width: int, height: int, rate_hz: float, key_every: int) -> VideoStream:
+    rate = Fraction(rate_hz).limit_denominator(1001)
+    stream = container.add_stream("libx264", rate=rate)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+    stream.codec_context.gop_size = key_every
+    stream.codec_context.thread_count = 1  # the bytes do not depend on the machine
+    stream.codec_context.flags |= Flags.bitexact
+    return stream
 
 
 def _frame(picture: np.ndarray, stamp: int) -> av.VideoFrame:

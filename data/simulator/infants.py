@@ -26,6 +26,7 @@ from data.simulator.scene.estimator import Estimator, draw_estimator, estimated
 from data.simulator.scene.figure import Looks, draw_looks
 from data.simulator.scene.filming import Scene, Visit
 from data.simulator.scene.room import Room, draw_room
+from data.simulator.scene.site import FilmSite
 
 DEVELOPMENT, EXTERNAL = "development", "external"
 SPASMS = "sz_uo_m_spasms"
@@ -37,19 +38,11 @@ FIRST_S, LAST_S = 12.0, 2.0
 """No cluster begins before, or ends after the recording's end less, so many seconds."""
 
 
-@dataclass(frozen=True)
-class FilmSite:
-    """One place where people are filmed. `camera`: a typical one of its cameras; each patient's differs a little."""
-
-    name: str
-    camera: Camera
-
-
 SITES = (
-    FilmSite("demo-north", Camera("bed", 480, 25.0, 125.0, (240, 235), 0.0, 0.1, 0.15, 0.001, 0.002)),
-    FilmSite("demo-south", Camera("bed", 640, 30.0, 150.0, (320, 310), 0.5, 0.35, 0.3, 0.004, 0.01)),
+    FilmSite("demo-north", (Camera("bed", 480, 25.0, 125.0, (240, 235), 0.0, 0.1, 0.15, 0.001, 0.002),)),
+    FilmSite("demo-south", (Camera("bed", 640, 30.0, 150.0, (320, 310), 0.5, 0.35, 0.3, 0.004, 0.01),)),
 )
-PHONE = FilmSite("demo-phone", Camera("phone", 720, 29.97, 190.0, (360, 350), -0.3, 0.3, 0.45, 0.006, 0.015, 9.0))
+PHONE = FilmSite("demo-phone", (Camera("phone", 720, 29.97, 190.0, (360, 350), -0.3, 0.3, 0.45, 0.006, 0.015, 9.0),))
 
 
 @dataclass(frozen=True)
@@ -183,7 +176,7 @@ def _draw(settings: InfantSettings, site: FilmSite, period: str, number: int, mi
         person,
         room,
         draw_looks(seen, room.mattress),
-        camera_near(seen, site.camera),
+        camera_near(seen, site.cameras[0]),
         spasms,
         draw_mimics(else_, duration_s),
         _draw_passing(else_, duration_s),

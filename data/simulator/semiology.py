@@ -2,7 +2,7 @@
 
 | what | value | source |
 |---|---|---|
-| film | 14–26 s at 15 frames per second | cut for size: in life a median of a minute or two |
+| film | 15–22 s at 15 frames per second | cut for size: in life a median of a minute or two |
 | views | the whole bed, and the upper body from near | GESTURES |
 | patients with one type only | half | in GESTURES most seizures of a patient had one type; share assumed |
 | a nurse beside the bed | in 40 % of films | assumed |
@@ -32,6 +32,7 @@ from data.simulator.scene.camera import Camera, camera_near
 from data.simulator.scene.figure import Looks, draw_looks
 from data.simulator.scene.filming import Scene, Visit
 from data.simulator.scene.room import Room, draw_room
+from data.simulator.scene.site import FilmSite
 
 DEVELOPMENT, EXTERNAL, PRETRAINING = "development", "external", "pretraining"
 AGES_DAYS = (16 * DAYS["y"], 70 * DAYS["y"])
@@ -48,14 +49,6 @@ TYPES = {
     "posture": "sz_foc_m_tonic",
 }
 BILATERAL = "sz_foc_f2b_m_tonicClonic"
-
-
-@dataclass(frozen=True)
-class FilmSite:
-    """One place where people are filmed; `cameras` are typical, each patient's differ a little."""
-
-    name: str
-    cameras: tuple[Camera, ...]
 
 
 _NEAR, _FAR = (32.0, 46.0), (32.0, 32.0)
@@ -87,7 +80,7 @@ class SemiologySettings:
     patients_per_site: int = 15
     phone_patients: int = 6
     actors: int = 8
-    seconds: tuple[float, float] = (14.0, 26.0)
+    seconds: tuple[float, float] = (15.0, 22.0)
     broken: int = 2
     eeg: bool = True
 

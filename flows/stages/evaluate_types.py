@@ -1,4 +1,4 @@
-"""The evaluate_types stage: every seizure named by the model that never saw its patient, kept, and scored."""
+"""The evaluate_types stage: every stretch named by the model that never saw its patient, kept, and scored."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -16,15 +16,20 @@ from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import audited
 from flows.stages.files import (
+    accepted,
     circumstances,
     development,
     evaluation_of,
     fresh,
+    null_for_nan,
     split_of,
     training_of,
+    true_events,
     truths,
     write_json,
 )
+from flows.stages.questions import QUESTIONS
+from flows.stages.questions.asked import Asked
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models import detectors
@@ -38,7 +43,7 @@ from models.typing import (
     seizure_examples,
     type_seizures,
 )
-from validation.seizure_typing import Answer, evaluate_typing, table_of, write_answers
+from validation.seizure_typing import Answer, table_of, write_answers
 from validation.splits import TEST
 
 COSTED = 8
@@ -57,11 +62,11 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     """Write answers, scores and the leakage audit of a regime, and the few figures that DVC compares."""
     out = fresh(evaluation_of(workspace, detector, regime))
     split = split_of(workspace, regime)
-    name_all = _by_bundles if split.reportable else _by_seizures
-    classes = _unfitted(workspace, detector).classes
+    name_all = _by_bundles if split.reportable else _by_stretches
+    asker = _unfitted(workspace, detector)
     entries = development(workspace)
     named = name_all(workspace, detector, regime, entries)
-    table = table_of([a for one in named for a in one.answers], classes)
+    table = table_of([a for one in named for a in one.answers], asker.classes)
     write_answers(out, table)
     settings = workspace.params.evaluate
     meta = {
@@ -70,17 +75,36 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
         "reportable": split.reportable,
         "split": split.digest,
         "folds": len(split.folds),
+        "clip_s": asker.window_s,
         "training": sha256_file(training_of(workspace, detector, regime) / "log.json"),
         **circumstances(workspace, entries),
         "cohort": workspace.cohort_name,
         "s_per_eeg_hour": _cost(workspace, named, entries) if split.reportable else None,
         "costs": _costs(workspace, detector, regime, entries) if split.reportable else {},
     }
-    dealt = _over_seizures(workspace, table)
-    result = evaluate_typing(table, classes, meta, settings.seed, settings.draws, answer=ANSWER, over_seizures=dealt)
+    outside = accepted(workspace, "external") if regime == "patient" else []
+    external = _external(workspace, detector, outside, asker, out) if outside else None
+    truth, dealt = truths(workspace, entries) | true_events(workspace, outside), _over_stretches(workspace, table)
+    question = QUESTIONS[workspace.task]
+    result = question.score(Asked(table, truth, meta, settings.seed, settings.draws, asker, dealt, external))
     result["leakage"] = audited(workspace, detector, regime).to_json()
-    write_json(out / "result.json", result)
-    write_json(workspace.metrics / f"{detector}-{regime}.json", _headline(result))
+    write_json(out / "result.json", null_for_nan(result))
+    figures = {"task": workspace.task, "reportable": split.reportable, **question.headline(result)}
+    write_json(workspace.metrics / f"{detector}-{regime}.json", null_for_nan(figures))
+
+
+def _external(
+    workspace: Workspace, detector: str, entries: list[Entry], asker: TypingDetector, out: Path
+) -> pd.DataFrame:
+    """What the fold whose model is proposed says of recordings that were only ever tested on; kept beside."""
+    fold, truth = workspace.params.promote.fold, true_events(workspace, entries)
+    folder = training_of(workspace, detector, "patient") / f"fold-{fold}"
+    work = [(e, truth[e.name], fold, folder) for e in entries]
+    what = f"{detector}: recordings of the site that is only tested on"
+    named = over(_name_stretches, work, what, reporter(), [f"models.detectors.{detector}"])
+    table = table_of([a for one in named for a in one.answers], asker.classes)
+    write_answers(out / "external", table)
+    return table
 
 
 def _unfitted(workspace: Workspace, detector: str) -> TypingDetector:
@@ -93,11 +117,11 @@ def _by_bundles(workspace: Workspace, detector: str, regime: str, entries: list[
     tested = {name: k for k, fold in enumerate(split_of(workspace, regime).folds) for name in fold.test}
     folder = training_of(workspace, detector, regime)
     work = [(e, truth[e.name], tested[e.name], folder / f"fold-{tested[e.name]}") for e in entries]
-    what = f"{detector}, {regime}: seizures of unseen patients named"
-    return over(_name_seizures, work, what, reporter(), [f"models.detectors.{detector}"])
+    what = f"{detector}, {regime}: unseen patients answered"
+    return over(_name_stretches, work, what, reporter(), [f"models.detectors.{detector}"])
 
 
-def _name_seizures(work: tuple[Entry, Annotations, int, Path]) -> Named:
+def _name_stretches(work: tuple[Entry, Annotations, int, Path]) -> Named:
     entry, truth, fold, folder = work
     bundle = load_typing(folder)
     started = time.perf_counter()
@@ -120,7 +144,7 @@ def _answer(entry: Entry, one: TypedSeizure, onset_s: float, fold: int, variant:
     )  # fmt: skip
 
 
-def _by_seizures(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> list[Named]:
+def _by_stretches(workspace: Workspace, detector: str, regime: str, entries: list[Entry]) -> list[Named]:
     """A leaky control: each seizure as named by the fold that did not train on that seizure.
 
     A seizure that was too short to be cut into clips was never named: it is there, without an answer.
@@ -155,7 +179,7 @@ def _kept(
     return answers
 
 
-def _over_seizures(workspace: Workspace, table: pd.DataFrame) -> dict[tuple[str, int], int]:
+def _over_stretches(workspace: Workspace, table: pd.DataFrame) -> dict[tuple[str, int], int]:
     """Which fold would test each seizure if seizures were dealt out: what is known there without any EEG."""
     split = split_of(workspace, "seizure")
     dealt: dict[tuple[str, int], int] = {}
@@ -183,25 +207,3 @@ def _costs(workspace: Workspace, detector: str, regime: str, entries: list[Entry
             few = clips.take(np.arange(min(len(clips), COSTED)))
             return {name: asdict(cost) for name, cost in bundle.detector.costs(few).items()}
     return {}
-
-
-def _headline(result: dict[str, Any]) -> dict[str, Any]:
-    """The figures that `dvc metrics` shows."""
-    answer, majority = result["answer"], result["baselines"]["majority"]
-    return {
-        "task": "typing",
-        "reportable": result["of"]["reportable"],
-        "macro_f1": answer["macro_f1"]["estimate"],
-        "macro_f1_low": answer["macro_f1"]["low"],
-        "macro_f1_high": answer["macro_f1"]["high"],
-        "weighted_f1": answer["weighted_f1"]["estimate"],
-        "weighted_f1_majority": majority["weighted_f1"]["estimate"],
-        "weighted_f1_id_lookup": result["baselines"]["id_lookup"]["weighted_f1"]["estimate"],
-        "weighted_f1_id_lookup_over_seizures": result["baselines_over_seizures"]["id_lookup"]["weighted_f1"][
-            "estimate"
-        ],
-        "evaluable_types": sum(row["evaluable"] for row in result["classes"]),
-        "seizures": result["counts"]["seizures"],
-        "answered": result["counts"]["answered"],
-        "patients": result["counts"]["persons"],
-    }

@@ -135,13 +135,18 @@ def code_of(workspace: Workspace, stage: str) -> str:
 
 def truths(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
     """The seizures of each recording, or, in the null control, those (or the types) of somebody else's recording."""
-    cohort = cohort_of(workspace)
-    own = {e.name: cohort.annotations(e) for e in entries}
+    own = true_events(workspace, entries)
     settings = workspace.params.train
     if not settings.shuffle_labels:
         return own
     typed = workspace.task in ("typing", "semiology")
     return _retyped(own, settings.seed) if typed else _swapped(own, settings.seed)
+
+
+def true_events(workspace: Workspace, entries: list[CohortEntry]) -> dict[str, Annotations]:
+    """The events of each recording as they were marked."""
+    cohort = cohort_of(workspace)
+    return {e.name: cohort.annotations(e) for e in entries}
 
 
 def _swapped(own: dict[str, Annotations], seed: int) -> dict[str, Annotations]:

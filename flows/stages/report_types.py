@@ -1,4 +1,4 @@
-"""The report_types stage: gates, and of every detector that names types its page, the same as data, and its model card."""
+"""The report_types stage: gates, and of every detector of a task that names stretches its page, data and model card."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +9,20 @@ import pandas as pd
 
 from flows.records import development_data
 from flows.stages.audits import audit_of
-from flows.stages.files import evaluation_of, fresh, inner_auc, results, splits, undivided, write_json
+from flows.stages.files import (
+    development,
+    evaluation_of,
+    fresh,
+    inner_auc,
+    read_json,
+    results,
+    splits,
+    truths,
+    undivided,
+    write_json,
+)
+from flows.stages.questions import QUESTIONS
+from flows.stages.questions.asked import Results, Shown
 from flows.stages.report import declared
 from flows.workspace import Workspace, lock_digest
 from lineage.digest import sha256_file
@@ -17,88 +30,95 @@ from lineage.refused import Refused
 from models import detectors
 from models.typing import ANSWER
 from validation.gates import Gate, GateSettings, run_gates
-from validation.gates.seizure_types import TypingEvidence
 from validation.pages import write_page
-from validation.seizure_typing import TypingDossier, read_answers, typing_card, typing_evidence, typing_page
-from validation.seizure_typing.figures import regime_difference
-
-FLOOR = "band_power"
-
-Results = Mapping[str, Mapping[str, Any]]
+from validation.seizure_typing import read_answers
 
 
 def run(workspace: Workspace) -> None:
-    """Write `reports/typing/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`,
-    the page of the one that did best on inner patients; the gates and what the splits are worth as JSON."""
+    """Write `reports/TASK/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the page
+    of the one that did best on inner patients; the gates and what the splits are worth as JSON."""
     out = fresh(workspace.reports / "evaluation")
-    evaluated = {n: own for n in detectors.names("typing") if "patient" in (own := results(workspace, n))}
+    evaluated = {n: own for n in detectors.names(workspace.task) if "patient" in (own := results(workspace, n))}
     if not evaluated:
-        raise Refused("no detector of types has been evaluated with patients apart: run `ictal evaluate` first")
+        raise Refused(f"no detector for {workspace.task} has been evaluated with patients apart: run `ictal evaluate`")
     gates = _gates(workspace, evaluated)
     lab = {n: _inflation(workspace, n, own) for n, own in evaluated.items()}
     write_json(out / "gates.json", {n: [g.to_json() for g in own] for n, own in gates.items()})
     write_json(out / "lab.json", lab)
     provenance = _provenance(workspace, list(evaluated))
     best = max(evaluated, key=lambda n: inner_auc(workspace, n) or 0.0)
+    floor = detectors.names(workspace.task)[0]
     for name in evaluated:
-        dossier = TypingDossier(
+        shown = Shown(
             name,
+            workspace.task,
             {name: evaluated[name], **{n: own for n, own in evaluated.items() if n != name}},
             provenance,
             simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
             gates=gates[name],
-            floor="" if name == FLOOR else FLOOR,
+            floor="" if name == floor else floor,
             inflation=lab[name],
             published=detectors.facts(name).get("published") or {},
             undivided=undivided(workspace),
             beside=_beside(name, list(evaluated)),
+            studies=studies_of(workspace, name),
         )
-        _write(out, dossier, ("index", name) if name == best else (name,))
+        _write(out, shown, ("index", name) if name == best else (name,))
 
 
-def _write(out: Path, dossier: TypingDossier, pages: tuple[str, ...]) -> None:
+def studies_of(workspace: Workspace, name: str) -> dict[str, Any]:
+    """What commands measured of a detector beyond its evaluation (`store/studies`), by the name of the study."""
+    folder = workspace.store / "studies" / name
+    return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _write(out: Path, shown: Shown, pages: tuple[str, ...]) -> None:
+    question = QUESTIONS[shown.task]
     document = {
-        "schema": "ictal.typing_report/1",
-        "detector": dossier.name,
-        "floor": dossier.floor or None,
-        "simulated": dossier.simulated,
-        "regimes": dict(dossier.results[dossier.name]),
-        "not_evaluable": dict(dossier.undivided),
-        "inflation": dict(dossier.inflation),
-        "published": {**dossier.published, "reportable": False} if dossier.published else None,
-        "gates": [gate.to_json() for gate in dossier.gates],
-        "provenance": dict(dossier.provenance),
+        "schema": f"ictal.{shown.task}_report/1",
+        "detector": shown.name,
+        "floor": shown.floor or None,
+        "simulated": shown.simulated,
+        "regimes": dict(shown.results[shown.name]),
+        "not_evaluable": dict(shown.undivided),
+        "inflation": dict(shown.inflation),
+        "published": {**shown.published, "reportable": False} if shown.published else None,
+        "studies": dict(shown.studies),
+        "gates": [gate.to_json() for gate in shown.gates],
+        "provenance": dict(shown.provenance),
     }
-    write_json(out / f"{dossier.name}.json", document)
-    write_page(out / f"{dossier.name}.card.md", typing_card(detectors.card_of(dossier.name), dossier))
-    page = typing_page(dossier)
+    write_json(out / f"{shown.name}.json", document)
+    write_page(out / f"{shown.name}.card.md", question.card(detectors.card_of(shown.name), shown))
+    page = question.page(shown)
     for name in pages:
         write_page(out / f"{name}.html", page)
 
 
 def _gates(workspace: Workspace, evaluated: Mapping[str, Results]) -> dict[str, list[Gate]]:
-    """Each detector against the floor: no detector of types is in force, and the change plan does not name the task."""
+    """Each detector against the floor of its task; no champion is kept of these tasks yet."""
     settings = GateSettings(**workspace.params.gates.model_dump())
     found = {name: _evidence(workspace, name, own) for name, own in evaluated.items()}
-    return {n: run_gates(own, None, settings, floor=found.get(FLOOR)) for n, own in found.items()}
+    floor = found.get(detectors.names(workspace.task)[0])
+    return {n: run_gates(own, None, settings, floor=floor) for n, own in found.items()}
 
 
-def _evidence(workspace: Workspace, name: str, own: Results) -> TypingEvidence:
+def _evidence(workspace: Workspace, name: str, own: Results) -> Any:
     result = own["patient"]
     audit = audit_of(result["leakage"], result["of"]["split"])
-    made = typing_evidence(
-        _answers(workspace, name, "patient", result), _classes(result), audit, result["of"]["s_per_eeg_hour"]
-    )
+    made = QUESTIONS[workspace.task].evidence(_answers(workspace, name, "patient", result), result, audit)
     return replace(made, declared=declared(name))
 
 
 def _inflation(workspace: Workspace, name: str, own: Results) -> dict[str, Any]:
-    """What random seizures instead of patients apart are worth, where both were run on the same seizures."""
+    """What random stretches instead of patients apart are worth, where both were run on the same ones."""
     if "seizure" not in own:
         return {}
-    tables = [_answers(workspace, name, regime, own[regime]) for regime in ("seizure", "patient")]
-    settings = workspace.params.evaluate
-    return regime_difference(tables[0], tables[1], _classes(own["patient"]), settings.seed, settings.draws)
+    leaky, honest = (_answers(workspace, name, regime, own[regime]) for regime in ("seizure", "patient"))
+    settings, truth = workspace.params.evaluate, truths(workspace, development(workspace))
+    found: dict[str, Any] = QUESTIONS[workspace.task].inflation(
+        leaky, honest, own["patient"], truth, settings.seed, settings.draws
+    )
+    return found
 
 
 def _answers(workspace: Workspace, name: str, regime: str, result: Mapping[str, Any]) -> pd.DataFrame:
@@ -107,10 +127,6 @@ def _answers(workspace: Workspace, name: str, regime: str, result: Mapping[str, 
     if digests != result["digests"]:
         raise Refused("the answers kept are not those that were scored: run `ictal evaluate` again")
     return table[table["variant"] == ANSWER]
-
-
-def _classes(result: Mapping[str, Any]) -> list[str]:
-    return [row["type"] for row in result["classes"]]
 
 
 def _beside(name: str, evaluated: list[str]) -> dict[str, str]:

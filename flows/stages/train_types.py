@@ -52,8 +52,10 @@ class Job:
         x = np.load(self.examples / f"{recording}.x.npy", mmap_mode="r")
         patient = np.full(len(x), (self.examples / f"{recording}.patient").read_text())
         with np.load(self.examples / f"{recording}.npz") as kept:
-            onset_s, label, event, window_s = (kept[k] for k in ("onset_s", "label", "event", "window_s"))
-        return Examples(x, onset_s, np.full(len(x), recording), patient, float(window_s), label, event)
+            parts = {name: kept[name] for name in ("onset_s", "label", "event", "clear")}
+            return Examples(
+                x, recording=np.full(len(x), recording), patient=patient, window_s=float(kept["window_s"]), **parts
+            )
 
 
 def run(workspace: Workspace, name: str, regime: str) -> None:
@@ -95,6 +97,7 @@ def _write_clips(work: tuple[str, dict[str, Any], State | None, Entry, Annotatio
     np.savez(
         scratch / f"{entry.name}.npz",
         onset_s=clips.onset_s, label=clips.label, event=clips.event, window_s=np.array(clips.window_s),
+        clear=np.ones(len(clips), dtype=bool) if clips.clear is None else clips.clear,
     )  # fmt: skip
     (scratch / f"{entry.name}.patient").write_text(entry.person)
     return len(clips)

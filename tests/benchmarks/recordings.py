@@ -39,7 +39,7 @@ def edf_of(minutes: int) -> Path:
     """An EDF file this long; made elsewhere, so that making it is not in this process's peak memory."""
     path = folder() / f"{minutes}.edf"
     if not path.exists():
-        _elsewhere(_make_edf, path, minutes)
+        elsewhere(_make_edf, path, minutes)
     return path
 
 
@@ -47,11 +47,12 @@ def bundle_of(preset: str) -> Path:
     """DA-STNet that has learnt for a moment what the rhythm is; it refuses nothing."""
     where = folder() / preset
     if not where.exists():
-        _elsewhere(_make_bundle, where, preset)
+        elsewhere(_make_bundle, where, preset)
     return where
 
 
-def _elsewhere(work, *arguments) -> None:
+def elsewhere(work, *arguments) -> None:
+    """Do it in a process of its own, unless memory is not judged."""
     if MADE_HERE in os.environ:
         return work(*arguments)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

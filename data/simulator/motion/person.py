@@ -84,10 +84,14 @@ def joints_of(person: Person, parts: tuple[Part, ...], time_s: np.ndarray) -> np
 
 def angles_at(person: Person, parts: tuple[Part, ...], time_s: np.ndarray) -> np.ndarray:
     """(time, degree): rest, breathing, drift, general movements as far as the parts leave any, and the parts."""
-    bouts = np.clip(0.55 + sum(wave_of(s, time_s) for s in person.bouts), 0.1, 1.3)
-    own = _sum_of(person.lively, time_s) * (bouts * hush_of(parts, time_s))[:, None]
+    own = _sum_of(person.lively, time_s) * (bouts_at(person, time_s) * hush_of(parts, time_s))[:, None]
     steady = _sum_of((*person.drift, person.breath), time_s)
     return np.asarray(np.array(person.resting) + steady + own + angles_of(parts, time_s))
+
+
+def bouts_at(person: Person, time_s: np.ndarray) -> np.ndarray:
+    """(time,) how lively the person is, about 0.6 on average."""
+    return np.clip(0.55 + sum(wave_of(s, time_s) for s in person.bouts), 0.1, 1.3)
 
 
 def wave_of(sine: Sine, time_s: np.ndarray) -> np.ndarray:
