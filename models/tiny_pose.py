@@ -4,6 +4,7 @@ It knows simulated infants and nobody else; a hospital brings an estimator of it
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ def write_tiny_estimator(network: TinyPoseNetwork, path: Path, size_px: int, joi
             names = (f"weight_{number}", f"bias_{number}")
             for name, tensor in zip(names, (layer.weight, layer.bias), strict=True):
                 weights.append(numpy_helper.from_array(tensor.detach().numpy(), name))
-            settings = {
+            settings: dict[str, Any] = {
                 "kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation,
                 "pads": (*layer.padding, *layer.padding),
             }  # fmt: skip
@@ -81,7 +82,7 @@ def write_tiny_estimator(network: TinyPoseNetwork, path: Path, size_px: int, joi
         else:
             nodes.append(helper.make_node("Relu", [at], [out]))
         at = out
-    shapes = (["n", 1, size_px, size_px], ["n", len(joints), size_px // 4, size_px // 4])
+    shapes: tuple[list[Any], list[Any]] = (["n", 1, size_px, size_px], ["n", len(joints), size_px // 4, size_px // 4])
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name, shape in zip(("frames", "heat_maps"), shapes, strict=True)
