@@ -47,6 +47,12 @@ def test_neighbouring_positive_clips_are_one_alarm_and_false_without_a_spasm() -
     assert (found["tp"], found["fp"], found["fn"], found["tn"]) == (1, 4, 0, 19)
 
 
+def test_who_alarms_without_end_alarms_every_half_minute() -> None:
+    """All of two minutes positive, one spasm in the first half minute: four alarms, three false."""
+    found = counted(recording(dict.fromkeys(range(CLIPS), 0.9), truth(11.0)))
+    assert (found["alarms"], found["false_alarms"], found["spasms_found"]) == (4, 3, 1)
+
+
 def test_a_spasm_on_a_border_is_found_by_either_of_its_clips_and_alarms_are_then_not_false() -> None:
     """14.6–15.6 s: 0.4 s of it lie in clip 2, which is “other” by its greater part, and raises a true alarm."""
     found = counted(recording({2: 0.9}, truth(14.6)))
