@@ -224,7 +224,7 @@ def _places(dossier: SpasmDossier) -> Section:
     external = dossier.main["external"]
     if not missing(external):
         sites = ", ".join(external["told"]["sites"])
-        rows.append((f"{sites}\nnever trained on", *_place_row(external)))
+        rows.append((f"{sites} (never trained on)", *_place_row(external)))
     columns = (
         "Site",
         "Patients",
