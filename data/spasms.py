@@ -8,6 +8,8 @@ from data.events import Annotations, Event
 CLUSTER_GAP_S = 60.0
 """Spasms less than this apart belong to one cluster; within one they follow each other after some 5–30 s."""
 
+ROUNDING_S = 0.1
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -41,8 +43,11 @@ def clusters_of(spasms: Sequence[Event], gap_s: float = CLUSTER_GAP_S) -> list[l
 
 
 def grid(duration_s: float, clip_s: float) -> list[tuple[float, float]]:
-    """Whole clips (onset, end) side by side from the recording's start; what is left at the end is asked by nobody."""
-    return [(n * clip_s, (n + 1) * clip_s) for n in range(int((duration_s + 1e-6) // clip_s))]
+    """Whole clips (onset, end) side by side from the recording's start; what is left at the end is asked by nobody.
+
+    The last may be short by `ROUNDING_S`: time stamps of a film end up to a few frames before its nominal length.
+    """
+    return [(n * clip_s, (n + 1) * clip_s) for n in range(int((duration_s + ROUNDING_S) // clip_s))]
 
 
 def clips_of(truth: Annotations, clip_s: float) -> list[Clip]:

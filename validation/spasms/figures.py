@@ -16,7 +16,7 @@ from data.spasms import CLUSTER_GAP_S
 from validation.scoring.scorer import Scorer, code_digest
 from validation.seizure_typing.answers import answers_digests
 from validation.seizure_typing.baselines import baseline_tables
-from validation.spasms.watched import COUNTS, Watched, by_person, site_of, watched
+from validation.spasms.watched import COUNTS, LONGEST_ALARM_S, Watched, by_person, site_of, watched
 from validation.uncertainty import (
     MIN_DRAWS,
     PairWins,
@@ -293,6 +293,7 @@ def scorer() -> Block:
         "unit": "clip, spasm, hour",
         "threshold": THRESHOLD,
         "alarm": "run of positive clips; false without a part of a spasm",
+        "longest_alarm_s": LONGEST_ALARM_S,
         "no_answer": "clip counts as wrong, spasm as missed, time as not assessed",
         "cluster_gap_s": CLUSTER_GAP_S,
     }

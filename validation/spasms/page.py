@@ -30,7 +30,7 @@ SEEN = (
 )
 THRESHOLD = (
     "A clip is positive from a probability of ½ on, which each model puts where the F1 of its inner patients was highest: "
-    "nobody who is tested had a say in it. Neighbouring positive clips are one alarm; it is false if no part of a spasm "
+    "nobody who is tested had a say in it. Neighbouring positive clips are one alarm, up to 30 s; it is false if no part of a spasm "
     "lies in it. A spasm is found if a positive clip holds a part of it, a cluster (spasms less than a minute apart) if "
     "any of its spasms is."
 )
@@ -207,14 +207,14 @@ def _clips(dossier: SpasmDossier) -> Section:
             shades.append("" if honest else "unsure")
     for where, kept in (("patient", "baselines"), ("seizure", "baselines_over_clips")):
         for name, block in dossier.main[kept].items():
-            rows.append((f"no movement:\n{LOOKED_AT[name]}", _lines_of(REGIMES[where]), *_five(block)))
+            rows.append((LOOKED_AT[name], _lines_of(REGIMES[where]), *_five(block)))
             shades.append("unsure")
     for one in dossier.main["published"]:
         stated = ("–" if one[key] is None else f"{one[key]:.3f}" for key in PAPER)
         rows.append((f"{one['what']}\n(published)", _lines_of(one["protocol"]), *stated))
         shades.append("unsure")
     columns = ("Detector", "Split", *_heads())
-    note = f"Shaded: no evidence. Leaky: {LEAKY}. {PAPERS} "
+    note = f"Shaded: no evidence; leaky ({LEAKY}), without any look at movement, or published. {PAPERS} "
     table = Table("Clip by clip, as papers count", columns, rows, note + basis(dossier.main["answer"]), tuple(shades))
     return Section("Clips, detectors and baselines side by side", (table,))
 
@@ -224,7 +224,7 @@ def _places(dossier: SpasmDossier) -> Section:
     external = dossier.main["external"]
     if not missing(external):
         sites = ", ".join(external["told"]["sites"])
-        rows.append((f"{sites}\nnever trained on", *_place_row(external)))
+        rows.append((f"{sites} (never trained on)", *_place_row(external)))
     columns = (
         "Site",
         "Patients",

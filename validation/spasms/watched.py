@@ -1,7 +1,8 @@
 """What was said of one recording, clip after clip: which clips, which alarms, and which spasms and clusters were found.
 
-An alarm is a run of positive clips, one right after the other. It is false if no part of a spasm lies in it. A spasm is
-found if any positive clip holds a part of it, a cluster if any of its spasms is. A clip without an answer raises none.
+An alarm is a run of positive clips, one right after the other; what goes on for longer than `LONGEST_ALARM_S` is an alarm
+again, so that one who never stops does not count as one who was right once (as SzCORE parts long events). It is false if
+no part of a spasm lies in it. A spasm is found if any positive clip holds a part of it, a cluster if any of its spasms is. A clip without an answer raises none.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ COUNTS = (
 )  # fmt: skip
 """What a recording amounts to at one threshold. Clips: right and wrong ones, and those without an answer by what they
 held; alarms; assessed hours; spasms and clusters, and those found."""
+
+LONGEST_ALARM_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ class Watched:
         return self.answered & (np.nan_to_num(self.probability, nan=-1.0) >= threshold)
 
     def alarms(self, threshold: float) -> list[tuple[float, float]]:
-        """Runs of positive clips as (onset_s, end_s)."""
+        """Runs of positive clips as (onset_s, end_s), none longer than `LONGEST_ALARM_S`."""
         runs: list[tuple[float, float]] = []
         for onset_s in self.onset_s[self.positive(threshold)]:
             end_s = float(onset_s) + self.clip_s
-            if runs and onset_s - runs[-1][1] < 1e-6:
+            goes_on = bool(runs) and onset_s - runs[-1][1] < 1e-6
+            if goes_on and end_s - runs[-1][0] < LONGEST_ALARM_S + 1e-6:
                 runs[-1] = (runs[-1][0], end_s)
             else:
                 runs.append((float(onset_s), end_s))
