@@ -100,8 +100,9 @@ class Gestures(FilmTyping, Pretrained):
             file = None if checkpoint is None else checkpoint.with_suffix(f".{number}.pt")
             torch.manual_seed(seed)
             self.parts[name] = self._aggregator(name)
+            own, inner = self._seen_by_part(name, train), self._seen_by_part(name, valid)
             logs[name] = fit_aggregator(
-                self.parts[name], *(self._seen_by_part(name, e) for e in (train, valid)), schedule_of(self.params),
+                self.parts[name], own, inner, schedule_of(self.params),
                 seed=seed, checkpoint=file, progress=progress if number == 0 else None,
             )  # fmt: skip
             if file:
