@@ -45,11 +45,8 @@ class Gestures(FilmTyping, Pretrained):
 
     def __init__(self, params: Mapping[str, Any]):
         super().__init__(params)
-        lessons = len(params["lessons"])
-        self.stcnn = Stcnn(params["stcnn"], lessons, params["batch_snippets"])
-        self.untaught = (
-            Stcnn(params["stcnn"], lessons, params["batch_snippets"], seed=1) if params["random_beside"] else None
-        )
+        self.stcnn = self._stcnn(seed=0)
+        self.untaught = self._stcnn(seed=1) if params["random_beside"] else None
         self.taught = False
         self.sampling = Sampling(params["segments"], float(params["gamma"]), params["positions"])
         self.seen = np.ones(len(self.classes))
@@ -57,7 +54,7 @@ class Gestures(FilmTyping, Pretrained):
 
     @property
     def seen_by(self) -> Digest:
-        return digest_of([network.digest for network in self._networks])
+        return digest_of([self.params["moving_only"], *(network.digest for network in self._networks)])
 
     def see(self, snippets: np.ndarray) -> np.ndarray:
         return np.concatenate([network.see(snippets) for network in self._networks], axis=1)
@@ -103,8 +100,9 @@ class Gestures(FilmTyping, Pretrained):
             file = None if checkpoint is None else checkpoint.with_suffix(f".{number}.pt")
             torch.manual_seed(seed)
             self.parts[name] = self._aggregator(name)
+            own, inner = self._seen_by_part(name, train), self._seen_by_part(name, valid)
             logs[name] = fit_aggregator(
-                self.parts[name], *(self._seen_by_part(name, e) for e in (train, valid)), schedule_of(self.params),
+                self.parts[name], own, inner, schedule_of(self.params),
                 seed=seed, checkpoint=file, progress=progress if number == 0 else None,
             )  # fmt: skip
             if file:
@@ -168,6 +166,10 @@ class Gestures(FilmTyping, Pretrained):
     def _shape(self) -> tuple[int, ...]:
         size_px = self.params["size_px"]
         return (size_px, size_px) if self.params["grey"] else (size_px, size_px, 3)
+
+    def _stcnn(self, seed: int) -> Stcnn:
+        p = self.params
+        return Stcnn(p["stcnn"], len(p["lessons"]), p["batch_snippets"], moving_only=p["moving_only"], seed=seed)
 
     def _aggregator(self, name: str) -> Aggregator:
         _, kind, shuffled, _ = PARTS[name]

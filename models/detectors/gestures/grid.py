@@ -52,10 +52,10 @@ def controls_of(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def grid_params(params: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
-    """The detector's numbers with as many positions as all cells can be dealt out from, at least those it has."""
+    """The detector's numbers with as many positions as all cells can be dealt out from: where it has them, its features serve."""
     needed = lcm(*(cell.segments for cell in cells))
     positions = -(-params["positions"] // needed) * needed
-    return {**params, "positions": positions, "random_beside": False}
+    return {**params, "positions": positions}
 
 
 def fit_cell(

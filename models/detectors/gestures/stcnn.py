@@ -16,16 +16,22 @@ from models.training import Schedule, fit_network, macro_auc
 MEAN, SPREAD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 """Of the films on which the published weights were made, per colour; a grey film has the mean of the three."""
 
+MOVED = 20 / 255
+"""How much a moving edge changes a pixel, about: what a snippet differs by from its mean is given in these."""
+
 
 class Stcnn:
-    """Snippets → features. `classes` are those of the actions that it learns; their layer is of no use afterwards."""
+    """Snippets → features. `classes` are those of the actions that it learns; their layer is of no use afterwards.
 
-    def __init__(self, size: str, classes: int, batch: int, seed: int = 0):
+    With `moving_only` it is shown what a snippet differs by from its own mean: not the room, and nobody who lies still.
+    """
+
+    def __init__(self, size: str, classes: int, batch: int, *, moving_only: bool, seed: int = 0):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = R2Plus1D(SIZES[size], classes).eval()
         self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.maps, self.batch = SIZES[size].maps, batch
+        self.maps, self.batch, self.moving_only = SIZES[size].maps, batch, moving_only
 
     @property
     def width(self) -> int:
@@ -78,6 +84,9 @@ class Stcnn:
         x = x.movedim(-1, 1) if x.ndim == 5 else x.unsqueeze(1)
         if x.shape[1] == 1 and self.maps == 3:
             x = x.expand(-1, 3, -1, -1, -1)
+        if self.moving_only:
+            moved = (x - x.mean(dim=2, keepdim=True)) / MOVED
+            return moved.contiguous(memory_format=torch.channels_last_3d)
         mean, spread = torch.tensor(MEAN), torch.tensor(SPREAD)
         if x.shape[1] == 1:
             mean, spread = mean.mean(0, keepdim=True), spread.mean(0, keepdim=True)
