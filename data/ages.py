@@ -24,3 +24,18 @@ def describe_age(days: float) -> str:
         if days >= 2 * DAYS[unit]:
             return f"{days / DAYS[unit]:.0f} {name}"
     return "1 day" if round(days) == 1 else f"{days:.0f} days"
+
+
+def check_age(age_days: float | None, age_range_days: tuple[float, float] | None) -> None:
+    """Refuse an age that is not known (`age_unknown`) or outside a range (`age_out_of_scope`); no range, no question."""
+    if age_range_days is None:
+        return
+    low, high = age_range_days
+    scope = f"{describe_age(low)} to {describe_age(high)}"
+    if age_days is None:
+        raise Refusal("age_unknown", f"the detector is made for {scope}: state the age at recording, as in 3d or 34y")
+    if not low <= age_days <= high:
+        raise Refusal(
+            "age_out_of_scope",
+            f"the detector is made for {scope}, the patient's age is {describe_age(age_days)}: use one for that age",
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data import measures
-from data.ages import describe_age
+from data.ages import check_age
 from data.growing import Growing
 from data.montage import derive
 from data.outcomes import Refusal
@@ -33,7 +33,7 @@ class Door:
     ):
         check_rate(rate_hz)
         self._derivation = derive(channels, montage)
-        _check_age(age_days, age_range_days)
+        check_age(age_days, age_range_days)
         self._rate_hz, self._min_duration_s = rate_hz, min_duration_s
         self._rails = measures.Rails(len(channels))
         self._facts = Growing(2, len(channels), dtype=np.float32)
@@ -117,20 +117,6 @@ def _check_duration(samples: list[int], rate_hz: float, min_duration_s: float) -
             "discontinuous",
             f"the longest stretch without a gap lasts {longest_s:.1f} s of {recorded_s:.1f} s recorded, "
             f"needed are {min_duration_s:g} s: send the recording without interruptions",
-        )
-
-
-def _check_age(age_days: float | None, age_range_days: tuple[float, float] | None) -> None:
-    if age_range_days is None:
-        return
-    low, high = age_range_days
-    scope = f"{describe_age(low)} to {describe_age(high)}"
-    if age_days is None:
-        raise Refusal("age_unknown", f"the detector is made for {scope}: state the age at recording, as in 3d or 34y")
-    if not low <= age_days <= high:
-        raise Refusal(
-            "age_out_of_scope",
-            f"the detector is made for {scope}, the patient's age is {describe_age(age_days)}: use one for that age",
         )
 
 

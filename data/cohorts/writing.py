@@ -3,7 +3,7 @@
 import json
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from data.cohorts.bids import Cohort, read_cohort
 from data.events import Annotations
 from data.readers.bids import write_events
 from data.readers.edf import write_edf
+from data.readers.video_writer import write_video
 from data.recording import Recording
 from data.simulator.recorder import stem_of
 from data.simulator.site import Site
@@ -37,6 +38,13 @@ class SomePerson(Protocol):
     def age_days(self) -> float: ...
 
 
+class SomePlace(Protocol):
+    """What participants.tsv says of where somebody is recorded."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Drawn(Protocol):
     """What a cohort needs to know of one drawn recording."""
 
@@ -47,9 +55,16 @@ class Drawn(Protocol):
     @property
     def duration_s(self) -> float: ...
     @property
-    def site(self) -> Site: ...
+    def site(self) -> SomePlace: ...
     @property
     def person(self) -> SomePerson: ...
+
+
+class DrawnEeg(Drawn, Protocol):
+    """The same of a recording of EEG."""
+
+    @property
+    def site(self) -> Site: ...
 
 
 P = TypeVar("P")
@@ -62,6 +77,7 @@ def write_cohort(
     finish: Callable[[Path], None],
     progress: Progress | None,
     workers: int,
+    modality: str = "eeg",
 ) -> Cohort:
     """Make the cohort beside `root`, which must not exist, and put it in place when it is whole.
 
@@ -81,18 +97,43 @@ def write_cohort(
         part.rename(root)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return read_cohort(root)
+    return read_cohort(root, modality)
 
 
-def write_recording(root: Path, drawn: Drawn, recording: Recording, signal: np.ndarray, truth: Annotations) -> Path:
-    """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF."""
-    eeg = root / drawn.name / "eeg"
-    eeg.mkdir(parents=True)
-    edf = eeg / f"{stem_of(drawn.name)}_eeg.edf"
+def write_recording(
+    root: Path, drawn: DrawnEeg, recording: Recording, signal: np.ndarray, truth: Annotations, stem: str = ""
+) -> Path:
+    """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF.
+
+    `stem`: what its files' names begin with where the patient has more recordings than one.
+    """
+    eeg, stem = root / drawn.name / "eeg", stem or stem_of(drawn.name)
+    eeg.mkdir(parents=True, exist_ok=True)
+    edf = eeg / f"{stem}_eeg.edf"
     write_edf(edf, signal, recording.channels, recording.rate_hz)
-    (eeg / f"{stem_of(drawn.name)}_eeg.json").write_text(as_json(_sidecar(drawn)))
-    write_events(eeg / f"{stem_of(drawn.name)}_events.tsv", truth)
+    (eeg / f"{stem}_eeg.json").write_text(as_json(_sidecar(drawn)))
+    write_events(eeg / f"{stem}_events.tsv", truth)
     return edf
+
+
+def write_film(
+    patient: Path, stem: str, views: Mapping[str, tuple[np.ndarray, np.ndarray]], truth: Annotations | None
+) -> tuple[Path, ...]:
+    """Write the frames (uint8) and times of each view as a small film below the patient's folder; gives their paths.
+
+    Views are by name; one without a name is the only one. `truth` is None for a film that nobody annotates.
+    """
+    folder = patient / "video"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, (frames, time_s) in views.items():
+        paths.append(folder / f"{stem}{f'_view-{name}' * bool(name)}_video.mp4")
+        write_video(paths[-1], frames, times_s=time_s, crf=28, preset="superfast")
+    facts = {"TaskName": stem.split("_task-")[1].split("_")[0], "Views": sorted(views), "Infrared": True}
+    (folder / f"{stem}_video.json").write_text(as_json(facts))
+    if truth is not None:
+        write_events(folder / f"{stem}_events.tsv", truth)
+    return tuple(paths)
 
 
 def write_about(root: Path, drawn: Iterable[Drawn], readme: str, description: dict[str, object]) -> None:
@@ -117,7 +158,7 @@ def _mapped(write: Callable[[P], None], plans: Sequence[P], workers: int) -> Ite
         yield from pool.map(write, plans)
 
 
-def _sidecar(drawn: Drawn) -> dict[str, object]:
+def _sidecar(drawn: DrawnEeg) -> dict[str, object]:
     return {
         "TaskName": "eeg",
         "SamplingFrequency": drawn.site.rate_hz,

@@ -57,7 +57,19 @@ def _rate(stamps: np.ndarray) -> Fraction:
 
 
 def _frame(picture: np.ndarray, stamp: int) -> av.VideoFrame:
-    layout = "gray" if picture.ndim == 2 else "rgb24"
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=layout).reformat(format="yuv420p")
+    frame = _grey(picture) if picture.ndim == 2 else av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    frame = frame.reformat(format="yuv420p")
     frame.pts, frame.time_base = stamp, Fraction(1, CLOCK_HZ)
     return frame
+
+
+def _grey(picture: np.ndarray) -> av.VideoFrame:
+    """Grey needs no conversion of colours, which would take longer than to encode a small picture."""
+    height, width = picture.shape
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes[:height] = _LIMITED[picture]
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+_LIMITED = np.round(16 + np.arange(256) * 219 / 255).astype(np.uint8)
+"""Brightness 0–255 in the range that films have, 16–235."""

@@ -1,21 +1,28 @@
 """The check stage: every recording judged, what is broken put aside by name, the rest let through."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from data.cohorts.bids import Cohort, Entry, read_cohort
+from data.film import Film
+from data.film_quality import view_facts
 from data.outcomes import Refusal
+from data.pose import PoseTrack
+from data.pose_quality import pose_facts
 from data.quality import channel_facts
-from data.readers.edf import read_edf
+from data.readers.opening import Estimate, open_entry
+from data.recording import Recording
 from flows.parallel import over
 from flows.progress import Show, reporter
 from flows.stages.files import fresh, write_json
 from flows.workspace import Workspace
-from lineage.digest import sha256_file
+from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
 from validation.checks.annotations import events_as_written
+from validation.checks.cohort import CohortLimits
 from validation.checks.eeg import EegLimits
 from validation.checks.page import checks_page
 from validation.checks.verdicts import CheckRun, Limits, inspect
@@ -29,9 +36,11 @@ class CohortBlocked(Refused):
 def run(workspace: Workspace) -> None:
     """Write verdicts, the Great Expectations record and the page; refuse only a cohort of which nothing is left."""
     out = fresh(workspace.interim / "checks")
-    cohort = read_cohort(workspace.cohort)
-    limits = Limits(eeg=EegLimits(min_recorded_s=workspace.params.checks.min_duration_s))
-    checked, facts = check_cohort(cohort, limits, reporter())
+    modality = getattr(workspace, "modality", "eeg")
+    cohort = read_cohort(workspace.cohort, modality)
+    checked, facts = check_cohort(
+        cohort, limits_of(modality, workspace.params.checks.min_duration_s), reporter(), modality
+    )
     facts.to_parquet(out / "facts.parquet")
     checked.write(out / "gx.json")
     record = checked.to_json()
@@ -43,9 +52,29 @@ def run(workspace: Workspace) -> None:
         raise CohortBlocked(f"the cohort cannot be used: {why}")
 
 
-def check_cohort(cohort: Cohort, limits: Limits, show: Show) -> tuple[CheckRun, pd.DataFrame]:
-    """The verdict on every recording of a cohort, and the facts that were measured (one row per channel)."""
-    looked = over(measure, cohort.entries, "recordings checked", show)
+def limits_of(modality: str, min_recorded_s: float) -> Limits:
+    """The limits for a modality; `min_recorded_s` is how much EEG is needed.
+
+    Films are short beside EEG (three minutes are asked for), and all patients of a cohort of seizures on film may have them.
+    """
+    eeg = EegLimits(min_recorded_s=min_recorded_s)
+    return (
+        Limits(eeg)
+        if modality == "eeg"
+        else Limits(eeg, cohort=CohortLimits(min_hours=0.05, seizing_share=(0.05, 1.0)))
+    )
+
+
+def check_cohort(
+    cohort: Cohort, limits: Limits, show: Show, modality: str = "eeg", estimate: Estimate | None = None
+) -> tuple[CheckRun, pd.DataFrame]:
+    """The verdict on every recording of a cohort, and the facts that were measured (rows per channel, view, or pose).
+
+    Of a cohort of poses, recordings of which there is only a film need `estimate`, or are put aside.
+    """
+    looked = over(
+        partial(measure, modality=modality, estimate=estimate), cohort.entries, "recordings checked", show, [__name__]
+    )
     named = list(zip(cohort.entries, looked, strict=True))
     readable = [(e, f) for e, f in named if not isinstance(f, Refusal)]
     facts = pd.concat([f for _, f in readable]) if readable else pd.DataFrame()
@@ -58,17 +87,25 @@ def check_cohort(cohort: Cohort, limits: Limits, show: Show) -> tuple[CheckRun, 
         cohort=_cohort_table(cohort),
         expected=[e.name for e in cohort.entries],
         limits=limits,
+        modality=modality,
     )
     return checked, facts
 
 
-def measure(entry: Entry) -> "pd.DataFrame | Refusal":
+def measure(entry: Entry, modality: str = "eeg", estimate: Estimate | None = None) -> "pd.DataFrame | Refusal":
     """The facts of one recording, or why it could not be read."""
     try:
-        recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
+        return _facts(open_entry(entry, estimate, modality), entry)
     except Refusal as refusal:
         return refusal
-    return channel_facts(recording, entry.line_hz or 50.0)
+
+
+def _facts(opened: Recording | Film | PoseTrack, entry: Entry) -> pd.DataFrame:
+    if isinstance(opened, Film):
+        return view_facts(opened)
+    if isinstance(opened, PoseTrack):
+        return pose_facts(opened)
+    return channel_facts(opened, entry.line_hz or 50.0)
 
 
 def _cohort_table(cohort: Cohort) -> pd.DataFrame:
@@ -90,7 +127,7 @@ def _cohort_row(cohort: Cohort, entry: Entry) -> dict[str, Any]:
         "sex": entry.sex.upper(),
         "hours": hours,
         "seizures": seizures,
-        "digest": sha256_file(entry.path),
+        "digest": digest_of([sha256_file(v) for v in entry.views]) if len(entry.views) > 1 else sha256_file(entry.path),
     }
 
 

@@ -50,6 +50,46 @@ class Expectation:
     complaint: str
 
 
+def share_at_most(
+    key: str, requirement: str, severity: Severity, code: str, sentence: str, column: str, limit: float, complaint: str
+) -> Expectation:
+    """That a share (0–1) in each row stays at or below its limit."""
+    parameters = {"column": column, "max_value": limit}
+    words = f"≤ {100 * limit:g} %"
+    return Expectation(
+        key,
+        requirement,
+        severity,
+        code,
+        sentence,
+        "ExpectColumnValuesToBeBetween",
+        parameters,
+        column,
+        words,
+        complaint,
+    )
+
+
+def at_least(
+    key: str, requirement: str, code: str, sentence: str, column: str, limit: float, unit: str, complaint: str
+) -> Expectation:
+    """That a number in each row reaches its limit; without it the recording is put aside."""
+    parameters = {"column": column, "min_value": limit}
+    words = f"≥ {limit:g}{unit}"
+    return Expectation(
+        key,
+        requirement,
+        "critical",
+        code,
+        sentence,
+        "ExpectColumnValuesToBeBetween",
+        parameters,
+        column,
+        words,
+        complaint,
+    )
+
+
 @dataclass(frozen=True)
 class Suite:
     """Expectations of one table; `index` are the columns that identify a row in results."""

@@ -16,7 +16,9 @@ from lineage.digest import Digest, digest_of
 from validation.checks.annotations import AnnotationLimits, annotation_suite
 from validation.checks.cohort import CohortLimits, cohort_suites, cohort_tables
 from validation.checks.eeg import EegLimits, channel_suite, recording_suite, recordings_table
+from validation.checks.pose import PoseLimits, pose_suite, poses_table
 from validation.checks.suites import Failure, Severity, Suite, SuiteResult, plain, run
+from validation.checks.video import VideoLimits, film_suite, films_table, view_suite, views_table
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Limits:
     """Every limit of every suite; they change verdicts, so they belong in `params.yaml` and in the record."""
 
     eeg: EegLimits = field(default_factory=EegLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    pose: PoseLimits = field(default_factory=PoseLimits)
     annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
     cohort: CohortLimits = field(default_factory=CohortLimits)
 
@@ -32,7 +36,7 @@ class Limits:
 class Reason:
     """Why a recording was put aside (`critical`) or what to look at (`warning`).
 
-    `code` is an outcome code of `data.outcomes` where one fits; `channel` is empty when the recording is meant.
+    `code` is an outcome code of `data.outcomes` where one fits; `channel` is that of an EEG or the view of a film, empty when the recording is meant.
     """
 
     code: str
@@ -116,21 +120,23 @@ def inspect(
     folds: Mapping[str, int] | None = None,
     expected: Iterable[str] = (),
     limits: Limits | None = None,
+    modality: str = "eeg",
 ) -> CheckRun:
     """Run every suite that has a table.
 
-    `facts` are rows of `data.quality.channel_facts` of all recordings that could be read, `refusals` the others by
-    name; `events` from `annotations.events_table` or `events_as_written`; `cohort` has `cohort.COLUMNS`; `folds` says
+    `facts` are rows of `data.quality.channel_facts` (of films `data.film_quality.view_facts`, of poses
+    `data.pose_quality.pose_facts`) of all recordings that could be read, `refusals` the others by name; `events` from `annotations.events_table` or `events_as_written`; `cohort` has `cohort.COLUMNS`; `folds` says
     in which fold a recording is tested. A recording that is `expected` or in the cohort, and was neither read nor
     refused, is quarantined too: nothing goes on unseen.
     """
     limits = limits or Limits()
-    named = list(zip(suites(limits), tables(facts, events, cohort, folds, limits), strict=True))
+    judged = tables(facts, events, cohort, folds, limits, modality)
+    named = list(zip(suites(limits, modality), judged, strict=True))
     results = [run(suite, table) for suite, table in named if table is not None]
     reasons = [(_about(f), _reason(f)) for r in results for f in r.failures]
     seen = set(facts["recording"]) if len(facts) else set()
     names = seen | set(refusals or ()) | set(expected) | (set(cohort["recording"]) if cohort is not None else set())
-    unread = _unread(names - seen, refusals or {}) | {n: _refused(r) for n, r in (refusals or {}).items()}
+    unread = _unread(names - seen, refusals or {}, modality) | {n: _refused(r) for n, r in (refusals or {}).items()}
     about_all = [reason for name, reason in reasons if name == ""]
     return CheckRun(
         tuple(_verdict(n, [*unread.get(n, ()), *(r for about, r in reasons if about == n)]) for n in sorted(names)),
@@ -142,10 +148,14 @@ def inspect(
     )
 
 
-def suites(limits: Limits) -> list[Suite]:
-    """Every suite there is, in the order in which they run."""
-    signal = [channel_suite(limits.eeg), recording_suite(limits.eeg), annotation_suite(limits.annotations)]
-    return signal + list(cohort_suites(limits.cohort).values())
+def suites(limits: Limits, modality: str = "eeg") -> list[Suite]:
+    """Every suite there is for a modality, in the order in which they run."""
+    signal = {
+        "eeg": lambda: [channel_suite(limits.eeg), recording_suite(limits.eeg)],
+        "video": lambda: [view_suite(limits.video), film_suite(limits.video)],
+        "pose": lambda: [pose_suite(limits.pose)],
+    }[modality]()
+    return [*signal, annotation_suite(limits.annotations), *cohort_suites(limits.cohort).values()]
 
 
 def tables(
@@ -154,12 +164,21 @@ def tables(
     cohort: pd.DataFrame | None,
     folds: Mapping[str, int] | None,
     limits: Limits,
+    modality: str = "eeg",
 ) -> list[pd.DataFrame | None]:
     """The table of each suite, in the order of `suites`; None where it is wanting."""
-    read = facts if len(facts) else None
-    by_recording = None if read is None else recordings_table(read, limits.eeg)
+    signal = {
+        "eeg": lambda: [facts, recordings_table(facts, limits.eeg)],
+        "video": lambda: [views_table(facts, limits.video), films_table(facts, limits.video)],
+        "pose": lambda: [poses_table(facts)],
+    }
+    none = [None] * (len(suites(limits, modality)) - 1 - len(cohort_suites(limits.cohort)))
     of_cohort = None if cohort is None else cohort_tables(cohort, folds)
-    return [read, by_recording, events, *(getattr(of_cohort, name, None) for name in cohort_suites(limits.cohort))]
+    return [
+        *(signal[modality]() if len(facts) else none),
+        events,
+        *(getattr(of_cohort, name, None) for name in cohort_suites(limits.cohort)),
+    ]
 
 
 def _about(failure: Failure) -> str:
@@ -169,12 +188,19 @@ def _about(failure: Failure) -> str:
 
 def _reason(failure: Failure) -> Reason:
     rule = failure.expectation
-    channel = str(failure.row.get("channel", ""))
+    channel = str(failure.row.get("channel", failure.row.get("view", "")))
     return Reason(rule.code, rule.key, channel, plain(failure.value), rule.limit, failure.sentence, rule.severity)
 
 
-def _unread(names: set[str], refusals: Mapping[str, Refusal]) -> dict[str, list[Reason]]:
-    sentence = "No EEG of this recording was measured: it was not read, or it holds no EEG channel."
+_UNREAD = {
+    "eeg": "No EEG of this recording was measured: it was not read, or it holds no EEG channel.",
+    "video": "No picture of this recording was measured: it was not read.",
+    "pose": "No pose of this recording was measured: it was not read.",
+}
+
+
+def _unread(names: set[str], refusals: Mapping[str, Refusal], modality: str) -> dict[str, list[Reason]]:
+    sentence = _UNREAD[modality]
     reason = Reason("no_signal", "read", "", None, "read", sentence)
     return {name: [reason] for name in names if name not in refusals}
 

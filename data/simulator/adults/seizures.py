@@ -108,7 +108,7 @@ def draw_seizures(
     times, *streams = rng.spawn(len(patterns) + 1)
     spans = _draw_times(times, patterns, duration_s)
     return tuple(
-        _draw_seizure(own, pattern, onset_s, length_s, habits, background_uv)
+        draw_seizure(own, pattern, onset_s, length_s, habits, background_uv)
         for own, pattern, (onset_s, length_s) in zip(streams, patterns, spans, strict=True)
     )
 
@@ -147,9 +147,10 @@ DURATIONS: dict[str, Callable[[float, float], float]] = {
 """duration(rank, longest_s) in seconds."""
 
 
-def _draw_seizure(
+def draw_seizure(
     rng: np.random.Generator, pattern: str, onset_s: float, length_s: float, habits: Habits, background_uv: float
 ) -> Seizure:
+    """One seizure of a pattern, of any length."""
     kept, neighbour = rng.random() < FOCUS_KEPT, int(rng.integers(1, 4))
     focus = habits.focus if kept else nearest(habits.focus, 4)[neighbour]
     pace = float(np.clip(habits.pace + rng.normal(0, 0.06), 0, 1))

@@ -1,0 +1,46 @@
+"""A cohort's entry opened as what it is: an EEG recording, a film, or a pose track."""
+
+from collections.abc import Callable
+
+from data.cohorts.bids import Entry
+from data.film import Film
+from data.outcomes import Refusal
+from data.pose import PoseTrack
+from data.readers.bids import read_json
+from data.readers.edf import read_edf
+from data.readers.pose import read_pose
+from data.readers.video import read_film
+from data.recording import Recording
+
+Estimate = Callable[[Film], PoseTrack]
+"""A pose estimator: where the joints of the person on a film are."""
+
+
+def open_entry(
+    entry: Entry, estimate: Estimate | None = None, modality: str | None = None
+) -> Recording | Film | PoseTrack:
+    """What the entry's files hold, read under its name and age.
+
+    `modality` is what the cohort was read for, where that differs from the files': asked for poses, a film goes through
+    `estimate`, or is refused with `no_pose_estimator` where there is none. Frames per second of a pose format without
+    times stand in the sidecar `…_video.json` (`FrameRate`) beside it. Refuses what the readers refuse.
+    """
+    if entry.modality == "eeg":
+        return read_edf(entry.path, age_days=entry.age_days, name=entry.name)
+    if entry.modality == "pose":
+        return read_pose(entry.path, age_days=entry.age_days, name=entry.name, rate_hz=_rate_hz(entry))
+    film = read_film(entry.views or (entry.path,), age_days=entry.age_days, name=entry.name)
+    return film if modality in (None, "video") else estimated(film, estimate)
+
+
+def estimated(film: Film, estimate: Estimate | None) -> PoseTrack:
+    """The pose on a film."""
+    if estimate is None:
+        raise Refusal("no_pose_estimator", "poses are needed and only a film is there: provide a pose estimator (ONNX)")
+    return estimate(film)
+
+
+def _rate_hz(entry: Entry) -> float | None:
+    sidecar = entry.path.with_name(entry.name + "_video.json")
+    stated = read_json(sidecar).get("FrameRate") if sidecar.is_file() else None
+    return float(stated) if isinstance(stated, int | float) and stated > 0 else None

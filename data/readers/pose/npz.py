@@ -1,0 +1,37 @@
+"""Our own arrays of a pose in one NumPy file: `time_s`, `xy`, `confidence`, `duration_s`, `joints`, perhaps `people`."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.outcomes import Refusal
+from data.pose import PoseTrack
+from lineage.digest import sha256_file
+
+MAGIC = b"PK\x03\x04"
+_NEEDED = ("time_s", "xy", "confidence", "duration_s", "joints")
+
+
+def write_npz(track: PoseTrack, path: Path) -> None:
+    """Write a track as it is; what was not seen is NaN."""
+    arrays: dict[str, Any] = {key: getattr(track, key) for key in _NEEDED} | {"joints": np.array(track.joints)}
+    if track.people is not None:
+        arrays["people"] = track.people
+    np.savez_compressed(path, **arrays)
+
+
+def read_npz(path: Path, *, age_days: float | None = None, name: str = "") -> PoseTrack:
+    """`read_npz` of what `write_npz` wrote is the same track. Objects (pickles) are never loaded."""
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError):
+        raise Refusal("corrupt", "the NPZ file cannot be read: export or transfer it again") from None
+    if missing := set(_NEEDED) - set(arrays):
+        raise Refusal("unsupported_format", f"the file holds no pose: {', '.join(sorted(missing))} are not in it")
+    return PoseTrack(
+        arrays["time_s"], arrays["xy"], arrays["confidence"], float(arrays["duration_s"]),
+        tuple(str(joint) for joint in arrays["joints"]), arrays.get("people"), sha256_file(path), name, age_days,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Poses in OpenPose's JSON: one file per frame, in a folder or an archive, or a list of frames; BODY_25 and BODY_25B.
+
+The format has no times: the rate must be stated. A joint with confidence 0 was not seen.
+"""
+
+import json
+import tarfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from data.outcomes import Refusal
+from data.pose import EDGES, JOINTS, PoseTrack
+from lineage.digest import Digest
+
+MAX_FRAMES = 5_000_000
+_BODY_25 = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11, 1)
+_BODY_25B = tuple(range(18))
+LAYOUTS = {"BODY_25": _BODY_25, "BODY_25B": _BODY_25B}
+"""Where each of our joints stands among the 25 of OpenPose (its documentation of outputs; BODY_25B ends in the neck)."""
+
+
+def frames_of_folder(folder: Path, series: str = "") -> list[bytes]:
+    """The JSON files of one series of frames, in the order of their names."""
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*.json") if p.is_file()}
+    return [files[name].read_bytes() for name in _one_series(list(files), series)]
+
+
+def frames_of_archive(path: Path, series: str = "") -> list[bytes]:
+    """The JSON files of one series of frames in a tar archive; nothing is unpacked to disk."""
+    try:
+        with tarfile.open(path) as archive:
+            members = {m.name: m for m in archive.getmembers() if m.isfile() and m.name.endswith(".json")}
+            chosen = _one_series(list(members), series)
+            return [file.read() for name in chosen if (file := archive.extractfile(members[name]))]
+    except (tarfile.TarError, EOFError, OSError):
+        raise Refusal("corrupt", "the archive cannot be read: transfer it again") from None
+
+
+def parsed(files: Sequence[bytes]) -> list[Any]:
+    try:
+        return [json.loads(content) for content in files]
+    except ValueError:
+        raise Refusal("corrupt", "a frame of the pose is not JSON: export it again") from None
+
+
+def is_openpose(content: Any) -> bool:
+    return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and "people" in content[0]
+
+
+def track_of(
+    content: list[Any], digest: Digest, rate_hz: float | None, age_days: float | None, name: str, layout: str = ""
+) -> PoseTrack:
+    """The track of the surest person of each frame; `people` counts all. Frames without a person are missing.
+
+    BODY_25 and BODY_25B look the same in the file: unless `layout` says which it is, it is the one whose bones are
+    shorter, as joints that belong together lie near each other.
+    """
+    if not rate_hz:
+        raise Refusal("unsupported_format", "OpenPose frames carry no times: state the frames per second")
+    seen = [_persons(frame) for frame in content]
+    bodies = np.stack([_surest(persons) for persons in seen])
+    chosen = bodies[:, LAYOUTS[layout or _likely(bodies)]]
+    return PoseTrack(
+        np.arange(len(chosen)) / rate_hz, chosen[..., :2], chosen[..., 2], len(chosen) / rate_hz, JOINTS,
+        np.array([len(persons) for persons in seen]), digest, name, age_days,
+    )  # fmt: skip
+
+
+def _one_series(names: list[str], series: str) -> list[str]:
+    """Names of the frames in the folder `series`, which may be left out where there is only one."""
+    folders = defaultdict(list)
+    for name in sorted(names):
+        folders[PurePosixPath(name).parent.name].append(name)
+    if series not in folders and len(folders) == 1:
+        series = next(iter(folders))
+    if series not in folders:
+        raise Refusal("unsupported_format", f"{len(folders)} series of pose frames lie here: say which one is meant")
+    if len(folders[series]) > MAX_FRAMES:
+        raise Refusal("unsupported_format", f"more than {MAX_FRAMES} frames: split the recording")
+    return folders[series]
+
+
+def _persons(frame: dict[str, Any]) -> list[np.ndarray]:
+    """(25, 3) x, y and confidence of each person in a frame, NaN where a joint was not seen."""
+    numbers = [np.array(person["pose_keypoints_2d"], dtype=float) for person in frame["people"]]
+    if any(len(n) != 75 for n in numbers):
+        raise Refusal("unsupported_format", "a person has other than 25 joints: export BODY_25 or BODY_25B")
+    bodies = [n.reshape(25, 3) for n in numbers]
+    return [np.where(body[:, 2:] > 0, body, np.nan) for body in bodies]
+
+
+def _surest(persons: list[np.ndarray]) -> np.ndarray:
+    if not persons:
+        return np.full((25, 3), np.nan)
+    return max(persons, key=lambda body: float(np.nansum(body[:, 2])))
+
+
+def _likely(bodies: np.ndarray) -> str:
+    return min(LAYOUTS, key=lambda layout: _bones(bodies[:, LAYOUTS[layout], :2]))
+
+
+def _bones(xy: np.ndarray) -> float:
+    """Sum over the skeleton's bones of their middle length; of bones never seen, nothing."""
+    first, second = np.array(EDGES).T
+    lengths = np.linalg.norm(xy[:, first] - xy[:, second], axis=2)
+    return sum(float(np.median(bone[np.isfinite(bone)])) for bone in lengths.T if np.isfinite(bone).any())
