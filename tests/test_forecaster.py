@@ -34,7 +34,7 @@ from tests import SHARED, needs_shared
 
 TINY: dict[str, Any] = {
     **detectors.params_of("forecaster", "demo"),
-    "size_px": 32, "frames": 8, "tubelet": 4, "step_s": 0.5,
+    "size_px": 32, "patch_px": 16, "frames": 8, "tubelet": 4, "step_s": 0.5,
     "encoder": {"width": 24, "layers": 2, "heads": 2, "hidden": 48},
     "decoder": {"width": 16, "layers": 1, "heads": 2, "hidden": 32},
     "pretraining": {

@@ -16,20 +16,33 @@ LABELLED = (0.1, 0.3, 0.5, 0.7, 0.9)
 def draw_operating(
     curves: Mapping[str, Sequence[Mapping[str, Any]]], at: float, blind: Mapping[str, Mapping[str, Any]]
 ) -> "Figure":
-    """Balanced accuracy over false warnings per hour at every threshold; the one in use filled, blind ones as crosses."""
-    with canvas(COLUMN_IN, 3.6) as (figure, axes):
-        axes.axhline(0.5, color=QUIET, lw=0.8, ls=":")
-        for (name, points), color in zip(curves.items(), (BLUE, *SERIES[1:]), strict=False):
-            _curve(axes, name, points, at, color)
-        for name, block in blind.items():
-            x, y = (block[key]["estimate"] for key in ("false_warnings_per_h", "balanced_accuracy"))
-            if x is not None and y is not None:
-                axes.plot(x, y, "x", color=GREY, ms=6, mew=1.4)
-                axes.annotate(name, (x, y), (5, -9), textcoords="offset points", color=QUIET, fontsize=7.5)
-        axes.set(xlabel="false warnings per hour of film", ylabel="balanced accuracy")
-        axes.set_xlim(left=-4)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    """Balanced accuracy at every threshold over what it costs: false warnings per hour, and the share of time in warning.
+
+    The threshold in use is filled, what looks at no film is a cross. Where warnings run together they become fewer but
+    longer, so neither cost tells without the other.
+    """
+    with canvas(COLUMN_IN, 3.6, ncols=2, sharey=True) as (figure, panels):
+        for axes, (cost, label) in zip(panels, COSTS.items(), strict=True):
+            axes.axhline(0.5, color=QUIET, lw=0.8, ls=":")
+            for (name, points), color in zip(curves.items(), (BLUE, *SERIES[1:]), strict=False):
+                _curve(axes, cost, name, points, at, color)
+            for (name, block), color in zip(blind.items(), (INK, GREY), strict=False):
+                axes.plot(
+                    block[cost]["estimate"],
+                    block["balanced_accuracy"]["estimate"],
+                    "x",
+                    color=color,
+                    ms=7,
+                    mew=1.6,
+                    label=name,
+                )
+            axes.set_xlabel(label)
+        panels[0].set_ylabel("balanced accuracy")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure
+
+
+COSTS = {"false_warnings_per_h": "false warnings per hour of film", "time_in_warning": "share of time in warning"}
 
 
 def draw_dose(document: Mapping[str, Any]) -> "Figure":
@@ -70,10 +83,10 @@ def draw_shots(document: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def _curve(axes: "Axes", name: str, points: Sequence[Mapping[str, Any]], at: float, color: str) -> None:
-    known = [p for p in points if p["balanced_accuracy"] is not None and p["false_warnings_per_h"] is not None]
+def _curve(axes: "Axes", cost: str, name: str, points: Sequence[Mapping[str, Any]], at: float, color: str) -> None:
+    known = [p for p in points if p["balanced_accuracy"] is not None and p[cost] is not None]
     axes.plot(
-        [p["false_warnings_per_h"] for p in known],
+        [p[cost] for p in known],
         [p["balanced_accuracy"] for p in known],
         color=color,
         marker="o",
@@ -82,7 +95,7 @@ def _curve(axes: "Axes", name: str, points: Sequence[Mapping[str, Any]], at: flo
         label=name,
     )
     for p in known:
-        place = (p["false_warnings_per_h"], p["balanced_accuracy"])
+        place = (p[cost], p["balanced_accuracy"])
         if abs(p["threshold"] - at) < 1e-9:
             axes.plot(*place, "o", color=color, ms=7)
         if p["threshold"] in LABELLED:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from validation.forecasting.charts import draw_dose, draw_shots
+from validation.forecasting.composition import NOTHING_BEFOREHAND
 from validation.forecasting.fewshot import MIN_TASKS
 from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import as_estimate, minus
@@ -72,7 +73,7 @@ def _compositions(document: Document) -> Section:
     names = list(dict.fromkeys(cell["composition"] for cell in document["cells"]))
     found = {(c["composition"], c["mask_ratio"]): c for c in document["cells"]}
     rows: list[tuple[Cell, ...]] = [
-        ("nothing (scratch)", *[_lines(as_estimate(document["scratch"]).written())] * len(ratios), None)
+        ("nothing (scratch)", *[_lines(as_estimate(document["scratch"]).written())] * len(ratios), NOTHING_BEFOREHAND)
     ]
     for name in names:
         own = [found.get((name, ratio)) for ratio in ratios]
@@ -80,8 +81,8 @@ def _compositions(document: Document) -> Section:
         rows.append((name, *(_gained(c) for c in own), published))
     columns = ("Watched beforehand", *(f"{ratio:g} hidden" for ratio in ratios), "Published\n(0.3 hidden)")
     note = (
-        f"{document['measured']} * marks a gain over scratch whose 95 % interval lies above 0; of twenty cells without "
-        f"any effect one will bear it by chance (it is two-sided: half of that). {_scored(document)}"
+        f"{document['measured']} * marks a gain over scratch whose 95 % interval lies above 0; of forty cells without "
+        f"any effect one would bear it by chance. {_scored(document)}"
     )
     table = Table("Balanced accuracy by what was watched beforehand and how much of it was hidden", columns, rows, note)
     claimed = [c for c in document["cells"] if c["gain"]["claimed"]]

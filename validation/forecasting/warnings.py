@@ -2,7 +2,7 @@
 
 The rule: a clip called `preictal` raises a warning at its end, which lasts `lasts_s`; a further one while it lasts prolongs
 it. Nothing new is raised within `refractory_s` of the end of a warning: what is called preictal in that time belongs
-to the warning before. A warning is true where a seizure truly followed one of its clips, else false.
+to the warning before. A warning ends with its film at the latest. It is true where a seizure truly followed one of its clips, else false.
 """
 
 from dataclasses import asdict, dataclass
@@ -48,9 +48,16 @@ def warnings_of(
     prolonged = np.append(np.where(apart, 0.0, np.minimum(gap_s, rule.lasts_s)), 0.0)
     if not len(raised):
         return Warnings(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0, dtype=int))
-    on_s = np.add.reduceat(prolonged, begins) + rule.lasts_s
+    last = raised[np.append(begins[1:], len(raised)) - 1]
+    on_s = np.add.reduceat(prolonged, begins) + np.minimum(rule.lasts_s, _left_s(film, at_s)[last] + rule.hop_s)
     true = np.logical_or.reduceat(ahead[raised], begins)
     return Warnings(at_s[raised][begins], on_s, true, raised[begins])
+
+
+def _left_s(film: np.ndarray, at_s: np.ndarray) -> np.ndarray:
+    """Seconds from each clip to the last of its film (clips,)."""
+    lasts = np.append(np.flatnonzero(np.diff(film)), len(film) - 1)
+    return np.asarray(at_s[lasts[np.searchsorted(lasts, np.arange(len(film)))]] - at_s)
 
 
 @dataclass(frozen=True)
