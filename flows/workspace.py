@@ -234,7 +234,7 @@ def refresh_code(workspace: Workspace) -> None:
     """Write the digest of the code behind each stage, so that DVC sees when it changed."""
     folder = workspace.root / "code"
     folder.mkdir(exist_ok=True)
-    for name in ("champions", "oracles"):  # DVC wants what a stage may read to be there
+    for name in ("champions", "oracles", "studies"):  # DVC wants what a stage may read to be there
         (workspace.store / name).mkdir(parents=True, exist_ok=True)
     for stage, parts in STAGE_PACKAGES.items():
         files = [

@@ -37,6 +37,12 @@ class ForecastingDetector(TypingDetector):
     def front_end(self) -> FilmFrontEnd:  # type: ignore[override]
         return FilmFrontEnd(self.params["size_px"], self.params["grey"])
 
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second that it reads."""
+        p = self.params
+        return round(p["rate_hz"] if "rate_hz" in p else 1 / p["step_s"], 3)
+
     def stretches(self, truth: Annotations) -> list[Stretch]:
         labelled = [
             (number, end_s, self._label(end_s, truth)) for number, end_s in enumerate(self._ends(truth.duration_s))

@@ -29,7 +29,7 @@ class FilmTyping(TypingDetector):
 
     task, modality = "semiology", "video"
     classes = ("FOS", "FBTCS")
-    contract = InputContract(montage="", age_days=(365, 43830), min_duration_s=5)
+    contract = InputContract(montage="film", age_days=(365, 43830), min_duration_s=5)
 
     def __init__(self, params: Mapping[str, Any]):
         super().__init__(params)

@@ -21,7 +21,7 @@ from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
-from serving.naming import QUESTIONS, Span, name_stretches
+from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.problems import ProblemError, write_line
 from serving.schema import Answer, Models, NamedAnswer
 
@@ -41,7 +41,7 @@ class Desk:
         self.metrics = Metrics()
         self.loader = Loader(home, allow_demo=allow_demo, on_change=self._changed)
         self.namers = {task: Loader(home, task, allow_demo=allow_demo, on_change=self._announced) for task in QUESTIONS}
-        self.estimate = None  # until a site provides one
+        self.estimate = estimator_of(home)
         self.journal = Journal(home, software)
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.uploads = home / "jobs" / "uploads"

@@ -16,6 +16,7 @@ from data.recording import Recording
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
 from models.detector import Stretch
+from models.pose_estimator import load_estimator
 from models.typing import ANSWER, TypedSeizure, TypingBundle, type_stretches
 from serving.answering import actor_of, notice_of, rounded, statement_of
 from serving.journal import Journal
@@ -24,6 +25,8 @@ from serving.schema import NamedAnswer, NamedStretch
 
 QUESTIONS = ("typing", "spasms", "semiology", "forecasting")
 """The tasks whose detectors name stretches; each has a route, and a model in force, of its own."""
+
+ESTIMATOR = "store/pose_estimator.onnx"
 
 Span = tuple[float, float]
 """(onset_s, duration_s) in a recording."""
@@ -54,6 +57,12 @@ def name_stretches(
     else:
         said = _answered(files, age_days, marked, loaded, now, estimate)
     return journal.record(said, actor_of(site, key_id), now)
+
+
+def estimator_of(home: Path) -> Estimate | None:
+    """The pose estimator that the site has put into its workspace (`store/pose_estimator.onnx`); None where there is none."""
+    path = home / ESTIMATOR
+    return load_estimator(path).estimate if path.exists() else None
 
 
 def digest_of_files(files: Sequence[Path]) -> Digest:

@@ -82,6 +82,44 @@ FURTHER: Mapping[str, Envelope] = {
             "reviewed.",
         ),
     ),
+    "spasms": Envelope(
+        ("spasms",),
+        ("pose",),
+        ("coco_17_neck",),
+        (25.0, 41.0),
+        (0.0, 1096.0),
+        ("other", "spasm"),
+        (
+            "A yardstick for detectors of infantile spasms. Not for clinical use.",
+            "Research on infantile spasms in pose tracks of filmed infants; every detection is to be reviewed.",
+        ),
+    ),
+    "semiology": Envelope(
+        ("semiology",),
+        ("video",),
+        ("film",),
+        (15.0,),
+        (365.0, 43830.0),
+        ("FOS", "FBTCS"),
+        (
+            "A yardstick for detectors that name a filmed seizure. Not for clinical use.",
+            "Research on naming a filmed seizure that has been marked, focal or becoming bilateral tonic-clonic; every "
+            "answer is to be reviewed.",
+        ),
+    ),
+    "forecasting": Envelope(
+        ("forecasting",),
+        ("video",),
+        ("film",),
+        (4.0, 8.0, 15.0),
+        (365.0, 43830.0),
+        ("interictal", "preictal"),
+        (
+            "A yardstick for detectors that say whether a seizure is about to begin. Not for clinical use.",
+            "Research on warning of seizures from film; every warning is to be reviewed, and nobody is to rely on its "
+            "silence.",
+        ),
+    ),
 }
 """The envelopes of the other tasks. They belong to the plan and are no settings: nothing in params.yaml widens them."""
 

@@ -287,8 +287,15 @@ def _side_by_side(dossier: TypingDossier) -> Section:
             shades.append("unsure")
     columns = ("Detector", "Split", "Macro-F1", "Weighted F1", "Right", "Focal together,\nmacro-F1")
     if not dossier.has_alike:  # then the last column says what the third does
-        rows, columns = [row[:-1] for row in rows], columns[:-1]
-    table = Table("All on the same seizures", columns, rows, basis(dossier.main["answer"]), tuple(shades))
+        table = Table(
+            "All on the same seizures",
+            columns[:-1],
+            [row[:-1] for row in rows],
+            basis(dossier.main["answer"]),
+            tuple(shades),
+        )
+    else:
+        table = Table("All on the same seizures", columns, rows, basis(dossier.main["answer"]), tuple(shades))
     return Section("Detectors and baselines side by side", (table,))
 
 
