@@ -169,6 +169,7 @@ class Workspace:
             "ICTAL_HOME": here,
             "PREFECT_HOME": f"{here}/prefect",
             "BENTOML_HOME": f"{here}/bentoml",
+            "ICTAL_FEATURES": f"{here}/tmp/features",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
         return {**os.environ, **QUIET, **own}
