@@ -52,7 +52,7 @@ class InfantParams(Block):
     patients_per_site: int = Field(9, ge=2, le=500)
 
 
-class SemiologyParams(Block):
+class FilmParams(Block):
     """The simulated adults on film, of whose seizures the type is named."""
 
     seed: int = 2029
@@ -142,8 +142,8 @@ class Params(Block):
     simulation: SimulationParams = SimulationParams()
     adults: AdultParams = AdultParams()
     infants: InfantParams = InfantParams()
-    semiology: SemiologyParams = SemiologyParams()
-    forecasting: ForecastParams = ForecastParams()
+    films: FilmParams = FilmParams()
+    forecasts: ForecastParams = ForecastParams()
     checks: CheckParams = CheckParams()
     split: SplitParams = SplitParams()
     holdout: HoldoutParams = HoldoutParams()

@@ -29,8 +29,8 @@ FILMS = {
     "cohort.name": "none",
     "cohort.typing": "none",
     "infants.patients_per_site": 5,
-    "semiology.patients_per_site": 5,
-    "forecasting.patients_per_site": 4,
+    "films.patients_per_site": 5,
+    "forecasts.patients_per_site": 4,
     "split.folds": 2,
     "split.leaky_folds": 2,
 }
