@@ -1,12 +1,13 @@
 """The command line of Ictal. Every command imports its flow when it runs, so that `ictal --help` answers at once."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli_video import video_app
+from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
 
 app = typer.Typer(
@@ -25,8 +26,8 @@ app.add_typer(cohort_app, name="cohort")
 app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
+app.add_typer(video_app)
 
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Task = Annotated[
     str,
     typer.Option(
@@ -45,15 +46,6 @@ def main() -> None:
     except Refused as refused:
         print(f"ictal: {refused}", file=sys.stderr)
         sys.exit(2)
-
-
-def show(value: Any, as_json: bool, text: str) -> None:
-    """Print `value` as JSON, or the text that people read; say so where it comes from the demo's workspace."""
-    from flows.workspace import opened
-
-    print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
-    if opened and opened[-1].is_demo:
-        print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
 
 
 @app.command(epilog="Example: ictal demo    (about 6 minutes on two cores)")
@@ -124,7 +116,7 @@ def cohort_fetch(
         address=base_url,
         checksums=checksums,
         folder=folder,
-        only=[p.strip() for p in (only or "").split(",") if p.strip()],
+        only=names_in(only),
         corrections=corrections,
         as_name=as_name,
         task=task,
