@@ -146,10 +146,19 @@ def check(
 
 
 @app.command(
-    epilog="Examples: ictal predict baby.edf --age 3d · ictal predict baby.edf --age 3d --url http://127.0.0.1:8000"
+    epilog="Examples: ictal predict baby.edf --age 3d · ictal predict baby.edf --age 3d --url http://127.0.0.1:8000 · "
+    "ictal predict room.mp4 patient.mp4 --question semiology --age 34y · ictal predict infant.parquet --question spasms"
 )
 def predict(
-    file: Annotated[Path, typer.Argument(help="A recording: EDF, EDF+ or BDF.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE [FILE2]", help="A recording, a film (of two views) or a pose track.")
+    ],
+    question: Annotated[
+        str, typer.Option(help="detection (where are seizures), or: typing, spasms, semiology, forecasting.")
+    ] = "detection",
+    at: Annotated[
+        str | None, typer.Option(help="The one stretch to name, ONSET,SECONDS; the whole recording unless given.")
+    ] = None,
     age: Annotated[str | None, typer.Option(help="Age at recording: 3d, 2w, 5mo or 34y.")] = None,
     detector: Annotated[str | None, typer.Option(help="Insist on this detector.")] = None,
     site: Annotated[str | None, typer.Option(help="The site that asks; approvals are given per site.")] = None,
@@ -157,10 +166,17 @@ def predict(
     key: Annotated[str | None, typer.Option(envvar="ICTAL_KEY", help="The site's key for --url.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for seizures in one recording with the approved detector."""
-    from flows.predict import predict_file
+    """Look for seizures in one recording with the approved detector, or, with --question, name its stretches."""
+    from flows.predict import predict_file, predict_stretches
 
-    result = predict_file(file, age=age, detector=detector, site=site, url=url, key=key)
+    if question != "detection":
+        result = predict_stretches(
+            files, question, age=age, detector=detector, site=site, at=at, url=url, key=key
+        )  # fmt: skip
+    elif len(files) > 1 or at:
+        raise Refused("seizures are looked for in one whole recording: leave --at and the second file out")
+    else:
+        result = predict_file(files[0], age=age, detector=detector, site=site, url=url, key=key)
     show(result, as_json, result.pop("text"))
 
 

@@ -1,5 +1,6 @@
 """Commands around the detectors that look at poses and films; each imports its flow when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,10 @@ import typer
 from flows.terminal import Json, names_in, show
 
 video_app = typer.Typer()
+estimator_app = typer.Typer(no_args_is_help=True, help="The pose estimator that makes poses of films.")
+video_app.add_typer(estimator_app, name="estimator")
+
+Replace = Annotated[bool, typer.Option("--replace", help="Exchange the one that is there.")]
 
 
 @video_app.command(
@@ -49,4 +54,34 @@ def study(
     from flows.study import study_detector
 
     result = study_detector(name, tasks, names_in(only), full)
+    show(result, as_json, result.pop("text"))
+
+
+@estimator_app.command(
+    "train", epilog="Examples: ictal estimator train · ictal estimator train --seed 1 --replace --json"
+)
+def estimator_train(
+    seed: Annotated[int, typer.Option(min=0, help="Draws the infants, the frames and the first weights.")] = 0,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Teach a tiny pose estimator on simulated infants, so that a film of one can be answered at all."""
+    from flows.estimator import train_estimator
+
+    result = train_estimator(seed, replace)
+    show(result, as_json, result.pop("text"))
+
+
+@estimator_app.command("install", epilog="Example: ictal estimator install ~/models/pose.onnx    (pose.json beside it)")
+def estimator_install(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="An ONNX model; its description (.json) lies beside it.")
+    ],
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Take a pose estimator of your own into the workspace, after it was compared with its description and run once."""
+    from flows.estimator import install_estimator
+
+    result = install_estimator(file, replace)
     show(result, as_json, result.pop("text"))
