@@ -133,15 +133,24 @@ def cohort_list(as_json: Json = False) -> None:
     show(result, as_json, result.pop("text"))
 
 
-@app.command(epilog="Examples: ictal check night.edf · ictal check simulated · ictal check night.edf --json")
+@app.command(
+    epilog="Examples: ictal check night.edf · ictal check infant.mp4 --json · ictal check poses.csv --rate 25 · "
+    "ictal check simulated"
+)
 def check(
-    target: Annotated[str, typer.Argument(help="A recording (EDF, BDF) or the name of a cohort of the workspace.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="A recording (EDF, BDF), a film, a pose track, or the name of a cohort of the workspace."),
+    ],
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, max=1000, help="Frames per second of a pose track that keeps no times.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a recording, or every recording of a cohort; say what is wrong and with which one."""
     from flows.check import check_target
 
-    result = check_target(target)
+    result = check_target(target, rate)
     show(result, as_json, result.pop("text"))
 
 

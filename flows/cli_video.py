@@ -9,7 +9,9 @@ from flows.terminal import Json, names_in, show
 
 video_app = typer.Typer()
 estimator_app = typer.Typer(no_args_is_help=True, help="The pose estimator that makes poses of films.")
+export_app = typer.Typer(no_args_is_help=True, help="What may leave the house, and what it still gives away.")
 video_app.add_typer(estimator_app, name="estimator")
+video_app.add_typer(export_app, name="export")
 
 Replace = Annotated[bool, typer.Option("--replace", help="Exchange the one that is there.")]
 
@@ -84,4 +86,31 @@ def estimator_install(
     from flows.estimator import install_estimator
 
     result = install_estimator(file, replace)
+    show(result, as_json, result.pop("text"))
+
+
+@export_app.command(
+    "pose", epilog="Examples: ictal export pose --to ~/poses · ictal export pose --to ~/features --tier features --json"
+)
+def export_pose(
+    to: Annotated[Path, typer.Option(file_okay=False, help="A new or empty folder.")],
+    tier: Annotated[str, typer.Option(help="pose (joints in torso lengths) or features (no joint).")] = "pose",
+    as_json: Json = False,
+) -> None:
+    """Write the poses of the spasms cohort without place, size, name or age, and say how well they tell persons apart."""
+    from flows.export import export_poses
+
+    result = export_poses(to, tier)
+    show(result, as_json, result.pop("text"))
+
+
+@video_app.command(epilog="Examples: ictal lab gestures · ictal lab sta_gunet --json")
+def lab(
+    name: Annotated[str, typer.Argument(help="The detector to train and score under every split.")],
+    as_json: Json = False,
+) -> None:
+    """The Leakage Lab of one detector, from the honest splits to the leaky: `ictal evaluate NAME --regimes all`."""
+    from flows.evaluate import evaluate_detectors
+
+    result = evaluate_detectors([name], "all")
     show(result, as_json, result.pop("text"))
