@@ -19,7 +19,7 @@ from models.ablations import Ablations
 from validation.ablation.page import ablation_page, lines
 from validation.pages import write_page
 
-TASKS = {"detection": "flows.ablation.detection"}
+TASKS = {"detection": "flows.ablation.detection", "spasms": "flows.ablation.spasms"}
 """Which module fits and scores the variants of a detector, by its task: `make_runs` and `result`."""
 
 
@@ -43,6 +43,8 @@ def ablate(home: str, name: str, only: list[str] | None = None) -> dict[str, Any
     result = task.result(study, dict(declared.probes), settings.seed, settings.draws)
     document = _document(study, declared, result)
     changed = _write(workspace, name, document)
+    if "study" in result:  # what the page of the evaluation shows of it
+        write_json(workspace.store / "studies" / name / "ablation.json", result["study"])
     if changed:
         _record(workspace, name, document, study)
     return {**document, "runs_made": made, "seconds": round(time.monotonic() - started, 1)}
@@ -50,10 +52,10 @@ def ablate(home: str, name: str, only: list[str] | None = None) -> dict[str, Any
 
 def ablate_detector(name: str, only: list[str] | None) -> dict[str, Any]:
     """`ictal ablate`: refuses at once a detector that declares nothing, a variant that nobody declared, an unknown task."""
-    workspace = open_workspace()
+    task = detectors.task_of(name)
+    workspace = open_workspace().of(task)
     declared = detectors.ablations_of(name, workspace.params.train.preset)
     declared.named(only or [])
-    task = detectors.task_of(name)
     if task not in TASKS:
         raise Refused(f"variants are scored of detectors for {', '.join(TASKS)}, {name} is one for {task}")
     if not (workspace.interim / "checks" / "accepted.json").exists():

@@ -1,12 +1,13 @@
 """The command line of Ictal. Every command imports its flow when it runs, so that `ictal --help` answers at once."""
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli_video import video_app
+from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
 
 app = typer.Typer(
@@ -25,8 +26,8 @@ app.add_typer(cohort_app, name="cohort")
 app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
+app.add_typer(video_app)
 
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Task = Annotated[
     str,
     typer.Option(
@@ -45,15 +46,6 @@ def main() -> None:
     except Refused as refused:
         print(f"ictal: {refused}", file=sys.stderr)
         sys.exit(2)
-
-
-def show(value: Any, as_json: bool, text: str) -> None:
-    """Print `value` as JSON, or the text that people read; say so where it comes from the demo's workspace."""
-    from flows.workspace import opened
-
-    print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
-    if opened and opened[-1].is_demo:
-        print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
 
 
 @app.command(epilog="Example: ictal demo    (about 6 minutes on two cores)")
@@ -124,7 +116,7 @@ def cohort_fetch(
         address=base_url,
         checksums=checksums,
         folder=folder,
-        only=[p.strip() for p in (only or "").split(",") if p.strip()],
+        only=names_in(only),
         corrections=corrections,
         as_name=as_name,
         task=task,
@@ -141,23 +133,41 @@ def cohort_list(as_json: Json = False) -> None:
     show(result, as_json, result.pop("text"))
 
 
-@app.command(epilog="Examples: ictal check night.edf · ictal check simulated · ictal check night.edf --json")
+@app.command(
+    epilog="Examples: ictal check night.edf · ictal check infant.mp4 --json · ictal check poses.csv --rate 25 · "
+    "ictal check simulated"
+)
 def check(
-    target: Annotated[str, typer.Argument(help="A recording (EDF, BDF) or the name of a cohort of the workspace.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="A recording (EDF, BDF), a film, a pose track, or the name of a cohort of the workspace."),
+    ],
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, max=1000, help="Frames per second of a pose track that keeps no times.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a recording, or every recording of a cohort; say what is wrong and with which one."""
     from flows.check import check_target
 
-    result = check_target(target)
+    result = check_target(target, rate)
     show(result, as_json, result.pop("text"))
 
 
 @app.command(
-    epilog="Examples: ictal predict baby.edf --age 3d · ictal predict baby.edf --age 3d --url http://127.0.0.1:8000"
+    epilog="Examples: ictal predict baby.edf --age 3d · ictal predict baby.edf --age 3d --url http://127.0.0.1:8000 · "
+    "ictal predict room.mp4 patient.mp4 --question semiology --age 34y · ictal predict infant.parquet --question spasms"
 )
 def predict(
-    file: Annotated[Path, typer.Argument(help="A recording: EDF, EDF+ or BDF.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE [FILE2]", help="A recording, a film (of two views) or a pose track.")
+    ],
+    question: Annotated[
+        str, typer.Option(help="detection (where are seizures), or: typing, spasms, semiology, forecasting.")
+    ] = "detection",
+    at: Annotated[
+        str | None, typer.Option(help="The one stretch to name, ONSET,SECONDS; the whole recording unless given.")
+    ] = None,
     age: Annotated[str | None, typer.Option(help="Age at recording: 3d, 2w, 5mo or 34y.")] = None,
     detector: Annotated[str | None, typer.Option(help="Insist on this detector.")] = None,
     site: Annotated[str | None, typer.Option(help="The site that asks; approvals are given per site.")] = None,
@@ -165,10 +175,17 @@ def predict(
     key: Annotated[str | None, typer.Option(envvar="ICTAL_KEY", help="The site's key for --url.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for seizures in one recording with the approved detector."""
-    from flows.predict import predict_file
+    """Look for seizures in one recording with the approved detector, or, with --question, name its stretches."""
+    from flows.predict import predict_file, predict_stretches
 
-    result = predict_file(file, age=age, detector=detector, site=site, url=url, key=key)
+    if question != "detection":
+        result = predict_stretches(
+            files, question, age=age, detector=detector, site=site, at=at, url=url, key=key
+        )  # fmt: skip
+    elif len(files) > 1 or at:
+        raise Refused("seizures are looked for in one whole recording: leave --at and the second file out")
+    else:
+        result = predict_file(files[0], age=age, detector=detector, site=site, url=url, key=key)
     show(result, as_json, result.pop("text"))
 
 

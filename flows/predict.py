@@ -1,18 +1,20 @@
 """One recording, one answer: here through the service's own loader, or from a running service."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from data.ages import parse_age
-from flows.workspace import checkout_state, lock_digest, open_workspace
+from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
 from lineage.entries import Software
 from lineage.refused import Refused
 from models import detectors
 from serving.answering import answer
 from serving.client import Client
 from serving.journal import Journal
-from serving.loader import Loader, NoApprovedModel
+from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.naming import QUESTIONS, estimator_of, name_stretches
 
 
 def predict_file(
@@ -34,23 +36,96 @@ def _ask(url: str, key: str | None, file: Path, age: str | None) -> dict[str, An
         return client.detect(file, age)
 
 
+def predict_stretches(
+    files: Sequence[Path],
+    question: str,
+    *,
+    age: str | None,
+    detector: str | None,
+    site: str | None,
+    at: str | None,
+    url: str | None,
+    key: str | None,
+) -> dict[str, Any]:
+    """What the stretches of a recording are, as JSON values, with `text` for people.
+
+    `files` is one recording, or the two views of a film; `at` is “onset,duration” in seconds of the one stretch that is
+    asked about, the whole recording unless given. Refuses a missing file, and where no model is approved.
+    """
+    if question not in QUESTIONS:
+        raise Refused(f"no question {question[:30]!r}; questions are detection, {', '.join(QUESTIONS)}")
+    if not all(file.is_file() for file in files):
+        raise Refused("there is no such file to analyse")
+    if len(files) > 2:
+        raise Refused(f"one recording, or the two views of one film, can be asked about, got {len(files)} files")
+    days, marked = parse_age(age) if age else None, _span(at)
+    if url:
+        with Client(url, key or "") as client:
+            said = client.name(question, files, age, marked)
+    else:
+        said = _name_here(files, question, days, detector, site, marked)
+    return {**said, "text": _stretches_in_words(said)}
+
+
+def _span(at: str | None) -> tuple[float, float] | None:
+    if at is None:
+        return None
+    try:
+        onset_s, duration_s = (float(part) for part in at.split(","))
+    except ValueError:
+        raise Refused(f"--at is onset and duration in seconds, as 120,45; got {at[:30]!r}") from None
+    return onset_s, duration_s
+
+
+def _name_here(
+    files: Sequence[Path],
+    question: str,
+    age_days: float | None,
+    detector: str | None,
+    site: str | None,
+    marked: tuple[float, float] | None,
+) -> dict[str, Any]:
+    workspace = open_workspace()
+    site, now = _site(workspace, site), datetime.now(UTC)
+    loader = Loader(workspace.root, task=question, allow_demo=workspace.is_demo)
+    _in_force(loader, site, detector, now, question)
+    made = name_stretches(
+        files, site=site, age_days=age_days, marked=[marked] if marked else [], loader=loader,
+        journal=Journal(workspace.root, _software()), now=now, estimate=estimator_of(workspace.root),
+    )  # fmt: skip
+    found: dict[str, Any] = made.model_dump(mode="json")
+    return found
+
+
 def _answer_here(file: Path, age: str | None, detector: str | None, site: str | None) -> dict[str, Any]:
     workspace = open_workspace()
-    site = site or ("demo-north" if workspace.is_demo else "")
-    if not site:
-        raise Refused("name the site that asks with --site: approvals are given per site")
-    loader, now = Loader(workspace.root, allow_demo=workspace.is_demo), datetime.now(UTC)
-    try:
-        loaded = loader.for_site(site, now)
-    except NoApprovedModel as error:
-        raise Refused(f"{error}; next: `ictal candidates --propose`, then `ictal approve` by two people") from error
-    if detector and loaded.bundle.name != detector:
-        raise Refused(f"{detector} is not the approved model for {site}, {loaded.bundle.name} is; leave --detector out")
+    site, now = _site(workspace, site), datetime.now(UTC)
+    loader = Loader(workspace.root, allow_demo=workspace.is_demo)
+    _in_force(loader, site, detector, now)
     journal = Journal(workspace.root, _software())
     days = parse_age(age) if age else None
     made = answer(file, site=site, age_days=days, loader=loader, journal=journal, now=now)
     found: dict[str, Any] = made.model_dump(mode="json")
     return found
+
+
+def _site(workspace: Workspace, site: str | None) -> str:
+    site = site or ("demo-north" if workspace.is_demo else "")
+    if not site:
+        raise Refused("name the site that asks with --site: approvals are given per site")
+    return site
+
+
+def _in_force(loader: Loader, site: str, detector: str | None, now: datetime, task: str = "") -> Loaded:
+    """The model that will answer; refuses where there is none, or another than the one insisted on."""
+    try:
+        loaded = loader.for_site(site, now)
+    except NoApprovedModel as error:
+        ask = "ictal candidates --propose" + (f" --for {task}" if task else "")
+        raise Refused(f"{error}; next: `{ask}`, then `ictal approve` by two people") from error
+    if detector and loaded.bundle.name != detector:
+        raise Refused(f"{detector} is not the approved model for {site}, {loaded.bundle.name} is; leave --detector out")
+    return loaded
 
 
 def _software() -> Software:
@@ -76,3 +151,38 @@ def _in_words(said: dict[str, Any]) -> str:
         lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
     lines.append(f"prediction {said['prediction_id']}")
     return "\n".join(lines)
+
+
+SHOWN = 40
+"""Stretches that are listed; of more, those called something else than the most common name come first."""
+
+
+def _stretches_in_words(said: dict[str, Any]) -> str:
+    lines = [f"{said['outcome']}" + (f" ({said['code']}): {said['reason']}" if said["code"] else "")]
+    if said["stretches"] is not None:
+        lines += _listed(said["stretches"])
+    if said["model"]:
+        lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
+    return "\n".join([*lines, f"prediction {said['prediction_id']}"])
+
+
+def _listed(stretches: list[dict[str, Any]]) -> list[str]:
+    """How often each name was given, and the stretches with name and probability, in their order."""
+    counts: dict[str, int] = {}
+    for one in stretches:
+        counts[one["name"] or "no answer"] = counts.get(one["name"] or "no answer", 0) + 1
+    head = f"{len(stretches)} stretches: " + ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+    common = max(counts, key=lambda name: counts[name])
+    kept = stretches
+    if len(stretches) > SHOWN:
+        kept = [one for one in stretches if (one["name"] or "no answer") != common][:SHOWN]
+    left = len(stretches) - len(kept)
+    rest = [f"  and {left} others: --json lists them all"] if left else []
+    return [head, *(_one_line(one) for one in kept), *rest]
+
+
+def _one_line(one: dict[str, Any]) -> str:
+    place = f"  {one['onset_s']:8.1f} s  {one['duration_s']:6.1f} s  "
+    if one["name"] is None:
+        return f"{place}no answer ({one['code']}): {one['reason']}"
+    return f"{place}{one['name']}  probability {one['probabilities'][one['name']]:.2f}"

@@ -78,7 +78,15 @@ STAGE_PACKAGES = {
     ),
     "report_types": ("lineage/digest.py", "data", "models", "validation", "flows/records.py", "flows/stages/questions"),
     "report": ("lineage/digest.py", "data", "models", "validation", "flows/records.py", "flows/stages/champions.py"),
-    "ablate": ("lineage/digest.py", "data", "models", "flows/ablation", "flows/stages/train.py", *ABLATING),
+    "ablate": (
+        "lineage/digest.py",
+        "data",
+        "models",
+        "flows/ablation",
+        "flows/clips.py",
+        "flows/stages/train.py",
+        *ABLATING,
+    ),
 }
 """Which code each stage runs; a change in it runs the stage again (and the stage itself). `ablate` is no stage of DVC:
 its runs are kept under what they depend on (flows/ablation)."""

@@ -6,6 +6,7 @@ beside the whole detector, paired by patient (`evaluate_spasms(...)["differences
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,21 @@ def answers_of_variants(
     for fold in folds:
         _refuse_shared(fold)
     return [said for variant in variants for number, fold in enumerate(folds) for said in _said(name, variant, number, fold, seeds)]  # fmt: skip
+
+
+def fit_variant(name: str, variant: Variant, fold: FoldClips, *, seed: int) -> tuple[list[Said], dict[str, Any], int]:
+    """One variant on one fold with one seed: its answers, the log of its training, and how many numbers it holds.
+
+    The fold's people are taken as they are, whatever share of them the variant asks for.
+    """
+    _refuse_shared(fold)
+    bundle, log = fit_typing_fold(name, variant.params, fold.train, fold.valid, seed=seed)
+    called = ANSWER if variant.name == FULL else variant.name
+    said = [
+        Said(called, 0, recording, event, clips, 1, tuple(found[ANSWER].tolist()))
+        for (recording, event), (clips, found) in type_examples(bundle, fold.test).items()
+    ]
+    return said, log, sum(v.size for v in bundle.detector.state().tensors.values())
 
 
 def _said(name: str, variant: Variant, number: int, fold: FoldClips, seeds: Sequence[int]) -> Iterator[Said]:

@@ -70,12 +70,12 @@ def test_checking_any_file_ends_in_a_typed_outcome_that_tells_nothing_about_the_
 
 
 @needs_shared
-def test_a_good_recording_is_found_good_and_a_video_is_not() -> None:
+def test_a_good_recording_is_found_good_and_a_film_is_found_to_be_one() -> None:
     good = ictal("check", SHARED / "neonatal_edf" / "eeg_burst_eg.edf", "--json").json
     assert good["outcome"] == "completed"
     assert (good["facts"]["channels"], good["facts"]["rate_hz"], good["facts"]["duration_s"]) == (19, 256, 211)
     video = ictal("check", SHARED / "video_files" / "bigbuckbunny.mp4", "--json").json
-    assert (video["outcome"], video["code"]) == ("not_evaluable", "unsupported_format")
+    assert (video["outcome"], video["modality"]) == ("completed", "video")
 
 
 @pytest.mark.parametrize("content", [b"", b"0", b"0       " * 40, bytes(range(256)) * 8])

@@ -1,6 +1,7 @@
 """A cohort's entry opened as what it is: an EEG recording, a film, or a pose track."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from data.cohorts.bids import Entry
 from data.film import Film
@@ -14,6 +15,8 @@ from data.recording import Recording
 
 Estimate = Callable[[Film], PoseTrack]
 """A pose estimator: where the joints of the person on a film are."""
+
+FILMS, POSES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"), (".parquet", ".npz", ".json", ".csv")
 
 
 def open_entry(
@@ -44,3 +47,18 @@ def _rate_hz(entry: Entry) -> float | None:
     sidecar = entry.path.with_name(entry.name + "_video.json")
     stated = read_json(sidecar).get("FrameRate") if sidecar.is_file() else None
     return float(stated) if isinstance(stated, int | float) and stated > 0 else None
+
+
+def modality_of(path: Path) -> str:
+    """What a file holds, by its first bytes: `video`, `pose` or `eeg`; by its name where they say nothing known."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith((b"0       ", b"\xffBIOSEMI")):
+        return "eeg"
+    riff = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or riff:
+        return "video"
+    if head.startswith((b"PAR1", b"PK\x03\x04", b"scorer,", b"\x1f\x8b")) or head.lstrip()[:1] in (b"{", b"["):
+        return "pose"
+    suffix = path.suffix.lower()
+    return "video" if suffix in FILMS else "pose" if suffix in POSES else "eeg"

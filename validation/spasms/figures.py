@@ -86,7 +86,7 @@ def evaluate_spasms(
     """
     own = {str(name): part for name, part in table.groupby("variant", sort=False)}
     own = {answer: own.pop(answer), **own}
-    look = partial(_People.of, truths=truths, clip_s=clip_s, seed=seed, draws=draws)
+    look = partial(People.of, truths=truths, clip_s=clip_s, seed=seed, draws=draws)
     people = {name: look(part) for name, part in own.items()}
     blind = {name: look(part) for name, part in baseline_tables(own[answer], CLASSES).items()}
     leaky = _over_clips(own[answer], over_clips, look)
@@ -126,13 +126,13 @@ def regime_difference(
     clip_s: float = 5.0,
 ) -> Block:
     """What a change of the split is worth: the first minus the second (one variant each), same patients and clips."""
-    ours, theirs = (_People.of(t, truths=truths, clip_s=clip_s, seed=seed, draws=draws) for t in (first, second))
+    ours, theirs = (People.of(t, truths=truths, clip_s=clip_s, seed=seed, draws=draws) for t in (first, second))
     if not ours.same_clips(theirs):
         raise ValueError("two splits are compared on the same clips of the same patients, and these are others")
     return {"scorer": scorer(), "rests_on": ours.rests_on(), **_differences(ours, theirs)}
 
 
-class _People:
+class People:
     """Persons with what was said of their recordings, and how often each was drawn."""
 
     def __init__(self, people: dict[str, list[Watched]], weights: np.ndarray):
@@ -144,15 +144,15 @@ class _People:
     @classmethod
     def of(
         cls, table: pd.DataFrame, *, truths: Mapping[str, Annotations], clip_s: float, seed: int, draws: int
-    ) -> "_People":
+    ) -> "People":
         people = by_person(watched(table, truths, clip_s))
         sites = [site_of(own) for own in people.values()]
         return cls(people, patient_draws(sites, np.random.default_rng(seed), draws))
 
-    def among(self, chosen: np.ndarray) -> "_People":
+    def among(self, chosen: np.ndarray) -> "People":
         """The persons where `chosen` (bool) is true, drawn as they were among all."""
         kept = {name: own for (name, own), take in zip(self.people.items(), chosen, strict=True) if take}
-        return _People(kept, self.weights[:, chosen])
+        return People(kept, self.weights[:, chosen])
 
     def at(self, threshold: float) -> np.ndarray:
         """`COUNTS` of every person, (persons, 13)."""
@@ -165,14 +165,15 @@ class _People:
         return PairWins.of(labels, [np.concatenate([one.probability for one in own]) for own in self.people.values()])
 
     def figure(self, name: str) -> Block:
-        values, statistic = self._values(name)
+        values, statistic = self.values(name)
         return interval_of(values, statistic, self.weights).to_json()
 
-    def difference(self, other: "_People", name: str) -> Block:
-        (values, statistic), (others, _) = self._values(name), other._values(name)
+    def difference(self, other: "People", name: str) -> Block:
+        (values, statistic), (others, _) = self.values(name), other.values(name)
         return interval_of((values, others), difference(statistic), self.weights).to_json()
 
-    def _values(self, name: str) -> tuple[Any, Callable[[np.ndarray, Any], np.ndarray]]:
+    def values(self, name: str) -> tuple[Any, Callable[[np.ndarray, Any], np.ndarray]]:
+        """What a figure is made of, and how, as intervals take it."""
         if name == "auroc":
             return self.pairs(), pooled_auc
         above, below = (_summed(self.counts, parts) for parts in _RATES[name])
@@ -245,8 +246,8 @@ class _People:
             for person, site, row in zip(self.people, self.sites.tolist(), self.counts, strict=True)
         ]  # fmt: skip
 
-    def same_clips(self, other: "_People") -> bool:
-        def clips(people: "_People") -> list[Any]:
+    def same_clips(self, other: "People") -> bool:
+        def clips(people: "People") -> list[Any]:
             return [
                 (person, one.recording, one.onset_s.tolist(), one.spasm.tolist())
                 for person, own in people.people.items()
@@ -256,7 +257,7 @@ class _People:
         return clips(self) == clips(other)
 
 
-def _block(people: _People, names: Sequence[str] = FIGURES) -> Block:
+def _block(people: People, names: Sequence[str] = FIGURES) -> Block:
     if not people.people:
         return {"not_evaluable": "there is no such patient in the cohort"}
     found = {name: people.figure(name) for name in names}
@@ -264,11 +265,11 @@ def _block(people: _People, names: Sequence[str] = FIGURES) -> Block:
     return {"scorer": scorer(), "rests_on": people.rests_on(), **found, "counted": clips}
 
 
-def _differences(mine: _People, other: _People) -> Block:
+def _differences(mine: People, other: People) -> Block:
     return {name: mine.difference(other, name) for name in FIGURES}
 
 
-def _external(table: pd.DataFrame | None, answer: str, look: Callable[[pd.DataFrame], _People]) -> Block:
+def _external(table: pd.DataFrame | None, answer: str, look: Callable[[pd.DataFrame], People]) -> Block:
     if table is None or table.empty:
         return {"not_evaluable": "no site was kept apart on which nothing was fitted"}
     people = look(table[table["variant"] == answer])
@@ -276,8 +277,8 @@ def _external(table: pd.DataFrame | None, answer: str, look: Callable[[pd.DataFr
 
 
 def _over_clips(
-    table: pd.DataFrame, folds: Mapping[tuple[str, int], int] | None, look: Callable[[pd.DataFrame], _People]
-) -> dict[str, _People]:
+    table: pd.DataFrame, folds: Mapping[tuple[str, int], int] | None, look: Callable[[pd.DataFrame], People]
+) -> dict[str, People]:
     if not folds:
         return {}
     dealt = table.assign(fold=[folds[str(r), int(e)] for r, e in zip(table["recording"], table["event"], strict=True)])
