@@ -21,6 +21,7 @@ SMALL = {
     "split.folds": 2,
     "split.leaky_folds": 2,
     "adults.patients_per_site": 4,
+    "lab.controls": [],
 }
 NO_FILMS = {"cohort.spasms": "none", "cohort.semiology": "none", "cohort.forecasting": "none"}
 NO_ADULTS = {"cohort.typing": "none"}
