@@ -467,6 +467,9 @@ def stage(
     what: Annotated[list[str] | None, typer.Argument(help="Detector and regime.")] = None,
 ) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
+    from data.processes import begin_alone
+
+    begin_alone()
     from flows.stages import run
     from flows.workspace import MARKER, open_workspace
 

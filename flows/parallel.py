@@ -1,11 +1,11 @@
 """The same work on many recordings, on all cores, with progress; results in the order of the items."""
 
-import multiprocessing.context
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
+from data.processes import context
 from flows.progress import Show
 
 Item = TypeVar("Item")
@@ -26,8 +26,8 @@ def over(
     """
     show(what, 0, len(items))
     results: dict[int, Result] = {}
-    context = _forking([work.__module__, *needs])
-    with ProcessPoolExecutor(min(workers(), max(1, len(items))), mp_context=context) as pool:
+    made = context([work.__module__, *needs])
+    with ProcessPoolExecutor(min(workers(), max(1, len(items))), mp_context=made) as pool:
         futures = {pool.submit(work, item): index for index, item in enumerate(items)}
         try:
             for future in as_completed(futures):
@@ -37,15 +37,3 @@ def over(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[i] for i in range(len(items))]
-
-
-def _forking(modules: list[str]) -> multiprocessing.context.ForkServerContext:
-    """Workers are forked from one server that has imported `modules`: that takes seconds, once and not in each worker.
-
-    One thread per process: faster than threads that fight, and sums in one order whatever the machine. Libraries ask
-    for the number of threads when they are imported, so it has to be said before the server starts.
-    """
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(modules)
-    return context

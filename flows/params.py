@@ -49,21 +49,21 @@ class InfantParams(Block):
     """The simulated infants, in whose poses spasms are found."""
 
     seed: int = 2028
-    patients_per_site: int = Field(12, ge=2, le=500)
+    patients_per_site: int = Field(9, ge=2, le=500)
 
 
-class SemiologyParams(Block):
+class FilmParams(Block):
     """The simulated adults on film, of whose seizures the type is named."""
 
     seed: int = 2029
-    patients_per_site: int = Field(15, ge=2, le=500)
+    patients_per_site: int = Field(10, ge=2, le=500)
 
 
 class ForecastParams(Block):
     """The simulated people on film before seizures and at rest, and rodents to learn from."""
 
     seed: int = 2030
-    patients_per_site: int = Field(12, ge=2, le=500)
+    patients_per_site: int = Field(10, ge=2, le=500)
     cue: float = Field(1.0, ge=0, le=5, description="strength of the pre-ictal cue; 0 is the null control")
 
 
@@ -74,10 +74,10 @@ class CheckParams(Block):
 class SplitParams(Block):
     folds: int = Field(3, ge=2, le=20)
     leaky_folds: int = Field(
-        5,
+        3,
         ge=2,
         le=20,
-        description="folds over windows and over seizures, as many as the papers of the leaky controls use",
+        description="folds over windows and over stretches; the papers of the leaky controls use 5 or 10",
     )
     inner_share: float = Field(0.25, gt=0, lt=1, description="share of training patients kept for tuning")
     seed: int = 7
@@ -142,8 +142,8 @@ class Params(Block):
     simulation: SimulationParams = SimulationParams()
     adults: AdultParams = AdultParams()
     infants: InfantParams = InfantParams()
-    semiology: SemiologyParams = SemiologyParams()
-    forecasting: ForecastParams = ForecastParams()
+    films: FilmParams = FilmParams()
+    forecasts: ForecastParams = ForecastParams()
     checks: CheckParams = CheckParams()
     split: SplitParams = SplitParams()
     holdout: HoldoutParams = HoldoutParams()

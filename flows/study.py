@@ -143,7 +143,7 @@ def _plan(workspace: Workspace, settings: StudySettings, full: bool) -> Plan:
     params = detectors.params_of(OF, workspace.params.train.preset)
     own = replace(settings, seed=workspace.params.train.seed, draws=workspace.params.evaluate.draws)
     own = replace(own, shots=tuple(own.shots), mask_ratios=tuple(own.mask_ratios))
-    stated = workspace.params.forecasting
+    stated = workspace.params.forecasts
     small: dict[str, Any] = {"seed": stated.seed, "patients_per_site": stated.patients_per_site}
     if not full:
         few = min(stated.patients_per_site, QUICK_PATIENTS)

@@ -156,7 +156,8 @@ def _table(facts: dict[str, Any]) -> Table:
         "check": "put aside: " + "; ".join(f"{v['recording']} ({v['reasons'][0]['code']})" for v in aside),
         "train": "; ".join(facts["train"]),
         "evaluate": "; ".join(_evaluated(n, f) for n, f in facts["evaluate"].items()),
-        "promote": f"{promoted['detector']} in force for demo-*, 24 h; by deviation: {', '.join(not_passed) or 'none'}",
+        "promote": f"{', '.join(promoted['in_force'].values())} in force for demo-*, 24 h; of {promoted['detector']} by "
+        f"deviation: {', '.join(not_passed) or 'none'}",
         "serve": "; ".join(_said(a) for a in facts["serve"]["answers"]),
         "watch": facts["watch"]["headline"],
         "audit": "ledger verified",
@@ -180,4 +181,7 @@ def _evaluated(name: str, figures: dict[str, Any]) -> str:
 def _said(answer: dict[str, Any]) -> str:
     what = answer["outcome"] if answer["code"] is None else f"{answer['outcome']} ({answer['code']})"
     found = "" if answer["events"] is None else f", {answer['events']} events"
-    return f"{answer['site']}: {what}{found}, receipt {'ok' if answer['receipt_ok'] else 'NOT ok'}"
+    found += "" if answer["stretches"] is None else f", {answer['stretches']} stretches"
+    return (
+        f"{answer['question']} at {answer['site']}: {what}{found}, receipt {'ok' if answer['receipt_ok'] else 'NOT ok'}"
+    )

@@ -270,8 +270,12 @@ def lock_digest() -> str:
 
 
 def dvc(workspace: Workspace, *arguments: str, extra: Mapping[str, str] | None = None) -> str:
-    """Run a dvc command in the workspace; its last lines make the message of a failure."""
-    return _run([sys.executable, "-m", "dvc", *arguments], workspace, extra or {})
+    """Run a dvc command in the workspace; its last lines make the message of a failure.
+
+    Stages keep features of films by content, so that evaluation does not look twice; a service keeps nothing of a film.
+    """
+    kept = {"ICTAL_FEATURES": str(workspace.root / "tmp" / "features")}
+    return _run([sys.executable, "-m", "dvc", *arguments], workspace, {**kept, **(extra or {})})
 
 
 def git(workspace: Workspace, *arguments: str) -> str:

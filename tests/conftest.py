@@ -56,4 +56,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group_of(nodeid: str) -> str:
     """Which tests run one after another: those of a file, or all that share one workspace."""
     file = nodeid.split("::")[0]
-    return "end to end" if "/e2e/" in file and not file.endswith("/test_deployment.py") else file
+    alone = ("/test_deployment.py", "/test_films.py")  # with workspaces of their own
+    return "end to end" if "/e2e/" in file and not file.endswith(alone) else file

@@ -1,7 +1,6 @@
 """How a simulated cohort is put on disk: whole or not at all, in BIDS, by as many workers as are given."""
 
 import json
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 
 from data.cohorts.bids import Cohort, read_cohort
 from data.events import Annotations
+from data.processes import context
 from data.readers.bids import write_events
 from data.readers.edf import write_edf
 from data.readers.video_writer import write_video
@@ -152,9 +152,7 @@ def _mapped(write: Callable[[P], None], plans: Sequence[P], workers: int) -> Ite
     if workers <= 1:
         yield from map(write, plans)
         return
-    # spawned, not forked: a fork of a process that runs threads can hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(plans)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(plans)), mp_context=context([write_cohort.__module__])) as pool:
         yield from pool.map(write, plans)
 
 

@@ -23,11 +23,11 @@ def run(workspace: Workspace) -> None:
     elif workspace.task == "semiology":
         from data.cohorts.synthetic_semiology import SemiologySettings, simulate_semiology
 
-        simulate_semiology(target, SemiologySettings(**params.semiology.model_dump()), progress)
+        simulate_semiology(target, SemiologySettings(**params.films.model_dump()), progress)
     elif workspace.task == "forecasting":
         from data.cohorts.synthetic_forecasting import ForecastSettings, simulate_forecasting
 
-        simulate_forecasting(target, ForecastSettings(**params.forecasting.model_dump()), progress)
+        simulate_forecasting(target, ForecastSettings(**params.forecasts.model_dump()), progress)
     else:
         from data.cohorts.synthetic import SimulationSettings, simulate_cohort
 

@@ -111,7 +111,7 @@ FURTHER: Mapping[str, Envelope] = {
         ("forecasting",),
         ("video",),
         ("film",),
-        (4.0, 8.0, 15.0),
+        (5.0, 8.0, 15.0),
         (365.0, 43830.0),
         ("interictal", "preictal"),
         (

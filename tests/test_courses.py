@@ -1,0 +1,76 @@
+"""What leakage guards see of films and poses: a copy is found whatever its codec, and nobody else is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.courses import RATE_HZ, film_courses, pose_courses
+from data.outcomes import Refusal
+from data.pose import JOINTS, PoseTrack
+from data.readers.video import read_film
+from data.readers.video_writer import write_video
+from validation.leakage import Fingerprints, copies, fingerprint
+
+
+def waved(seed: int, seconds: float = 40.0, rate_hz: float = 25.0) -> np.ndarray:
+    """(frames, 8): irregular courses of 0.3–3 Hz."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    waves = [np.sin(2 * np.pi * (f * t + p)) for f, p in zip(rng.uniform(0.3, 3, 40), rng.random(40), strict=True)]
+    return np.asarray(np.stack(waves, axis=1) @ rng.normal(0, 1, (40, 8)))
+
+
+def track(seed: int, scale: float = 1.0) -> PoseTrack:
+    rng = np.random.default_rng(seed)
+    rest = rng.uniform(20, 80, (len(JOINTS), 2))
+    moved = waved(seed) @ rng.normal(0, 1, (8, len(JOINTS) * 2))
+    xy = (rest + moved.reshape(-1, len(JOINTS), 2)) * scale
+    time_s = np.arange(len(xy)) / 25.0
+    return PoseTrack(time_s, xy, np.ones(xy.shape[:2]), float(len(xy) / 25.0))
+
+
+def film(path: Path, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    texture = rng.uniform(40, 120, (64, 64))
+    y, x = np.mgrid[0:64, 0:64]
+    frames = []
+    for row in waved(seed, 30.0, 15.0):
+        at = 32 + 4 * row[0], 32 + 4 * row[1]
+        blob = 100 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 150)
+        frames.append(np.clip(texture + blob, 0, 255).astype(np.uint8))
+    write_video(path, np.stack(frames), rate_hz=15.0)
+    return path
+
+
+def prints(courses: np.ndarray) -> Fingerprints:
+    return fingerprint(courses, RATE_HZ)
+
+
+def test_a_pose_track_at_another_scale_is_found_to_be_a_copy_and_another_one_is_not() -> None:
+    kept = {name: prints(pose_courses(t)[0]) for name, t in {"a": track(1), "b": track(1, 3.0), "c": track(2)}.items()}
+    found = {frozenset((copy.first, copy.second)) for copy in copies(kept)}
+    assert found == {frozenset("ab")}
+
+
+def test_a_joint_that_is_not_seen_for_long_leaves_no_print_there() -> None:
+    whole = track(3)
+    hidden = whole.xy.copy()
+    hidden[200:500] = np.nan
+    gap = prints(pose_courses(replace(whole, xy=hidden))[0])
+    assert 0 < len(gap) < len(prints(pose_courses(whole)[0]))
+    assert not ((gap.at_s > 10.5) & (gap.at_s < 17.5)).any()
+
+
+def test_poses_of_another_body_are_refused() -> None:
+    animal = replace(track(1), joints=tuple(f"part-{i}" for i in range(len(JOINTS))))
+    with pytest.raises(Refusal, match="another body"):
+        pose_courses(animal)
+
+
+def test_a_film_and_itself_are_copies_and_another_film_is_not(tmp_path: Path) -> None:
+    made = {name: film(tmp_path / f"{name}.mp4", seed) for name, seed in {"a": 1, "b": 1, "c": 2}.items()}
+    kept = {name: prints(film_courses(read_film([path]))[0]) for name, path in made.items()}
+    found = {frozenset((copy.first, copy.second)) for copy in copies(kept)}
+    assert found == {frozenset("ab")}
