@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from data.cohorts.bids import Cohort
 from data.cohorts.synthetic_infants import InfantSettings, simulate_infants
 from data.events import Annotations, Event
 from data.readers.opening import modality_of
+from data.readers.pose import read_pose, write_parquet
 from data.readers.video_writer import write_video
 from flows import estimator, export, grid, study
 from flows.ablation import runs, spasms
@@ -23,16 +25,21 @@ from flows.records import open_ledger
 from flows.stages.audits import members
 from flows.stages.files import write_json
 from flows.workspace import Workspace
+from lineage.approvals import Scope
+from lineage.signing import sign_bundle
 from models import detectors
 from models.ablations import FULL, read_ablations
 from models.detectors.gestures.grid import Cell, grid_params
-from models.typing import build_typing
+from models.typing import build_typing, fit_typing_fold, save_typing, seizure_examples
 from serving.naming import estimator_of
+from serving.store import import_bundle, write_pointer
 from tests.commands import ictal
+from tests.infants import infant
+from tests.served import HONEST, approve, people_and_keys, record_for
 from tests.test_ablation_runs import here
 from tests.test_forecast_study import QUICK, SETTINGS, clips
 from validation.ablation.page import ablation_page, lines
-from validation.splits import draw_split
+from validation.splits import Member, draw_split
 
 QUIETLY = lambda *_: None  # noqa: E731
 
@@ -107,8 +114,6 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> grid.Plan:
     ready = tmp_path / "ready"
     ready.mkdir()
     entries, truth = film_seizures(ready, 16, detector.stcnn.width, detector.grid.positions)  # type: ignore[attr-defined]
-    from validation.splits import Member
-
     listed = [Member(e.name, e.patient, e.person, e.site, True) for e in entries]
     drawn = {r: draw_split(r, listed, folds=2, inner_share=0.25, seed=7) for r in ("patient", "seizure")}
     refused = {"site": {"refused": "there are too few sites"}}
@@ -301,6 +306,54 @@ def test_a_question_that_cannot_be_answered_is_refused(at_infants: Workspace, op
     assert said.code == 2 and says in said.err and not said.out
 
 
+@pytest.fixture
+def approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A demo workspace in which the floor of spasms is in force, fitted on two infants of our own."""
+    made, now = bare(tmp_path), datetime.now(UTC)
+    (made.root / "workspace.json").write_text('{"kind": "demo"}')
+    built = detectors.build("joint_speed")
+    parts = [
+        seizure_examples(built, built.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
+        for seed in (0, 1)
+        for track, truth in [infant(seed, 60.0, 4)]
+    ]
+    assert parts[0] is not None and parts[1] is not None
+    fitted, _ = fit_typing_fold("joint_speed", built.params, parts[0], parts[1], seed=0)
+    folder = made.root / "store" / "bundles" / "spasms"
+    people_and_keys(made.root, now)
+    bundle = save_typing(replace(fitted, origin={**HONEST, **fitted.origin}), folder)
+    sign_bundle(folder, made.root / "keys" / "platform.pem")
+    scope = Scope(("demo-*",), (0.0, 800.0), (built.contract.montage,))
+    approval = approve(made.root, replace(record_for(bundle, now=now), scope=scope), now=now)  # type: ignore[arg-type]
+    write_pointer(
+        made.root, bundle=bundle.digest, tag=import_bundle(made.root, folder), approval=approval, now=now, task="spasms"
+    )
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    return made
+
+
+def test_every_clip_of_a_pose_track_is_named_by_the_model_in_force(approved: Workspace, tmp_path: Path) -> None:
+    track, _ = infant(7, 60.0, 4)
+    write_parquet(track, tmp_path / "infant.parquet")
+    said = ictal("predict", tmp_path / "infant.parquet", "--question", "spasms", "--age", "5mo", "--json")
+    assert said.code == 0 and said.json["outcome"] == "completed", said.err
+    assert len(said.json["stretches"]) == 12 and said.json["model"]["name"] == "joint_speed"
+    assert all(sum(one["probabilities"].values()) == pytest.approx(1) for one in said.json["stretches"])
+    text = ictal("predict", tmp_path / "infant.parquet", "--question", "spasms", "--age", "5mo", "--at", "5,5").out
+    assert "1 stretch:" in text and "probability" in text and "model joint_speed" in text
+    other = ictal("predict", tmp_path / "infant.parquet", "--question", "spasms", "--detector", "sta_gunet")
+    assert other.code == 2 and "sta_gunet is not the approved model" in other.err
+    issued = open_ledger(approved).entries("prediction.issued")
+    assert len(issued) == 2
+
+
+def test_a_film_without_a_pose_estimator_ends_not_evaluable(approved: Workspace, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(60, 200, (90, 64, 64), np.uint8)
+    write_video(tmp_path / "infant.mp4", pictures, rate_hz=15.0)
+    said = ictal("predict", tmp_path / "infant.mp4", "--question", "spasms", "--age", "5mo")
+    assert said.code == 0 and "not_evaluable (no_pose_estimator)" in said.out
+
+
 def test_stretches_are_listed_with_name_and_probability() -> None:
     from flows.predict import _stretches_in_words
 
@@ -335,8 +388,6 @@ def test_a_film_is_told_by_its_content_and_a_black_one_is_doubtful(tmp_path: Pat
 
 
 def test_a_pose_track_is_judged_and_one_that_jumps_is_doubtful(infants: Workspace, tmp_path: Path) -> None:
-    from data.readers.pose import read_pose, write_parquet
-
     path = next(infants.cohort.rglob("*_pose.parquet"))
     said = ictal("check", path, "--json").json
     assert (said["outcome"], said["modality"], said["facts"]["joints"]) == ("completed", "pose", 18)
