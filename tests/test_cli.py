@@ -47,8 +47,11 @@ def test_detectors_are_listed_as_json_with_what_they_are_for() -> None:
     assert (
         [row["name"] for row in said.json]
         == detectors.names()
-        == ["line_length", "da_stnet", "band_power", "seizurenet"]
-    )
+        == [
+            "line_length", "da_stnet", "band_power", "seizurenet", "joint_speed", "sta_gunet", "motion_energy",
+            "gestures", "recent_motion", "forecaster",
+        ]
+    )  # fmt: skip
     assert all(row["intended_use"] and row["title"] and row["ages"] for row in said.json)
 
 
