@@ -202,6 +202,8 @@ def test_a_part_whose_inputs_did_not_change_is_not_measured_again(studied: Works
     text = "\n".join(study.lines(first, studied))
     assert "frozen, both species, 2 shots" in text and "ictal evaluate forecaster" in text
     (studied.root / "code" / "train_types.txt").write_text("code of tomorrow\n")
+    later = study.study.fn(str(studied.root), {}, ["controls"], False)
+    assert later["older"] == ["few_shot"] and "in other circumstances" in "\n".join(study.lines(later, studied))
     assert run()["made"] == ["few_shot"]
 
 
