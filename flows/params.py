@@ -64,7 +64,7 @@ class ForecastParams(Block):
 
     seed: int = 2030
     patients_per_site: int = Field(10, ge=2, le=500)
-    cue: float = Field(1.0, ge=0, le=5, description="strength of the pre-ictal cue; 0 is the null control")
+    cue: float = Field(1.0, ge=0, le=1, description="strength of the pre-ictal cue; 0 is the null control")
 
 
 class CheckParams(Block):

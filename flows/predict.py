@@ -171,7 +171,9 @@ def _listed(stretches: list[dict[str, Any]]) -> list[str]:
     counts: dict[str, int] = {}
     for one in stretches:
         counts[one["name"] or "no answer"] = counts.get(one["name"] or "no answer", 0) + 1
-    head = f"{len(stretches)} stretches: " + ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+    head = f"{len(stretches)} stretch{'' if len(stretches) == 1 else 'es'}: " + ", ".join(
+        f"{n} {name}" for name, n in sorted(counts.items())
+    )
     common = max(counts, key=lambda name: counts[name])
     kept = stretches
     if len(stretches) > SHOWN:

@@ -95,7 +95,14 @@ def study(home: str, settings: dict[str, Any], only: list[str], full: bool) -> d
         records.record_once(workspace, draft)
     keep(workspace, f"Study {OF}")
     parts = {p: read_json(path_of(workspace, p)) for p in PARTS if p not in skipped and path_of(workspace, p).exists()}
-    return {"parts": parts, "made": made, "skipped": skipped, "seconds": round(time.monotonic() - started, 1)}
+    older = [part for part in parts if not _is_kept(workspace, part, inputs)]
+    return {
+        "parts": parts,
+        "made": made,
+        "older": older,
+        "skipped": skipped,
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def study_detector(name: str, tasks: int | None, only: Sequence[str], full: bool) -> dict[str, Any]:
@@ -121,6 +128,9 @@ def lines(found: dict[str, Any], workspace: Workspace) -> list[str]:
     """What the terminal shows: every part that is kept, what was passed over, and what comes next."""
     told = [line for part, own in found["parts"].items() for line in _said(part, own)]
     told += [f"{part}: left out: {why}" for part, why in found["skipped"].items()]
+    told += [
+        f"{part}: measured earlier, in other circumstances: --only {part} measures it again" for part in found["older"]
+    ]
     how = f"measured now: {', '.join(found['made'])}" if found["made"] else "nothing had changed: all of it was kept"
     told.append(f"{how}; {found['seconds']:.0f} s; kept in {path_of(workspace, PARTS[0]).parent}")
     return [*told, f"run `ictal evaluate {OF}` to put it on the page"]

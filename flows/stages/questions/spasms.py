@@ -61,7 +61,10 @@ def inflation(
 
 
 def page(shown: Shown) -> str:
-    return spasm_page(SpasmDossier(**shown.common()))
+    taken_away = shown.studies.get("ablation", {})
+    return spasm_page(
+        SpasmDossier(**shown.common(), ablation=taken_away.get("result", {}), meanings=taken_away.get("meanings", {}))
+    )
 
 
 def card(static: str, shown: Shown) -> str:
