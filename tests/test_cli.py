@@ -48,25 +48,10 @@ def test_detectors_are_listed_as_json_with_what_they_are_for() -> None:
         [row["name"] for row in said.json]
         == detectors.names()
         == [
-<<<<<<< HEAD
-            "line_length",
-            "da_stnet",
-            "band_power",
-            "seizurenet",
-            "joint_speed",
-            "sta_gunet",
-            "motion_energy",
-            "gestures",
-            "recent_motion",
-            "forecaster",
-        ]
-    )
-=======
             "line_length", "da_stnet", "band_power", "seizurenet", "joint_speed", "sta_gunet", "motion_energy",
             "gestures", "recent_motion", "forecaster",
         ]
     )  # fmt: skip
->>>>>>> commands
     assert all(row["intended_use"] and row["title"] and row["ages"] for row in said.json)
 
 
