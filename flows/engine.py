@@ -69,29 +69,36 @@ def _locked(task_: Any, run: Any, state: Any) -> bool:
     retries=3,
     retry_delay_seconds=[1, 2, 4],
     retry_condition_fn=_locked,
-    task_run_name="dvc:{stage}",
+    task_run_name="dvc:{stages}",
 )
-def run_stage(home: str, stage: str) -> str:
-    """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed."""
+def run_lane(home: str, stages: Sequence[str]) -> list[str]:
+    """`dvc repro --single-item STAGE …` in a workspace, one after another: DVC decides whether anything changed."""
     workspace = open_workspace(Path(home))
-    with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", _shown[0]) as extra:
+    with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", _shown[0]) as extra:
         try:
-            said = dvc(workspace, "repro", "--single-item", stage, extra=extra)
+            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra)
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:
                 raise Refused(refused[-1].removeprefix(REFUSED)) from failed
             raise
-    return "skipped" if "didn't change" in said or "up to date" in said else "ran"
+    return ["ran" if f"Running stage '{stage}'" in said else "skipped" for stage in stages]
+
+
+def run_stage(home: str, stage: str) -> str:
+    """One stage; says whether it ran."""
+    return run_lane(home, [stage])[0]
 
 
 def run_stages(home: str, stages: Sequence[str]) -> list[str]:
-    """Stages that do not need each other, two at a time: half of a stage is start-up, which uses one core.
+    """Stages that do not need each other, dealt to two lanes: half of a stage is start-up, which uses one core.
 
-    Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first of them raised.
+    Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first lane raised.
     """
-    begun = [run_stage.submit(home, stage) for stage in stages]
-    return [one.result() for one in begun]
+    lanes = [list(stages[lane::LANES]) for lane in range(min(LANES, len(stages)))]
+    begun = [run_lane.submit(home, lane) for lane in lanes]
+    how = [one.result() for one in begun]
+    return [how[place % LANES][place // LANES] for place in range(len(stages))]
 
 
 def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
