@@ -83,7 +83,8 @@ def typing_lines(name: str, figures: dict[str, Any]) -> list[str]:
             f"{three(found['weighted_f1_majority'])}{mark}"
         )
     blind = three(figures["weighted_f1_id_lookup_over_seizures"])
-    lines.append(f"  without any EEG, seizures dealt out at random: weighted F1 {blind} by looking up the patient")
+    seen = "film" if figures.get("task") == "semiology" else "EEG"
+    lines.append(f"  without any {seen}, seizures dealt out at random: weighted F1 {blind} by looking up the patient")
     if figures["inflation"]:
         change = figures["inflation"]["weighted_f1"]
         by, low, high = (three(change[k], "+") for k in ("estimate", "low", "high"))
@@ -170,7 +171,8 @@ def _table(facts: dict[str, Any]) -> Table:
 
 def _evaluated(name: str, figures: dict[str, Any]) -> str:
     if "task" not in figures:
-        return f"{name} AUC {three(figures['auc'])} (leaky {three(leaky_auc(figures))})"
+        leaky = f" (leaky {three(leaky_auc(figures))})" if leaky_auc(figures) else ""
+        return f"{name} AUC {three(figures['auc'])}{leaky}"
     key, called = {
         "spasms": ("f1", "F1 of clips"),
         "forecasting": ("balanced_accuracy", "balanced accuracy"),
@@ -181,7 +183,8 @@ def _evaluated(name: str, figures: dict[str, Any]) -> str:
 def _said(answer: dict[str, Any]) -> str:
     what = answer["outcome"] if answer["code"] is None else f"{answer['outcome']} ({answer['code']})"
     found = "" if answer["events"] is None else f", {answer['events']} events"
-    found += "" if answer["stretches"] is None else f", {answer['stretches']} stretches"
+    stretches = answer["stretches"]
+    found += "" if stretches is None else f", {stretches} stretch{'' if stretches == 1 else 'es'}"
     return (
         f"{answer['question']} at {answer['site']}: {what}{found}, receipt {'ok' if answer['receipt_ok'] else 'NOT ok'}"
     )
