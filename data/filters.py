@@ -6,7 +6,6 @@ Zero-phase filters belong in a viewer only: a detector that looks ahead in train
 from fractions import Fraction
 
 import numpy as np
-from scipy import signal as sps
 
 from data.outcomes import Refusal
 
@@ -31,6 +30,8 @@ class BandPass:
     """
 
     def __init__(self, band_hz: tuple[float, float], rate_hz: float):
+        from scipy import signal as sps
+
         refuse_slow(rate_hz, band_hz)
         high = sps.butter(2, band_hz[0], "highpass", fs=rate_hz, output="sos")
         low = sps.butter(6, band_hz[1], "lowpass", fs=rate_hz, output="sos")
@@ -39,6 +40,8 @@ class BandPass:
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         """(channels, samples) → the same shape; continues where the last call ended."""
+        from scipy import signal as sps
+
         if signal.shape[1] == 0:
             return signal  # SciPy cannot filter nothing, but a stream may bring an empty chunk
         if self._state is None:
@@ -119,6 +122,8 @@ def _decimated(signal: np.ndarray, taps: np.ndarray, down: int, count: int) -> n
 
 def _phases(up: int, down: int, half_length: int) -> tuple[np.ndarray, int]:
     """(up, taps of each, in the order of time) of the anti-alias filter, and how many taps it has in all."""
+    from scipy import signal as sps
+
     widest = max(up, down)
     if widest == 1:
         return np.ones((1, 1)), 1
@@ -136,6 +141,8 @@ class RunningBaseline:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """(time, features) → what row t is compared with: rows before t only; the very first row is its own."""
+        from scipy import signal as sps
+
         if len(values) == 0:
             return values
         mean = values[:1] if self._mean is None else self._mean

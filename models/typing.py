@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from data.events import Annotations
@@ -127,6 +126,8 @@ def fit_typing_fold(
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """The temperature that makes inner patients' labels most likely (Guo et al. 2017), within 0.05–20."""
+
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         spread = log_softmax(np.asarray(logits, dtype=float) / np.exp(log_temperature), axis=1)

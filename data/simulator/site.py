@@ -14,7 +14,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import signal as sps
 
 from data.montage import ELECTRODES
 from data.simulator.scalp import index_of
@@ -94,6 +93,8 @@ def with_changed_amplifier(site: Site) -> Site:
 
 
 def _high_pass(signal: np.ndarray, highpass_hz: float, rate_hz: float) -> np.ndarray:
+    from scipy import signal as sps
+
     b, a = sps.butter(1, highpass_hz, "highpass", fs=rate_hz)
     state = sps.lfilter_zi(b, a)[None, :] * signal[:, :1]
     return np.asarray(sps.lfilter(b, a, signal, axis=1, zi=state)[0])
