@@ -76,7 +76,8 @@ class Desk:
         return await self._in(self.checks, self._models, site)
 
     async def why_not(self) -> str | None:
-        return await self._in(self.checks, self.loader.why_not, self.clock())
+        """Why nothing can be answered; None where a model for any question is in force."""
+        return await self._in(self.checks, self._why_not)
 
     def open(self) -> None:
         """Load the model before the first request, and remove what a killed service left of patients' files."""
@@ -142,6 +143,11 @@ class Desk:
                     400, "the file that arrived does not have the SHA-256 that was announced: send again"
                 )
             yield paths
+
+    def _why_not(self) -> str | None:
+        first = self.loader.why_not(self.clock())
+        others = (loader.why_not(self.clock()) for loader in self.namers.values())
+        return None if first is None or None in others else first
 
     def _models(self, site: str) -> Models:
         """Of every question the model in force; why there is none is said of detection only."""
