@@ -20,6 +20,7 @@ from models.detectors.gestures import MEAN, RANDOM, SHUFFLED, WHOLE, Gestures
 from models.detectors.gestures.aggregation import Aggregator, Sampling, likelihood
 from models.detectors.motion_energy import MotionEnergy
 from models.features_cache import FOLDER, kept
+from models.probe import Probe
 from models.semiology import FilmTyping
 from models.snippets import Grid, blindness, motion_energy
 from models.typing import ANSWER, TypingBundle, load_typing, save_typing, seizure_probabilities
@@ -31,6 +32,8 @@ TINY = {
     **detectors.params_of("gestures", "demo"), "size_px": 32, "positions": 12, "segments": 4, "batch_snippets": 12,
     "epochs": 25, "lesson": {"positions": 3, "epochs": 2, "batch": 16, "learning_rate": 0.003, "snippets_per_epoch": 48},
 }  # fmt: skip
+UNASKED = Probe((1,), "float32", 1.0, ())
+"""These bundles are not served, so nobody asks them."""
 FLOOR = {**detectors.params_of("motion_energy", "demo"), "size_px": 32, "positions": 12}
 ACTIONS = {"walk": (0.3, 0.0, 0.3), "wave": (0.1, 0.0, 3.0), "pat": (0.0, 0.1, 3.0), "turn": (0.0, 0.2, 0.4)}
 
@@ -243,7 +246,9 @@ def test_two_fits_with_one_seed_are_the_same_and_a_bundle_read_back_answers_bit_
     again = Gestures(TINY)
     again.load_pretrained(taught.pretrained())
     again.fit(*data, seed=1, checkpoint=tmp_path / "resume.pt")
-    digests = [save_typing(TypingBundle(d, 1.0), tmp_path / str(i)).digest for i, d in enumerate((detector, again))]
+    digests = [
+        save_typing(TypingBundle(d, 1.0, UNASKED), tmp_path / str(i)).digest for i, d in enumerate((detector, again))
+    ]
     assert digests[0] == digests[1] and not list(tmp_path.glob("resume*"))
     back = load_typing(tmp_path / "0").detector
     made = seizure(detector, FBTCS, 77)
@@ -266,7 +271,7 @@ def test_a_film_is_scored_alike_alone_and_in_company(
 def test_the_answer_is_the_mean_of_the_views_and_a_blind_one_leaves_the_other(
     fitted: tuple[Gestures, dict[str, Any]],
 ) -> None:
-    detector, bundle = fitted[0], TypingBundle(fitted[0], 1.0)
+    detector, bundle = fitted[0], TypingBundle(fitted[0], 1.0, UNASKED)
     whole = seizure_probabilities(bundle, detector.examples(seizure(detector, FBTCS, 50)))
     alone = [whole["large view alone"], whole["small view alone"]]
     np.testing.assert_allclose(whole[ANSWER], (alone[0] + alone[1]) / 2, atol=1e-6)
@@ -347,7 +352,7 @@ def test_the_floor_knows_when_it_moves_and_comes_back_bit_equally(tmp_path: Path
     log = detector.fit(cohort(detector, 0, 1, 2, 3), cohort(detector, 4, 5), seed=0)
     test = cohort(detector, 6, 7, 8)
     assert log["classes_seen"] == ["FOS", "FBTCS"] and (detector.score(test).argmax(axis=1) == test.label).mean() >= 0.9
-    save_typing(TypingBundle(detector, 1.0), tmp_path / "bundle")
+    save_typing(TypingBundle(detector, 1.0, UNASKED), tmp_path / "bundle")
     assert np.array_equal(load_typing(tmp_path / "bundle").detector.score(test), detector.score(test))
 
 

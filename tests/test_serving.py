@@ -34,6 +34,7 @@ from serving.client import Client, ServiceRefused
 from serving.journal import Journal, verify_answer
 from serving.limits import ROUTES, Limits
 from serving.loader import Loader, revocations_folder
+from serving.naming import QUESTIONS
 from serving.schema import EXAMPLE, Answer
 from serving.service import create_app
 from tests.edf_bytes import File, eeg, notes
@@ -414,7 +415,8 @@ def test_every_response_carries_the_headers_that_keep_browsers_out(served: Serve
 
 def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Served) -> None:
     document = served.client.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/detect", "/v1/models"}
+    questions = {f"/v1/{question}" for question in QUESTIONS}
+    assert set(document["paths"]) == {"/v1/detect", "/v1/models", *questions}
     content = document["paths"]["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]
     assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
 

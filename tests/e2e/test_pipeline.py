@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from flows.stages.audits import members
 from flows.stages.files import development, evaluation_of, read_json, splits, training_of
@@ -133,7 +134,8 @@ def copied(proposed: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Work
 
 def test_repro_runs_nothing_again_where_nothing_changed(copied: Workspace) -> None:
     before = (copied.root / "dvc.lock").read_bytes()
-    assert _ran(dvc(copied, "repro")) == set()
+    made = list(yaml.safe_load(before)["stages"])  # those of tasks without a cohort here were never run
+    assert _ran(dvc(copied, "repro", *made)) == set()
     assert (copied.root / "dvc.lock").read_bytes() == before
 
 
