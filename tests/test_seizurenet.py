@@ -18,10 +18,11 @@ from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from data.seizure_types import TUH_TYPES
 from models.detector import UNSEEN, Examples, TypingDetector
-from models.detectors.band_power import BandPower, fit_softmax
+from models.detectors.band_power import BandPower
 from models.detectors.seizurenet import DISTILLED, PLAIN, SeizureNet
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
 from models.detectors.seizurenet.member import Member
+from models.logistic import fit_softmax
 from models.training import macro_auc
 
 HERE = Path(__file__).parents[1] / "models" / "detectors"

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from models.detectors.band_power import fit_softmax
-from models.training import balanced_weights
+from models.logistic import Logistic
 
 PROBE = "frozen encoder (probe)"
 
@@ -15,9 +14,7 @@ class Probe:
     """Logistic with ridge on the features of an encoder kept as it was before any labelled clip."""
 
     def __init__(self, width: int, ridge: float):
-        self.ridge = ridge
-        self.centre, self.spread = np.zeros(width), np.ones(width)
-        self.weights = np.zeros((width + 1, 2))
+        self.logistic = Logistic(width, 2, ridge)
         self.encoder: dict[str, torch.Tensor] = {}
 
     def keep(self, encoder: Mapping[str, torch.Tensor]) -> None:
@@ -26,24 +23,16 @@ class Probe:
 
     def fit(self, features: np.ndarray, label: np.ndarray, patient: np.ndarray) -> None:
         """From features (clips, width); every class and patient weighs the same."""
-        weight = balanced_weights(patient, label)
-        self.centre = weight @ features
-        self.spread = np.sqrt(weight @ (features - self.centre) ** 2) + 1e-6
-        self.weights = fit_softmax(self._scaled(features), label, weight, 2, self.ridge)
+        self.logistic.fit(features, label, patient)
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(clips,): of the second class against the first."""
-        said = self._scaled(features) @ self.weights
+        said = self.logistic.scores(features)
         return np.asarray(said[:, 1] - said[:, 0])
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {"probe.centre": self.centre, "probe.spread": self.spread, "probe.weights": self.weights}
+        return self.logistic.tensors("probe.")
 
     def load(self, tensors: Mapping[str, np.ndarray], encoder: Mapping[str, torch.Tensor]) -> None:
-        self.centre, self.spread, self.weights = (
-            np.array(tensors[f"probe.{name}"], dtype=float) for name in ("centre", "spread", "weights")
-        )
+        self.logistic.load(tensors, "probe.")
         self.encoder = dict(encoder)
-
-    def _scaled(self, features: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.ones((len(features), 1)), (features - self.centre) / self.spread], axis=1)

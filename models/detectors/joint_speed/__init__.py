@@ -11,9 +11,8 @@ from data.frontend import Prepared
 from data.kinematics import KINEMATICS
 from data.pose import JOINTS
 from models.detector import Examples, Progress, State
-from models.detectors.band_power import fit_softmax
+from models.logistic import LogisticFloor
 from models.spasms import SPASM, SpasmDetector, best_offset
-from models.training import auc, balanced_weights
 
 PARTS = {
     "head": ("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
@@ -26,7 +25,7 @@ QUIET = 1e-4
 """Added to an energy before its logarithm, (trunk lengths / s)²: below what an estimate of a still joint trembles."""
 
 
-class JointSpeed(SpasmDetector):
+class JointSpeed(LogisticFloor, SpasmDetector):
     """Mean squared speed over the clip (log) of head, trunk, arms and legs, and of the whole; logistic with ridge on top.
 
     A part that was not seen moves as the whole did.
@@ -34,11 +33,11 @@ class JointSpeed(SpasmDetector):
 
     name = "joint_speed"
 
+    FEATURES = len(PARTS) + 1
+
     def __init__(self, params: Mapping[str, Any]):
         super().__init__(params)
-        features = len(PARTS) + 1
-        self.centre, self.spread = np.zeros(features), np.ones(features)
-        self.weights, self.offset = np.zeros((features + 1, 2)), 0.0
+        self.offset = 0.0
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
         clips = super().examples(prepared, recording, patient)
@@ -53,37 +52,23 @@ class JointSpeed(SpasmDetector):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        if train.label is None or valid.label is None:
-            raise ValueError("training needs labelled clips")
-        weight, x = balanced_weights(train.patient, train.label), train.x.astype(float)
-        self.centre, self.offset = weight @ x, 0.0
-        self.spread = np.sqrt(weight @ (x - self.centre) ** 2) + 1e-6
-        self.weights = fit_softmax(self._scaled(x), train.label, weight, 2, self.params["ridge"])
+        """As every floor, and the threshold of the best F1 in inner infants is put at equal scores."""
+        self.offset = 0.0
+        log = super().fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
+        assert valid.label is not None
         score = self.score(valid)
-        margin = score[:, SPASM] - score[:, 0]
-        reached = auc(margin, valid.label)
-        self.offset = best_offset(margin, valid.label)
-        if progress:
-            progress(1, 1, reached)
-        seen = [self.classes[c] for c in np.unique(train.label)]
-        return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "classes_seen": seen}
+        self.offset = best_offset(score[:, SPASM] - score[:, 0], valid.label)
+        return log
 
     def score(self, examples: Examples) -> np.ndarray:
-        scaled = self._scaled(examples.x.astype(float))  # einsum: one clip's sum does not depend on how many there are
-        return np.einsum("cf,fk->ck", scaled, self.weights) + np.array([0.0, self.offset])
+        return super().score(examples) + np.array([0.0, self.offset])
 
     def state(self) -> State:
-        tensors = {"centre": self.centre.copy(), "spread": self.spread.copy(), "weights": self.weights.copy()}
-        return State(tensors, {"offset": self.offset})
+        return State(super().state().tensors, {"offset": self.offset})
 
     def load_state(self, state: State) -> None:
-        self.centre, self.spread, self.weights = (
-            np.array(state.tensors[name], dtype=float) for name in ("centre", "spread", "weights")
-        )
+        super().load_state(state)
         self.offset = float(state.settings["offset"])
-
-    def _scaled(self, x: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.ones((len(x), 1)), (x - self.centre) / self.spread], axis=1)
 
 
 def energies(moved: np.ndarray) -> np.ndarray:
