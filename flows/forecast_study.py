@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.cohorts.bids import Cohort, Entry
+from data.cohorts.bids import Cohort
 from data.outcomes import Refusal
 from data.readers.video import read_film
 from models import detectors
@@ -91,7 +91,7 @@ def clips_of(cohort: Cohort, params: dict[str, Any]) -> Clips:
             continue
         prepared = ours.front_end.prepare(film)
         if entry.period == "pretraining":
-            lessons.append(Lesson(prepared, content_of(entry), entry.name, entry.person))
+            lessons.append(Lesson(prepared, entry.content, entry.name, entry.person))
         elif entry.period in ("", "development"):
             truth = cohort.annotations(entry)
             pair = [seizure_examples(one, prepared, truth, entry.name, entry.person) for one in (ours, floor)]
@@ -101,11 +101,6 @@ def clips_of(cohort: Cohort, params: dict[str, Any]) -> Clips:
     watched, content = clips_of_lessons(lessons, params, params["pretraining"]["clips_per_lesson"])
     seen, moved = (Examples.join([pair[which] for pair in parts]) for which in (0, 1))
     return Clips(seen, moved, watched, content, site)
-
-
-def content_of(entry: Entry) -> str:
-    """What a film of the period `pretraining` holds: its BIDS `task-` entity."""
-    return next(part.removeprefix("task-") for part in entry.name.split("_") if part.startswith("task-"))
 
 
 def starts_of(

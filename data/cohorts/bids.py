@@ -63,6 +63,12 @@ class Entry:
     modality: str = "eeg"
     views: tuple[Path, ...] = ()
 
+    @property
+    def content(self) -> str:
+        """What was done while it was recorded: its BIDS task (`sub-901_task-walk` → `walk`); empty where none is named."""
+        named = [part for part in self.name.split("_") if part.startswith("task-")]
+        return named[0].removeprefix("task-") if named else ""
+
 
 @dataclass(frozen=True)
 class CohortFacts:

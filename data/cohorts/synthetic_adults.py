@@ -3,13 +3,19 @@
 No person was recorded. FNSZ, CPSZ and SPSZ look alike by construction: whoever tells them apart has found a leak.
 """
 
-import json
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort
-from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, write_about, write_cohort, write_recording
+from data.cohorts.writing import (
+    BIDS_VERSION,
+    LICENSE,
+    Progress,
+    write_about,
+    write_cohort,
+    write_draws,
+    write_recording,
+)
 from data.simulator.adults import AdultParams, AdultSettings, annotations_of, plan_adults, render
 
 __all__ = ["AdultSettings", "simulate_adults"]
@@ -35,8 +41,7 @@ def _write_recording(root: Path, params: AdultParams) -> None:
 
 def _finish(root: Path, settings: AdultSettings, patients: tuple[AdultParams, ...]) -> None:
     write_about(root, patients, README, DESCRIPTION)
-    draws = {"settings": asdict(settings), "patients": [asdict(p) for p in patients]}
-    (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
+    write_draws(root, settings, "patients", patients)
 
 
 DESCRIPTION: dict[str, object] = {

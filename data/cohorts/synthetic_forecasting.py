@@ -4,13 +4,11 @@ No person or animal was filmed. What comes before a seizure differs from other f
 at strength 0 it does not differ, which is the null control of every forecaster.
 """
 
-import json
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort
-from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, as_json, write_about, write_cohort, write_film
+from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, write_about, write_cohort, write_draws, write_film
 from data.simulator.forecasting import Caged, ForecastSettings, Watched, plan_forecasting
 from data.simulator.scene import frame_times
 
@@ -41,10 +39,7 @@ def _write_recording(root: Path, params: Watched | Caged) -> None:
 def _finish(root: Path, settings: ForecastSettings, films: tuple[Watched | Caged, ...]) -> None:
     first = {f.name: f for f in reversed(films)}
     write_about(root, [first[name] for name in sorted(first)], README, DESCRIPTION)
-    draws = {"settings": asdict(settings), "films": [asdict(f) for f in films]}
-    (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
-    broken = {f.stem: f.breakage for f in films if f.breakage}
-    (root / "sourcedata" / "broken.json").write_text(as_json(broken))
+    write_draws(root, settings, "films", films)
 
 
 DESCRIPTION: dict[str, object] = {

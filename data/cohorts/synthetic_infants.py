@@ -4,13 +4,11 @@ No person was filmed. Where the infants lie in bed, two hospitals filmed them; p
 on which nothing is ever trained. Some tracks are broken on purpose.
 """
 
-import json
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from data.cohorts.bids import Cohort
-from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, as_json, write_about, write_cohort, write_film
+from data.cohorts.writing import BIDS_VERSION, LICENSE, Progress, write_about, write_cohort, write_draws, write_film
 from data.readers.bids import write_events
 from data.readers.pose import write_parquet
 from data.simulator.infants import (
@@ -55,10 +53,7 @@ def _write_recording(root: Path, params: InfantParams, film_px: int) -> None:
 
 def _finish(root: Path, settings: InfantSettings, patients: tuple[InfantParams, ...]) -> None:
     write_about(root, patients, README, DESCRIPTION)
-    draws = {"settings": asdict(settings), "patients": [asdict(p) for p in patients]}
-    (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
-    broken = {p.stem: p.breakage for p in patients if p.breakage}
-    (root / "sourcedata" / "broken.json").write_text(as_json(broken))
+    write_draws(root, settings, "patients", patients)
 
 
 DESCRIPTION: dict[str, object] = {

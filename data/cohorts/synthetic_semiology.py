@@ -4,8 +4,7 @@ No person was filmed. The focal beginnings of both types are alike; rooms and bo
 site apart on which nothing is ever trained, and other persons who only walk, wave, pat and turn are there to learn from.
 """
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from data.cohorts.writing import (
     BIDS_VERSION,
     LICENSE,
     Progress,
-    as_json,
     write_about,
     write_cohort,
+    write_draws,
     write_film,
     write_recording,
 )
@@ -68,10 +67,7 @@ def _view(params: Filmed, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
 def _finish(root: Path, settings: SemiologySettings, films: tuple[Filmed, ...]) -> None:
     first = {f.name: f for f in reversed(films)}
     write_about(root, [first[name] for name in sorted(first)], README, DESCRIPTION)
-    draws = {"settings": asdict(settings), "films": [asdict(f) for f in films]}
-    (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
-    broken = {f.stem: f.breakage for f in films if f.breakage}
-    (root / "sourcedata" / "broken.json").write_text(as_json(broken))
+    write_draws(root, settings, "films", films)
 
 
 DESCRIPTION: dict[str, object] = {

@@ -4,9 +4,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -142,6 +143,15 @@ def write_about(root: Path, drawn: Iterable[Drawn], readme: str, description: di
     (root / "README").write_text(readme)
     (root / "dataset_description.json").write_text(as_json(description))
     (root / "sourcedata").mkdir()
+
+
+def write_draws(root: Path, settings: object, what: str, drawn: Sequence[Any]) -> None:
+    """sourcedata/draws.json, from which the cohort follows to the byte, and what was broken on purpose (`breakage`)."""
+    draws = {"settings": asdict(settings), what: [asdict(one) for one in drawn]}  # type: ignore[call-overload]
+    (root / "sourcedata" / "draws.json").write_text(json.dumps(draws, sort_keys=True) + "\n")
+    if hasattr(drawn[0], "breakage"):
+        broken = {one.stem: one.breakage for one in drawn if one.breakage}
+        (root / "sourcedata" / "broken.json").write_text(as_json(broken))
 
 
 def as_json(value: object) -> str:

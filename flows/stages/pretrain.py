@@ -46,7 +46,7 @@ def _learn(workspace: Workspace, detector: Detector) -> bool:
     def progress(epoch: int, epochs: int, _: float) -> None:
         show(f"{detector.name}: learning from {len(entries)} other recordings", epoch, epochs)
 
-    lessons = [Lesson(detector.prepare(open_entry(e)), content_of(e.name), e.name, e.person) for e in entries]
+    lessons = [Lesson(detector.prepare(open_entry(e)), e.content, e.name, e.person) for e in entries]
     log = detector.pretrain(lessons, seed=workspace.params.train.seed, progress=progress)
     about = {
         "detector": detector.name,
@@ -57,11 +57,6 @@ def _learn(workspace: Workspace, detector: Detector) -> bool:
     }
     save_pretrained(_folder(workspace, detector.name), detector.pretrained(), about)
     return True
-
-
-def content_of(recording: str) -> str:
-    """What a recording of the period holds: its BIDS task (`sub-901_task-walk` → `walk`)."""
-    return next(part.removeprefix("task-") for part in recording.split("_") if part.startswith("task-"))
 
 
 def _folder(workspace: Workspace, name: str) -> Path:

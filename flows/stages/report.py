@@ -83,7 +83,7 @@ def run(workspace: Workspace) -> None:
             published=_published(name),
             labels_alone=_labels_alone(workspace, name),
             peers=_peers(workspace),
-            beside=_beside(name, evaluated),
+            beside=beside(name, evaluated),
         )
         _write(out, dossier, ("index", name) if name == best else (name,))
 
@@ -114,7 +114,8 @@ def _labels_alone(workspace: Workspace, name: str) -> dict[str, Any] | None:
     return known and known | {"where": NOT_HERE}
 
 
-def _beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
+def beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
+    """What lies beside a detector's page: the others' pages, the same as data, and the card."""
     others = {f"Evaluation of {other}": f"{other}.html" for other in evaluated if other != name}
     return {**others, "This page as data (JSON)": f"{name}.json", "Model card": f"{name}.card.md"}
 

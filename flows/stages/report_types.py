@@ -23,7 +23,7 @@ from flows.stages.files import (
 )
 from flows.stages.questions import QUESTIONS
 from flows.stages.questions.asked import Results, Shown
-from flows.stages.report import declared
+from flows.stages.report import beside, declared
 from flows.workspace import Workspace, lock_digest
 from lineage.digest import sha256_file
 from lineage.refused import Refused
@@ -51,7 +51,6 @@ def run(workspace: Workspace) -> None:
     for name in evaluated:
         shown = Shown(
             name,
-            workspace.task,
             {name: evaluated[name], **{n: own for n, own in evaluated.items() if n != name}},
             provenance,
             simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
@@ -60,7 +59,8 @@ def run(workspace: Workspace) -> None:
             inflation=lab[name],
             published=detectors.facts(name).get("published") or {},
             undivided=undivided(workspace),
-            beside=_beside(name, list(evaluated)),
+            beside=beside(name, evaluated),
+            task=workspace.task,
             studies=studies_of(workspace, name),
         )
         _write(out, shown, ("index", name) if name == best else (name,))
@@ -127,11 +127,6 @@ def _answers(workspace: Workspace, name: str, regime: str, result: Mapping[str, 
     if digests != result["digests"]:
         raise Refused("the answers kept are not those that were scored: run `ictal evaluate` again")
     return table[table["variant"] == ANSWER]
-
-
-def _beside(name: str, evaluated: list[str]) -> dict[str, str]:
-    others = {f"Evaluation of {other}": f"{other}.html" for other in evaluated if other != name}
-    return {**others, "This page as data (JSON)": f"{name}.json", "Model card": f"{name}.card.md"}
 
 
 def _provenance(workspace: Workspace, names: list[str]) -> dict[str, str]:

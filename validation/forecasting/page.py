@@ -1,18 +1,18 @@
 """The page of one forecaster: verdict first, then what the split does, what warning costs, and what was learnt beforehand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from validation.forecasting import transfer
 from validation.forecasting.charts import draw_operating
 from validation.forecasting.figures import BLIND
-from validation.gates import Gate
 from validation.inflation import LEAKY, Mark, draw_regimes
-from validation.outcome import gates_of, verdict
-from validation.pages import Cell, Links, Section, Table, column_figure, render_page
+from validation.outcome import gates_of
+from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Estimate, basis, estimate
 from validation.splits import REPORTABLE
+from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random clips"}
 """How the regimes of a forecast are called on a page, from the honest to the leaky."""
@@ -26,58 +26,26 @@ SEEN = (
 
 
 @dataclass(frozen=True)
-class ForecastDossier:
-    """All that is known of one forecaster when its page is written.
+class ForecastDossier(StretchDossier):
+    """Of a forecaster: results of `evaluate_forecasting`, and what was learnt beforehand.
 
-    `results`: detector → regime → result of `evaluate_forecasting`; the regime `patient` of `name` must be there.
-    `inflation`: `regime_difference` of seizure and patient, where both were run. `published`: what the detector's paper
-    states (its card's header). `few_shot`, `compositions` and `controls` as of `few_shot_figures`,
-    `table_of_compositions` and `controls`; empty where they were not made.
+    `few_shot`, `compositions` and `controls` as of `few_shot_figures`, `table_of_compositions` and `controls`; empty where
+    they were not made.
     """
 
-    name: str
-    results: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    provenance: Mapping[str, str]
-    simulated: bool
-    gates: Sequence[Gate] = ()
-    floor: str = ""
-    inflation: Mapping[str, Any] = field(default_factory=dict)
-    published: Mapping[str, Any] = field(default_factory=dict)
-    undivided: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
     few_shot: Mapping[str, Any] = field(default_factory=dict)
     compositions: Mapping[str, Any] = field(default_factory=dict)
     controls: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if "patient" not in self.results.get(self.name, {}):
-            raise ValueError(f"no result of {self.name!r} with patients apart: evaluate it under `patient` first")
-
-    @property
-    def main(self) -> Mapping[str, Any]:
-        """With patients apart: what counts."""
-        return self.results[self.name]["patient"]
-
 
 def forecast_page(dossier: ForecastDossier) -> str:
     """HTML of one forecaster beside the floor and the baselines: one file that loads nothing."""
-    main = dossier.main
-    counts = main["counts"]
-    return render_page(
-        "report",
-        kind="Evaluation",
-        title=f"Evaluation of {dossier.name}: will a seizure begin?",
-        lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
-        simulated=dossier.simulated,
-        headline=verdict(dossier.name, dossier.floor, dossier.gates, said(main)),
-        facts={
-            "Patients": counts["persons"], "Clips": counts["clips"], "Of them preictal": counts["preictal"],
-            "Answered": counts["answered"], "Hours": float(counts["hours"]), "Sites": len(counts["sites"]),
-        },
-        beside=Links(dossier.beside) if dossier.beside else None,
-        sections=sections(dossier),
-        provenance={**dossier.provenance, **_origins(main)},
-    )  # fmt: skip
+    counts = dossier.main["counts"]
+    facts = {
+        "Patients": counts["persons"], "Clips": counts["clips"], "Of them preictal": counts["preictal"],
+        "Answered": counts["answered"], "Hours": float(counts["hours"]), "Sites": len(counts["sites"]),
+    }  # fmt: skip
+    return stretch_page(dossier, "will a seizure begin?", said(dossier.main), facts, sections(dossier))
 
 
 def said(main: Mapping[str, Any]) -> tuple[str, ...]:
@@ -109,7 +77,7 @@ def sections(dossier: ForecastDossier) -> tuple[Section, ...]:
 
 def _split(dossier: ForecastDossier) -> Section:
     own = dossier.results[dossier.name]
-    marks = [_mark(dossier, regime) for regime in REGIMES]
+    marks = [regime_mark(dossier, REGIMES, regime, "balanced_accuracy") for regime in REGIMES]
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_stretches")):
         marks += [
             Mark(f"no film: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})", "blind", estimate(block, "balanced_accuracy"))
@@ -119,16 +87,8 @@ def _split(dossier: ForecastDossier) -> Section:
     marks += [Mark(f"as published, {what}", "published", Estimate(value)) for what, value in _stated(dossier.published)]
     alt = f"Balanced accuracy of {dossier.name} under each split"
     chart = column_figure(draw_regimes(marks, MEASURE, 0.5), alt, SEEN + basis(dossier.main["answer"]))
-    told = [f"{REGIMES[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()]
+    told = undivided_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *_headline_of_paper(dossier), *told))
-
-
-def _mark(dossier: ForecastDossier, regime: str) -> Mark:
-    honest, result = regime in REPORTABLE, dossier.results[dossier.name].get(regime)
-    label = REGIMES[regime] + ("" if honest else f"\n({LEAKY})")
-    if result is None:
-        return Mark(label, "absent", why="not evaluable" if regime in dossier.undivided else "not run")
-    return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], "balanced_accuracy"))
 
 
 def _stated(published: Mapping[str, Any]) -> list[tuple[str, float]]:
@@ -193,10 +153,10 @@ def _cost(dossier: ForecastDossier) -> Section:
 
 def _warned(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     return (
-        _lines(estimate(block, "foreseen").percent()),
-        _lines(estimate(block, "rightly_silent").percent()),
-        _lines(estimate(block, "false_warnings_per_h").rate()),
-        _lines(estimate(block, "time_in_warning").percent()),
+        two_lines(estimate(block, "foreseen").percent()),
+        two_lines(estimate(block, "rightly_silent").percent()),
+        two_lines(estimate(block, "false_warnings_per_h").rate()),
+        two_lines(estimate(block, "time_in_warning").percent()),
     )
 
 
@@ -222,17 +182,4 @@ def _side_by_side(dossier: ForecastDossier) -> Section:
 
 def _ranked(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     names = ("balanced_accuracy", "roc_auc", "roc_auc_per_patient", "brier")
-    return tuple(_lines(estimate(block, name).written()) for name in names)
-
-
-def _lines(text: str) -> str:
-    return text.replace(" (", "\n(")
-
-
-def _origins(main: Mapping[str, Any]) -> dict[str, str]:
-    scorer, drawn = main["answer"]["scorer"], main["uncertainty"]
-    return {
-        **{f"{name} (SHA-256)": digest for name, digest in main["digests"].items()},
-        "intervals": f"95 %, {drawn['draws']:,} resamples of patients within sites",
-        "scorers": f"{scorer['name']} {scorer['version']} {scorer['code_digest'][:12]}",
-    }
+    return tuple(two_lines(estimate(block, name).written()) for name in names)

@@ -7,7 +7,8 @@ from validation.forecasting.charts import draw_dose, draw_shots
 from validation.forecasting.composition import NOTHING_BEFOREHAND
 from validation.forecasting.fewshot import MIN_TASKS
 from validation.pages import Cell, Section, Table, column_figure
-from validation.reading import as_estimate, minus
+from validation.reading import as_estimate
+from validation.stretch_page import two_lines
 
 Document = Mapping[str, Any]
 
@@ -73,7 +74,11 @@ def _compositions(document: Document) -> Section:
     names = list(dict.fromkeys(cell["composition"] for cell in document["cells"]))
     found = {(c["composition"], c["mask_ratio"]): c for c in document["cells"]}
     rows: list[tuple[Cell, ...]] = [
-        ("nothing (scratch)", *[_lines(as_estimate(document["scratch"]).written())] * len(ratios), NOTHING_BEFOREHAND)
+        (
+            "nothing (scratch)",
+            *[two_lines(as_estimate(document["scratch"]).written())] * len(ratios),
+            NOTHING_BEFOREHAND,
+        )
     ]
     for name in names:
         own = [found.get((name, ratio)) for ratio in ratios]
@@ -96,14 +101,14 @@ LETTERS = "H: other people without a seizure; R(Y): rodents in seizure; R(N): ro
 def _gained(cell: Document | None) -> Cell:
     if cell is None:
         return "not run"
-    return _lines(as_estimate(cell["balanced_accuracy"]).written() + (" *" if cell["gain"]["claimed"] else ""))
+    return two_lines(as_estimate(cell["balanced_accuracy"]).written() + (" *" if cell["gain"]["claimed"] else ""))
 
 
 def _controls(document: Document) -> Section:
     caption = f"95 % intervals over {document['persons']} patients. Dotted: chance. {_scored(document)}"
     chart = column_figure(draw_dose(document), "Balanced accuracy over the strength of the cue", caption)
     names = list(document["points"][0]["methods"])
-    rows = [(p["cue"], *(_lines(as_estimate(p["methods"][n]).written()) for n in names)) for p in document["points"]]
+    rows = [(p["cue"], *(two_lines(as_estimate(p["methods"][n]).written()) for n in names)) for p in document["points"]]
     table = Table(
         "The same cohort, its cue before seizures weaker or stronger", ("Cue", *names), rows, _scored(document)
     )
@@ -129,11 +134,7 @@ def _of(own: Document, sign: bool = False) -> str:
 
 
 def _cell(own: Document | None) -> Cell:
-    return "not run" if own is None else _lines(_of(own))
-
-
-def _lines(text: str) -> str:
-    return minus(text).replace(" (", "\n(")
+    return "not run" if own is None else two_lines(_of(own))
 
 
 def _scored(document: Document) -> str:

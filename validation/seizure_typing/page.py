@@ -1,18 +1,18 @@
 """The page of one detector that names seizure types: verdict first, then what the split does, then type by type."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from validation.gates import Gate
 from validation.inflation import LEAKY, Mark, draw_regimes
-from validation.outcome import gates_of, verdict
-from validation.pages import Cell, Links, Section, Table, column_figure, render_page
+from validation.outcome import gates_of
+from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Estimate, as_estimate, basis, estimate, missing
 from validation.seizure_typing.baselines import BLIND
 from validation.seizure_typing.charts import draw_confusion
 from validation.seizure_typing.figures import FOCAL, MIN_PATIENTS
 from validation.splits import REPORTABLE
+from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random seizures"}
 """How the regimes of a typing are called on a page, from the honest to the leaky."""
@@ -41,34 +41,10 @@ LOOKED_AT = {"semiology": "film"}
 
 
 @dataclass(frozen=True)
-class TypingDossier:
-    """All that is known of one detector when its page is written.
+class TypingDossier(StretchDossier):
+    """Of a detector of types: results of `evaluate_typing`. `task` is what the detector answers."""
 
-    `results`: detector → regime → result of `evaluate_typing`; the regime `patient` of `name` must be there.
-    `inflation`: `regime_difference` of seizure and patient, where both were run. `published`: what the detector's paper
-    states (its card's header). `task` is what the detector answers.
-    """
-
-    name: str
-    results: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    provenance: Mapping[str, str]
-    simulated: bool
-    gates: Sequence[Gate] = ()
-    floor: str = ""
-    inflation: Mapping[str, Any] = field(default_factory=dict)
-    published: Mapping[str, Any] = field(default_factory=dict)
-    undivided: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
     task: str = "typing"
-
-    def __post_init__(self) -> None:
-        if "patient" not in self.results.get(self.name, {}):
-            raise ValueError(f"no result of {self.name!r} with patients apart: evaluate it under `patient` first")
-
-    @property
-    def main(self) -> Mapping[str, Any]:
-        """With patients apart: what counts."""
-        return self.results[self.name]["patient"]
 
     @property
     def looked_at(self) -> str:
@@ -86,23 +62,13 @@ class TypingDossier:
 
 def typing_page(dossier: TypingDossier) -> str:
     """HTML of one detector beside the floor and the baselines: one file that loads nothing."""
-    main = dossier.main
-    counts = main["counts"]
-    return render_page(
-        "report",
-        kind="Evaluation",
-        title=f"Evaluation of {dossier.name}: {TITLES.get(dossier.task, dossier.task)}",
-        lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
-        simulated=dossier.simulated,
-        headline=verdict(dossier.name, dossier.floor, dossier.gates, (said(main),)),
-        facts={
-            "Patients": counts["persons"], "Seizures": counts["seizures"], "Answered": counts["answered"],
-            "Types": len(dossier.classes), "Sites": len(counts["sites"]),
-        },
-        beside=Links(dossier.beside) if dossier.beside else None,
-        sections=sections(dossier),
-        provenance={**dossier.provenance, **_origins(main)},
-    )  # fmt: skip
+    counts = dossier.main["counts"]
+    facts = {
+        "Patients": counts["persons"], "Seizures": counts["seizures"], "Answered": counts["answered"],
+        "Types": len(dossier.classes), "Sites": len(counts["sites"]),
+    }  # fmt: skip
+    asked = TITLES.get(dossier.task, dossier.task)
+    return stretch_page(dossier, asked, (said(dossier.main),), facts, sections(dossier))
 
 
 def said(main: Mapping[str, Any]) -> str:
@@ -134,7 +100,7 @@ def sections(dossier: TypingDossier) -> tuple[Section, ...]:
 
 def _split(dossier: TypingDossier) -> Section:
     own = dossier.results[dossier.name]
-    marks = [_mark(dossier, regime) for regime in REGIMES]
+    marks = [regime_mark(dossier, REGIMES, regime, "weighted_f1") for regime in REGIMES]
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
         marks += [
             Mark(
@@ -148,16 +114,8 @@ def _split(dossier: TypingDossier) -> Section:
     alt = f"Weighted F1 of {dossier.name} under each split"
     seen = SEEN.format(looked_at=dossier.looked_at) + basis(dossier.main["answer"])
     chart = column_figure(draw_regimes(marks, WEIGHTED, None), alt, seen)
-    told = [f"{REGIMES[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()]
+    told = undivided_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *_headline_of_paper(dossier), *told))
-
-
-def _mark(dossier: TypingDossier, regime: str) -> Mark:
-    honest, result = regime in REPORTABLE, dossier.results[dossier.name].get(regime)
-    label = REGIMES[regime] + ("" if honest else f"\n({LEAKY})")
-    if result is None:
-        return Mark(label, "absent", why="not evaluable" if regime in dossier.undivided else "not run")
-    return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], "weighted_f1"))
 
 
 def _published(dossier: TypingDossier) -> list[tuple[str, float]]:
@@ -232,7 +190,7 @@ def _parts(dossier: TypingDossier) -> Section:
         (
             name,
             *_two(block),
-            _lines(estimate(main["differences"][name], "macro_f1").written(sign=True)),
+            two_lines(estimate(main["differences"][name], "macro_f1").written(sign=True)),
             *_size(dossier, name),
         )
         for name, block in main["variants"].items()
@@ -300,25 +258,12 @@ def _side_by_side(dossier: TypingDossier) -> Section:
 
 
 def _two(block: Mapping[str, Any], sign: bool = False) -> tuple[str, str]:
-    return _lines(estimate(block, "macro_f1").written(sign=sign)), _lines(
+    return two_lines(estimate(block, "macro_f1").written(sign=sign)), two_lines(
         estimate(block, "weighted_f1").written(sign=sign)
     )
 
 
 def _more(block: Mapping[str, Any]) -> tuple[str, str]:
-    return _lines(as_estimate(block["accuracy"]).written()), _lines(
+    return two_lines(as_estimate(block["accuracy"]).written()), two_lines(
         as_estimate(block["macro_f1_focal_together"]).written()
     )
-
-
-def _lines(text: str) -> str:
-    return text.replace(" (", "\n(")
-
-
-def _origins(main: Mapping[str, Any]) -> dict[str, str]:
-    scorer, drawn = main["answer"]["scorer"], main["uncertainty"]
-    return {
-        **{f"{name} (SHA-256)": digest for name, digest in main["digests"].items()},
-        "intervals": f"95 %, {drawn['draws']:,} resamples of patients within sites",
-        "scorers": f"{scorer['name']} {scorer['version']} {scorer['code_digest'][:12]}",
-    }

@@ -1,16 +1,16 @@
 """The page of one detector of infantile spasms: verdict first, then alarms and spasms, the split, sites, each patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from validation.gates import Gate
 from validation.inflation import LEAKY, Mark, draw_regimes
-from validation.outcome import gates_of, verdict
-from validation.pages import Cell, Figure, Links, Section, Table, column_figure, render_page
+from validation.outcome import gates_of
+from validation.pages import Cell, Figure, Section, Table, column_figure
 from validation.reading import Estimate, as_estimate, basis, estimate, missing, share
 from validation.spasms.charts import draw_spasm_curve, draw_spasm_patients
 from validation.splits import REPORTABLE
+from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random clips"}
 """How the regimes are called on a page, from the honest to the leaky; folds over stretches are folds over clips here."""
@@ -46,59 +46,24 @@ SIMULATED_PHONES = "The phone site is simulated like the others, by another came
 
 
 @dataclass(frozen=True)
-class SpasmDossier:
-    """All that is known of one detector when its page is written.
+class SpasmDossier(StretchDossier):
+    """Of a detector of spasms: results of `evaluate_spasms`.
 
-    `results`: detector → regime → result of `evaluate_spasms`; the regime `patient` of `name` must be there. `inflation`:
-    `regime_difference` of random clips and patients apart, where both were run. `published`: the card's header.
     `ablation`: a result whose variants are the detector with a part taken away, with what each means.
     """
 
-    name: str
-    results: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    provenance: Mapping[str, str]
-    simulated: bool
-    gates: Sequence[Gate] = ()
-    floor: str = ""
-    inflation: Mapping[str, Any] = field(default_factory=dict)
-    undivided: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, str] = field(default_factory=dict)
     ablation: Mapping[str, Any] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if "patient" not in self.results.get(self.name, {}):
-            raise ValueError(f"no result of {self.name!r} with patients apart: evaluate it under `patient` first")
-
-    @property
-    def main(self) -> Mapping[str, Any]:
-        """With patients apart: what counts."""
-        return self.results[self.name]["patient"]
-
-    @property
-    def honest(self) -> dict[str, Mapping[str, Any]]:
-        """Every detector with patients apart."""
-        return {name: own["patient"] for name, own in self.results.items() if "patient" in own}
 
 
 def spasm_page(dossier: SpasmDossier) -> str:
     """HTML of one detector beside the floor and the baselines: one file that loads nothing."""
-    main, counts = dossier.main, dossier.main["counts"]
-    return render_page(
-        "report",
-        kind="Evaluation",
-        title=f"Evaluation of {dossier.name}: infantile spasms",
-        lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
-        simulated=dossier.simulated,
-        headline=verdict(dossier.name, dossier.floor, dossier.gates, (said(main),)),
-        facts={
-            "Patients": counts["persons"], "With spasms": counts["persons_with_spasms"], "Spasms": counts["spasms"],
-            "Clusters": counts["clusters"], "Clips": counts["clips"], "Hours": round(counts["assessed_hours"], 1),
-        },
-        beside=Links(dossier.beside) if dossier.beside else None,
-        sections=sections(dossier),
-        provenance={**dossier.provenance, **_origins(main)},
-    )  # fmt: skip
+    counts = dossier.main["counts"]
+    facts = {
+        "Patients": counts["persons"], "With spasms": counts["persons_with_spasms"], "Spasms": counts["spasms"],
+        "Clusters": counts["clusters"], "Clips": counts["clips"], "Hours": round(counts["assessed_hours"], 1),
+    }  # fmt: skip
+    return stretch_page(dossier, "infantile spasms", (said(dossier.main),), facts, sections(dossier))
 
 
 def said(main: Mapping[str, Any]) -> str:
@@ -152,16 +117,16 @@ def _ward_row(name: str, result: Mapping[str, Any]) -> tuple[Cell, ...]:
     answer, free = result["answer"], result["spasm_free"]
     return (
         name,
-        _lines(estimate(answer, "spasms_found").percent()),
-        _lines(estimate(answer, "clusters_found").percent()),
-        _lines(estimate(answer, "false_alarms_per_hour").rate()),
-        _lines(estimate(free, "false_alarms_per_hour").rate()),
+        two_lines(estimate(answer, "spasms_found").percent()),
+        two_lines(estimate(answer, "clusters_found").percent()),
+        two_lines(estimate(answer, "false_alarms_per_hour").rate()),
+        two_lines(estimate(free, "false_alarms_per_hour").rate()),
     )
 
 
 def _split(dossier: SpasmDossier) -> Section:
     main = dossier.main
-    marks = [_mark(dossier, regime) for regime in REGIMES]
+    marks = [regime_mark(dossier, REGIMES, regime, "accuracy") for regime in REGIMES]
     for where, kept in (("patient", "baselines"), ("seizure", "baselines_over_clips")):
         marks += [
             Mark(f"no movement: {LOOKED_AT[name]},\n{REGIMES[where]}", "blind", estimate(block, "accuracy"))
@@ -174,16 +139,8 @@ def _split(dossier: SpasmDossier) -> Section:
     ]
     alt = f"Accuracy of {dossier.name} by clips under each split"
     chart = column_figure(draw_regimes(marks, "accuracy by clips (0 to 1)", None), alt, SEEN + basis(main["answer"]))
-    told = [f"{REGIMES[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()]
+    told = undivided_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *told))
-
-
-def _mark(dossier: SpasmDossier, regime: str) -> Mark:
-    honest, result = regime in REPORTABLE, dossier.results[dossier.name].get(regime)
-    label = REGIMES[regime] + ("" if honest else f"\n({LEAKY})")
-    if result is None:
-        return Mark(label, "absent", why="not evaluable" if regime in dossier.undivided else "not run")
-    return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], "accuracy"))
 
 
 def _worth(dossier: SpasmDossier) -> tuple[Table | str, ...]:
@@ -244,10 +201,10 @@ def _place_row(block: Mapping[str, Any]) -> tuple[Cell, ...]:
     return (
         block["rests_on"]["persons"],
         block["counted"]["spasms"],
-        _lines(estimate(block, "spasms_found").percent()),
-        _lines(estimate(block, "false_alarms_per_hour").rate()),
-        _lines(estimate(block, "f1").written()),
-        _lines(estimate(block, "auroc").written()),
+        two_lines(estimate(block, "spasms_found").percent()),
+        two_lines(estimate(block, "false_alarms_per_hour").rate()),
+        two_lines(estimate(block, "f1").written()),
+        two_lines(estimate(block, "auroc").written()),
     )
 
 
@@ -308,7 +265,7 @@ def _heads() -> tuple[str, ...]:
 
 
 def _five(block: Mapping[str, Any], sign: bool = False) -> tuple[str, ...]:
-    return tuple(_lines(as_estimate(block[name]).written(sign=sign)) for name in PAPER)
+    return tuple(two_lines(as_estimate(block[name]).written(sign=sign)) for name in PAPER)
 
 
 def _lines_of(words: str) -> str:
@@ -318,16 +275,3 @@ def _lines_of(words: str) -> str:
         return words
     middle = min(spaces, key=lambda at: abs(at - len(words) / 2))
     return f"{words[:middle]}\n{words[middle + 1 :]}"
-
-
-def _lines(text: str) -> str:
-    return text.replace(" (", "\n(")
-
-
-def _origins(main: Mapping[str, Any]) -> dict[str, str]:
-    scored, drawn = main["answer"]["scorer"], main["uncertainty"]
-    return {
-        **{f"{name} (SHA-256)": digest for name, digest in main["digests"].items()},
-        "intervals": f"95 %, {drawn['draws']:,} resamples of patients within sites",
-        "scorers": f"{scored['name']} {scored['version']} {scored['code_digest'][:12]}",
-    }

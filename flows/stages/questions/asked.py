@@ -1,14 +1,14 @@
 """One evaluation on its way to figures, and one detector on its way to a page."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
 
 from data.events import Annotations
 from models.detector import TypingDetector
-from validation.gates import Gate
+from validation.stretch_page import StretchDossier
 
 Results = Mapping[str, Mapping[str, Any]]
 """Regime → result."""
@@ -33,23 +33,12 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """All that a page of one detector is made of; `beside` links other pages, `studies` are results made by command."""
+class Shown(StretchDossier):
+    """All that a page of one detector is made of; `studies` are results made by command."""
 
-    name: str
-    task: str
-    results: Mapping[str, Results]
-    provenance: Mapping[str, str]
-    simulated: bool
-    gates: Sequence[Gate]
-    floor: str
-    inflation: Mapping[str, Any]
-    published: Mapping[str, Any]
-    undivided: Mapping[str, str]
-    beside: Mapping[str, str]
+    task: str = ""
     studies: Mapping[str, Any] = field(default_factory=dict)
 
     def common(self) -> dict[str, Any]:
         """What every dossier takes."""
-        names = ("name", "results", "provenance", "simulated", "gates", "floor", "inflation", "undivided", "beside")
-        return {name: getattr(self, name) for name in names}
+        return {field.name: getattr(self, field.name) for field in fields(StretchDossier)}

@@ -57,7 +57,7 @@ def inflation(
 
 
 def page(shown: Shown) -> str:
-    return forecast_page(ForecastDossier(**shown.common(), published=shown.published, **shown.studies))
+    return forecast_page(ForecastDossier(**shown.common(), **shown.studies))
 
 
 def card(static: str, shown: Shown) -> str:

@@ -58,7 +58,7 @@ def inflation(
 
 
 def _dossier(shown: Shown) -> TypingDossier:
-    return TypingDossier(**shown.common(), published=shown.published, task=shown.task)
+    return TypingDossier(**shown.common(), task=shown.task)
 
 
 def page(shown: Shown) -> str:
