@@ -14,7 +14,7 @@ from data.readers.opening import open_entry
 from flows.parallel import over
 from flows.progress import Show
 from models.detector import Examples, State
-from models.typing import build_typing, seizure_examples
+from models.typing import build_typing, stretch_examples
 
 
 def write_clips(
@@ -45,7 +45,7 @@ def _write(work: tuple[str, dict[str, Any], State | None, Entry, Annotations, Pa
     name, params, pretrained, entry, truth, folder = work
     detector = build_typing(name, params, pretrained)
     try:
-        clips = seizure_examples(detector, detector.prepare(open_entry(entry)), truth, entry.name, entry.person)
+        clips = stretch_examples(detector, detector.prepare(open_entry(entry)), truth, entry.name, entry.person)
     except Refusal:
         return False
     if clips is None:

@@ -167,4 +167,4 @@ def _record(workspace: Workspace, folder: Path, document: dict[str, Any], names:
     subject = Subject("export", f"{document['tier']} of {workspace.cohort_name}", sha256_file(folder / SUMMARY))
     dataset = digest_of(dataset_digest(cohort_of(workspace), sorted(names)))
     payload = {"dataset": dataset, "names": names, "auc": document["attack"]["auc"]["estimate"]}
-    records.record_once(workspace, Draft("evaluation.recorded", records.PIPELINE, (subject,), payload=payload))
+    records.record_once(workspace, Draft("data.exported", records.PIPELINE, (subject,), payload=payload))

@@ -19,7 +19,7 @@ from models.detectors.forecaster import Forecaster
 from models.detectors.forecaster.lessons import clips_of_lessons
 from models.detectors.forecaster.probe import Probe
 from models.detectors.recent_motion import RecentMotion
-from models.typing import seizure_examples
+from models.typing import stretch_examples
 from validation.forecasting.composition import COMPOSITIONS, controls, table_of_compositions
 from validation.forecasting.fewshot import few_shot_figures
 from validation.forecasting.tasks import Task, draw_tasks, right_of
@@ -94,7 +94,7 @@ def clips_of(cohort: Cohort, params: dict[str, Any]) -> Clips:
             lessons.append(Lesson(prepared, entry.content, entry.name, entry.person))
         elif entry.period in ("", "development"):
             truth = cohort.annotations(entry)
-            pair = [seizure_examples(one, prepared, truth, entry.name, entry.person) for one in (ours, floor)]
+            pair = [stretch_examples(one, prepared, truth, entry.name, entry.person) for one in (ours, floor)]
             if pair[0] is not None and pair[1] is not None:
                 parts.append((pair[0], pair[1]))
                 site[entry.person] = entry.site

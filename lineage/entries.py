@@ -30,6 +30,7 @@ class EntryType(StrEnum):
     CONSENT_WITHDRAWN = "consent.withdrawn"
     LICENCE_ACCEPTED = "licence.accepted"
     DATASET_FROZEN = "dataset.frozen"
+    DATA_EXPORTED = "data.exported"
     SPLIT_CREATED = "split.created"
     SPLIT_AUDIT_FAILED = "split.audit_failed"
     RUN_STARTED = "run.started"

@@ -56,8 +56,8 @@ class TypingBundle:
 
 
 @dataclass(frozen=True)
-class TypedSeizure:
-    """What was said of one seizure: per variant the mean probabilities (classes,) over its clips.
+class StretchAnswer:
+    """What was said of one stretch: per variant the mean probabilities (classes,) over its clips.
 
     Where nothing could be said `probabilities` is empty, and `code` and `reason` say why.
     """
@@ -70,7 +70,7 @@ class TypedSeizure:
     reason: str | None = None
 
 
-def seizure_examples(
+def stretch_examples(
     detector: TypingDetector, prepared: Any, truth: Annotations, recording: str = "", patient: str = ""
 ) -> Examples | None:
     """Labelled clips of every stretch of a recording; None where there is none that is long enough."""
@@ -159,16 +159,16 @@ def load_model(folder: Path) -> Bundle | TypingBundle:
     return load_bundle(folder) if detectors.task_of(description["detector"]) == "detection" else load_typing(folder)
 
 
-def type_seizures(recording: Source, truth: Annotations, bundle: TypingBundle) -> list[TypedSeizure]:
+def answer_known(recording: Source, truth: Annotations, bundle: TypingBundle) -> list[StretchAnswer]:
     """Every stretch of a recording with the detector's answer, or why there is none; nothing is left out.
 
     `truth` gives where seizures are and, beside the answer, what experts called them; the detector sees times only.
     """
-    return type_stretches(recording, bundle.detector.stretches(truth), bundle)
+    return answer_stretches(recording, bundle.detector.stretches(truth), bundle)
 
 
-def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[TypedSeizure]:
-    """`type_seizures` of any stretches, whether or not it is known what they are."""
+def answer_stretches(recording: Source, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[StretchAnswer]:
+    """`answer_known` of any stretches, whether or not it is known what they are."""
     try:
         admit(recording, bundle.detector)
         prepared = bundle.detector.prepare(recording)
@@ -178,18 +178,13 @@ def type_stretches(recording: Source, stretches: Sequence[Stretch], bundle: Typi
     return [said for block in blocks for said in _typed(prepared, block, bundle)]
 
 
-def refused(one: Stretch, bundle: TypingBundle, refusal: Refusal) -> TypedSeizure:
+def refused(one: Stretch, bundle: TypingBundle, refusal: Refusal) -> StretchAnswer:
     """A stretch about which nothing can be said."""
-    return TypedSeizure(one.number, _truth(one, bundle), code=refusal.code, reason=refusal.reason)
+    return StretchAnswer(one.number, _truth(one, bundle), code=refusal.code, reason=refusal.reason)
 
 
 def _truth(one: Stretch, bundle: TypingBundle) -> str | None:
     return None if one.label is None else bundle.detector.classes[one.label]
-
-
-def seizure_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
-    """Mean probabilities (classes,) over the clips of one seizure: the answer, and each variant beside it."""
-    return {name: own.mean(axis=0) for name, own in clip_probabilities(bundle, clips).items()}
 
 
 def clip_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
@@ -198,8 +193,10 @@ def clip_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.nd
     return {name: bundle.probabilities(logits) for name, logits in scores.items()}
 
 
-def type_examples(bundle: TypingBundle, examples: Examples) -> dict[tuple[str, int], tuple[int, dict[str, np.ndarray]]]:
-    """(recording, event) → (clips, probabilities per variant) of clips of several seizures at once."""
+def answer_examples(
+    bundle: TypingBundle, examples: Examples
+) -> dict[tuple[str, int], tuple[int, dict[str, np.ndarray]]]:
+    """(recording, event) → (clips, probabilities per variant) of clips of several stretches at once."""
     assert examples.event is not None
     places: dict[tuple[str, int], list[int]] = {}
     for at, place in enumerate(zip(examples.recording.tolist(), examples.event.tolist(), strict=True)):
@@ -211,7 +208,7 @@ def type_examples(bundle: TypingBundle, examples: Examples) -> dict[tuple[str, i
     }
 
 
-def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[TypedSeizure]:
+def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[StretchAnswer]:
     """The answers for some stretches of a recording, whose clips are scored together: one by one takes far longer."""
     refusals: dict[int, Refusal] = {}
     parts: list[Examples] = []
@@ -221,11 +218,11 @@ def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) ->
             parts.append(replace(clips, event=np.full(len(clips), one.number)))
         except Refusal as refusal:
             refusals[one.number] = refusal
-    said = type_examples(bundle, Examples.join(parts)) if parts else {}
+    said = answer_examples(bundle, Examples.join(parts)) if parts else {}
     return [
         refused(one, bundle, refusals[one.number])
         if one.number in refusals
-        else TypedSeizure(one.number, _truth(one, bundle), *said["", one.number])
+        else StretchAnswer(one.number, _truth(one, bundle), *said["", one.number])
         for one in stretches
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.ablations import FULL, Variant
 from models.detector import Examples
-from models.typing import ANSWER, fit_typing_fold, type_examples
+from models.typing import ANSWER, answer_examples, fit_typing_fold
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def fit_variant(name: str, variant: Variant, fold: FoldClips, *, seed: int) -> t
     called = ANSWER if variant.name == FULL else variant.name
     said = [
         Said(called, 0, recording, event, clips, 1, tuple(found[ANSWER].tolist()))
-        for (recording, event), (clips, found) in type_examples(bundle, fold.test).items()
+        for (recording, event), (clips, found) in answer_examples(bundle, fold.test).items()
     ]
     return said, log, sum(v.size for v in bundle.detector.state().tensors.values())
 
@@ -77,7 +77,7 @@ def _answers(
     name: str, params: Mapping[str, object], train: Examples, fold: FoldClips, seed: int
 ) -> dict[tuple[str, int], tuple[int, np.ndarray]]:
     bundle, _ = fit_typing_fold(name, params, train, fold.valid, seed=seed)
-    return {place: (clips, found[ANSWER]) for place, (clips, found) in type_examples(bundle, fold.test).items()}
+    return {place: (clips, found[ANSWER]) for place, (clips, found) in answer_examples(bundle, fold.test).items()}
 
 
 def _people(train: Examples, share: float) -> Examples:

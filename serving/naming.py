@@ -17,7 +17,7 @@ from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
 from models.detector import Stretch
 from models.pose_estimator import load_estimator
-from models.typing import ANSWER, TypedSeizure, TypingBundle, type_stretches
+from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving.answering import actor_of, notice_of, rounded, statement_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
@@ -88,7 +88,7 @@ def _answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = type_stretches(source, stretches, bundle)
+    found = answer_stretches(source, stretches, bundle)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):
@@ -152,7 +152,7 @@ def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) 
     return [Stretch(number, onset_s, onset_s + length_s) for number, (onset_s, length_s) in enumerate(marked)]
 
 
-def _named(one: Stretch, found: TypedSeizure, bundle: TypingBundle) -> NamedStretch:
+def _named(one: Stretch, found: StretchAnswer, bundle: TypingBundle) -> NamedStretch:
     place = {"onset_s": one.onset_s, "duration_s": one.end_s - one.onset_s}
     if found.code:
         return NamedStretch(**place, code=found.code, reason=found.reason)

@@ -30,7 +30,7 @@ from lineage.signing import sign_bundle
 from models import detectors
 from models.ablations import FULL, read_ablations
 from models.detectors.gestures.grid import Cell, grid_params
-from models.typing import build_typing, fit_typing_fold, save_typing, seizure_examples
+from models.typing import build_typing, fit_typing_fold, save_typing, stretch_examples
 from serving.naming import estimator_of
 from serving.store import import_bundle, write_pointer
 from tests.commands import ictal
@@ -315,7 +315,7 @@ def approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     (made.root / "workspace.json").write_text('{"kind": "demo"}')
     built = detectors.build("joint_speed")
     parts = [
-        seizure_examples(built, built.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
+        stretch_examples(built, built.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
         for seed in (0, 1)
         for track, truth in [infant(seed, 60.0, 4)]
     ]
@@ -432,7 +432,7 @@ def test_an_export_names_nobody_and_says_what_it_gives_away(
     assert not [p for p in out.iterdir() if b"sub-0" in p.read_bytes()]
     again = ictal("export", "pose", "--to", out)
     assert again.code == 2 and "not empty" in again.err
-    assert open_ledger(at_infants).entries("evaluation.recorded")
+    assert open_ledger(at_infants).entries("data.exported")
 
 
 def test_a_film_is_no_tier_of_an_export(at_infants: Workspace, tmp_path: Path) -> None:

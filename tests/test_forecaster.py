@@ -178,6 +178,22 @@ def test_published_weights_load_under_both_names_of_the_biases(old: bool, tmp_pa
                        weights["videomae.embeddings.patch_embeddings.projection.weight"])  # fmt: skip
 
 
+def test_with_weights_named_in_its_parameters_pre_training_begins_there(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    file = tmp_path / "model.safetensors"
+    save_file(MaskedAutoencoder(SHAPE, TRUNK, Trunk(16, 1, 2, 32)).state_dict(), file)
+    clips, content = cohort(50).x, np.full(12, "human")
+    made = {}
+    for weights in ("", str(file)):
+        detector = Forecaster({**TINY, "weights": weights, "pretraining": {**TINY["pretraining"], "steps": 1}})
+        made[weights] = detector.pretrain_on(clips, content, seed=1), detector.pretrained().tensors
+    assert "begun_with" not in made[""][0]
+    assert made[str(file)][0]["begun_with"] == {"missing": (), "unexpected": ()}
+    name = "videomae.embeddings.patch_embeddings.projection.weight"
+    assert not np.array_equal(made[""][1][name], made[str(file)][1][name])
+
+
 def test_a_file_of_weights_says_what_it_lacks_and_one_of_another_size_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 

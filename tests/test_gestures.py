@@ -23,7 +23,7 @@ from models.features_cache import FOLDER, kept
 from models.probe import Probe
 from models.semiology import FilmTyping
 from models.snippets import Grid, blindness, motion_energy
-from models.typing import ANSWER, TypingBundle, load_typing, save_typing, seizure_probabilities
+from models.typing import ANSWER, TypingBundle, clip_probabilities, load_typing, save_typing
 from tests.drawn_films import DrawnFilm, drawn, drifting, film, shaking
 
 FOS, FBTCS = 0, 1
@@ -268,14 +268,18 @@ def test_a_film_is_scored_alike_alone_and_in_company(
         np.testing.assert_allclose(alone, together[at], rtol=1e-4, atol=1e-5)
 
 
+def answered(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
+    return {name: said.mean(axis=0) for name, said in clip_probabilities(bundle, clips).items()}
+
+
 def test_the_answer_is_the_mean_of_the_views_and_a_blind_one_leaves_the_other(
     fitted: tuple[Gestures, dict[str, Any]],
 ) -> None:
     detector, bundle = fitted[0], TypingBundle(fitted[0], 1.0, UNASKED)
-    whole = seizure_probabilities(bundle, detector.examples(seizure(detector, FBTCS, 50)))
+    whole = answered(bundle, detector.examples(seizure(detector, FBTCS, 50)))
     alone = [whole["large view alone"], whole["small view alone"]]
     np.testing.assert_allclose(whole[ANSWER], (alone[0] + alone[1]) / 2, atol=1e-6)
-    half = seizure_probabilities(bundle, detector.examples(seizure(detector, FBTCS, 50, blind=("small",))))
+    half = answered(bundle, detector.examples(seizure(detector, FBTCS, 50, blind=("small",))))
     np.testing.assert_allclose(half[ANSWER], half["large view alone"])
     assert half[ANSWER].argmax() == FBTCS and np.isnan(half["small view alone"]).all()
 

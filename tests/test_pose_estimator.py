@@ -22,7 +22,7 @@ from data.simulator.scene.camera import scaled_to, seen_by
 from models import detectors
 from models.pose_estimator import BadEstimator, as_input, describe, from_heat_maps, load_estimator
 from models.tiny_pose import TinyPoseNetwork, train_tiny_estimator, write_tiny_estimator
-from models.typing import ANSWER, fit_typing_fold, seizure_examples, type_stretches
+from models.typing import ANSWER, answer_stretches, fit_typing_fold, stretch_examples
 from tests.infants import infant
 
 PX = 64
@@ -92,14 +92,14 @@ def test_a_film_goes_all_the_way_to_an_answer_for_every_clip(model: Path, filmed
     name = "joint_speed"
     detector = detectors.build(name)
     clips = [
-        seizure_examples(detector, detector.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
+        stretch_examples(detector, detector.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
         for seed in (0, 1)
         for track, truth in [infant(seed, 60.0, 4)]
     ]
     assert clips[0] is not None and clips[1] is not None
     bundle, _ = fit_typing_fold(name, detector.params, clips[0], clips[1], seed=0)
     track = load_estimator(model).estimate(filmed)
-    found = type_stretches(track, bundle.detector.asked(track.duration_s), bundle)
+    found = answer_stretches(track, bundle.detector.asked(track.duration_s), bundle)
     assert [one.code for one in found] == [None] * 4
     assert all(one.probabilities[ANSWER].sum() == pytest.approx(1) for one in found)
 

@@ -11,7 +11,7 @@ from data.events import Annotations, Event
 from data.spasms import clips_of
 from models import detectors
 from models.detector import Examples
-from models.typing import seizure_examples
+from models.typing import stretch_examples
 from models.typing_ablation import FoldClips, answers_of_variants
 from tests.infants import infant
 from validation.seizure_typing import Answer, table_of
@@ -221,7 +221,7 @@ def clips(*seeds: int) -> Examples:
     parts = []
     for seed in seeds:
         track, marked = infant(seed, 30.0, 2)
-        part = seizure_examples(detector, detector.prepare(track), marked, f"rec-{seed}", f"sub-{seed}")  # type: ignore[arg-type, attr-defined]
+        part = stretch_examples(detector, detector.prepare(track), marked, f"rec-{seed}", f"sub-{seed}")  # type: ignore[arg-type, attr-defined]
         assert part is not None
         parts.append(part)
     return Examples.join(parts)

@@ -24,11 +24,11 @@ from models.spasms import best_offset
 from models.typing import (
     ANSWER,
     TypingBundle,
+    answer_stretches,
     fit_typing_fold,
     load_typing,
     save_typing,
-    seizure_examples,
-    type_stretches,
+    stretch_examples,
 )
 from tests.infants import infant
 
@@ -48,7 +48,7 @@ def clips(name: str, *seeds: int) -> Examples:
     parts = []
     for seed in seeds:
         track, truth = infant(seed, 60.0, 4)
-        part = seizure_examples(detector, detector.front_end.prepare(track), truth, f"rec-{seed}", f"sub-{seed}")
+        part = stretch_examples(detector, detector.front_end.prepare(track), truth, f"rec-{seed}", f"sub-{seed}")
         assert part is not None
         parts.append(part)
     return Examples.join(parts)
@@ -102,7 +102,7 @@ def test_a_recording_of_which_nothing_is_known_is_asked_clip_by_clip(
     track, truth = infant(6, 60.0, 4)
     asked = bundle.detector.asked(track.duration_s)
     assert [(s.onset_s, s.end_s) for s in asked] == [(s.onset_s, s.end_s) for s in bundle.detector.stretches(truth)]
-    found = type_stretches(track, asked, bundle)
+    found = answer_stretches(track, asked, bundle)
     wanted = bundle.probabilities(bundle.detector.score(test))
     np.testing.assert_allclose(np.array([one.probabilities[ANSWER] for one in found]), wanted, atol=1e-6)
 
@@ -112,7 +112,7 @@ def test_a_clip_without_anybody_is_not_answered(fitted: tuple[str, Examples, Typ
     track, truth = infant(6, 60.0, 4)
     xy = track.xy.copy()
     xy[(track.time_s >= 19) & (track.time_s < 26)] = np.nan
-    found = type_stretches(replace(track, xy=xy), bundle.detector.stretches(truth), bundle)
+    found = answer_stretches(replace(track, xy=xy), bundle.detector.stretches(truth), bundle)
     assert [one.code for one in found if one.event in (3, 4, 5)] == [None, "no_person", None]
 
 
@@ -120,7 +120,7 @@ def test_an_adult_and_a_moment_are_refused(fitted: tuple[str, Examples, TypingBu
     _, _, bundle = fitted
     track, truth = infant(6, 60.0, 4)
     stretches = bundle.detector.stretches(truth)
-    adult = type_stretches(replace(track, age_days=40 * 365.25), stretches, bundle)
+    adult = answer_stretches(replace(track, age_days=40 * 365.25), stretches, bundle)
     assert {one.code for one in adult} == {"age_out_of_scope"}
     prepared = bundle.detector.front_end.prepare(track)
     with pytest.raises(Refusal, match="too_short"):
@@ -181,7 +181,7 @@ def test_clips_on_a_border_are_asked_about_and_not_learnt_from() -> None:
     assert isinstance(detector, TypingDetector)
     track, _ = infant(0, 60.0, 0)
     marked = truth((4.5, 2.0), (11.0, 1.0), (31.0, 1.0), duration_s=60.0)
-    made = seizure_examples(detector, detector.front_end.prepare(track), marked, "r", "s")
+    made = stretch_examples(detector, detector.front_end.prepare(track), marked, "r", "s")
     assert made is not None and made.clear is not None and len(made) == 12
     assert list(np.flatnonzero(~made.clear)) == [0, 1]
     log = fit_typing_fold("joint_speed", detector.params, made, made, seed=0)[1]

@@ -19,10 +19,10 @@ from models.probe import Probe
 from models.typing import (
     ANSWER,
     TypingBundle,
+    answer_examples,
+    answer_known,
     fit_temperature,
-    seizure_examples,
-    type_examples,
-    type_seizures,
+    stretch_examples,
 )
 from tests.contract.signals import recording
 from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Member, Split, draw_split
@@ -73,7 +73,7 @@ def marked(*events: tuple[float, float, str], duration_s: float = 120.0) -> Anno
 
 def test_every_typed_seizure_is_answered_and_no_other_event() -> None:
     truth = Annotations((Event(10, 5, "sz"), *marked((30, 8, "FNSZ"), (50, 30, "GNSZ"), (90, 9, "ABSZ")).events), 120.0)
-    found = type_seizures(recording(1), truth, BUNDLE)
+    found = answer_known(recording(1), truth, BUNDLE)
     assert [(one.event, one.truth, one.clips) for one in found] == [(1, "FNSZ", 7), (2, "GNSZ", 29)]
     for one in found:
         assert set(one.probabilities) == {ANSWER, "upside down"}
@@ -86,12 +86,12 @@ def test_the_answer_depends_on_the_seizure_alone() -> None:
     signal = whole.segments[0].signal.copy()
     signal[:, 60 * 256 :] *= 9
     other = replace(whole, segments=(Segment(0.0, signal),))
-    first, second = type_seizures(whole, truth, BUNDLE)[0], type_seizures(other, marked((30, 10, "GNSZ")), BUNDLE)[0]
+    first, second = answer_known(whole, truth, BUNDLE)[0], answer_known(other, marked((30, 10, "GNSZ")), BUNDLE)[0]
     assert np.array_equal(first.probabilities[ANSWER], second.probabilities[ANSWER])
 
 
 def test_a_seizure_too_short_to_look_at_is_told_and_not_left_out() -> None:
-    found = type_seizures(recording(1), marked((30, 1, "FNSZ"), (50, 8, "FNSZ")), BUNDLE)
+    found = answer_known(recording(1), marked((30, 1, "FNSZ"), (50, 8, "FNSZ")), BUNDLE)
     assert [(one.code, one.clips) for one in found] == [("too_short", 0), (None, 7)]
     assert found[0].probabilities == {} and "2 s" in str(found[0].reason)
 
@@ -100,13 +100,13 @@ def test_a_seizure_too_short_to_look_at_is_told_and_not_left_out() -> None:
     ("change", "code"), [({"age_days": 9000.0}, "age_out_of_scope"), ({"age_days": None}, "age_unknown")]
 )
 def test_a_recording_it_is_not_meant_for_has_no_answer_for_any_seizure(change: dict[str, Any], code: str) -> None:
-    found = type_seizures(replace(recording(1), **change), marked((30, 8, "FNSZ"), (50, 9, "GNSZ")), BUNDLE)
+    found = answer_known(replace(recording(1), **change), marked((30, 8, "FNSZ"), (50, 9, "GNSZ")), BUNDLE)
     assert [(one.code, one.truth) for one in found] == [(code, "FNSZ"), (code, "GNSZ")]
 
 
 def test_clips_know_their_seizure_and_its_type() -> None:
     truth = marked((30, 8, "GNSZ"), (50, 6, "FNSZ"), (70, 1, "FNSZ"))
-    made = seizure_examples(Loudness({}), Loudness({}).front_end.prepare(recording(2)), truth, "r", "s")
+    made = stretch_examples(Loudness({}), Loudness({}).front_end.prepare(recording(2)), truth, "r", "s")
     assert made is not None and made.label is not None and made.event is not None
     assert sorted(set(zip(made.event.tolist(), made.label.tolist(), strict=True))) == [(0, 1), (1, 0)]
     assert made.onset_s.min() == 30.0 and made.onset_s.max() == 54.0
@@ -116,10 +116,10 @@ def test_clips_know_their_seizure_and_its_type() -> None:
 
 def test_clips_of_many_seizures_give_what_each_gives_alone() -> None:
     truth = marked((30, 8, "GNSZ"), (50, 6, "FNSZ"))
-    made = seizure_examples(Loudness({}), Loudness({}).front_end.prepare(recording(2)), truth, "r", "s")
+    made = stretch_examples(Loudness({}), Loudness({}).front_end.prepare(recording(2)), truth, "r", "s")
     assert made is not None
-    together = type_examples(BUNDLE, made)
-    alone = {one.event: one.probabilities[ANSWER] for one in type_seizures(recording(2), truth, BUNDLE)}
+    together = answer_examples(BUNDLE, made)
+    alone = {one.event: one.probabilities[ANSWER] for one in answer_known(recording(2), truth, BUNDLE)}
     assert {key[1]: clips for key, (clips, _) in together.items()} == {0: 7, 1: 5}
     for (_, event), (_, said) in together.items():
         np.testing.assert_allclose(said[ANSWER], alone[event])
@@ -127,7 +127,7 @@ def test_clips_of_many_seizures_give_what_each_gives_alone() -> None:
 
 def test_a_recording_without_a_typed_seizure_gives_no_clips() -> None:
     prepared = Loudness({}).front_end.prepare(recording(1))
-    assert seizure_examples(Loudness({}), prepared, Annotations((Event(10, 5, "sz"),), 120.0)) is None
+    assert stretch_examples(Loudness({}), prepared, Annotations((Event(10, 5, "sz"),), 120.0)) is None
     assert Loudness({}).stretches(marked((30, 8, "ABSZ"))) == []
 
 
@@ -192,5 +192,5 @@ def test_recordings_have_gaps_that_a_seizure_may_lie_in() -> None:
     signal = whole.segments[0].signal
     parts = (Segment(0.0, signal[:, : 40 * 256]), Segment(60.0, signal[:, 40 * 256 :]))
     broken = Recording(whole.channels, whole.rate_hz, parts, 140.0, age_days=3.0)
-    found = type_seizures(broken, marked((42, 10, "FNSZ"), (35, 30, "GNSZ"), duration_s=140.0), BUNDLE)
+    found = answer_known(broken, marked((42, 10, "FNSZ"), (35, 30, "GNSZ"), duration_s=140.0), BUNDLE)
     assert [(one.truth, one.clips, one.code) for one in found] == [("GNSZ", 8, None), ("FNSZ", 0, "too_short")]

@@ -36,12 +36,12 @@ from models import detectors
 from models.detector import Stretch, TypingDetector
 from models.typing import (
     ANSWER,
-    TypedSeizure,
+    StretchAnswer,
+    answer_known,
     build_typing,
     load_typing,
     refused,
-    seizure_examples,
-    type_seizures,
+    stretch_examples,
 )
 from validation.seizure_typing import Answer, table_of, write_answers
 from validation.splits import TEST
@@ -126,7 +126,7 @@ def _name_stretches(work: tuple[Entry, Annotations, int, Path]) -> Named:
     bundle = load_typing(folder)
     started = time.perf_counter()
     try:
-        found = type_seizures(open_entry(entry), truth, bundle)
+        found = answer_known(open_entry(entry), truth, bundle)
     except Refusal as refusal:
         found = [refused(one, bundle, refusal) for one in bundle.detector.stretches(truth)]
     seconds = time.perf_counter() - started
@@ -136,7 +136,7 @@ def _name_stretches(work: tuple[Entry, Annotations, int, Path]) -> Named:
     return Named(answers, seconds)
 
 
-def _answer(entry: Entry, one: TypedSeizure, onset_s: float, fold: int, variant: str) -> Answer:
+def _answer(entry: Entry, one: StretchAnswer, onset_s: float, fold: int, variant: str) -> Answer:
     said = one.probabilities.get(variant)
     return Answer(
         entry.name, entry.patient, entry.person, entry.site, one.event, onset_s, str(one.truth), fold, variant,
@@ -203,7 +203,7 @@ def _costs(workspace: Workspace, detector: str, regime: str, entries: list[Entry
     truth = truths(workspace, entries)
     for entry in entries:
         prepared = bundle.detector.prepare(open_entry(entry))
-        if (clips := seizure_examples(bundle.detector, prepared, truth[entry.name])) is not None:
+        if (clips := stretch_examples(bundle.detector, prepared, truth[entry.name])) is not None:
             few = clips.take(np.arange(min(len(clips), COSTED)))
             return {name: asdict(cost) for name, cost in bundle.detector.costs(few).items()}
     return {}

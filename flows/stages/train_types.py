@@ -29,7 +29,7 @@ from flows.stages.pretrain import learnt_from, read_pretrained
 from flows.workspace import Workspace
 from models import detectors
 from models.detector import Examples, State
-from models.typing import build_typing, fit_typing_fold, save_typing, seizure_examples, type_examples
+from models.typing import answer_examples, build_typing, fit_typing_fold, save_typing, stretch_examples
 from validation.seizure_typing import Answer, table_of
 from validation.splits import Split
 
@@ -88,7 +88,7 @@ def _write_clips(work: tuple[str, dict[str, Any], State | None, Entry, Annotatio
     detector = build_typing(name, params, pretrained)
     try:
         prepared = detector.prepare(open_entry(entry))
-        clips = seizure_examples(detector, prepared, truth, entry.name, entry.person)
+        clips = stretch_examples(detector, prepared, truth, entry.name, entry.person)
     except Refusal:
         clips = None  # nothing to learn from; at evaluation its stretches count as not answered
     if clips is None or clips.label is None or clips.event is None:
@@ -115,7 +115,7 @@ def _fit(job: Job) -> dict[str, Any]:
         return {"fold": fold.number, "bundle": saved.digest, **null_for_nan(log)}
     answers = [
         Answer(recording, "", "", "", event, 0.0, "", fold.number, variant, clips, "", tuple(said.tolist()))
-        for (recording, event), (clips, variants) in type_examples(bundle, test).items()
+        for (recording, event), (clips, variants) in answer_examples(bundle, test).items()
         for variant, said in variants.items()
     ]
     table = table_of(answers, bundle.detector.classes)

@@ -16,11 +16,11 @@ from models.detector import Examples, TypingDetector
 from models.typing import (
     ANSWER,
     TypingBundle,
+    answer_known,
     fit_typing_fold,
     load_typing,
     save_typing,
-    seizure_examples,
-    type_seizures,
+    stretch_examples,
 )
 from tests.contract.signals import recording
 
@@ -61,7 +61,7 @@ def clips(detector: TypingDetector, *seeds: int) -> Examples:
         made = typed(seed)
         assert made.annotations
         prepared = detector.front_end.prepare(made)
-        part = seizure_examples(detector, prepared, made.annotations, f"rec-{seed}", f"sub-{seed}")
+        part = stretch_examples(detector, prepared, made.annotations, f"rec-{seed}", f"sub-{seed}")
         assert part is not None
         parts.append(part)
     return Examples.join(parts)
@@ -85,7 +85,7 @@ def test_it_tells_obvious_types_apart_in_an_unseen_patient(fitted: Fitted) -> No
     _, _, _, bundle = fitted
     made = typed(UNSEEN)
     assert made.annotations
-    found = type_seizures(made, made.annotations, bundle)
+    found = answer_known(made, made.annotations, bundle)
     said = [bundle.detector.classes[int(one.probabilities[ANSWER].argmax())] for one in found]
     assert sum(a == b for a, b in zip(said, RHYTHMS_HZ, strict=True)) >= 2
 
@@ -156,7 +156,7 @@ def test_a_newborn_is_not_what_it_is_meant_for(fitted: Fitted) -> None:
     _, _, _, bundle = fitted
     made = replace(typed(UNSEEN), age_days=3.0)
     assert made.annotations
-    assert {one.code for one in type_seizures(made, made.annotations, bundle)} == {"age_out_of_scope"}
+    assert {one.code for one in answer_known(made, made.annotations, bundle)} == {"age_out_of_scope"}
 
 
 def test_it_states_what_it_is(fitted: Fitted) -> None:

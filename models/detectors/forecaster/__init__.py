@@ -5,6 +5,7 @@ params.yaml and the card.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,19 @@ class Forecaster(ForecastingDetector, Pretrained):
     def pretrain_on(
         self, clips: np.ndarray, content: np.ndarray, *, seed: int, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """The same from frames (clips, frames, size, size[, 3]) whose contents (clips,) are learnt from equally often."""
+        """The same from frames (clips, frames, size, size[, 3]) whose contents (clips,) are learnt from equally often.
+
+        With `weights` it begins with published ones; the log says what their file lacked and had too much.
+        """
         p = self.params["pretraining"]
+        begun = self.start_from(Path(self.params["weights"])) if self.params["weights"] else None
         torch.manual_seed(seed)
         network = MaskedAutoencoder(self.shape, self.trunk, Trunk(**self.params["decoder"]))
         network.load_state_dict({**network.state_dict(), **self._start})
         log = fill_in(network, clips, content, p, self._seen, seed=seed, progress=progress)
         self._start = _encoder_of(network)
         self._learnt = {key: log[key] for key in ("contents", "clips", "mask_ratio", "steps")}
-        return log
+        return log | ({"begun_with": asdict(begun)} if begun else {})
 
     def pretrained(self) -> State:
         return State({name: weight.numpy().copy() for name, weight in self._start.items()}, dict(self._learnt))
