@@ -104,6 +104,20 @@ def export_pose(
     show(result, as_json, result.pop("text"))
 
 
+@export_app.command("film", epilog="Example: ictal export film --to ~/blurred --for semiology")
+def export_film(
+    to: Annotated[Path, typer.Option(file_okay=False, help="A new or empty folder.")],
+    task: Annotated[str, typer.Option("--for", help="Whose films: semiology or forecasting.")] = "semiology",
+    as_json: Json = False,
+) -> None:
+    """Write the films of a cohort blurred, without sound, metadata and names: in the head's circle where a pose estimator
+    says where it is, else everywhere."""
+    from flows.export import export_films
+
+    result = export_films(to, task)
+    show(result, as_json, result.pop("text"))
+
+
 @video_app.command(epilog="Examples: ictal lab gestures · ictal lab sta_gunet --json")
 def lab(
     name: Annotated[str, typer.Argument(help="The detector to train and score under every split.")],

@@ -1,4 +1,4 @@
-"""What leaves the house of a pose cohort: normalised poses or features of them, with what they still give away."""
+"""What leaves the house: blurred films, or normalised poses and features of them with what they still give away."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from data.kinematics import kinematics
 from data.outcomes import Refusal
 from data.pose import PoseTrack
 from data.pose_quality import ordered
-from data.privacy import TIERS, normalised
+from data.privacy import TIERS, blur_video, normalised
 from data.readers.opening import open_entry
 from data.readers.pose import write_parquet
+from data.readers.video import read_film
 from flows import records
 from flows.parallel import over
 from flows.progress import Show, on_terminal
@@ -63,6 +64,53 @@ def export_poses(folder: Path, tier: str) -> dict[str, Any]:
         f"summary: {folder / SUMMARY}"
     )
     return {**document, "text": text}
+
+
+def export_films(folder: Path, task: str) -> dict[str, Any]:
+    """`ictal export film`: the blurred tier of a task's accepted films, into a new folder, under numbers instead of names."""
+    workspace = open_workspace().of(task)
+    if workspace.modality != "video":
+        raise Refused(f"the recordings of {task[:20]!r} are no films: --for is semiology or forecasting")
+    if not (workspace.interim / "checks" / "accepted.json").exists():
+        raise Refused(f"no cohort of {task} has been checked here: run `ictal check` first")
+    if folder.exists() and any(folder.iterdir()):
+        raise Refused("the folder for the export is not empty: name another")
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = [e for period in PERIODS for e in accepted(workspace, period)]
+    names = _numbers(entries, workspace.params.evaluate.seed)
+    home = workspace.root if estimator_of(workspace.root) else None
+    work = [(entry, home, folder / names[entry.name]) for entry in entries]
+    with on_terminal() as show:
+        over(_blur, work, "recordings blurred", show, ["data.privacy"])
+    how = (
+        "in the circle of the head, views beside the first everywhere"
+        if home
+        else "in the whole picture: no pose estimator says where heads are"
+    )
+    document = {
+        "schema": "ictal.export/1",
+        "tier": "blurred",
+        "holds": TIERS["blurred"],
+        "blurred": how,
+        "simulated": (workspace.cohort / "sourcedata" / "draws.json").exists(),
+        "recordings": sorted(names.values()),
+    }
+    write_json(folder / SUMMARY, document)
+    _record(workspace, folder, document, names)
+    text = (
+        f"exported {len(entries)} films, blurred {how}\nNo tier is anonymous: treat the export as personal health data.\n"
+        f"summary: {folder / SUMMARY}"
+    )
+    return {**document, "text": text}
+
+
+def _blur(work: tuple[Entry, Path | None, Path]) -> None:
+    """Every view of a recording. The estimator looks at the first; heads of the others are not known: all is blurred."""
+    entry, home, target = work
+    estimate = estimator_of(home) if home else None
+    for number, view in enumerate(entry.views):
+        head = estimate(read_film([view])) if estimate and number == 0 else None
+        blur_video(view, target.with_name(f"{target.name}_view-{number + 1}.mp4"), head=head)
 
 
 Seen = np.ndarray
@@ -166,5 +214,7 @@ def _record(workspace: Workspace, folder: Path, document: dict[str, Any], names:
     """Which recordings left the house, as what; what each was called outside stands in the ledger alone."""
     subject = Subject("export", f"{document['tier']} of {workspace.cohort_name}", sha256_file(folder / SUMMARY))
     dataset = digest_of(dataset_digest(cohort_of(workspace), sorted(names)))
-    payload = {"dataset": dataset, "names": names, "auc": document["attack"]["auc"]["estimate"]}
+    payload: dict[str, Any] = {"dataset": dataset, "names": names}
+    if "attack" in document:
+        payload["auc"] = document["attack"]["auc"]["estimate"]
     records.record_once(workspace, Draft("data.exported", records.PIPELINE, (subject,), payload=payload))

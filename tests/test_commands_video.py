@@ -16,6 +16,7 @@ from data.cohorts.synthetic_infants import InfantSettings, simulate_infants
 from data.events import Annotations, Event
 from data.readers.opening import modality_of
 from data.readers.pose import read_pose, write_parquet
+from data.readers.video import read_film, read_frames
 from data.readers.video_writer import write_video
 from flows import estimator, export, grid, study
 from flows.ablation import runs, spasms
@@ -438,3 +439,28 @@ def test_an_export_names_nobody_and_says_what_it_gives_away(
 def test_a_film_is_no_tier_of_an_export(at_infants: Workspace, tmp_path: Path) -> None:
     said = ictal("export", "pose", "--to", tmp_path / "out", "--tier", "raw")
     assert said.code == 2 and "films stay at the site" in said.err and not (tmp_path / "out").exists()
+
+
+def test_films_leave_blurred_under_numbers_and_stand_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "over", here)
+    (tmp_path / "home").mkdir()
+    workspace = bare(tmp_path / "home").of("semiology")
+    monkeypatch.setenv("ICTAL_HOME", str(workspace.root))
+    folder = workspace.cohort / "sub-01" / "video"
+    folder.mkdir(parents=True)
+    (workspace.cohort / "dataset_description.json").write_text('{"Name": "films", "BIDSVersion": "1.9.0"}')
+    sharp = np.kron(np.indices((32, 32)).sum(axis=0) % 2, np.ones((2, 2))) * 255
+    for view in ("large", "small"):
+        write_video(folder / f"sub-01_task-seizure_view-{view}_video.mp4", [sharp.astype(np.uint8)] * 30, rate_hz=15.0)
+    write_json(workspace.interim / "checks" / "accepted.json", ["sub-01_task-seizure"])
+    said = ictal("export", "film", "--to", tmp_path / "out")
+    assert said.code == 0 and "in the whole picture" in said.out, said.err
+    written = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert written == ["export.json", "recording-0001_view-1.mp4", "recording-0001_view-2.mp4"]
+    shown = read_frames(read_film([tmp_path / "out" / written[1]]).views[0], np.array([1.0]), 64, True)
+    assert shown.std() < 0.2 * sharp.std()
+    assert "sub-01" not in (tmp_path / "out" / "export.json").read_text()
+    assert open_ledger(workspace).entries("data.exported")
+    assert ictal("export", "film", "--to", tmp_path / "b", "--for", "spasms").code == 2
