@@ -15,6 +15,7 @@ from data.readers.video import read_film
 from data.recording import Recording
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
+from models.admission import admit
 from models.detector import Stretch
 from models.pose_estimator import load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
@@ -85,6 +86,7 @@ def _answered(
     try:
         source = _opened(files, bundle.detector.modality, age_days, estimate)
         _check_age(source.age_days, loaded)
+        admit(source, bundle.detector)
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)

@@ -15,6 +15,7 @@ import pytest
 
 from data.ages import DAYS
 from data.cohorts.bids import Entry
+from data.readers.video_writer import write_video
 from flows import deploy
 from flows.stages.audits import members
 from flows.stages.files import cohort_of, development, evaluation_of, read_json, splits, training_of
@@ -173,6 +174,12 @@ def test_a_film_without_an_estimator_is_no_silent_all_clear(filmed: Filmed) -> N
     said = filmed.ask("spasms", entry, [film])
     assert (said["outcome"], said["code"], said["stretches"]) == ("not_evaluable", "no_pose_estimator", None)
     assert "provide" in said["reason"]
+
+
+def test_a_film_that_is_too_short_is_told_how_long_it_has_to_be(filmed: Filmed, tmp_path: Path) -> None:
+    write_video(tmp_path / "short.mp4", [np.full((64, 64), 90, np.uint8)] * 15, rate_hz=15.0)
+    said = filmed.ask("forecasting", filmed.unseen("forecasting")[0], [tmp_path / "short.mp4"])
+    assert (said["outcome"], said["code"]) == ("not_evaluable", "too_short") and "needed are 5 s" in said["reason"]
 
 
 def test_what_is_no_film_and_no_pose_is_refused_by_a_code(filmed: Filmed, tmp_path: Path) -> None:
