@@ -1,4 +1,4 @@
-"""Labelled clips of a cohort's stretches, cut once for many fits: what a grid or an ablation of a typing detector needs."""
+"""Labelled clips of a cohort's stretches, cut once for many fits: of a training, a grid or an ablation."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -24,32 +24,34 @@ def write_clips(
     recordings: list[tuple[Entry, Annotations]],
     folder: Path,
     show: Show,
-) -> list[str]:
-    """Keep the labelled clips of every recording in a folder; returns the recordings that have any.
+) -> dict[str, int]:
+    """Keep the labelled clips of every recording in a folder; returns how many each has, 0 for none.
 
     One that cannot be read, or is too short, has none: nobody learns from it, and its stretches stay without an answer.
     """
     work = [(name, dict(params), pretrained, entry, truth, folder) for entry, truth in recordings]
     kept = over(_write, work, f"{name}: clips of recordings", show, [f"models.detectors.{name}"])
-    return [entry.name for (entry, _), has in zip(recordings, kept, strict=True) if has]
+    return {entry.name: count for (entry, _), count in zip(recordings, kept, strict=True)}
 
 
 def read_clips(folder: Path, recording: str) -> Examples:
-    """The clips of a recording that `write_clips` kept."""
+    """The clips of a recording that `write_clips` kept; what the detector is shown stays on disk until it is used."""
     with np.load(folder / f"{recording}.npz") as kept:
-        parts = {name: kept[name] for name in kept.files}
-    return Examples(**{**parts, "window_s": float(parts["window_s"])})  # type: ignore[arg-type]
+        parts: dict[str, Any] = {name: kept[name] for name in kept.files}
+    x = np.load(folder / f"{recording}.x.npy", mmap_mode="r")
+    return Examples(**{**parts, "x": x, "window_s": float(parts["window_s"])})
 
 
-def _write(work: tuple[str, dict[str, Any], State | None, Entry, Annotations, Path]) -> bool:
+def _write(work: tuple[str, dict[str, Any], State | None, Entry, Annotations, Path]) -> int:
     name, params, pretrained, entry, truth, folder = work
     detector = build_typing(name, params, pretrained)
     try:
         clips = stretch_examples(detector, detector.prepare(open_entry(entry)), truth, entry.name, entry.person)
     except Refusal:
-        return False
+        return 0
     if clips is None:
-        return False
-    known = {f.name: getattr(clips, f.name) for f in fields(clips)}
+        return 0
+    known = {f.name: getattr(clips, f.name) for f in fields(clips) if f.name != "x"}
+    np.save(folder / f"{entry.name}.x.npy", clips.x)
     np.savez(folder / f"{entry.name}.npz", **{k: np.asarray(v) for k, v in known.items() if v is not None})  # type: ignore[arg-type]
-    return True
+    return len(clips)

@@ -165,7 +165,8 @@ def _jobs(plan: Plan, asked: Mapping[str, Split], scratch: Path) -> list[Job]:
     features = plan.workspace.environment().get(FOLDER) or str(plan.workspace.store / "features")
     os.environ[FOLDER] = features  # for the worker processes, which look at films
     marked = [(entry, plan.truth[entry.name]) for entry in plan.entries]
-    recordings = tuple(write_clips(name, params, plan.pretrained, marked, scratch, shown()))
+    cut = write_clips(name, params, plan.pretrained, marked, scratch, shown())
+    recordings = tuple(recording for recording, clips in cut.items() if clips)
     jobs = []
     for split in asked.values():
         for fold in range(len(split.folds)):

@@ -61,6 +61,7 @@ STAGE_PACKAGES = {
     "pretrain": ("lineage/digest.py", "data", "models"),
     "train_types": (
         "lineage/digest.py",
+        "flows/clips.py",
         "data",
         "models",
         "flows/stages/folds.py",

@@ -101,7 +101,8 @@ def film_seizures(folder: Path, count: int, width: int, positions: int) -> tuple
         if number < count - 1:
             who = {"recording": np.full(2, name), "patient": np.full(2, person), "window_s": np.array(0.5)}
             marks = {"label": np.full(2, label, np.int8), "event": np.zeros(2, int)}
-            np.savez(folder / f"{name}.npz", x=x, onset_s=np.zeros(2), **who, **marks)
+            np.save(folder / f"{name}.x.npy", x)
+            np.savez(folder / f"{name}.npz", onset_s=np.zeros(2), **who, **marks)
     return entries, truth
 
 
@@ -120,10 +121,10 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> grid.Plan:
     refused = {"site": {"refused": "there are too few sites"}}
     write_json(workspace.interim / "split.json", {r: s.to_json() for r, s in drawn.items()} | refused)
 
-    def lying_ready(name: str, params: Any, pretrained: Any, marked: Any, folder: Path, show: Any) -> list[str]:
+    def lying_ready(name: str, params: Any, pretrained: Any, marked: Any, folder: Path, show: Any) -> dict[str, int]:
         for file in ready.iterdir():
             (folder / file.name).write_bytes(file.read_bytes())
-        return [e.name for e in entries[:-1]]
+        return {e.name: 2 for e in entries[:-1]}
 
     monkeypatch.setattr(grid, "write_clips", lying_ready)
     monkeypatch.setattr(grid, "over", here)

@@ -46,7 +46,8 @@ def make_runs(study: Study, names: list[str], probes: dict[str, Any], scratch: P
     params = dict(study.runs[0].variant.params)
     _refuse_other_clips(study.detector, [r.variant for r in wanted], study.runs[0].variant)
     marked = [(entry, study.truth[entry.name]) for entry in development(study.workspace)]
-    recordings = tuple(write_clips(study.detector, params, None, marked, scratch, show))
+    cut = write_clips(study.detector, params, None, marked, scratch, show)
+    recordings = tuple(recording for recording, clips in cut.items() if clips)
     jobs = [Job(run, study.detector, scratch, recordings) for run in wanted]
     make(_fit, jobs, f"{study.detector}: variants trained, fold by fold", show, [f"models.detectors.{study.detector}"])
     return len(jobs)

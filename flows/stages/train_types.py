@@ -5,12 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from data.cohorts.bids import Entry
-from data.events import Annotations
-from data.outcomes import Refusal
-from data.readers.opening import open_entry
+from flows.clips import read_clips, write_clips
 from flows.parallel import over
 from flows.progress import reporter
 from flows.stages.audits import write_features
@@ -29,7 +24,7 @@ from flows.stages.pretrain import learnt_from, read_pretrained
 from flows.workspace import Workspace
 from models import detectors
 from models.detector import Examples, State
-from models.typing import answer_examples, build_typing, fit_typing_fold, save_typing, stretch_examples
+from models.typing import answer_examples, fit_typing_fold, save_typing
 from validation.seizure_typing import Answer, table_of
 from validation.splits import Split
 
@@ -48,14 +43,7 @@ class Job:
     recordings: tuple[str, ...]
 
     def read(self, recording: str) -> Examples:
-        """The labelled clips of a recording that `_write_clips` wrote."""
-        x = np.load(self.examples / f"{recording}.x.npy", mmap_mode="r")
-        patient = np.full(len(x), (self.examples / f"{recording}.patient").read_text())
-        with np.load(self.examples / f"{recording}.npz") as kept:
-            parts = {name: kept[name] for name in ("onset_s", "label", "event", "clear")}
-            return Examples(
-                x, recording=np.full(len(x), recording), patient=patient, window_s=float(kept["window_s"]), **parts
-            )
+        return read_clips(self.examples, recording)
 
 
 def run(workspace: Workspace, name: str, regime: str) -> None:
@@ -67,9 +55,8 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     out = fresh(training_of(workspace, name, regime))
     params, pretrained = detectors.params_of(name, workspace.params.train.preset), read_pretrained(workspace, name)
     with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
-        work = [(name, params, pretrained, e, truth[e.name], Path(scratch)) for e in entries]
-        kept = over(_write_clips, work, f"{name}: clips of recordings", show, [f"models.detectors.{name}"])
-        recordings = tuple(e.name for e, clips in zip(entries, kept, strict=True) if clips)
+        kept = write_clips(name, params, pretrained, [(e, truth[e.name]) for e in entries], Path(scratch), show)
+        recordings = tuple(recording for recording, clips in kept.items() if clips)
         folds = folds_of(workspace, name, params, split, recordings)
         jobs = [Job(name, params, pretrained, split, fold, Path(scratch), out, recordings) for fold in folds]
         logs = over(_fit, jobs, f"{name}, {regime}: folds trained", show)
@@ -77,30 +64,9 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
             write_features(out / "features.npz", sampled(jobs[0].read, recordings))
     about = {"detector": name, "regime": regime, "reportable": split.reportable, "split": split.digest}
     about["pretrained_on"] = learnt_from(workspace, name)
-    about["clips"] = dict(zip((e.name for e in entries), kept, strict=True))
+    about["clips"] = kept
     write_json(out / "log.json", {**about, "params": params, "runs": logs})
     forget(folds)
-
-
-def _write_clips(work: tuple[str, dict[str, Any], State | None, Entry, Annotations, Path]) -> int:
-    """Keep the clips of one recording's stretches; how many there are."""
-    name, params, pretrained, entry, truth, scratch = work
-    detector = build_typing(name, params, pretrained)
-    try:
-        prepared = detector.prepare(open_entry(entry))
-        clips = stretch_examples(detector, prepared, truth, entry.name, entry.person)
-    except Refusal:
-        clips = None  # nothing to learn from; at evaluation its stretches count as not answered
-    if clips is None or clips.label is None or clips.event is None:
-        return 0
-    np.save(scratch / f"{entry.name}.x.npy", clips.x)
-    np.savez(
-        scratch / f"{entry.name}.npz",
-        onset_s=clips.onset_s, label=clips.label, event=clips.event, window_s=np.array(clips.window_s),
-        clear=np.ones(len(clips), dtype=bool) if clips.clear is None else clips.clear,
-    )  # fmt: skip
-    (scratch / f"{entry.name}.patient").write_text(entry.person)
-    return len(clips)
 
 
 def _fit(job: Job) -> dict[str, Any]:
