@@ -13,6 +13,7 @@ from flows.stages.files import (
     digest_of_entry,
     evaluation_of,
     holdout,
+    pretraining_log,
     read_json,
     splits,
     training_of,
@@ -141,11 +142,29 @@ def _record_locked(workspace: Workspace, ledger: Ledger) -> None:
         _once(ledger, Draft("dataset.frozen", PIPELINE, (subject,), payload=payload))
 
 
+def record_pretraining(workspace: Workspace, detector: str) -> None:
+    """Write what a detector learnt beforehand, and from which recordings; nothing of one that does not."""
+    found = _pretraining_run(workspace, detector)
+    if found:
+        run, log = found
+        edges = tuple(Edge(run.digest, "learnt_from", digest) for digest in sorted(set(log["recordings"].values())))
+        _once(open_ledger(workspace), Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
+
+
+def _pretraining_run(workspace: Workspace, detector: str) -> tuple[Subject, dict[str, Any]] | None:
+    log = pretraining_log(workspace, detector)
+    return (Subject("run", f"pretrain {detector}", digest_of(log)), log) if log else None
+
+
 def record_training(workspace: Workspace, detector: str, regime: str) -> None:
     """Write a training run with the model of every fold; leaky controls leave no model."""
     ledger = open_ledger(workspace)
     run, log = training_run(workspace, detector, regime)
-    edges = (Edge(run.digest, "split_by", log["split"]),)
+    before = _pretraining_run(workspace, detector)
+    edges = (
+        Edge(run.digest, "split_by", log["split"]),
+        *((Edge(run.digest, "begun_with", before[0].digest),) if before else ()),
+    )
     _once(ledger, Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
     for fold in log["runs"]:
         if bundle := fold.get("bundle"):

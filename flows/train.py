@@ -31,6 +31,9 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
     run_stages(home, [f"split@{task}" for task in tasks] + [f"pretrain@{t}" for t in tasks if TASKS[t].pretrains])
     for workspace in tasks.values():
         records.record_split(workspace)
+    for workspace in tasks.values():
+        for name in detectors.names(workspace.task):
+            records.record_pretraining(workspace, name)
     work = [(tasks[task], name, regime) for task, name, regime in _work(tasks, chosen)]
     said = run_stages(home, [f"{stage_of('train', w.task)}@{name}-{regime}" for w, name, regime in work])
     for workspace, name, regime in work:

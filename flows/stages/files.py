@@ -89,6 +89,17 @@ def training_of(workspace: Workspace, detector: str, regime: str) -> Path:
     return workspace.store / "training" / detector / regime
 
 
+def pretrained_of(workspace: Workspace, detector: str) -> Path:
+    """Where what a detector learnt beforehand lies."""
+    return workspace.store / "pretrained" / workspace.task / detector
+
+
+def pretraining_log(workspace: Workspace, detector: str) -> dict[str, Any] | None:
+    """How and from whom a detector learnt beforehand; None of one that does not."""
+    path = pretrained_of(workspace, detector) / "log.json"
+    return read_json(path) if path.exists() else None
+
+
 def evaluation_of(workspace: Workspace, detector: str, regime: str) -> Path:
     """Where the predictions and figures of a detector under a regime lie."""
     return workspace.interim / "evaluation" / detector / regime

@@ -1,15 +1,14 @@
 """The pretrain stage: what a task's detectors learn from other people, or rodents, before any patient is seen."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from data.readers.opening import open_entry
 from flows.progress import reporter
-from flows.stages.files import accepted, digest_of_entry, fresh, read_json, write_json
+from flows.stages.files import accepted, digest_of_entry, fresh, pretrained_of, pretraining_log, write_json
 from flows.workspace import Workspace
 from models import detectors
 from models.detector import Detector, Lesson, Pretrained, State
-from models.pretrained import LOG, load_pretrained, save_pretrained
+from models.pretrained import load_pretrained, save_pretrained
 
 PERIOD = "pretraining"
 
@@ -22,14 +21,13 @@ def run(workspace: Workspace) -> None:
 
 def read_pretrained(workspace: Workspace, name: str) -> State | None:
     """What a detector learnt beforehand; None of one that does not."""
-    return load_pretrained(_folder(workspace, name))
+    return load_pretrained(pretrained_of(workspace, name))
 
 
 def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
     """Whom a detector learnt from beforehand, as the leakage guard asks: `what` was fitted on which `persons`."""
-    folder = _folder(workspace, name)
-    found: list[dict[str, object]] = read_json(folder / LOG)["pretrained_on"] if folder.exists() else []
-    return found
+    log = pretraining_log(workspace, name)
+    return list(log["pretrained_on"]) if log else []
 
 
 def _learners(workspace: Workspace) -> Iterator[tuple[str, Detector]]:
@@ -55,9 +53,5 @@ def _learn(workspace: Workspace, detector: Detector) -> bool:
         "pretrained_on": [{"what": "network", "persons": sorted({e.person for e in entries})}],
         "log": log,
     }
-    save_pretrained(_folder(workspace, detector.name), detector.pretrained(), about)
+    save_pretrained(pretrained_of(workspace, detector.name), detector.pretrained(), about)
     return True
-
-
-def _folder(workspace: Workspace, name: str) -> Path:
-    return workspace.store / "pretrained" / workspace.task / name

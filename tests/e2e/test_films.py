@@ -17,9 +17,19 @@ from data.ages import DAYS
 from data.cohorts.bids import Entry
 from data.readers.video_writer import write_video
 from flows import deploy
+from flows.records import open_ledger
 from flows.stages.audits import members
-from flows.stages.files import cohort_of, development, evaluation_of, read_json, splits, training_of
+from flows.stages.files import (
+    cohort_of,
+    development,
+    digest_of_entry,
+    evaluation_of,
+    read_json,
+    splits,
+    training_of,
+)
 from flows.workspace import Workspace
+from lineage.entries import Edge
 from lineage.keys import platform_public_path
 from models import detectors
 from models.typing import ANSWER, load_typing
@@ -112,6 +122,16 @@ def test_nobody_is_answered_by_a_model_that_has_seen_them_or_learnt_from_them_be
         learnt = {p for one in beforehand for p in one["persons"]}
         assert not learnt & set(person.values())
         assert bool(learnt) == (name in ("gestures", "forecaster"))
+
+
+@pytest.mark.parametrize("name", ["gestures", "forecaster"])
+def test_the_ledger_leads_from_a_model_to_the_films_that_it_learnt_from_first(filmed: Filmed, name: str) -> None:
+    here, ledger = filmed.workspace.of(detectors.task_of(name)), open_ledger(filmed.workspace)
+    runs = {e.subjects[0].id: e for e in ledger.entries("run.finished")}
+    before, training = runs[f"pretrain {name}"], runs[f"train {name}"]
+    seen = {digest_of_entry(e) for e in cohort_of(here).entries if e.period == "pretraining"}
+    assert seen and {edge.parent for edge in before.edges} == seen
+    assert Edge(training.subjects[0].digest, "begun_with", before.subjects[0].digest) in training.edges
 
 
 @pytest.mark.parametrize("task", TASKS)
