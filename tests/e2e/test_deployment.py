@@ -16,7 +16,7 @@ from flows.records import open_ledger
 from flows.workspace import Workspace
 from tests.e2e.verbs import small_workspace
 
-RUN_S = 420.0
+RUN_S = 900.0
 REGISTER = """
 from datetime import timedelta
 from flows.deployments import deploy_retraining
@@ -76,6 +76,8 @@ def test_a_scheduled_retraining_runs_and_ends_in_a_proposal(tmp_path: Path) -> N
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_API_URL": url,
         "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "1",  # else a hundred late runs are asked for, again and again
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "1",
         "PREFECT_LOGGING_LEVEL": "INFO",
     }
     prefect = [sys.executable, "-m", "prefect"]
