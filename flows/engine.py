@@ -22,6 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import warm
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
@@ -76,7 +77,7 @@ def run_lane(home: str, stages: Sequence[str]) -> list[str]:
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", _shown[0]) as extra:
         try:
-            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra)
+            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra | warm.place())
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:
