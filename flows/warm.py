@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -38,6 +39,7 @@ NEEDED = {
 }
 """What a stage imports where it is used, hence after the fork, unless it is there before."""
 
+_one_at_a_time = threading.Lock()
 _started: list[tuple[str, "subprocess.Popen[bytes]"]] = []
 
 
@@ -45,8 +47,9 @@ def place() -> dict[str, str]:
     """The environment by which stages find the process of this command; the first call starts it."""
     if sys.platform != "linux":
         return {}
-    if not _started:
-        _started.append(_start())
+    with _one_at_a_time:
+        if not _started:
+            _started.append(_start())
     return {PLACE: _started[0][0]}
 
 
