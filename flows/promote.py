@@ -80,7 +80,10 @@ def best_inside(workspace: Workspace) -> str:
     """The detector with the best inner AUC; the outer test folds have no say."""
     ranking = inner_auc(workspace)
     if not ranking:
-        raise Refused("no detector can be chosen: no inner patient has a seizure, so bring in more patients who have")
+        raise Refused(
+            f"no detector of {workspace.task} can be chosen: in no fold do the inner patients show two classes, "
+            "so bring in more patients of each"
+        )
     return max(ranking, key=lambda name: ranking[name])
 
 
