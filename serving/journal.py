@@ -28,7 +28,8 @@ class Journal:
 
     def __init__(self, home: Path, software: Software | None = None):
         self.ledger = Ledger(home / "ledger" / "ledger.db", software)
-        self._key = platform_key(home / "keys")
+        self._keys = home / "keys"
+        platform_key(self._keys)  # a service without one does not start
 
     def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
@@ -52,7 +53,7 @@ class Journal:
             edges=edges,
             now=now,
         )
-        receipt = issue(self.ledger, entry, self._key, now)
+        receipt = issue(self.ledger, entry, platform_key(self._keys), now)
         return answer.model_copy(update={"receipt": json.loads(receipt.to_json())})
 
 

@@ -1,6 +1,11 @@
 """A small workspace whose model two demo people have approved, for the tests of the service."""
 
-from collections.abc import Mapping
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +14,11 @@ import numpy as np
 
 from data.montage import ELECTRODES
 from data.readers.edf import write_edf
-from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign
-from lineage.keys import create_person, create_platform_key
+from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign, signed_line
+from lineage.digest import digest_of
+from lineage.keys import create_platform_key, platform_key
+from lineage.ledger import Actor, Draft, Edge, EntryType, Ledger, Subject
+from lineage.registry import of_person, of_platform_key
 from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import Bundle, save_bundle
@@ -21,10 +29,13 @@ from models.detectors.line_length import LineLength
 from models.look import FEATURES
 from models.ood import CEILING, Ood
 from serving.loader import import_bundle, write_pointer
+from tests.authenticator import code, enrol
+from tests.commands import CHECKOUT
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REVIEWER, APPROVER = "demo-reviewer-1", "demo-reviewer-2"
 PASSPHRASE = "two components"
+OPERATOR = Actor("operator", role="operator")
 RATE_HZ = 256.0
 WEIGHTS = (-2.4, 3.0, 3.0)
 """Intercept and slopes of a line-length detector: probability 0.5 where windows are about 1.5 times as long as usual."""
@@ -37,17 +48,29 @@ HONEST = {"seed": 0, "regime": "patient", "reportable": True}
 
 
 def people_and_keys(home: Path, now: datetime = NOW) -> None:
-    create_platform_key(home / "keys")
+    """A platform key and two demo people, as the ledger knows them."""
+    keys = home / "keys"
+    create_platform_key(keys)
+    lines = [of_platform_key(EntryType.PLATFORM_KEY_REGISTERED, platform_key(keys).public_key(), OPERATOR)]
     for id, role in ((REVIEWER, "neurologist"), (APPROVER, "engineer")):
-        create_person(home / "keys", id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+        made = enrol(keys, id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+        lines.append(of_person(EntryType.PERSON_REGISTERED, made, OPERATOR))
+    write(home, lines, now)
+
+
+def write(home: Path, lines: Sequence[Draft], now: datetime = NOW) -> None:
+    """Append to the workspace's ledger."""
+    ledger = Ledger(home / "ledger" / "ledger.db")
+    ledger.append_many(lines, now=now)
+    ledger.engine.dispose()
 
 
 def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
     return home / "store" / "bundles" / f"threshold-{threshold}"
 
 
-def signed_bundle(
-    home: Path,
+def saved_bundle(
+    folder: Path,
     threshold: float = 0.5,
     weights: tuple[float, ...] = WEIGHTS,
     conformal: Conformal = SURE,
@@ -58,7 +81,11 @@ def signed_bundle(
     assert isinstance(detector, LineLength)
     detector.coefficients = np.array(weights)
     unsaved = Bundle(detector, Calibration(1.0, 0.0), Decision(threshold), conformal, ood, origin)
-    bundle = save_bundle(unsaved, bundle_folder(home, threshold))
+    return save_bundle(unsaved, folder)
+
+
+def signed_bundle(home: Path, threshold: float = 0.5, **made: Any) -> Bundle:
+    bundle = saved_bundle(bundle_folder(home, threshold), threshold, **made)
     sign_bundle(bundle_folder(home, threshold), home / "keys" / "platform.pem")
     return bundle
 
@@ -72,13 +99,32 @@ def record_for(
     return ApprovalRecord(bundle.digest, bundle.name, "1", evidence, {"leakage": "passed"}, scope, now, until, "author")
 
 
+def evaluated(bundle: str) -> list[Draft]:
+    """The ledger's lines about a model that learnt from checked data and was evaluated."""
+    data, checks, figures = (Subject(kind, kind, digest_of([kind, bundle])) for kind in KINDS)
+    model = Subject("model", "line_length", bundle)
+    return [
+        Draft("dataset.frozen", OPERATOR, (data,)),
+        Draft("validation.passed", OPERATOR, (checks,), edges=(Edge(data.digest, "checked_by", checks.digest),)),
+        Draft("run.finished", OPERATOR, (model,), edges=(Edge(bundle, "made_of", data.digest),)),
+        Draft("evaluation.recorded", OPERATOR, (figures,), edges=(Edge(figures.digest, "evaluates", bundle),)),
+    ]
+
+
+KINDS = ("dataset", "validation", "evaluation")
+
+
 def approve(
     home: Path, record: ApprovalRecord, meanings: tuple[str, ...] = ("review", "approval"), now: datetime = NOW
 ) -> Path:
-    """Have the two demo people sign, one meaning each; returns the approval's file."""
-    approval = Approval(record)
+    """Have the two demo people sign, one meaning each, as the ledger knows it; returns the approval's file."""
+    approval, keys = Approval(record), home / "keys"
+    lines = evaluated(record.bundle_digest)
     for person, meaning in zip((REVIEWER, APPROVER), meanings, strict=False):
-        approval = approval.signed(sign(record, home / "keys", person, PASSPHRASE, meaning, now))
+        approval = approval.signed(sign(record, keys, person, PASSPHRASE, code(keys, person, now), meaning, now))
+        approves = Edge(record.digest, "approves", record.bundle_digest)
+        lines.append(signed_line(approval, Actor(person), [approves]))
+    write(home, lines, now)
     path = home / "store" / f"approval-{record.digest[:12]}.json"
     approval.write(path)
     return path
@@ -108,3 +154,23 @@ def write_recording(path: Path, seconds: int = 120, seizure_s: tuple[int, int] =
         content[8:88] = patient.encode().ljust(80)
         path.write_bytes(content)
     return path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator[None]:
+    """A service process of its own, as it is run at a site."""
+    environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    with open(home / "service.log", "wb") as log:
+        service = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            service.terminate()
+            service.wait(20)
