@@ -186,12 +186,13 @@ def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
 
 
 def record_reports(workspace: Workspace, names: Sequence[str]) -> None:
-    """Write which report, gates and card came of each evaluation, so that none of them can be exchanged later."""
+    """Write which report, page, gates and card came of each evaluation, so that none can be exchanged later."""
     ledger, folder = open_ledger(workspace), workspace.reports / "evaluation"
     for name in names:
         report = Subject("report", name, sha256_file(folder / f"{name}.json"))
         evaluation = sha256_file(evaluation_of(workspace, name, "patient") / "result.json")
         made = {"gates": sha256_file(folder / "gates.json"), "card": sha256_file(folder / f"{name}.card.md")}
+        made["page"] = sha256_file(folder / f"{name}.html")
         edges = (Edge(report.digest, "reports", evaluation),)
         _once(ledger, Draft("evaluation.recorded", PIPELINE, (report,), payload=made, edges=edges))
 
