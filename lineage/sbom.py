@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from importlib.metadata import PackageMetadata, distributions
+from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 from typing import TYPE_CHECKING
 
 from lineage.digest import sha256_bytes
@@ -59,9 +59,8 @@ def _bom(pins: Mapping[str, str], lock: bytes, commit: str, at: datetime) -> "Bo
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
 
-    stated = (d.metadata for d in distributions())  # parsed anew at every look
-    installed = {_normal(m["Name"]): m for m in stated}
-    same = {name: installed[name] for name, version in pins.items() if _is_installed(installed.get(name), version)}
+    found = ((name, _installed(name, version)) for name, version in pins.items())
+    same = {name: package for name, package in found if package}
     components = {name: _component(name, version, same.get(name)) for name, version in pins.items()}
     project = Component(
         name=PROJECT, type=ComponentType.APPLICATION, bom_ref=PROJECT, licenses=[_licence(PROJECT_LICENCE)],
@@ -73,7 +72,7 @@ def _bom(pins: Mapping[str, str], lock: bytes, commit: str, at: datetime) -> "Bo
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, sha256_bytes(lock)),
         metadata=BomMetaData(component=project, timestamp=at),
     )
-    own = installed.get(PROJECT)
+    own = _installed(PROJECT)
     wanted = _required(own, pins) if own else pins
     bom.register_dependency(project, [components[name] for name in wanted])
     for name, about in same.items():
@@ -129,9 +128,16 @@ def _required(package: PackageMetadata, pins: Mapping[str, str]) -> Iterator[str
             yield name
 
 
-def _is_installed(package: PackageMetadata | None, version: str) -> bool:
-    """A local build (`2.13.0+cpu`) is an install of the version that was pinned."""
-    return package is not None and package["Version"].split("+")[0] == version
+def _installed(name: str, version: str = "") -> PackageMetadata | None:
+    """What a package that is installed, in this version where one is given, says about itself.
+
+    A local build (`2.13.0+cpu`) is an install of the version that was pinned.
+    """
+    try:
+        stated = metadata(name)
+    except PackageNotFoundError:
+        return None
+    return stated if not version or stated["Version"].split("+")[0] == version else None
 
 
 def _normal(name: str) -> str:

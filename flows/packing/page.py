@@ -37,7 +37,7 @@ def preview(case: Case, items: Iterable[Item]) -> str:
         simulated=simulated,
         headline=_headline(case),
         facts={
-            "Model (SHA-256)": short(case.digest),
+            "Model (SHA-256)": f"{case.digest[:10]}…",
             "Sites": ", ".join(record.scope.sites),
             "Ages": f"{youngest:g} to {oldest:g} days",
             "Approved until": f"{record.not_after:%Y-%m-%d %H:%M} UTC",

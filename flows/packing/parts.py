@@ -1,6 +1,5 @@
 """The parts of an evidence pack: each gives its files, or says why it cannot."""
 
-import inspect
 import json
 import subprocess
 from collections.abc import Callable, Iterable
@@ -27,6 +26,7 @@ from validation.leakage import GuardOutcome, LeakageAudit
 
 JSON, TEXT, HTML, MARKDOWN = "application/json", "text/plain", "text/html", "text/markdown"
 WEIGHTS = "weights.safetensors"
+VERIFIER_SOURCE = Path(verify_pack.__file__)
 
 
 def _card(case: Case) -> Iterable[Item]:
@@ -192,8 +192,9 @@ def _key(case: Case) -> Iterable[Item]:
 
 
 def _verifier(case: Case) -> Iterable[Item]:
-    source = Path(inspect.getfile(verify_pack)).read_bytes()
-    yield Item(verify_pack.VERIFIER, source, "Offline verifier: python verify.py", "text/x-python")
+    yield Item(
+        verify_pack.VERIFIER, VERIFIER_SOURCE.read_bytes(), "Offline verifier: python verify.py", "text/x-python"
+    )
     steps = steps_text(case.named, dsse.key_id(dsse.read_pem(case.public_key))).encode()
     yield Item(verify_pack.STEPS, steps, "How to check this pack, with the verifier and by hand", TEXT)
 
