@@ -108,7 +108,8 @@ def _rows(boxes: Mapping[Digest, _Box], lines: Sequence[Edge]) -> tuple[list[lis
         bends = [_Bend(line, row) for row in range(depth[line.parent] + 1, depth[line.child])]
         for bend in bends:
             rows[bend.row].append(bend)
-        for upper, lower in pairwise([line.parent, *bends, line.child]):
+        way: list[Spot] = [line.parent, *bends, line.child]
+        for upper, lower in pairwise(way):
             above[lower].append(upper)
     at: dict[Spot, float] = {}
     for row in rows:
@@ -157,14 +158,15 @@ def _arrows(lines: Sequence[Edge], above: Mapping[Spot, list[Spot]], corner: Map
     for spot in corner:
         if isinstance(spot, _Bend):
             bends[spot.line].append(spot)
-    ways = {line: [line.parent, *sorted(bends[line], key=lambda b: b.row), line.child] for line in lines}
+    passed = {line: sorted(bends[line], key=lambda bend: bend.row) for line in lines}
+    ways: dict[Edge, list[Spot]] = {line: [line.parent, *passed[line], line.child] for line in lines}
     starts = _ports({line: (line.child, corner[way[-2]]) for line, way in ways.items()}, corner)
     ends = _ports({line: (line.parent, corner[way[1]]) for line, way in ways.items()}, corner)
     return [
         _arrow(
             line.relation,
             (starts[line], corner[line.child][1]),
-            [(corner[bend][0] + 6, corner[bend][1]) for bend in reversed(ways[line][1:-1])],
+            [(corner[bend][0] + 6, corner[bend][1]) for bend in reversed(passed[line])],
             (ends[line], corner[line.parent][1] + BOX_H),
         )
         for line in lines

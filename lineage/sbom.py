@@ -4,8 +4,9 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
-from typing import TYPE_CHECKING
+from email.message import Message
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import TYPE_CHECKING, cast
 
 from lineage.digest import sha256_bytes
 from lineage.refused import Refused
@@ -80,7 +81,7 @@ def _bom(pins: Mapping[str, str], lock: bytes, commit: str, at: datetime) -> "Bo
     return bom
 
 
-def _component(name: str, version: str, package: PackageMetadata | None) -> "Component":
+def _component(name: str, version: str, package: Message | None) -> "Component":
     from cyclonedx.model import Property
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
@@ -100,7 +101,7 @@ def _component(name: str, version: str, package: PackageMetadata | None) -> "Com
     )
 
 
-def _stated_licence(package: PackageMetadata) -> str:
+def _stated_licence(package: Message) -> str:
     """What the package says: an SPDX expression (PEP 639), else its short licence field, else its classifiers."""
     if expression := package.get("License-Expression"):
         return str(expression)
@@ -117,7 +118,7 @@ def _licence(text: str) -> "License":
     return LicenseFactory().make_from_string(text)
 
 
-def _required(package: PackageMetadata, pins: Mapping[str, str]) -> Iterator[str]:
+def _required(package: Message, pins: Mapping[str, str]) -> Iterator[str]:
     """The pins that a package asks for here, without its extras."""
     from packaging.requirements import Requirement
 
@@ -128,13 +129,13 @@ def _required(package: PackageMetadata, pins: Mapping[str, str]) -> Iterator[str
             yield name
 
 
-def _installed(name: str, version: str = "") -> PackageMetadata | None:
+def _installed(name: str, version: str = "") -> Message | None:
     """What a package that is installed, in this version where one is given, says about itself.
 
     A local build (`2.13.0+cpu`) is an install of the version that was pinned.
     """
     try:
-        stated = metadata(name)
+        stated = cast(Message, metadata(name))
     except PackageNotFoundError:
         return None
     return stated if not version or stated["Version"].split("+")[0] == version else None

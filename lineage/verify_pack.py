@@ -125,7 +125,8 @@ def _not_whole(items: Items) -> Iterator[str]:
     for name in (MANIFEST, MANIFEST_SIGNATURE, *REQUIRED):
         if name not in items:
             yield f"{name}: missing"
-    listed = dict(reversed(line.split("  ", 1)) for line in items.get(MANIFEST, b"").decode().splitlines())
+    lines = [line.split("  ", 1) for line in items.get(MANIFEST, b"").decode("utf-8", "replace").splitlines()]
+    listed = {line[-1]: line[0] for line in lines}
     for name, digest in listed.items():
         if name not in items and name not in REQUIRED:
             yield f"{name}: missing"

@@ -8,8 +8,20 @@ from flows.packing.case import Case
 from lineage import verify_pack
 from lineage.crate import About
 
-APACHE = "https://spdx.org/licenses/Apache-2.0"
-UNSTATED = "#no-licence-stated"
+Entity = dict[str, Any]
+
+APACHE: Entity = {
+    "@id": "https://spdx.org/licenses/Apache-2.0",
+    "@type": "CreativeWork",
+    "name": "Apache License 2.0",
+    "identifier": "Apache-2.0",
+}
+UNSTATED: Entity = {
+    "@id": "#no-licence-stated",
+    "@type": "CreativeWork",
+    "name": "No licence stated",
+    "description": "No licence was stated for this evidence: ask whoever gave it to you before you pass it on.",
+}
 
 
 def about(case: Case) -> About:
@@ -17,22 +29,24 @@ def about(case: Case) -> About:
     proven = case.proven
     simulated = bool(json.loads(case.kept(evidence.REPORT)).get("simulated"))
     people = [_person(case, s.person_id) for s in case.approval.signatures]
-    licences = [_licence(simulated), *data_licences(case)]
+    licence = APACHE if simulated else UNSTATED
     acts = _acts(case)
-    software = case.training.software
-    platform = {
-        "@id": "#ictal", "@type": "SoftwareApplication", "name": "Ictal", "version": software.git_commit,
-        "license": {"@id": APACHE},
-    }  # fmt: skip
-    apache = {"@id": APACHE, "@type": "CreativeWork", "name": "Apache License 2.0", "identifier": "Apache-2.0"}
+    platform: Entity = {
+        "@id": "#ictal",
+        "@type": "SoftwareApplication",
+        "name": "Ictal",
+        "version": case.training.software.git_commit,
+        "license": {"@id": APACHE["@id"]},
+    }
+    described = [APACHE, licence, platform, *data_licences(case), *people, *acts]
     return About(
         name=f"Evidence about the model {case.named}",
         description=f"What stands behind the seizure model {case.named} (SHA-256 {case.digest}): evaluation, gates, leakage "
         "audit, data by digest, approvals, software and ledger entries with proofs. Data are pseudonymised."
         + (" All patients are simulated." if simulated else ""),
         published=proven.checkpoint.at,
-        licence=licences[0]["@id"],
-        entities=[*{e["@id"]: e for e in [apache, platform, *licences, *people, *acts]}.values()],
+        licence=licence["@id"],
+        entities=list({entity["@id"]: entity for entity in described}.values()),
         properties={
             "creator": {"@id": "#ictal"}, "identifier": f"urn:sha256:{case.digest}",
             "mentions": [{"@id": act["@id"]} for act in acts],
@@ -40,14 +54,7 @@ def about(case: Case) -> About:
     )  # fmt: skip
 
 
-def _licence(simulated: bool) -> dict[str, Any]:
-    if simulated:
-        return {"@id": APACHE, "@type": "CreativeWork", "name": "Apache License 2.0", "identifier": "Apache-2.0"}
-    said = "No licence was stated for this evidence: ask whoever gave it to you before you pass it on."
-    return {"@id": UNSTATED, "@type": "CreativeWork", "name": "No licence stated", "description": said}
-
-
-def data_licences(case: Case) -> list[dict[str, Any]]:
+def data_licences(case: Case) -> list[Entity]:
     """The licences of published data that were accepted for the cohort, as they were stated."""
     accepted = [e for e in case.ledger.entries("licence.accepted") if e.payload_digest]
     stated = [(e.subjects[0].digest, case.ledger.payload(e.payload_digest) or {}) for e in accepted]
@@ -55,21 +62,21 @@ def data_licences(case: Case) -> list[dict[str, Any]]:
     return [{"@id": f"#licence-{d[:12]}", "@type": "CreativeWork", "name": s["licence"]} for d, s in own]
 
 
-def _person(case: Case, id: str) -> dict[str, Any]:
+def _person(case: Case, id: str) -> Entity:
     person = case.people.person(id)
     known = {"@id": f"#{id}", "@type": "Person", "name": person.printed_name, "jobTitle": person.role}
     return known | ({"description": "A demo signer: a key that was made for a demo workspace."} if person.demo else {})
 
 
-def _acts(case: Case) -> list[dict[str, Any]]:
+def _acts(case: Case) -> list[Entity]:
     """Training and the signatures, as acts with who or what did them."""
     bundle = {"@id": verify_pack.BUNDLE_MANIFEST}
-    training: dict[str, Any] = {
+    training: Entity = {
         "@id": "#training", "@type": "CreateAction", "name": f"Training of {case.named}",
         "endTime": case.training.recorded_at.isoformat(), "instrument": {"@id": "#ictal"}, "result": bundle,
         "object": [{"@id": verify_pack.DATASET}, {"@id": verify_pack.SPLIT}],
     }  # fmt: skip
-    signed: list[dict[str, Any]] = [
+    signed: list[Entity] = [
         {
             "@id": f"#signature-{number}", "@type": "EndorseAction", "name": f"Signature with the meaning {s.meaning}",
             "agent": {"@id": f"#{s.person_id}"}, "endTime": s.utc_time, "object": {"@id": verify_pack.APPROVAL},
