@@ -25,6 +25,9 @@ from lineage.refused import Refused
 
 PIPELINE = Actor("pipeline", "Ictal pipeline", "service", auth_method="local")
 
+DEVELOPMENT = " (development)"
+"""What the name of the part of a cohort that may be learnt from ends with."""
+
 
 def open_ledger(workspace: Workspace) -> Ledger:
     """The workspace's ledger, written by the code that runs now."""
@@ -211,7 +214,7 @@ def _under(regime: str) -> str:
 def development_data(workspace: Workspace) -> Subject:
     """The recordings that training and evaluation may see, as a thing with a digest."""
     recordings = dataset_digest(cohort_of(workspace), [e.name for e in development(workspace)])
-    return Subject("dataset", f"{workspace.cohort_name} (development)", digest_of(recordings))
+    return Subject("dataset", f"{workspace.cohort_name}{DEVELOPMENT}", digest_of(recordings))
 
 
 def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:

@@ -149,7 +149,14 @@ def _record(workspace: Workspace, bundle: Bundle, candidate: dict[str, Any], app
     drafts = [said("recording.registered", "recording", name, digest, {}) for name, digest in RECORDINGS.items()]
     contents = dict.fromkeys(RECORDINGS.values(), "contains")
     drafts += [
-        said("dataset.frozen", "dataset", "simulated", named["dataset"], contents, {"recordings": RECORDINGS}),
+        said(
+            "dataset.frozen",
+            "dataset",
+            "newborns (development)",
+            named["dataset"],
+            contents,
+            {"recordings": RECORDINGS},
+        ),
         said(
             "split.created", "split", "patient", SPLIT.digest, {named["dataset"]: "divides"}, {"split": SPLIT.to_json()}
         ),

@@ -15,14 +15,17 @@ from rocrate.rocrate import ROCrate
 from flows import evidence
 from flows.pack import PackIncomplete, contents_of, pack_model
 from flows.packing import parts
+from flows.packing.about import about
 from flows.packing.case import Case
 from flows.promote import approval_path, candidate_path
-from flows.stages.files import read_json, write_json
+from flows.published import PROVENANCE
+from flows.stages.files import evaluation_of, read_json, write_json
 from flows.workspace import Workspace
 from lineage import crate, sbom, verify_pack
 from lineage.approvals import revoke
 from lineage.digest import canonical, digest_of, sha256_bytes
 from lineage.keys import platform_key
+from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from serving.terms import revocations_folder
 from tests.commands import ictal
@@ -310,6 +313,35 @@ def test_the_crate_is_read_back_by_the_library(pack: Path, items: dict[str, byte
     assert read.datePublished == NOW + timedelta(hours=1)
 
 
+def test_what_is_not_of_simulated_patients_states_no_licence_but_that_of_its_data(workspace: Workspace) -> None:
+    """Nobody can give a licence for a hospital's evidence but the hospital."""
+    simulated = described(case_of(workspace))
+    assert simulated["./"]["license"]["@id"] == "https://spdx.org/licenses/Apache-2.0"
+    candidate, report = candidate_of(workspace), kept(workspace, "report.json")
+    write_json(report, {"detector": "line_length", "simulated": False})
+    candidate["evidence"]["report"] = sha256_bytes(report.read_bytes())
+    real = Case(workspace, candidate)
+    stated = {
+        "cohort": "helsinki",
+        "licence": "CC BY 4.0",
+        "licence_address": "https://creativecommons.org/licenses/by/4.0/",
+    }
+    terms = Subject("licence", "helsinki: CC BY 4.0", digest_of(stated))
+    ledger_of(workspace).append_many([Draft("licence.accepted", PIPELINE, (terms,), payload=stated)])
+    write_json(workspace.raw / "newborns" / PROVENANCE, {"cohort": "helsinki"})
+    found = described(real)
+    assert found["./"]["license"]["@id"] == "#no-licence-stated"
+    assert found[verify_pack.DATASET]["license"] == [{"@id": stated["licence_address"]}]
+    assert found[stated["licence_address"]]["name"] == "CC BY 4.0"
+
+
+def described(case: Case) -> dict[str, dict[str, Any]]:
+    """The crate's entities by id."""
+    dataset = list(parts.PARTS["dataset manifest"](case))
+    graph = json.loads(crate.metadata(about(case), dataset))["@graph"]
+    return {entity["@id"]: entity for entity in graph}
+
+
 def test_the_command_packs_and_checks(workspace: Workspace, tmp_path: Path) -> None:
     made = ictal("audit", "pack", "line_length", "--out", tmp_path / "pack.zip", "--json")
     assert made.code == 0 and made.json["sha256"] == sha256_bytes((tmp_path / "pack.zip").read_bytes())
@@ -352,3 +384,28 @@ def test_two_proposals_of_one_bundle_keep_their_evidence_apart(workspace: Worksp
         == evidence.evidence_folder(workspace, later).name
         == digest_of([later["candidate"], later["proposed_at"]])
     )
+
+
+def test_what_the_signers_were_shown_is_kept_whatever_is_evaluated_later(tmp_path: Path) -> None:
+    """A weekly evaluation replaces the reports; the model in force must keep the evidence that it was approved on."""
+    workspace = Workspace(tmp_path)
+    candidate = {"candidate": "a" * 64, "detector": "line_length", "proposed_at": NOW.isoformat()}
+    reports = workspace.reports / "evaluation"
+    originals = {
+        "result.json": evaluation_of(workspace, "line_length", "patient") / "result.json",
+        "report.json": reports / "line_length.json",
+        "page.html": reports / "line_length.html",
+        "gates.json": reports / "gates.json",
+        "card.md": reports / "line_length.card.md",
+    }
+    for name, original in originals.items():
+        original.parent.mkdir(parents=True, exist_ok=True)
+        original.write_text(f"{name} as it was signed")
+    folder = evidence.keep_evidence(workspace, candidate)
+    for original in originals.values():
+        original.write_text("of another week")
+    assert {p.name: p.read_text() for p in folder.iterdir()} == {n: f"{n} as it was signed" for n in originals}
+    originals["page.html"].unlink()
+    with pytest.raises(FileNotFoundError):
+        evidence.keep_evidence(workspace, candidate)
+    assert (folder / "page.html").read_text() == "page.html as it was signed"

@@ -5,6 +5,8 @@ from typing import Any
 
 from flows import evidence
 from flows.packing.case import Case
+from flows.published import PROVENANCE, read_provenance
+from flows.records import DEVELOPMENT
 from lineage import verify_pack
 from lineage.crate import About
 
@@ -55,11 +57,12 @@ def about(case: Case) -> About:
 
 
 def data_licences(case: Case) -> list[Entity]:
-    """The licences of published data that were accepted for the cohort, as they were stated."""
-    accepted = [e for e in case.ledger.entries("licence.accepted") if e.payload_digest]
-    stated = [(e.subjects[0].digest, case.ledger.payload(e.payload_digest) or {}) for e in accepted]
-    own = [(digest, s) for digest, s in stated if s.get("cohort") == case.workspace.cohort_name]
-    return [{"@id": f"#licence-{d[:12]}", "@type": "CreativeWork", "name": s["licence"]} for d, s in own]
+    """The licence of the published cohort that the model learnt from, if somebody accepted it here as it was stated."""
+    (dataset,) = {node.label for node in case.lineage.nodes if node.digest == case.candidate["evidence"]["dataset"]}
+    provenance = read_provenance(case.workspace.raw / dataset.removesuffix(DEVELOPMENT) / PROVENANCE)
+    accepted = [case.ledger.payload(e.payload_digest) or {} for e in case.ledger.entries("licence.accepted")]
+    own = [stated for stated in accepted if stated.get("cohort") == provenance.get("cohort", "")]
+    return [{"@id": s["licence_address"], "@type": "CreativeWork", "name": s["licence"]} for s in own]
 
 
 def _person(case: Case, id: str) -> Entity:

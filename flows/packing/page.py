@@ -26,7 +26,7 @@ def preview(case: Case, items: Iterable[Item]) -> str:
     found = {item.path: item for item in items}
     record = case.approval.record
     simulated = bool(json.loads(found[verify_pack.REPORT].content).get("simulated"))
-    gates = case.candidate["gates"]
+    gates = json.loads(found[verify_pack.GATES].content)[case.candidate["detector"]]
     passed = sum(gate["outcome"] == "pass" for gate in gates)
     youngest, oldest = record.scope.age_days
     return render_page(
@@ -47,7 +47,7 @@ def preview(case: Case, items: Iterable[Item]) -> str:
         beside=Links(READABLE),
         sections=[
             _signatures(case.approval),
-            _gates(case),
+            _gates(case.approval, gates),
             _leakage(json.loads(found[verify_pack.LEAKAGE].content)),
             _lineage(found[verify_pack.PICTURE].content.decode()),
             _ledger(case),
@@ -162,10 +162,9 @@ def _signatures(approval: Approval) -> Section:
     )
 
 
-def _gates(case: Case) -> Section:
-    said = {d.gate: d.justification for d in case.approval.record.deviations}
+def _gates(approval: Approval, gates: list[dict[str, Any]]) -> Section:
+    said = {d.gate: d.justification for d in approval.record.deviations}
     marks = {"pass": "pass", "fail": "fail"}
-    gates = case.candidate["gates"]
     rows = [(g["name"], g["outcome"].replace("_", " "), g["reason"], said.get(g["name"], "")) for g in gates]
     table = Table(
         "Gates", ("Gate", "Outcome", "Because", "Deviation"), rows,
