@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from lineage import dsse, merkle
 from lineage.checkpoints import Checkpoint
 from lineage.digest import Digest, canonical
 from lineage.entries import Edge, Entry
-from lineage.graph import LOOKUP, EdgeRow, HasEngine, Node, NodeRow, node, upstream
+from lineage.graph import LOOKUP, HasEngine, Node, downstream, node, upstream
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from lineage.rows import EntryRow, SubjectRow
@@ -47,13 +46,12 @@ def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
     steps = upstream(ledger, digest)
     nodes = {n.digest: n for n in (node(ledger, digest), *(s.node for s in steps))}
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
-    with session(ledger.engine, write=False) as reading:
-        hanging = [digest]
-        while hanging:
-            met = _decisions_on(reading, hanging)
-            hanging = sorted({n.digest for n, _ in met} - set(nodes))
-            nodes |= {n.digest: n for n, _ in met}
-            edges |= {edge for _, edge in met}
+    decided = {digest}
+    for step in downstream(ledger, digest):  # nearest first: what a decision hangs on has been met before it
+        if step.node.kind in DECISIONS and step.at in decided:
+            decided.add(step.node.digest)
+            nodes[step.node.digest] = step.node
+            edges.add(Edge(step.node.digest, step.relation, step.at))
     ordered = sorted(nodes.values(), key=lambda n: (n.kind, n.label, n.digest))
     return Lineage(digest, tuple(ordered), tuple(sorted(edges)))
 
@@ -110,15 +108,3 @@ def payloads_of(ledger: Ledger, entries: Iterable[Entry]) -> tuple[dict[Digest, 
                 f"the payload {digest[:12]} is gone and no entry says that it was erased: `ictal audit verify`"
             )
     return found, erased
-
-
-def _decisions_on(reading: Session, digests: Sequence[Digest]) -> list[tuple[Node, Edge]]:
-    found = []
-    for start in range(0, len(digests), LOOKUP):
-        rows = reading.execute(
-            select(NodeRow.digest, NodeRow.kind, NodeRow.label, EdgeRow.relation, EdgeRow.parent)
-            .join(EdgeRow, EdgeRow.child == NodeRow.digest)
-            .where(EdgeRow.parent.in_(digests[start : start + LOOKUP]), NodeRow.kind.in_(DECISIONS))
-        )
-        found += [(Node(d, kind, label), Edge(d, relation, parent)) for d, kind, label, relation, parent in rows]
-    return found

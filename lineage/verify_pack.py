@@ -186,19 +186,24 @@ def _bundle(items: Items, pem: bytes) -> Iterator[str]:
         yield f"{BUNDLE_MANIFEST}: is not of the bundle that was approved"
 
 
+_SHOWN = ("person_id", "printed_name", "role")
+
+
 def _approval(items: Items, pem: bytes) -> Iterator[str]:
     """Two different people signed exactly this record, the review first, and the ledger says so."""
     approval, signers = json.loads(items[APPROVAL]), json.loads(items[SIGNERS])
     record = _digest_of(approval["record"])
     seen: dict[str, list[Any]] = {"review": [], "approval": []}
     for signature in approval["signatures"]:
-        person = signers.get(signature["person_id"], {})
+        signer = signers.get(signature["key_id"], {})
         statement = canonical({name: value for name, value in signature.items() if name != "signature"})
         who = f"{APPROVAL}: the signature of {signature['person_id']}"
         if signature["record_digest"] != record:
             yield f"{who} belongs to another record"
-        key = person.get("public_key", "").encode()
+        key = signer.get("public_key", "").encode()
         yield from _unsigned(key, SIGNATURE_TYPE, statement, signature["signature"], who)
+        if _key_id(key) != signature["key_id"] or any(signer.get(f) != signature[f] for f in _SHOWN):
+            yield f"{SIGNERS}: shows another key, id, name or role than the signature of {signature['person_id']}"
         if signature["printed_name"] not in items[MANIFESTATIONS].decode():
             yield f"{MANIFESTATIONS}: does not show {signature['person_id']}"
         seen.setdefault(signature["meaning"], []).append((signature["utc_time"], signature["key_id"]))

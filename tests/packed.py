@@ -16,17 +16,15 @@ from flows.promote import approval_path, candidate_path
 from flows.stages.files import write_json
 from flows.workspace import Workspace
 from lineage import dsse
-from lineage.approvals import Approval, sign
+from lineage.approvals import Approval
 from lineage.digest import digest_of, sha256_bytes, sha256_file
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Draft, Edge, Entry, Ledger, Software, Subject
 from models.bundle import Bundle
 from serving.loader import import_bundle, write_pointer
 from tests.served import (
-    APPROVER,
     NOW,
-    PASSPHRASE,
-    REVIEWER,
+    approve,
     bundle_folder,
     people_and_keys,
     record_for,
@@ -123,10 +121,7 @@ def _candidate(workspace: Workspace, bundle: Bundle) -> dict[str, Any]:
 def _approved(workspace: Workspace, bundle: Bundle, candidate: dict[str, Any]) -> Approval:
     gates = {gate["name"]: "passed" for gate in GATES}
     record = replace(record_for(bundle), version="fold-0", evidence=candidate["evidence"], gates=gates)
-    approval = Approval(record)
-    for person, meaning in ((REVIEWER, "review"), (APPROVER, "approval")):
-        approval = approval.signed(sign(record, workspace.keys, person, PASSPHRASE, meaning, NOW))
-    return approval
+    return Approval.read(approve(workspace.root, record))
 
 
 def _point(workspace: Workspace, bundle: Bundle, approval: Path) -> None:

@@ -103,6 +103,11 @@ INSIDE: dict[str, tuple[str, str, Callable[[Any], object]]] = {
     "a wider scope": (verify_pack.APPROVAL, verify_pack.APPROVAL, lambda v: v["record"]["scope"].update(sites=["*"])),
     "another time": (verify_pack.APPROVAL, verify_pack.APPROVAL, lambda v: v["signatures"][0].update(utc_time="2026-01-01T00:00:00.000000Z")),
     "one signature": (verify_pack.APPROVAL, verify_pack.APPROVAL, lambda v: v["signatures"].pop()),
+    "another name": (
+        verify_pack.SIGNERS,
+        verify_pack.SIGNERS,
+        lambda v: [signer.update(printed_name="Somebody Else") for signer in v.values()],
+    ),
     "other signers": (verify_pack.SIGNERS, verify_pack.APPROVAL, lambda v: v.clear()),
     "another entry": (verify_pack.RECEIPTS, verify_pack.RECEIPTS, lambda v: v[5]["entry"].update(reason="other")),
     "entries exchanged": (verify_pack.RECEIPTS, verify_pack.RECEIPTS, lambda v: v[5].update(path=v[4]["path"])),

@@ -111,7 +111,7 @@ WITH THE VERIFIER (Python 3.9 or later; `pip install cryptography` for the signa
     python verify.py --key platform.pub             in the unpacked folder
     python verify.py PACK.zip --key platform.pub    on the zip
 Exit code 0: everything is as it was packed and signed. 1: every line names an item and what is wrong with it.
-verify.py is 300 lines without anything of Ictal in it: read it first.
+verify.py is some 300 lines without anything of Ictal in it: read it first.
 
 BY HAND, in the unpacked folder
 1.  Every file is the one that was packed:

@@ -13,14 +13,13 @@ from flows.packing.case import Case, to_json
 from flows.packing.page import signatures_text, steps_text
 from flows.workspace import ROOT
 from lineage import dsse, picture, sbom, verify_pack
-from lineage.approvals import read_revocations
+from lineage.approvals import Signature, read_revocations
 from lineage.crate import Item
 from lineage.digest import Digest, Manifest, sha256_bytes
 from lineage.evidence import payloads_of
 from lineage.keys import platform_key, platform_public_path
 from lineage.refused import Refused
 from lineage.signing import SIGNATURE, verify_bundle
-from lineage.times import utc_text
 from serving.terms import revocations_folder
 from validation.leakage import GuardOutcome, LeakageAudit
 
@@ -81,7 +80,7 @@ def _approvals(case: Case) -> Iterable[Item]:
     against += [f"the record names another {name} than was proposed" for name in differing]
     if against:
         raise Refused("; ".join(against))
-    signers = {s.person_id: _signer(case, s.person_id) for s in approval.signatures}
+    signers = {s.key_id: _signer(case, s) for s in approval.signatures}
     values = {"record": record.values(), "signatures": [asdict(s) for s in approval.signatures]}
     yield Item(verify_pack.APPROVAL, to_json(values), "Approval record and signatures", JSON)
     yield Item(verify_pack.SIGNERS, to_json(signers), "Who signed, with their public keys", JSON)
@@ -96,14 +95,16 @@ def _approvals(case: Case) -> Iterable[Item]:
         yield Item("approvals/revocations.json", to_json(revoked), "Revocations of this model", JSON)
 
 
-def _signer(case: Case, id: str) -> dict[str, Any]:
-    """A registered signer without anything secret."""
-    person = case.people.person(id)
-    until = person.valid_until and utc_text(person.valid_until)
+def _signer(case: Case, signature: Signature) -> dict[str, Any]:
+    """Whose key made a signature, as registered, without anything secret."""
+    person = case.people.person(signature.person_id)
     return {
-        "printed_name": person.printed_name, "role": person.role, "demo": person.demo, "public_key": person.public_key,
-        "key_id": person.key_id, "created_at": utc_text(person.created_at), "valid_until": until,
-    }  # fmt: skip
+        "person_id": person.id,
+        "printed_name": person.printed_name,
+        "role": person.role,
+        "demo": person.demo,
+        "public_key": dsse.pem_of(person.key),
+    }
 
 
 def _bundle(case: Case) -> Iterable[Item]:
