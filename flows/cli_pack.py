@@ -41,7 +41,7 @@ def audit_verify_pack(
     as_json: Json = False,
 ) -> None:
     """Check an evidence pack offline; exit code 1 where an item is missing, changed or not signed."""
-    from flows.pack import verify_file
+    from flows.packing.check import verify_file
 
     result = verify_file(file, key)
     show(result, as_json, result.pop("text"))

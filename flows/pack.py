@@ -16,7 +16,7 @@ from flows.workspace import TASKS, Workspace, open_workspace
 from lineage import crate, dsse, verify_pack
 from lineage.crate import Item
 from lineage.digest import sha256_file
-from lineage.keys import platform_key, platform_public_path
+from lineage.keys import platform_key
 from lineage.refused import Refused
 from serving.store import NotInForce, read_pointer
 
@@ -49,20 +49,6 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
     digest = sha256_file(out)
     text = f"{out}: {len(contents)} items about {case.named}, SHA-256 {digest}\ncheck it with: ictal audit verify-pack {out}"
     return {"file": str(out), "sha256": digest, "model": case.digest, "items": sorted(contents), "text": text}
-
-
-def verify_file(file: Path, key: Path | None = None) -> dict[str, Any]:
-    """Check a pack offline, with the key of this workspace unless another is given."""
-    path = key or _own_key()
-    try:
-        items, pem = verify_pack.read(file), path.read_bytes() if path else None
-    except (OSError, ValueError) as error:
-        raise Refused(f"this is no evidence pack, or the key cannot be read: {error}") from error
-    problems = verify_pack.check(items, pem)
-    whose = "the key given" if key else "this workspace's key" if path else "the key inside the pack, whoever made it"
-    said = "everything is as it was packed and signed" if not problems else "\n".join(problems)
-    text = f"{len(items)} items, checked with {whose}:\n{said}"
-    return {"ok": not problems, "items": len(items), "problems": problems, "checked_with": whose, "text": text}
 
 
 def contents_of(case: Case) -> dict[str, bytes]:
@@ -99,14 +85,6 @@ def _find(workspace: Workspace, model: str) -> dict[str, Any]:
             if candidate["detector"] == model:
                 return candidate
     return find_candidate(workspace, model)
-
-
-def _own_key() -> Path | None:
-    try:
-        path = platform_public_path(open_workspace().keys)
-    except Refused:
-        return None
-    return path if path.exists() else None
 
 
 def _refuse_unverifiable(items: Mapping[str, bytes], key: bytes) -> None:
