@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flows import records
 from flows.packing.about import about
 from flows.packing.case import Case, to_json
 from flows.packing.page import preview
@@ -15,8 +16,9 @@ from flows.promote import candidate_path, find_candidate, read_candidate
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage import crate, dsse, verify_pack
 from lineage.crate import Item
-from lineage.digest import sha256_file
+from lineage.digest import Digest, sha256_file
 from lineage.keys import platform_key
+from lineage.ledger import Draft, Edge, Subject
 from lineage.refused import Refused
 from serving.store import NotInForce, read_pointer
 
@@ -28,8 +30,8 @@ class PackIncomplete(Refused):
 def pack_model(model: str, out: Path | None = None, with_weights: bool = False) -> dict[str, Any]:
     """Write the evidence pack of a model, named by its digest (or its beginning) or by a detector that is in force.
 
-    Read back with the `rocrate` library and with the verifier that lies in it before it gets its name. The same state
-    of the workspace gives the same bytes.
+    Read back with the `rocrate` library and with the verifier that lies in it before it gets its name; a line of the
+    ledger says that it was made. The same state of the workspace gives the same bytes.
     """
     workspace = open_workspace()
     candidate = _find(workspace, model)
@@ -47,6 +49,7 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
     finally:
         unchecked.unlink(missing_ok=True)
     digest = sha256_file(out)
+    _record(case, digest)
     text = f"{out}: {len(contents)} items about {case.named}, SHA-256 {digest}\ncheck it with: ictal audit verify-pack {out}"
     return {"file": str(out), "sha256": digest, "model": case.digest, "items": sorted(contents), "text": text}
 
@@ -85,6 +88,16 @@ def _find(workspace: Workspace, model: str) -> dict[str, Any]:
             if candidate["detector"] == model:
                 return candidate
     return find_candidate(workspace, model)
+
+
+def _record(case: Case, pack: Digest) -> None:
+    """That evidence was made up to leave the house; the same pack made again adds no line."""
+    export = Subject("export", f"evidence pack of {case.named}", pack)
+    edges = (Edge(pack, "tells_of", case.digest),)
+    payload = {"with_weights": case.with_weights}
+    records.record_once(
+        case.workspace, Draft("data.exported", records.PIPELINE, (export,), payload=payload, edges=edges)
+    )
 
 
 def _refuse_unverifiable(items: Mapping[str, bytes], key: bytes) -> None:

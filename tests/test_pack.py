@@ -232,6 +232,15 @@ def test_the_same_state_gives_the_same_bytes_however_much_was_answered_since(
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
 
 
+def test_the_ledger_knows_that_evidence_left_the_house_and_to_which_model_it_belongs(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    made = [pack_model("line_length", tmp_path / name)["sha256"] for name in ("one.zip", "two.zip")]
+    (entry,) = ledger_of(workspace).entries("data.exported")
+    assert {entry.subjects[0].digest} == set(made)
+    assert [(e.relation, e.parent) for e in entry.edges] == [("tells_of", candidate_of(workspace)["candidate"])]
+
+
 def test_answers_about_patients_are_not_packed(workspace: Workspace, tmp_path: Path) -> None:
     said = answer(workspace, 1)
     pack_model("line_length", tmp_path / "pack.zip")
@@ -276,8 +285,9 @@ def test_an_erased_payload_is_no_missing_one(workspace: Workspace, tmp_path: Pat
 def test_without_a_checkpoint_one_is_signed(workspace: Workspace, tmp_path: Path) -> None:
     ledger = ledger_of(workspace)
     in_database(workspace, "DELETE FROM checkpoint")
+    before = ledger.head().size
     pack_model("line_length", tmp_path / "pack.zip")
-    assert [c.size for c in ledger.checkpoints()] == [ledger.head().size]
+    assert [c.size for c in ledger.checkpoints()] == [before]
 
 
 def test_weights_travel_only_when_asked_for(workspace: Workspace, tmp_path: Path, pack: Path) -> None:
