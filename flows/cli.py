@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_pack import pack_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -27,6 +28,7 @@ app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
 app.add_typer(video_app)
+audit_app.add_typer(pack_app)
 
 Task = Annotated[
     str,

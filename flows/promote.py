@@ -9,6 +9,7 @@ from typing import Any
 
 from flows import records
 from flows.engine import flow, run_flow
+from flows.evidence import keep_evidence, proposal_digest
 from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
@@ -56,6 +57,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
             "made_cleanly": records.made_cleanly(records.open_ledger(workspace), bundle.digest),
         },
     }
+    keep_evidence(workspace, candidate)
     write_json(candidate_path(workspace, bundle.digest), candidate)
     _record_candidate(workspace, candidate)
     return bundle.digest
@@ -116,8 +118,7 @@ def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
 
 def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the approval of this proposal lies; proposed anew, the same bundle gets another."""
-    name = digest_of([candidate["candidate"], candidate["proposed_at"]])
-    return workspace.store / "approvals" / f"{name}.json"
+    return workspace.store / "approvals" / f"{proposal_digest(candidate)}.json"
 
 
 def refuse_unevaluated(workspace: Workspace, name: str, bundle: str) -> None:
