@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_pack import pack_app
 from flows.cli_people import people_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
@@ -25,6 +26,7 @@ app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
 app.add_typer(video_app)
+audit_app.add_typer(pack_app)
 
 Task = Annotated[
     str,

@@ -23,6 +23,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import warm
+from flows.observing import observed
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
@@ -103,9 +104,10 @@ def run_stages(home: str, stages: Sequence[str]) -> list[str]:
 
 
 def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """A Prefect flow whose tasks run on `LANES` threads."""
+    """A Prefect flow whose tasks run on `LANES` threads, and of whose every run OpenLineage events tell."""
     lanes: Any = ThreadPoolTaskRunner(max_workers=LANES)
-    return prefect_flow(name=name, task_runner=lanes)
+    made = prefect_flow(name=name, task_runner=lanes)
+    return lambda body: made(observed(name, body))
 
 
 _shown: list[Show] = [silently]

@@ -10,6 +10,7 @@ from typing import Any
 from flows import records
 from flows.approvals import terms_in_words, terms_of
 from flows.engine import flow, run_flow
+from flows.evidence import keep_evidence, proposal_digest
 from flows.register import platform_key
 from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
@@ -59,6 +60,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
             "made_cleanly": records.made_cleanly(records.open_ledger(workspace), bundle.digest),
         },
     }
+    keep_evidence(workspace, candidate)
     write_json(candidate_path(workspace, bundle.digest), candidate)
     _record_candidate(workspace, candidate)
     return bundle.digest
@@ -138,8 +140,7 @@ def _listed(workspace: Workspace, path: Path) -> dict[str, Any]:
 
 def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the approval of this proposal lies; proposed anew, the same bundle gets another."""
-    name = digest_of([candidate["candidate"], candidate["proposed_at"]])
-    return workspace.store / "approvals" / f"{name}.json"
+    return workspace.store / "approvals" / f"{proposal_digest(candidate)}.json"
 
 
 def refuse_unevaluated(workspace: Workspace, name: str, bundle: str) -> None:

@@ -171,6 +171,11 @@ class Workspace:
     def ledger(self) -> Path:
         return self.root / "ledger" / "ledger.db"
 
+    @property
+    def run_events(self) -> Path:
+        """What flows ran, as OpenLineage events; git-ignored with the rest of `log`."""
+        return self.root / "log" / "openlineage.ndjson"
+
     def environment(self) -> dict[str, str]:
         """The environment in which this workspace's commands run: its own stores, no telemetry, this Python first."""
         here = str(self.root)
