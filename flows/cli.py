@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_ledger import ledger_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -25,6 +26,7 @@ person_app = typer.Typer(no_args_is_help=True, help="People who may sign approva
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
+audit_app.add_typer(ledger_app)
 app.add_typer(key_app, name="key")
 app.add_typer(video_app)
 
