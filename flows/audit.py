@@ -42,10 +42,7 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
 
 
 def _ledger(workspace: Workspace) -> Ledger:
-    """The ledger; one that is not there is not an empty one that verifies."""
-    if not workspace.ledger.exists():
-        raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
-    return records.open_ledger(workspace)
+    return records.there(workspace)
 
 
 def _checkpoint(path: Path) -> Checkpoint:

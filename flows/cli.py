@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_ledger import ledger_app
 from flows.cli_pack import pack_app
 from flows.cli_people import people_app
 from flows.cli_video import video_app
@@ -25,6 +26,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
+audit_app.add_typer(ledger_app)
 app.add_typer(video_app)
 audit_app.add_typer(pack_app)
 

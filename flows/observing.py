@@ -65,17 +65,17 @@ class _Telling:
 
     @cached_property
     def _opened(self) -> Ledger:
-        return Ledger(self._workspace.ledger)
+        return Ledger(self._workspace.ledger_place)
 
     def begin(self) -> None:
         with _quietly():
             self._events.started(self._run, datetime.now(UTC))
-            self._size = self._opened.head().size if self._workspace.ledger.exists() else 0
+            self._size = self._opened.head().size if self._workspace.has_ledger else 0
 
     def end(self, why: str = "") -> None:
         touched = Touched()
         with _quietly():
-            if self._workspace.ledger.exists():
+            if self._workspace.has_ledger:
                 touched = touched_since(self._opened, self._size)
         with _quietly():
             now = datetime.now(UTC)

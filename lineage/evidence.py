@@ -47,7 +47,9 @@ def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
     nodes = {n.digest: n for n in (node(ledger, digest), *(s.node for s in steps))}
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
     decided = {digest}
-    for step in downstream(ledger, digest):  # nearest first: what a decision hangs on has been met before it
+    for step in downstream(
+        ledger, digest, short_of=("prediction",)
+    ):  # nearest first: what a decision hangs on has been met before it
         if step.node.kind in DECISIONS and step.at in decided:
             decided.add(step.node.digest)
             nodes[step.node.digest] = step.node

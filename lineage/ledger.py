@@ -6,19 +6,20 @@ named it stays. Several programs may append to one ledger at once.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from lineage import appending, audit, dsse, merkle
+from lineage import appending, audit, dsse, graph, merkle
 from lineage.appending import LedgerBroken
 from lineage.checkpoints import Checkpoint, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
 from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
-from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
+from lineage.older import bring_up_to_date
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
 from lineage.store import add_rows, open_store, session, settle
 from lineage.times import utc_text
 
@@ -28,11 +29,18 @@ __all__ = [
 ]  # fmt: skip
 
 
+CHECKPOINT_LINES, CHECKPOINT_EVERY = 1000, timedelta(hours=1)
+"""A line that is certified at least so long after the last checkpoint makes a new one."""
+
+TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow)
+
+
 class Ledger:
-    """The ledger in the store at `place` (a path or sqlite URL), written by `software`."""
+    """The ledger in the store at `place` (a path, a sqlite or a postgresql URL), written by `software`."""
 
     def __init__(self, place: str | Path, software: Software | None = None):
-        self.engine = open_store(place)
+        self.engine = open_store(place, *TABLES)
+        bring_up_to_date(self.engine)
         self.software = software or Software()
 
     def append(
@@ -94,7 +102,7 @@ class Ledger:
         with session(self.engine) as writing:
             (entry,) = appending.append(writing, [draft], self.software, now)
             writing.execute(delete(PayloadRow).where(PayloadRow.digest == digest))
-        settle(self.engine)  # what was deleted must not live on in the write-ahead file
+        settle(self.engine, PayloadRow)
         return entry
 
     def head(self) -> TreeHead:
@@ -121,6 +129,18 @@ class Ledger:
             add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
         return signed
 
+    def certify(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:
+        """Sign what the ledger is now, for a receipt. Remembered, as by `checkpoint`, only once in a while.
+
+        A signed head that is not remembered bears the time of the last line, which no later line can precede.
+        """
+        with session(self.engine, write=False) as reading:
+            head, at = _head(reading), appending.last_time(reading)
+            remembered = appending.last_checkpoint(reading)
+        if at is None or remembered is None or _is_due(head.size, now, remembered):
+            return self.checkpoint(private_key, now)
+        return Checkpoint.signed(head, private_key, at)
+
     def checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint that was signed here, oldest first."""
         with session(self.engine, write=False) as reading:
@@ -134,6 +154,10 @@ class Ledger:
         """
         with session(self.engine, write=False) as reading:
             return audit.verify(reading, checkpoints, public_keys)
+
+
+def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:
+    return size - last.size >= CHECKPOINT_LINES or now - last.at >= CHECKPOINT_EVERY
 
 
 def _head(reading: Session) -> TreeHead:

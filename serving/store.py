@@ -15,6 +15,7 @@ from lineage import dsse
 from lineage.digest import Digest, Manifest, canonical
 from lineage.keys import platform_key
 from lineage.ledger import Ledger
+from lineage.place import ledger_place
 from lineage.registry import Registry
 from lineage.signing import SIGNATURE, verify_bundle
 from lineage.times import utc_text
@@ -104,10 +105,10 @@ def named_approval(home: Path, task: str = "detection") -> Path:
 @contextmanager
 def reading_ledger(home: Path) -> Iterator[Ledger]:
     """The workspace's ledger, let go of afterwards; NotInForce where there is none to ask."""
-    path = home / "ledger" / "ledger.db"
-    if not path.exists():
+    place = ledger_place(home)
+    if isinstance(place, Path) and not place.exists():
         raise NotInForce("there is no ledger that says who may sign and what was approved")
-    ledger = Ledger(path)
+    ledger = Ledger(place)
     try:
         yield ledger
     finally:

@@ -42,7 +42,7 @@ class Case:
 
     @cached_property
     def ledger(self) -> Ledger:
-        if not self.workspace.ledger.exists():
+        if not self.workspace.has_ledger:
             raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
         return records.open_ledger(self.workspace)
 
