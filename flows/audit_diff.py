@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows import books
-from flows.promote import list_candidates
-from flows.workspace import open_workspace
+from flows.workspace import Workspace, open_workspace
 from lineage import graph
 from lineage.graph import Node
 from lineage.ledger import Ledger
@@ -17,9 +16,10 @@ SHOWN = 6
 
 def diff(first: str, second: str) -> dict[str, Any]:
     """Everything in which two models differ, by section; `same` names the sections in which they do not."""
-    ledger = books.books_of(open_workspace())
-    nodes = [books.model(ledger, name) for name in (first, second)]
-    one, two = (described(ledger, node) for node in nodes)
+    workspace = open_workspace()
+    ledger = books.books_of(workspace)
+    nodes = [books.model(workspace, ledger, name) for name in (first, second)]
+    one, two = (described(workspace, ledger, node) for node in nodes)
     differences = {section: _differences(one[section], two[section]) for section in SECTIONS}
     kept = {section: found for section, found in differences.items() if found}
     same = [section for section in SECTIONS if section not in kept]
@@ -32,11 +32,12 @@ def diff(first: str, second: str) -> dict[str, Any]:
     }
 
 
-def described(ledger: Ledger, model: Node) -> dict[str, dict[str, Any]]:
+def described(workspace: Workspace, ledger: Ledger, model: Node) -> dict[str, dict[str, Any]]:
     """A model as the ledger knows it, by section. What was erased or never recorded is missing."""
     run, log = _run(ledger, model)
-    fold = next((f for f in log.get("runs", []) if f.get("bundle") == model.digest), {})
+    fold: dict[str, Any] = next((f for f in log.get("runs", []) if f.get("bundle") == model.digest), {})
     split, recordings = split_of(ledger, log.get("split", ""))
+    candidate = books.candidates(workspace).get(model.digest)
     number = fold.get("fold", 0)
     roles = split["folds"][number] if split else {}
     return {
@@ -50,7 +51,7 @@ def described(ledger: Ledger, model: Node) -> dict[str, dict[str, Any]]:
         "environment": _environment(ledger, run.software.lock_digest) if run else {},
         "training": flat({k: v for k, v in fold.items() if k not in ("bundle", "fold")}),
         "evaluation": _figures(ledger, model),
-        "gates": _gates(model),
+        "gates": {g["name"]: g["outcome"] for g in candidate["gates"]} if candidate else {},
         "approvals": _approvals(ledger, model),
     }  # fmt: skip
 
@@ -96,11 +97,6 @@ def _figures(ledger: Ledger, model: Node) -> dict[str, Any]:
         for entry in ledger.entries("evaluation.recorded", evaluation.digest):
             figures |= flat(ledger.payload(entry.payload_digest) or {}, evaluation.label)
     return figures
-
-
-def _gates(model: Node) -> dict[str, Any]:
-    candidates = [c for c in list_candidates()["candidates"] if c["candidate"] == model.digest]
-    return {gate["name"]: gate["outcome"] for candidate in candidates for gate in candidate["gates"]}
 
 
 def _approvals(ledger: Ledger, model: Node) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 from flows import books
 from flows.audit_diff import split_of
 from flows.patients import Patient, find_patient
-from flows.promote import list_candidates
-from flows.workspace import open_workspace
+from flows.workspace import Workspace, open_workspace
 from lineage import graph
 from lineage.digest import Digest
 from lineage.graph import Node
@@ -23,21 +22,21 @@ def impact(name: str) -> dict[str, Any]:
     """Everything that came of a person, at every site and under every patient id."""
     workspace = open_workspace()
     ledger = books.books_of(workspace)
-    return impact_of(ledger, find_patient(workspace, ledger, name))
+    return impact_of(workspace, ledger, find_patient(workspace, ledger, name))
 
 
-def impact_of(ledger: Ledger, patient: Patient) -> dict[str, Any]:
+def impact_of(workspace: Workspace, ledger: Ledger, patient: Patient) -> dict[str, Any]:
     """The same of a person who was found already."""
-    known = [r for r in patient.recordings if graph.find(ledger, r.digest)]
-    hung = {r.digest: graph.hanging(ledger, r.digest, ("contains", "analyses")) for r in known}
-    datasets = {n.digest: n for found in hung.values() for relation, n in found if relation == "contains"}
-    about = {n.digest: n for found in hung.values() for relation, n in found if relation == "analyses"}
-    models = models_of(ledger, patient)
+    known = _known(ledger, patient)
+    hung = [one for digest in known for one in graph.hanging(ledger, digest, ("contains", "analyses"))]
+    datasets = {node.digest: node for relation, node in hung if relation == "contains"}
+    about = {node.digest: node for relation, node in hung if relation == "analyses"}
+    models = models_of(workspace, ledger, patient)
     found = {
         "person": patient.person,
         "patients": sorted(f"{cohort}/{id}" for cohort, id in patient.ids),
         "sites": sorted({r.site for r in patient.recordings if r.site}),
-        "recordings": [{**r.in_short(), "registered": r in known} for r in patient.recordings],
+        "recordings": [{**r.in_short(), "registered": r.digest in known} for r in patient.recordings],
         "datasets": [books.in_short(n) for n in datasets.values()],
         "models": models,
         "predictions_about": [books.in_short(n) for n in about.values()],
@@ -52,24 +51,24 @@ def withdrawals(ledger: Ledger, person: str) -> list[Entry]:
     return [e for e in ledger.entries("consent.withdrawn") if any(s.id == person for s in e.subjects)]
 
 
-def models_of(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
+def models_of(workspace: Workspace, ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
     """Each model that a person was trained, tuned or tested on, with what was approved, deployed and predicted."""
-    proposed = {c["candidate"]: c for c in list_candidates()["candidates"]}
+    proposed = books.candidates(workspace)
     roles = {digest: found for digest, found in _roles(ledger, patient) if found}
-    return [
-        _model(ledger, graph.node(ledger, digest), found, proposed.get(digest)) for digest, found in roles.items()
-    ]
+    return [_model(ledger, graph.node(ledger, digest), found, proposed.get(digest)) for digest, found in roles.items()]
 
 
 def _roles(ledger: Ledger, patient: Patient) -> Iterator[tuple[Digest, list[str]]]:
     """Of every model in the ledger the parts that a person played, the weightiest first."""
-    before = {s.node.digest for r in patient.digests for s in _learnt(ledger, r)}
+    before = {run.digest for r in _known(ledger, patient) for _, run in graph.hanging(ledger, r, ("learnt_from",))}
     for entry in ledger.entries("run.finished"):
         log = (ledger.payload(entry.payload_digest) if entry.payload_digest else None) or {}
         if "runs" not in log or "split" not in log:
             continue
         split, recordings = split_of(ledger, log["split"])
-        theirs = {n for n, digest in recordings.items() if digest in patient.digests and log.get("clips", {n: 1}).get(n)}
+        theirs = {
+            n for n, digest in recordings.items() if digest in patient.digests and log.get("clips", {n: 1}).get(n)
+        }
         begun = [LEARNT] if any(e.relation == "begun_with" and e.parent in before for e in entry.edges) else []
         for fold in log["runs"]:
             if split and fold.get("bundle"):
@@ -77,14 +76,17 @@ def _roles(ledger: Ledger, patient: Patient) -> Iterator[tuple[Digest, list[str]
                 yield fold["bundle"], [*begun, *(word for part, word in ROLES.items() if theirs & set(divided[part]))]
 
 
-def _learnt(ledger: Ledger, recording: Digest) -> list[graph.Step]:
-    known = graph.find(ledger, recording)
-    return [graph.Step(1, n, r, recording) for r, n in graph.hanging(ledger, recording, ("learnt_from",))] if known else []
+def _known(ledger: Ledger, patient: Patient) -> list[Digest]:
+    """Those of their recordings that the ledger knows."""
+    return [digest for digest in sorted(patient.digests) if graph.find(ledger, digest)]
 
 
 def _model(ledger: Ledger, model: Node, roles: list[str], candidate: dict[str, Any] | None) -> dict[str, Any]:
     hung = graph.hanging(ledger, model.digest, ("approves", "serves", "revokes"))
-    by = {relation: [books.in_short(n) for r, n in hung if r == relation] for relation in ("approves", "serves", "revokes")}
+    by = {
+        relation: [books.in_short(n) for r, n in hung if r == relation]
+        for relation in ("approves", "serves", "revokes")
+    }
     return {
         **books.in_short(model),
         "roles": roles,
@@ -103,7 +105,9 @@ def _exports(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
     for entry in ledger.entries("data.exported"):
         names = (ledger.payload(entry.payload_digest) or {}).get("names", {})
         subject = entry.subjects[0]
-        theirs = sorted(r.name for r in patient.recordings if r.name in names and subject.id.endswith(f" of {r.cohort}"))
+        theirs = sorted(
+            r.name for r in patient.recordings if r.name in names and subject.id.endswith(f" of {r.cohort}")
+        )
         if theirs:
             at = entry.recorded_at.isoformat(timespec="seconds")
             found.append({"export": subject.id, "digest": subject.digest, "recordings": theirs, "at": at})

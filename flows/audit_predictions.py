@@ -14,8 +14,9 @@ SHOWN = 50
 
 def predictions(model: str, site: str | None = None, since: str | None = None, limit: int = SHOWN) -> dict[str, Any]:
     """Every prediction of a model, newest first: all are counted, `limit` are told of (0: all of them)."""
-    ledger = books.books_of(open_workspace())
-    found, after = books.model(ledger, model), moment(since)
+    workspace = open_workspace()
+    ledger = books.books_of(workspace)
+    found, after = books.model(workspace, ledger, model), moment(since)
     count = graph.count_predictions(ledger, found.digest, site=site, since=after)
     issued = graph.predictions_of(ledger, found.digest, site=site, since=after, limit=limit or None)
     rows = [

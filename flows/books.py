@@ -1,11 +1,13 @@
 """The ledger as an auditor opens it, and the one thing in it that they mean."""
 
 from collections.abc import Collection
+from typing import Any
 
 from flows import records
-from flows.promote import list_candidates
+from flows.stages.files import read_json
 from flows.workspace import Workspace
 from lineage import graph
+from lineage.digest import Digest
 from lineage.graph import Node
 from lineage.ledger import Ledger
 from lineage.refused import Refused
@@ -27,13 +29,18 @@ def thing(ledger: Ledger, name: str, kinds: Collection[str] = ()) -> Node:
     return found[0]
 
 
-def model(ledger: Ledger, name: str) -> Node:
+def model(workspace: Workspace, ledger: Ledger, name: str) -> Node:
     """The model with this digest (or its beginning), or the one proposed candidate of a detector of this name."""
     if not [n for n in graph.find(ledger, name) if n.kind == "model"]:
-        proposed = {c["candidate"] for c in list_candidates()["candidates"] if c["detector"] == name}
+        proposed = [digest for digest, c in candidates(workspace).items() if c["detector"] == name]
         if len(proposed) == 1:
-            return graph.node(ledger, proposed.pop())
+            return graph.node(ledger, proposed[0])
     return thing(ledger, name, ("model",))
+
+
+def candidates(workspace: Workspace) -> dict[Digest, dict[str, Any]]:
+    """Every model that was ever proposed, with its state now, by digest."""
+    return {path.stem: read_json(path) for path in sorted((workspace.store / "candidates").glob("*.json"))}
 
 
 def in_short(node: Node) -> dict[str, str]:
