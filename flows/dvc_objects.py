@@ -100,7 +100,9 @@ def refuse_while_running(workspace: Workspace) -> None:
         raise Refused("a stage is running in this workspace: wait until it has ended, then withdraw again")
 
 
-def changed(workspace: Workspace, stores: Stores, theirs: Iterable[Traces], raw: Iterable[str], *, write: bool) -> Change:
+def changed(
+    workspace: Workspace, stores: Stores, theirs: Iterable[Traces], raw: Iterable[str], *, write: bool
+) -> Change:
     """What has to change in the stores so that a patient is in none of them; with `write`, new lists are put there.
 
     `raw` are the MD5s of their recordings, which go whatever list names them.
