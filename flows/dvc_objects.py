@@ -31,6 +31,9 @@ class Stores:
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Stores":
+        """Those of a workspace; none of a copy that an auditor was given without them."""
+        if not (workspace.root / ".dvc").exists():
+            return cls(())
         lines = (line.partition("=") for line in dvc(workspace, "config", "--list").splitlines())
         settings = {name.strip(): value.strip() for name, _, value in lines}
         folders, unreached = [_place(workspace, settings.get("cache.dir", "cache"))], []
@@ -107,8 +110,9 @@ def changed(
 
     `raw` are the MD5s of their recordings, which go whatever list names them.
     """
-    change, known, everywhere = Change(), _outs_ever(workspace), set(raw)
-    theirs, lists = tuple(theirs), stores.lists()
+    change, lists = Change(), stores.lists()
+    known = _outs_ever(workspace) if lists else {}
+    theirs, everywhere = tuple(theirs), set(raw)
     for md5, listed in lists.items():
         places = known.get(md5, set())
         concerned = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]

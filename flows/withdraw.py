@@ -4,7 +4,6 @@ First the line in the ledger, by which every stage leaves them out; then models 
 and payloads go. Every step may be done twice, so that a run that was stopped is finished by running it again.
 """
 
-import getpass
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import books
+from flows import books, register
 from flows.approve import revoke_model
-from flows.audit_impact import impact_of, withdrawals
+from flows.audit_impact import NEVER_PROPOSED, impact_of, withdrawals
 from flows.consent import withdrawn
 from flows.dvc_objects import Change, Stores, changed, delete, refuse_while_running, rewrite_locks
 from flows.patients import Patient, find_patient
@@ -26,13 +25,12 @@ from flows.traces import Traces, relative
 from flows.workspace import Workspace, git, keep, open_workspace
 from lineage import dsse, graph
 from lineage.digest import canonical, digest_of, sha256_bytes
-from lineage.keys import create_platform_key, platform_key
-from lineage.ledger import Actor, Draft, Edge, Entry, Ledger, Subject
+from lineage.keys import platform_key
+from lineage.ledger import Draft, Edge, Entry, Ledger, Subject
 from lineage.refused import Refused
 
 REPORT_TYPE = "application/vnd.ictal.withdrawal+json"
 DECISIONS = ("keep", "retrain", "withdraw")
-NEVER = "never proposed"
 
 Ask = Callable[[dict[str, Any]], str]
 """What is to become of a model, asked of whoever is there."""
@@ -120,6 +118,7 @@ def withdraw(
     case = Case(workspace, ledger, found.person, _plan(workspace, ledger, found, reason, begun))
     if dry_run:
         return _what_would_go(case)
+    register.platform_key(workspace)
     if begun is None:
         _refuse_unreasoned(reason)
         decided = decide(case.plan["impact"]["models"], decisions, ask)
@@ -140,7 +139,7 @@ def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask 
     made = []
     for model in models:
         choice = _named(model, decisions)
-        if choice is None and model["state"] == NEVER:
+        if choice is None and model["state"] == NEVER_PROPOSED:
             choice = "keep" if model["role"].startswith("tested") else "retrain"
         if choice is None and ask is not None:
             choice = ask(model)
@@ -149,9 +148,9 @@ def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask 
                 f"{model['label']} {model['digest'][:12]} ({model['role']}; {model['state']}) needs a decision: "
                 f"--decision {model['digest'][:12]}=keep, =retrain or =withdraw"
             )
-        if choice == "withdraw" and model["state"] == NEVER:
+        if choice == "withdraw" and model["state"] == NEVER_PROPOSED:
             raise Refused(
-                f"{model['label']} {model['digest'][:12]} was {NEVER}, so it is in force nowhere: keep or retrain it"
+                f"{model['label']} {model['digest'][:12]} was {NEVER_PROPOSED}, so it is in force nowhere: keep or retrain it"
             )
         made.append({name: model[name] for name in ("digest", "label", "role", "state")} | {"decision": choice})
     return made
@@ -179,7 +178,7 @@ def _plan(workspace: Workspace, ledger: Ledger, found: Patient, reason: str, beg
         if one.files or begun is None
     ]
     if earlier is None:
-        impact = {k: v for k, v in impact_of(workspace, ledger, found).items() if k != "text"}
+        impact = {k: v for k, v in impact_of(ledger, found).items() if k != "text"}
         return {"person": found.person, "reason": reason, "recordings": here, "impact": impact, "decisions": []}
     known = {(one["cohort"], one["digest"]) for one in earlier["recordings"]}
     new = [one for one in here if (one["cohort"], one["digest"]) not in known]
@@ -212,8 +211,7 @@ def _record(case: Case) -> None:
     recordings = {one["digest"]: one["recording"] for one in plan["recordings"]}
     subjects = (subject, person, *(Subject("recording", name, digest) for digest, name in recordings.items()))
     edges = (Edge(subject.digest, "withdraws_consent_of", person.digest),)
-    actor = Actor(getpass.getuser(), role="operator", auth_method="local")
-    drafts = [Draft("consent.withdrawn", actor, subjects, plan["reason"], plan, edges)]
+    drafts = [Draft("consent.withdrawn", register.operator(), subjects, plan["reason"], plan, edges)]
     again = [d["label"] for d in plan["decisions"] if d["decision"] == "retrain"]
     if again:
         why = f"consent of a patient was withdrawn: {len(again)} models to be fitted anew"
@@ -249,7 +247,7 @@ def _what_would_go(case: Case) -> dict[str, Any]:
         *(f"not reached: remote {name}; its objects have to be deleted there" for name in stores.unreached),
         "nothing was changed: --withdraw --reason '…' carries it out",
     ]
-    impact = impact_of(case.workspace, case.ledger, find_patient(case.workspace, case.ledger, case.person))
+    impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person))
     return {**impact, "would_go": would, "text": "\n".join([impact["text"], *lines])}
 
 
@@ -291,9 +289,8 @@ def _take_everything(case: Case, stores: Stores) -> dict[str, int]:
     everything = Change(dict.fromkeys([*change.renamed, *noted["lists"]], ""), {*change.doomed, *noted["doomed"]})
     objects = delete(stores, everything)
     payloads = _payloads(case)
-    actor = Actor(getpass.getuser(), role="operator", auth_method="local")
     for digest in payloads:
-        case.ledger.erase(digest, actor=actor, reason=f"consent withdrawn: {case.plan['reason']}")
+        case.ledger.erase(digest, actor=register.operator(), reason=f"consent withdrawn: {case.plan['reason']}")
     keep(workspace, "Take out what a withdrawn consent no longer covers")
     return {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": objects,
@@ -333,7 +330,7 @@ def _report(case: Case, gone: dict[str, int], found: Found, left: Change, stores
         "person": case.person,
         "reason": case.plan["reason"],
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": getpass.getuser(),
+        "by": register.operator().id,
         "impact": case.plan["impact"],
         "decisions": case.plan["decisions"],
         "recordings": case.plan["recordings"],
@@ -362,7 +359,6 @@ def _git(workspace: Workspace) -> str:
 
 def _save(case: Case, report: dict[str, Any]) -> Path:
     """The report under the platform's signature, and its line in the ledger."""
-    create_platform_key(case.workspace.keys)
     content = canonical(report)
     digest = sha256_bytes(content)
     path = case.unfinished.parent / f"{report['at'][:10]}-{digest[:12]}.json"
