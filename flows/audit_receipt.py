@@ -35,8 +35,8 @@ def _checked(value: dict[str, Any], pem: bytes) -> dict[str, Any]:
         return _envelope(value, public)
     whole = "receipt" in value
     found = verify_answer(value, pem) if whole else verify_receipt(json.dumps(value), pem)
-    entry = (value.get("receipt") or {}).get("entry", {}) if whole else value.get("entry", {})
-    said = {name: entry.get(name) for name in ("seq", "type", "recorded_at")} if isinstance(entry, dict) else {}
+    entry = (value["receipt"] if whole else value)["entry"] if found.ok else {}
+    said = {name: entry.get(name) for name in ("seq", "type", "recorded_at")}
     about = "the answer" if whole else "a receipt without its answer"
     text = f"{about} does not verify: {'; '.join(found.problems)}"
     if found.ok:
