@@ -9,7 +9,7 @@ with the patient counts as out of date.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -115,7 +115,9 @@ def changed(
     theirs, everywhere = tuple(theirs), set(raw)
     for md5, listed in lists.items():
         places = known.get(md5, set())
-        concerned = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]
+        # the place and its time say which cohort it was made of, whatever the tasks look at now
+        at_all = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]
+        concerned = [(path, replace(one, tasks=frozenset(TASKS))) for path, one in at_all]
         made, new = _without(stores, listed, concerned, everywhere, change)
         if made != listed:
             _rename(stores, md5, made, new, change, write)
