@@ -44,6 +44,12 @@ def tiny_workspace(root: Path) -> Workspace:
     """Recordings under DVC and pushed, what stages and a training made of them, and the ledger's lines of all that."""
     workspace = make_workspace(root, "real")
     _begin(workspace)
+    people = workspace.cohort / "participants.tsv"
+    now = people.read_text()
+    people.write_text(now + "sub-05\tsouth\tp-4\n")  # an earlier version, which DVC keeps
+    dvc(workspace, "add", "-q", "data/raw/tiny")
+    keep(workspace, "An earlier version")
+    people.write_text(now)
     dvc(workspace, "add", "-q", "data/raw/tiny")
     dvc(workspace, "push", "-q", "data/raw/tiny.dvc")
     keep(workspace, "Import cohort tiny")

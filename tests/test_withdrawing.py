@@ -100,6 +100,13 @@ def test_the_bytes_are_gone_from_tree_cache_and_remote_and_nobody_elses(done: An
         )
 
 
+def test_earlier_versions_that_dvc_keeps_name_them_no_more(done: Any) -> None:
+    before, after, _ = done
+    objects = [[p.read_bytes() for p in (w.root / ".dvc" / "cache").rglob("*") if p.is_file()] for w in (before, after)]
+    assert [sum(b"p-one" in content for content in kept) for kept in objects] == [2, 0]
+    assert [sum(b"p-4" in content for content in kept) for kept in objects] == [1, 1]
+
+
 def test_a_sidecar_that_another_patient_shares_stays_an_object(done: Any) -> None:
     before, after, _ = done
     shared = md5_of(edf_of(before, "sub-03").with_name(f"{name_of('sub-03')}_events.tsv"))
