@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lineage.checkpoints import Verification
+from lineage.circumstances import edges_of, register
 from lineage.digest import digest_of
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, EntryType, Ledger, Software, Subject
@@ -31,6 +32,7 @@ class Journal:
         self.ledger = Ledger(ledger_place(home), software)
         self._keys = home / "keys"
         platform_key(self._keys)  # a service without one does not start
+        register(self.ledger)
 
     def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
@@ -45,6 +47,7 @@ class Journal:
             subjects.append(Subject("approval", answer.model.name, answer.model.approval))
             edges.append(Edge(prediction.digest, "made_by", answer.model.digest))
             edges.append(Edge(prediction.digest, "permitted_by", answer.model.approval))
+        edges += edges_of(self.ledger.software, prediction.digest)
         entry = self.ledger.append(
             ENTRY_OF[answer.outcome],
             actor=actor,
