@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_console import audit_console_app, console_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -27,6 +28,8 @@ app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
 app.add_typer(key_app, name="key")
 app.add_typer(video_app)
+app.add_typer(console_app)
+audit_app.add_typer(audit_console_app)
 
 Task = Annotated[
     str,

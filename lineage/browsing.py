@@ -1,0 +1,125 @@
+"""Reading the ledger a page at a time, newest first: by type, by what a line is about, and by when it was recorded."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from lineage.appending import LedgerBroken, tree_size
+from lineage.digest import Digest
+from lineage.entries import Entry
+from lineage.graph import EdgeRow, HasEngine, Node, NodeRow
+from lineage.rows import EntryRow, SubjectRow
+from lineage.store import session
+from lineage.times import utc_text
+
+PAGE = 50
+"""Lines on a page, unless another number is asked for."""
+
+SHORTEST_BEGINNING = 6
+"""Fewer signs of a digest would name too many things."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines: of these types (all, if none is named), about the thing with this id or digest (or the beginning
+    of a digest, six signs at least), recorded from `since` on and before `until`."""
+
+    types: tuple[str, ...] = ()
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Page(NamedTuple):
+    """Lines, newest first. `before` continues to older ones, `after` to newer ones; None where there are none."""
+
+    entries: list[Entry]
+    before: int | None
+    after: int | None
+
+
+def page(
+    ledger: HasEngine, wanted: Wanted, *, before: int | None = None, after: int | None = None, size: int = PAGE
+) -> Page:
+    """The newest lines that are wanted, or those next to the number `before` (older) or `after` (newer).
+
+    Law: following `before` from page to page meets every wanted line once. Raises LedgerBroken for a line that cannot
+    be read.
+    """
+    with session(ledger.engine, write=False) as reading:
+        lines = _lines(reading, wanted)
+        backwards = after is not None
+        if before is not None:
+            lines = lines.where(EntryRow.seq < before)
+        elif after is not None:
+            lines = lines.where(EntryRow.seq > after)
+        order = EntryRow.seq.asc() if backwards else EntryRow.seq.desc()
+        found = [_entry(seq, envelope) for seq, envelope in reading.execute(lines.order_by(order).limit(size + 1))]
+    more, shown = len(found) > size, found[:size]
+    if backwards:
+        return Page(shown[::-1], shown[0].seq if shown else None, shown[-1].seq if more else None)
+    return Page(shown, shown[-1].seq if more else None, shown[0].seq if shown and before is not None else None)
+
+
+def hanging(ledger: HasEngine, digest: Digest, relations: Sequence[str]) -> list[tuple[str, Node]]:
+    """The things that hang directly on the one with this digest in one of these ways, as (relation, thing)."""
+    with session(ledger.engine, write=False) as reading:
+        query = (
+            select(EdgeRow.relation, NodeRow.digest, NodeRow.kind, NodeRow.label)
+            .join(NodeRow, NodeRow.digest == EdgeRow.child)
+            .where(EdgeRow.parent == digest, EdgeRow.relation.in_(relations))
+            .order_by(EdgeRow.relation, NodeRow.label)
+        )
+        return [(relation, Node(*named)) for relation, *named in reading.execute(query)]
+
+
+def things(ledger: HasEngine, kind: str) -> list[Node]:
+    """Every thing of a kind that the ledger knows, by name."""
+    with session(ledger.engine, write=False) as reading:
+        query = select(NodeRow.digest, NodeRow.kind, NodeRow.label).where(NodeRow.kind == kind)
+        return [Node(*named) for named in reading.execute(query.order_by(NodeRow.label))]
+
+
+def _lines(reading: Session, wanted: Wanted) -> Select[tuple[int, bytes]]:
+    lines = select(EntryRow.seq, EntryRow.envelope)
+    if wanted.types:
+        lines = lines.where(EntryRow.type.in_(wanted.types))
+    if wanted.subject:
+        lines = lines.where(EntryRow.seq.in_(_about(wanted.subject)))
+    if wanted.since is not None:
+        lines = lines.where(EntryRow.seq >= _first_since(reading, wanted.since))
+    if wanted.until is not None:
+        lines = lines.where(EntryRow.seq < _first_since(reading, wanted.until))
+    return lines
+
+
+def _about(name: str) -> Select[tuple[int]]:
+    """Numbers of the lines about a thing; as a range of digests, so that the index of digests is used."""
+    means = [SubjectRow.id == name]
+    if len(name) >= SHORTEST_BEGINNING:
+        means.append((SubjectRow.digest >= name) & (SubjectRow.digest <= name + "g"))
+    return select(SubjectRow.seq).where(or_(*means))
+
+
+def _first_since(reading: Session, moment: datetime) -> int:
+    """Number of the first line recorded at `moment` or later. The ledger's time never runs backwards: so by halves."""
+    low, high, text = 0, tree_size(reading), utc_text(moment)
+    while low < high:
+        middle = (low + high) // 2
+        recorded_at = reading.scalar(select(EntryRow.recorded_at).where(EntryRow.seq == middle))
+        if recorded_at is None:
+            raise LedgerBroken(f"entry {middle} is missing; `ictal audit verify` says what else is")
+        low, high = (low, middle) if recorded_at >= text else (middle + 1, high)
+    return low
+
+
+def _entry(seq: int, envelope: bytes) -> Entry:
+    try:
+        return Entry.from_envelope(json.loads(envelope))
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerBroken(f"entry {seq} cannot be read; `ictal audit verify` says what was changed") from error
