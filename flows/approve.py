@@ -1,10 +1,13 @@
 """Two people sign, or nothing happens: review, approval, putting in force, and taking back."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from flows import records
+from flows.people import failures_noted, signer, unlocked
 from flows.promote import approval_path, candidate_path, evidence_of, find_candidate, gates_of, refuse_unevaluated
 from flows.stages.champions import keep_champion
 from flows.stages.files import read_json, write_json
@@ -15,15 +18,17 @@ from lineage.approvals import (
     ApprovalRecord,
     Deviation,
     Lifecycle,
+    NotApproved,
     Scope,
     check,
     read_revocations,
     revoke,
-    sign,
+    signed_with,
 )
-from lineage.digest import digest_of
-from lineage.keys import People, create_person
-from lineage.ledger import Actor, Draft, Edge, Subject
+from lineage.digest import Digest, digest_of
+from lineage.dsse import PrivateKey
+from lineage.keys import People
+from lineage.ledger import Draft, Edge, Subject
 from lineage.refused import Refused
 from models import detectors
 from models.bundle import refuse_leaky
@@ -31,7 +36,6 @@ from models.typing import load_model
 from serving.store import import_bundle, write_pointer
 from serving.terms import revocations_folder
 
-TWO_COMPONENTS = "key file and passphrase"
 OUTCOMES = {"pass": "passed", "fail": "failed"}
 """Gate outcomes as approval records spell them; `unknown` and `insufficient_evidence` are spelt alike."""
 
@@ -41,14 +45,95 @@ class DirtyCheckout(Refused):
 
 
 def approve_candidate(
-    digest: str, person: str, passphrase: str, meaning: str, deviations: list[str], now: datetime | None = None
+    digest: str,
+    person: str,
+    passphrase: str,
+    code: str,
+    meaning: str,
+    deviations: list[str],
+    now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Sign a candidate; after review and approval by two people it is put in force.
+    """Sign one candidate: see `approve_candidates`."""
+    return approve_candidates({digest: deviations}, person, passphrase, code, meaning, now)[0]
 
-    Refused before anything is written: evidence that changed since the proposal, code that nobody can find again,
-    a skipped step, and whatever `lineage.approvals` has against the signature.
+
+def approve_candidates(
+    wanted: Mapping[str, list[str]], person: str, passphrase: str, code: str, meaning: str, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Sign candidates (each with its deviations) in one go, after one re-authentication (21 CFR 11.200(a)(1)(i)); what
+    two people have reviewed and approved is put in force.
+
+    Refused before anybody is asked who they are: evidence that changed since the proposal, code that nobody can find
+    again, a skipped step, a gate without a deviation. Refused before anything is written: whatever
+    `lineage.approvals` has against one of the signatures.
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
+    shown = [_to_be_signed(workspace, digest, meaning, deviations, now) for digest, deviations in wanted.items()]
+    return _sign(shown, person, passphrase, code, meaning, now)
+
+
+SHOWN_FOR = timedelta(minutes=30)
+"""How long a record may lie before a signer as it was shown: its scope begins when it was shown, not when it is signed."""
+
+
+def record_to_sign(digest: str, meaning: str, deviations: list[str], begins: datetime) -> ApprovalRecord:
+    """The record that the next signature would cover, to be shown to a signer. Nothing is written."""
+    return _to_be_signed(open_workspace(), digest, meaning, deviations, begins).approval.record
+
+
+def approve_shown(
+    digest: str,
+    person: str,
+    passphrase: str,
+    code: str,
+    meaning: str,
+    deviations: list[str],
+    *,
+    shown: Digest,
+    begins: datetime,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    """Sign one candidate if its record still is the one whose digest was `shown` (made by `record_to_sign` at `begins`).
+
+    Refused as in `approve_candidates`, and where anything in between has changed what would be signed.
+    """
+    workspace, now = open_workspace(), now or datetime.now(UTC)
+    if not timedelta(0) <= now - begins <= SHOWN_FOR:
+        raise Refused(f"a record is signed within {SHOWN_FOR.seconds // 60} minutes after it was shown: look at it again")
+    case = _to_be_signed(workspace, digest, meaning, deviations, begins)
+    if case.approval.record.digest != shown:
+        raise Refused("what would be signed is no longer what was shown: look at it again")
+    return _sign([case], person, passphrase, code, meaning, now)[0]
+
+
+def _sign(
+    cases: "list[_Case]", person: str, passphrase: str, code: str, meaning: str, now: datetime
+) -> list[dict[str, Any]]:
+    workspace = open_workspace()
+    key = unlocked(workspace, person, passphrase, code, f"to sign: {meaning}", now)
+    people = People.read(workspace.keys)
+    signed = [one.signed_by(key, people, person, meaning, now) for one in cases]
+    return [_keep(one, person, meaning, now) for one in signed]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A candidate with the approval that it has so far, and the state that the next signature leads to."""
+
+    workspace: Workspace
+    candidate: dict[str, Any]
+    approval: Approval
+    state: str
+
+    def signed_by(self, key: PrivateKey, people: People, person: str, meaning: str, now: datetime) -> "_Case":
+        signature = signed_with(key, self.approval.record, people, person, meaning, now)
+        signed = replace(self, approval=self.approval.signed(signature))
+        if self.state == "approved":
+            _check(self.workspace, signed.approval, now)
+        return signed
+
+
+def _to_be_signed(workspace: Workspace, digest: str, meaning: str, deviations: list[str], now: datetime) -> _Case:
     if meaning not in COUNTING:
         raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
@@ -58,19 +143,24 @@ def approve_candidate(
     _refuse_changed(workspace, candidate)
     refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
     state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved").state
+    approval = _approval(workspace, candidate, approval_path(workspace, candidate), deviations, now)
+    if faults := approval.record.faults():
+        raise NotApproved("; ".join(faults))
+    return _Case(workspace, candidate, approval, state)
+
+
+def _keep(case: _Case, person: str, meaning: str, now: datetime) -> dict[str, Any]:
+    workspace, candidate, state = case.workspace, case.candidate, case.state
     path = approval_path(workspace, candidate)
-    approval = _approval(workspace, candidate, path, deviations, now)
-    approval = approval.signed(sign(approval.record, workspace.keys, person, passphrase, meaning, now))
-    if state == "approved":
-        _check(workspace, approval, now)
     path.parent.mkdir(parents=True, exist_ok=True)
-    approval.write(path)
-    _record_signature(workspace, approval, person, meaning)
+    case.approval.write(path)
+    _record_signature(workspace, case.approval, person, meaning)
     write_json(candidate_path(workspace, candidate["candidate"]), {**candidate, "state": state})
     if state == "approved":
         put_in_force(workspace, candidate["candidate"], path, now)
     text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {state}"
-    return {"candidate": candidate["candidate"], "state": state, "record": approval.record.digest, "text": text}
+    record = case.approval.record.digest
+    return {"candidate": candidate["candidate"], "state": state, "record": record, "text": text}
 
 
 def _check(workspace: Workspace, approval: Approval, now: datetime) -> None:
@@ -86,28 +176,19 @@ def _check(workspace: Workspace, approval: Approval, now: datetime) -> None:
     )
 
 
-def add_person(id: str, printed_name: str, role: str, passphrase: str) -> dict[str, Any]:
-    """Register somebody who may sign: a key file in the workspace, opened by their passphrase."""
-    workspace = open_workspace()
-    made = create_person(workspace.keys, id, printed_name, role, passphrase, now=datetime.now(UTC))
-    text = f"{made.printed_name} ({made.role}) may sign as {made.id}; the key file is keys/{made.id}.pem"
-    return {"id": made.id, "printed_name": made.printed_name, "role": made.role, "key_id": made.key_id, "text": text}
-
-
-def revoke_model(digest: str, person: str, passphrase: str, reason: str) -> dict[str, Any]:
+def revoke_model(digest: str, person: str, passphrase: str, code: str, reason: str) -> dict[str, Any]:
     """Take an approved model back: signed, in the ledger, and obeyed by running services within seconds."""
     workspace, now = open_workspace(), datetime.now(UTC)
     candidate = find_candidate(workspace, digest)
-    made = revoke(
-        revocations_folder(workspace.root), workspace.keys, person, passphrase,
-        digest=candidate["candidate"], reason=reason, now=now,
-    )  # fmt: skip
-    signer = People.read(workspace.keys).person(person)
+    with failures_noted(workspace, person, "to revoke a model"):
+        made = revoke(
+            revocations_folder(workspace.root), workspace.keys, person, passphrase, code,
+            digest=candidate["candidate"], reason=reason, now=now,
+        )  # fmt: skip
     subject = Subject("revocation", candidate["detector"], digest_of(vars(made)))
     edges = (Edge(subject.digest, "revokes", candidate["candidate"]),)
-    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
     records.open_ledger(workspace).append_many(
-        [Draft("approval.revoked", actor, (subject,), reason, vars(made), edges)]
+        [Draft("approval.revoked", signer(workspace, person), (subject,), reason, vars(made), edges)]
     )
     return {**vars(made), "text": f"{person} revoked {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
 
@@ -186,13 +267,11 @@ def _refuse_changed(workspace: Workspace, candidate: dict[str, Any]) -> None:
 
 def _record_signature(workspace: Workspace, approval: Approval, person: str, meaning: str) -> None:
     ledger = records.open_ledger(workspace)
-    signer = People.read(workspace.keys).person(person)
     record = approval.record
     subject = Subject("approval", f"{record.name} {record.version}", record.digest)
     edges = (
         Edge(record.digest, "approves", record.bundle_digest),
         Edge(record.digest, "supported_by", record.evidence["evaluation"]),
     )
-    actor = Actor(signer.id, signer.printed_name, signer.role, auth_method=TWO_COMPONENTS)
     payload = {"record": record.values(), "signature": vars(approval.signatures[-1])}
-    ledger.append_many([Draft("approval.signed", actor, (subject,), meaning, payload, edges)])
+    ledger.append_many([Draft("approval.signed", signer(workspace, person), (subject,), meaning, payload, edges)])

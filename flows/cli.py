@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_console import audit_console_app, console_app
+from flows.cli_people import people_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -21,12 +22,9 @@ app = typer.Typer(
 )
 cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
 audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
-key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call the prediction API.")
-person_app = typer.Typer(no_args_is_help=True, help="People who may sign approvals.")
 app.add_typer(cohort_app, name="cohort")
-app.add_typer(person_app, name="person")
 app.add_typer(audit_app, name="audit")
-app.add_typer(key_app, name="key")
+app.add_typer(people_app)
 app.add_typer(video_app)
 app.add_typer(console_app)
 audit_app.add_typer(audit_console_app)
@@ -344,41 +342,6 @@ def candidates(
     show(result["candidates"], as_json, result["text"])
 
 
-@app.command(
-    epilog="Example: ictal approve 3f2a --as reviewer-1 --meaning review --deviation 'sensitivity_floor=24 patients only'"
-)
-def approve(
-    candidate: Annotated[str, typer.Argument(help="Digest of the candidate, or its beginning.")],
-    person: Annotated[str, typer.Option("--as", help="Who signs (an id in the workspace's people.json).")],
-    meaning: Annotated[str, typer.Option(help="review or approval; two people are needed.")],
-    deviation: Annotated[
-        list[str] | None, typer.Option(help="gate=justification, for each gate that did not pass.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Sign a candidate after re-authentication; with the second person's signature it comes into force."""
-    from flows.approve import approve_candidate
-
-    passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
-    result = approve_candidate(candidate, person, passphrase, meaning, deviation or [])
-    show(result, as_json, result.pop("text"))
-
-
-@app.command(epilog="Example: ictal revoke 3f2a --as reviewer-1 --reason 'missed seizures at two sites'")
-def revoke(
-    candidate: Annotated[str, typer.Argument(help="Digest of the candidate, or its beginning.")],
-    person: Annotated[str, typer.Option("--as", help="Who takes it back.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
-    as_json: Json = False,
-) -> None:
-    """Take an approved model back; running services stop answering with it within seconds."""
-    from flows.approve import revoke_model
-
-    passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
-    result = revoke_model(candidate, person, passphrase, reason)
-    show(result, as_json, result.pop("text"))
-
-
 @app.command(epilog="Example: ictal serve --port 8000")
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
@@ -434,34 +397,6 @@ def audit_why(
 
     result = why(subject)
     show(result, as_json, result.pop("text"))
-
-
-@person_app.command("add", epilog="Example: ictal person add reviewer-1 --name 'A. Reviewer' --role neurophysiologist")
-def person_add(
-    id: Annotated[str, typer.Argument(help="Short id, as in reviewer-1.")],
-    name: Annotated[str, typer.Option(help="Printed name, as it stands under signatures.")],
-    role: Annotated[str, typer.Option(help="What they are here.")],
-    as_json: Json = False,
-) -> None:
-    """Register somebody who may sign; they choose their passphrase now, and nobody can read it later."""
-    from flows.approve import add_person
-
-    passphrase = typer.prompt(f"Passphrase of {id}", hide_input=True, confirmation_prompt=True)
-    result = add_person(id, name, role, passphrase)
-    show(result, as_json, result.pop("text"))
-
-
-@key_app.command("issue", epilog="Example: ictal key issue --site demo-north")
-def key_issue(
-    site: Annotated[str, typer.Option(help="The site that will use the key.")],
-    days: Annotated[float, typer.Option(min=0.01, max=400, help="Days until it expires.")] = 90,
-    as_json: Json = False,
-) -> None:
-    """Make a key for a site. It is shown once; only its hash is kept."""
-    from flows.deploy import issue_site_key
-
-    key = issue_site_key(site, days)
-    show({"site": site, "key": key}, as_json, key)
 
 
 @app.command(hidden=True)

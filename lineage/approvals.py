@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from lineage import revocations
+from lineage import dsse, revocations
 from lineage.digest import Digest
 from lineage.keys import AuthenticationFailed, People, Person, unlock
 from lineage.lifecycle import STATES, Lifecycle, StepSkipped
@@ -28,7 +28,7 @@ from lineage.revocations import Revocation, read_revocations, revoke
 __all__ = [
     "EVIDENCE", "MEANINGS", "OUTCOMES", "STATES", "Approval", "ApprovalRecord", "AuthenticationFailed", "Deviation",
     "Lifecycle", "NotApproved", "Revocation", "Scope", "Signature", "StepSkipped", "check", "read_revocations",
-    "refusals", "revoke", "sign",
+    "refusals", "revoke", "sign", "signed_with",
 ]  # fmt: skip
 
 COUNTING = ("review", "approval")
@@ -36,17 +36,26 @@ COUNTING = ("review", "approval")
 
 
 def sign(
-    record: ApprovalRecord, folder: Path, person_id: str, passphrase: str, meaning: str, now: datetime
+    record: ApprovalRecord, folder: Path, person_id: str, passphrase: str, code: str, meaning: str, now: datetime
 ) -> Signature:
-    """Sign a record with a person's key file in `folder` and their passphrase, asked for at every signature.
+    """Sign a record with a person's key file in `folder`, their passphrase and the code that their device shows.
 
     Raises AuthenticationFailed for wrong components, ValueError for an unknown meaning, and NotApproved for what
     could never be accepted: an incomplete record, the author's own approval, a service account, an expired key.
     """
     if meaning not in MEANINGS:
         raise ValueError(f"a signature means one of {', '.join(MEANINGS)}, got {meaning!r}")
-    key = unlock(folder, person_id, passphrase)
-    people = People.read(folder)
+    key = unlock(folder, person_id, passphrase, code, now)
+    return signed_with(key, record, People.read(folder), person_id, meaning, now)
+
+
+def signed_with(
+    key: dsse.PrivateKey, record: ApprovalRecord, people: People, person_id: str, meaning: str, now: datetime
+) -> Signature:
+    """Sign with a key that a person has just opened; refuses (NotApproved) what could never be accepted.
+
+    Several records may follow one re-authentication where they are signed in one go (21 CFR 11.200(a)(1)(i)).
+    """
     signature = Signature.made(record, people.person(person_id), key, meaning, now)
     against = [*record.faults(), *_author_faults(signature, record, people)]
     against += _signature_faults(signature, record, people, now)

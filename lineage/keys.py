@@ -1,26 +1,33 @@
 """Who can sign: people with a key that only their passphrase opens, and the platform's own key, which is nobody.
 
-A person signs with two components: the key file that they hold and the passphrase that they know. Public keys stand
-in `people.json`; a service keeps its own copy of that file, away from the models that it checks.
+A person signs with two components (21 CFR 11.200): the passphrase that they know, and the code that a device of theirs
+shows for half a minute; both stand before the key file. Public keys stand in `people.json`; a service keeps its own copy
+of that file, away from the models that it checks.
 """
 
 import base64
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from lineage import dsse
+from lineage import dsse, onetime, reauthentication
+from lineage.digest import sha256_bytes
+from lineage.reauthentication import AuthenticationFailed
 from lineage.refused import Refused
-from lineage.times import read_utc, utc_text
+from lineage.times import in_a_zone, read_utc, utc_text
 
 PEOPLE = "people.json"
 PLATFORM = "platform"
@@ -28,10 +35,12 @@ SERVICE_ROLE = "service"
 DEMO_LIFETIME = timedelta(hours=24)
 SHORTEST_PASSPHRASE = 8
 """NIST SP 800-63B-4, 3.1.1.2: a passphrase that is one of two components has at least 8 characters."""
+NONCE_BYTES = 12
 
-
-class AuthenticationFailed(Refused):
-    """It was not shown that this person is there; the message does not tell which component was wrong."""
+__all__ = [
+    "AuthenticationFailed", "People", "Person", "PersonRefused", "create_person", "create_platform_key", "platform_key",
+    "platform_public_path", "unlock",
+]  # fmt: skip
 
 
 class PersonRefused(Refused, ValueError):
@@ -40,7 +49,11 @@ class PersonRefused(Refused, ValueError):
 
 @dataclass(frozen=True)
 class Person:
-    """A registered signer. `public_key` is PEM; `demo` keys are valid until `valid_until` and for `demo-*` sites."""
+    """A registered signer. `public_key` is PEM; `demo` keys are valid until `valid_until` and for `demo-*` sites.
+
+    `secret` makes the codes of their device. It is known where the person is made, to be shown to them once, and empty
+    ever after.
+    """
 
     id: str
     printed_name: str
@@ -49,6 +62,7 @@ class Person:
     demo: bool
     created_at: datetime
     valid_until: datetime | None
+    secret: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def key(self) -> dsse.PublicKey:
@@ -94,34 +108,42 @@ def create_person(
     *,
     now: datetime,
 ) -> Person:
-    """Make a P-256 key for a person, write it encrypted, and register the public half; never over another person.
+    """Make a P-256 key and a secret for codes, write both encrypted, and register the public half; never over another
+    person.
 
+    The returned person alone knows the `secret`: `onetime.enrolment_uri(person.secret, id)` brings it into their device.
     Refuses (PersonRefused) a taken or reserved id, a nameless person and a short passphrase.
     """
     people = People.read(folder)
     _refuse_bad_person(people, id, printed_name, passphrase)
     key = ec.generate_private_key(ec.SECP256R1())
     until = now + DEMO_LIFETIME if demo else None
-    person = Person(id, printed_name, role, dsse.pem_of(key.public_key()), demo, now, until)
-    secret = serialization.BestAvailableEncryption(_stretched(passphrase, person))
-    _write_private(_key_path(folder, id), key, secret)
+    public, secret = dsse.pem_of(key.public_key()), onetime.new_secret()
+    person = Person(id, printed_name, role, public, demo, now, until, secret)
+    _write_components(folder, person, key, passphrase)
     _write_people(folder, {**people.by_id, id: person})
     return person
 
 
-def unlock(folder: Path, id: str, passphrase: str) -> dsse.PrivateKey:
-    """The private key of a person, opened with both components; AuthenticationFailed where either is wrong.
+def unlock(folder: Path, id: str, passphrase: str, code: str, now: datetime) -> dsse.PrivateKey:
+    """The private key of a person who is there at `now`: AuthenticationFailed where passphrase or code is wrong.
 
+    A code is accepted once, in whichever program; repeated failures lock the name for a while (Locked says until when).
     A key file that is not the registered person's is refused as well, whatever passphrase opens it.
     """
-    try:
-        person = People.read(folder).person(id)
-        pem = _key_path(folder, id).read_bytes()
-        key = serialization.load_pem_private_key(pem, _stretched(passphrase, person))
-    except (KeyError, OSError, ValueError, TypeError) as error:
-        raise AuthenticationFailed("key file and passphrase do not open the key of a registered person") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or dsse.key_id(key.public_key()) != person.key_id:
-        raise AuthenticationFailed("key file and passphrase do not open the key of a registered person")
+    in_a_zone(now)
+    person = People.read(folder).by_id.get(id)
+    who = id if person else sha256_bytes(id.encode())  # an unknown name may be a passphrase in the wrong field
+    reauthentication.refuse_locked(folder, who, now)
+    key, step = None, None
+    if person is not None:
+        try:
+            key, secret = _opened(folder, person, passphrase)
+            step = onetime.step_of(secret, code, now)
+        except (OSError, ValueError, TypeError, InvalidTag):
+            key = None
+    reauthentication.count(folder, who, step, now)
+    assert key is not None, "a step is known only where the key was opened"
     return key
 
 
@@ -133,7 +155,7 @@ def create_platform_key(folder: Path) -> Path:
     path = _key_path(folder, PLATFORM)
     if not path.exists():
         key = ec.generate_private_key(ec.SECP256R1())
-        _write_private(path, key, serialization.NoEncryption())
+        _write_private(path, _pem(key, serialization.NoEncryption()))
     platform_public_path(folder).write_text(dsse.pem_of(platform_key(folder).public_key()))
     return path
 
@@ -164,21 +186,52 @@ def _refuse_bad_person(people: People, id: str, printed_name: str, passphrase: s
         raise PersonRefused(f"a passphrase has at least {SHORTEST_PASSPHRASE} characters, got {len(passphrase)}")
 
 
+def _write_components(folder: Path, person: Person, key: dsse.PrivateKey, passphrase: str) -> None:
+    stretched = _stretched(passphrase, person)
+    _write_private(_key_path(folder, person.id), _pem(key, serialization.BestAvailableEncryption(stretched)))
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = _secret_cipher(stretched).encrypt(nonce, person.secret, person.id.encode())
+    _write_private(_secret_path(folder, person.id), nonce + sealed)
+
+
+def _opened(folder: Path, person: Person, passphrase: str) -> tuple[dsse.PrivateKey, bytes]:
+    """Key and secret of a person; ValueError, OSError or InvalidTag where the passphrase opens none that is theirs."""
+    stretched = _stretched(passphrase, person)
+    key = serialization.load_pem_private_key(_key_path(folder, person.id).read_bytes(), stretched)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or dsse.key_id(key.public_key()) != person.key_id:
+        raise ValueError("the key file holds another key than the registered one")
+    sealed = _secret_path(folder, person.id).read_bytes()
+    secret = _secret_cipher(stretched).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], person.id.encode())
+    return key, secret
+
+
 def _stretched(passphrase: str, person: Person) -> bytes:
     """PEM encryption alone (2048 rounds) lets a stolen file be guessed at; scrypt makes each guess cost 32 MiB."""
     salt = bytes.fromhex(person.key_id)
     return base64.b64encode(Scrypt(salt=salt, length=32, n=2**15, r=8, p=1).derive(passphrase.encode()))
 
 
+def _secret_cipher(stretched: bytes) -> AESGCM:
+    """The passphrase is stretched once for both files; this keeps their keys apart."""
+    return AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=b"ictal one-time codes").derive(stretched))
+
+
+def _secret_path(folder: Path, id: str) -> Path:
+    return folder / f"{id}.totp"
+
+
 def _key_path(folder: Path, id: str) -> Path:
     return folder / f"{id}.pem"
 
 
-def _write_private(path: Path, key: dsse.PrivateKey, secret: serialization.KeySerializationEncryption) -> None:
+def _pem(key: dsse.PrivateKey, encryption: serialization.KeySerializationEncryption) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def _write_private(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
+        file.write(content)
 
 
 def _write_people(folder: Path, people: Mapping[str, Person]) -> None:
@@ -191,7 +244,7 @@ def _write_people(folder: Path, people: Mapping[str, Person]) -> None:
 def _row(person: Person) -> dict[str, Any]:
     until = person.valid_until and utc_text(person.valid_until)
     row = {**asdict(person), "created_at": utc_text(person.created_at), "valid_until": until}
-    del row["id"]
+    del row["id"], row["secret"]
     return row
 
 

@@ -42,13 +42,13 @@ class Revocation:
 
 
 def revoke(
-    folder: Path, keys: Path, person_id: str, passphrase: str, *, digest: Digest, reason: str, now: datetime
+    folder: Path, keys: Path, person_id: str, passphrase: str, code: str, *, digest: Digest, reason: str, now: datetime
 ) -> Revocation:
     """Sign a revocation with a person's two components and put it into `folder`, where services look for it."""
     require_digest(digest)
     if not reason.strip():
         raise ValueError("a revocation says why")
-    key = unlock(keys, person_id, passphrase)
+    key = unlock(keys, person_id, passphrase, code, now)
     person = People.read(keys).person(person_id)
     made = Revocation(digest, reason, person.id, person.printed_name, utc_text(now), person.key_id)
     made = replace(made, signature=dsse.sign(key, PAYLOAD_TYPE, made._statement()))

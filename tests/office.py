@@ -1,6 +1,7 @@
 """The people of an office for tests, with their keys open, so that each may sign whatever a test needs."""
 
 import dataclasses
+import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 from lineage import dsse, records
 from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Revocation, Scope, Signature, check
-from lineage.keys import People, create_person, unlock
+from lineage.keys import People, unlock
+from tests.authenticator import code, enrol
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -61,6 +63,14 @@ class Office:
     people: People
     keys: dict[str, dsse.PrivateKey]
 
+    def copied(self, folder: Path) -> "Office":
+        """The same people, of whose codes none has been used here."""
+        return replace(self, folder=Path(shutil.copytree(self.folder, folder / "keys")))
+
+    def code(self, person: str, now: datetime = NOW) -> str:
+        """What this person's device shows."""
+        return code(self.folder, person, now)
+
     def signature(
         self, person: str, meaning: str, record: ApprovalRecord = RECORD, at: datetime = NOW, **person_changes: Any
     ) -> Signature:
@@ -97,5 +107,6 @@ class Office:
 def open_office(folder: Path) -> Office:
     made = NOW - HOUR
     for person, role in SIGNERS.items():
-        create_person(folder, person, person.title(), role, PHRASE, demo=person.startswith("demo"), now=made)
-    return Office(folder, People.read(folder), {person: unlock(folder, person, PHRASE) for person in SIGNERS})
+        enrol(folder, person, person.title(), role, PHRASE, demo=person.startswith("demo"), now=made)
+    keys = {person: unlock(folder, person, PHRASE, code(folder, person, made), made) for person in SIGNERS}
+    return Office(folder, People.read(folder), keys)

@@ -10,7 +10,7 @@ import numpy as np
 from data.montage import ELECTRODES
 from data.readers.edf import write_edf
 from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign
-from lineage.keys import create_person, create_platform_key
+from lineage.keys import create_platform_key
 from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import Bundle, save_bundle
@@ -21,6 +21,7 @@ from models.detectors.line_length import LineLength
 from models.look import FEATURES
 from models.ood import CEILING, Ood
 from serving.loader import import_bundle, write_pointer
+from tests.authenticator import code, enrol
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REVIEWER, APPROVER = "demo-reviewer-1", "demo-reviewer-2"
@@ -39,7 +40,7 @@ HONEST = {"seed": 0, "regime": "patient", "reportable": True}
 def people_and_keys(home: Path, now: datetime = NOW) -> None:
     create_platform_key(home / "keys")
     for id, role in ((REVIEWER, "neurologist"), (APPROVER, "engineer")):
-        create_person(home / "keys", id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+        enrol(home / "keys", id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
 
 
 def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
@@ -78,7 +79,8 @@ def approve(
     """Have the two demo people sign, one meaning each; returns the approval's file."""
     approval = Approval(record)
     for person, meaning in zip((REVIEWER, APPROVER), meanings, strict=False):
-        approval = approval.signed(sign(record, home / "keys", person, PASSPHRASE, meaning, now))
+        keys = home / "keys"
+        approval = approval.signed(sign(record, keys, person, PASSPHRASE, code(keys, person, now), meaning, now))
     path = home / "store" / f"approval-{record.digest[:12]}.json"
     approval.write(path)
     return path

@@ -34,6 +34,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     return open_office(tmp_path_factory.mktemp("keys"))
 
 
+@pytest.fixture
+def desk(office: Office, tmp_path: Path) -> Office:
+    """The office before anybody used a code at NOW."""
+    return office.copied(tmp_path)
+
+
 def without_evidence(name: str) -> Callable[[Office], Case]:
     return lambda o: o.case(replace(RECORD, evidence={k: v for k, v in RECORD.evidence.items() if k != name}))
 
@@ -273,15 +279,16 @@ def test_no_part_of_a_record_can_be_changed_after_signing(office: Office, name: 
         changed.check()
 
 
-def test_two_people_who_sign_with_both_components_put_a_model_in_force(office: Office) -> None:
-    review = sign(RECORD, office.folder, "reviewer-1", PHRASE, "review", NOW)
-    approval = sign(RECORD, office.folder, "reviewer-2", PHRASE, "approval", NOW + HOUR / 2)
-    Case(Approval(RECORD).signed(review, approval), office.people).check()
+def test_two_people_who_sign_with_both_components_put_a_model_in_force(desk: Office) -> None:
+    review = sign(RECORD, desk.folder, "reviewer-1", PHRASE, desk.code("reviewer-1"), "review", NOW)
+    later = NOW + HOUR / 2
+    approval = sign(RECORD, desk.folder, "reviewer-2", PHRASE, desk.code("reviewer-2", later), "approval", later)
+    Case(Approval(RECORD).signed(review, approval), desk.people).check()
 
 
-def test_a_signature_shows_name_role_meaning_and_both_times(office: Office) -> None:
+def test_a_signature_shows_name_role_meaning_and_both_times(desk: Office) -> None:
     """21 CFR 11.50."""
-    signature = sign(RECORD, office.folder, "reviewer-1", PHRASE, "review", NOW)
+    signature = sign(RECORD, desk.folder, "reviewer-1", PHRASE, desk.code("reviewer-1"), "review", NOW)
     assert (signature.printed_name, signature.role, signature.meaning) == ("Reviewer-1", "neurologist", "review")
     assert signature.utc_time == "2026-03-01T12:00:00.000000Z"
     local = datetime.fromisoformat(signature.local_time)
@@ -292,8 +299,9 @@ def test_a_signature_shows_name_role_meaning_and_both_times(office: Office) -> N
 @pytest.mark.parametrize(
     ("changes", "error", "reason"),
     [
-        ({"passphrase": "a wrong phrase"}, AuthenticationFailed, "key file and passphrase"),
-        ({"person_id": "nobody"}, AuthenticationFailed, "key file and passphrase"),
+        ({"passphrase": "a wrong phrase"}, AuthenticationFailed, "key file, passphrase and code"),
+        ({"code": "123"}, AuthenticationFailed, "key file, passphrase and code"),
+        ({"person_id": "nobody"}, AuthenticationFailed, "key file, passphrase and code"),
         ({"meaning": "blessing"}, ValueError, "got 'blessing'"),
         ({"person_id": "engineer-1"}, NotApproved, "author cannot review"),
         ({"person_id": "robot"}, NotApproved, "only people sign"),
@@ -304,7 +312,7 @@ def test_a_signature_shows_name_role_meaning_and_both_times(office: Office) -> N
     ],
 )
 def test_a_signature_that_could_never_count_is_not_made(
-    office: Office, changes: dict, error: type[Exception], reason: str
+    desk: Office, changes: dict, error: type[Exception], reason: str
 ) -> None:
     good: dict[str, Any] = {
         "record": RECORD,
@@ -313,9 +321,11 @@ def test_a_signature_that_could_never_count_is_not_made(
         "meaning": "review",
         "now": NOW,
     }
-    sign(folder=office.folder, **good)
+    sign(folder=desk.folder, code=desk.code("reviewer-1"), **good)
+    wrong = {**good, **changes}
+    when = wrong["now"] if wrong["now"].tzinfo else NOW
     with pytest.raises(error, match=reason):
-        sign(folder=office.folder, **{**good, **changes})
+        sign(folder=desk.folder, **{"code": desk.code(wrong["person_id"], when), **wrong})
 
 
 def test_an_approval_comes_back_as_it_was_written(office: Office, tmp_path: Path) -> None:

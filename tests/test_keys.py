@@ -16,12 +16,12 @@ from lineage.keys import (
     People,
     PersonRefused,
     _stretched,
-    create_person,
     create_platform_key,
     platform_key,
     platform_public_path,
     unlock,
 )
+from tests.authenticator import code, enrol
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PHRASE = "a long enough phrase"
@@ -29,29 +29,33 @@ PHRASE = "a long enough phrase"
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    create_person(tmp_path, "reviewer-1", "Reviewer One", "neurologist", PHRASE, now=NOW)
+    enrol(tmp_path, "reviewer-1", "Reviewer One", "neurologist", PHRASE, now=NOW)
     return tmp_path
 
 
 def test_key_file_and_passphrase_open_the_registered_key(keys: Path) -> None:
-    key = unlock(keys, "reviewer-1", PHRASE)
+    key = unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
     assert dsse.key_id(key.public_key()) == People.read(keys).person("reviewer-1").key_id
 
 
 def test_one_component_alone_opens_nothing(keys: Path) -> None:
-    unlock(keys, "reviewer-1", PHRASE)
+    unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", PHRASE + " ")
+        unlock(keys, "reviewer-1", PHRASE + " ", code(keys, "reviewer-1", NOW), NOW)
     (keys / "reviewer-1.pem").unlink()
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", PHRASE)
+        unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
 
 
 def test_a_refusal_does_not_tell_which_component_was_wrong(keys: Path) -> None:
-    words = set()
-    for person, phrase in (("reviewer-1", "something else"), ("nobody", PHRASE), ("../reviewer-1", PHRASE)):
+    right, words = code(keys, "reviewer-1", NOW), set()
+    enrol(keys, "reviewer-2", "Reviewer Two", "neurologist", PHRASE, now=NOW)
+    for person, phrase, digits in (
+        ("reviewer-1", "something else", right), ("reviewer-2", PHRASE, "000 000"), ("nobody", PHRASE, right),
+        ("../reviewer-1", PHRASE, right),
+    ):  # fmt: skip
         with pytest.raises(AuthenticationFailed) as refused:
-            unlock(keys, person, phrase)
+            unlock(keys, person, phrase, digits, NOW)
         words.add(str(refused.value))
     assert len(words) == 1
 
@@ -59,10 +63,10 @@ def test_a_refusal_does_not_tell_which_component_was_wrong(keys: Path) -> None:
 def test_a_key_file_that_is_not_the_registered_persons_is_refused(keys: Path, tmp_path_factory) -> None:
     """Somebody who can write the folder puts a key there whose passphrase they know."""
     elsewhere = tmp_path_factory.mktemp("attacker")
-    create_person(elsewhere, "reviewer-1", "Reviewer One", "neurologist", "known to the attacker", now=NOW)
+    enrol(elsewhere, "reviewer-1", "Reviewer One", "neurologist", "known to the attacker", now=NOW)
     (keys / "reviewer-1.pem").write_bytes((elsewhere / "reviewer-1.pem").read_bytes())
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", "known to the attacker")
+        unlock(keys, "reviewer-1", "known to the attacker", code(keys, "reviewer-1", NOW), NOW)
 
 
 def test_a_foreign_key_is_refused_even_where_the_passphrase_opens_it(keys: Path) -> None:
@@ -71,14 +75,14 @@ def test_a_foreign_key_is_refused_even_where_the_passphrase_opens_it(keys: Path)
     kind = serialization.PrivateFormat.PKCS8
     (keys / "reviewer-1.pem").write_bytes(SOME_KEY.private_bytes(serialization.Encoding.PEM, kind, secret))
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", "known to all")
+        unlock(keys, "reviewer-1", "known to all", code(keys, "reviewer-1", NOW), NOW)
 
 
 def test_an_unencrypted_key_of_somebody_else_is_refused(keys: Path) -> None:
     create_platform_key(keys)
     (keys / "reviewer-1.pem").write_bytes((keys / "platform.pem").read_bytes())
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", PHRASE)
+        unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
 
 
 def test_a_persons_key_lies_encrypted_and_its_passphrase_is_stretched(keys: Path) -> None:
@@ -94,7 +98,7 @@ def test_private_keys_are_readable_by_their_owner_only(keys: Path) -> None:
 
 
 def test_people_come_back_as_they_were_registered(keys: Path) -> None:
-    made = create_person(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
+    made = enrol(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
     people = People.read(keys)
     assert sorted(people.by_id) == ["demo-reviewer-1", "reviewer-1"]
     assert people.person("demo-reviewer-1") == made
@@ -104,7 +108,7 @@ def test_people_come_back_as_they_were_registered(keys: Path) -> None:
 
 
 def test_a_demo_key_is_valid_for_24_hours(keys: Path) -> None:
-    demo = create_person(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
+    demo = enrol(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
     assert demo.valid_until == NOW + timedelta(hours=24)
     hours = [-1, 0, 24, 25]
     assert [demo.key_is_valid(NOW + timedelta(hours=h)) for h in hours] == [False, True, True, False]
@@ -130,14 +134,15 @@ def test_a_person_who_could_not_sign_is_not_registered(keys: Path, changes: dict
         "passphrase": PHRASE,
     }
     with pytest.raises(PersonRefused, match=reason):
-        create_person(keys, **{**person, **changes}, now=NOW)
+        enrol(keys, **{**person, **changes}, now=NOW)
     assert {p.name: p.read_bytes() for p in keys.iterdir()} == before
-    create_person(keys, **person, now=NOW)
+    enrol(keys, **person, now=NOW)
 
 
 def test_a_passphrase_of_eight_characters_is_enough(tmp_path: Path) -> None:
-    create_person(tmp_path / "new" / "keys", "reviewer-1", "Reviewer One", "neurologist", "12345678", now=NOW)
-    unlock(tmp_path / "new" / "keys", "reviewer-1", "12345678")
+    folder = tmp_path / "new" / "keys"
+    enrol(folder, "reviewer-1", "Reviewer One", "neurologist", "12345678", now=NOW)
+    unlock(folder, "reviewer-1", "12345678", code(folder, "reviewer-1", NOW), NOW)
 
 
 def test_a_platform_key_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -155,7 +160,7 @@ def test_the_platform_key_is_made_once_and_is_no_person(keys: Path) -> None:
     assert "platform" not in People.read(keys).by_id
     assert platform_public_path(keys).read_text() == dsse.pem_of(platform_key(keys).public_key())
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "platform", "")
+        unlock(keys, "platform", "", "000000", NOW)
 
 
 def test_the_signed_bytes_are_those_of_the_dsse_specification() -> None:
@@ -165,7 +170,7 @@ def test_the_signed_bytes_are_those_of_the_dsse_specification() -> None:
 
 
 def test_a_signature_of_one_kind_of_statement_is_none_of_another(keys: Path) -> None:
-    key = unlock(keys, "reviewer-1", PHRASE)
+    key = unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
     signature = dsse.sign(key, "application/a", b"{}")
     assert dsse.verifies(key.public_key(), "application/a", b"{}", signature)
     assert not dsse.verifies(key.public_key(), "application/b", b"{}", signature)

@@ -23,6 +23,7 @@ from models.bundle import UNSIGNED, Bundle, load_bundle, save_bundle
 from serving import loader as loading
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel, import_bundle, revocations_folder
 from serving.store import POINTER_TYPE, Pointer, pointer_path, stored_bundle
+from tests.authenticator import code
 from tests.served import (
     APPROVER,
     HAS_SEEN_ALL,
@@ -159,8 +160,8 @@ def approve_another(home: Path) -> None:
 
 def revoke_it(home: Path, bundle: bool = False) -> None:
     digest = read(home).bundle if bundle else Approval.read(approval_of(home)).record.digest
-    folder = revocations_folder(home)
-    revoke(folder, home / "keys", REVIEWER, PASSPHRASE, digest=digest, reason="alarms", now=NOW)
+    folder, keys = revocations_folder(home), home / "keys"
+    revoke(folder, keys, REVIEWER, PASSPHRASE, code(keys, REVIEWER, NOW), digest=digest, reason="alarms", now=NOW)
 
 
 def plant_an_unreadable_revocation(home: Path) -> None:
@@ -403,5 +404,7 @@ def test_an_unsigned_bundle_and_a_changed_copy_are_not_imported(home: Path) -> N
 
 def test_the_approver_may_revoke_as_well(home: Path) -> None:
     digest = read(home).bundle
-    revoke(revocations_folder(home), home / "keys", APPROVER, PASSPHRASE, digest=digest, reason="recall", now=NOW)
+    keys = home / "keys"
+    two = PASSPHRASE, code(keys, APPROVER, NOW)
+    revoke(revocations_folder(home), keys, APPROVER, *two, digest=digest, reason="recall", now=NOW)
     assert "recall" in why_not(home)

@@ -37,6 +37,7 @@ from serving.loader import Loader, revocations_folder
 from serving.naming import QUESTIONS
 from serving.schema import EXAMPLE, Answer
 from serving.service import create_app
+from tests.authenticator import code
 from tests.edf_bytes import File, eeg, notes
 from tests.served import HAS_SEEN_ALL, NOW, PASSPHRASE, REVIEWER, people_and_keys, put_in_force, write_recording
 
@@ -457,8 +458,9 @@ def test_a_revoked_model_stops_answering_within_five_seconds(other_home: Path, r
         body = said(service.detect())
         assert body["outcome"] == "completed"
         digest = body["model"]["digest"]
-        folder = revocations_folder(other_home)
-        revoke(folder, other_home / "keys", REVIEWER, PASSPHRASE, digest=digest, reason="recall", now=NOW)
+        folder, keys = revocations_folder(other_home), other_home / "keys"
+        two = PASSPHRASE, code(keys, REVIEWER, NOW)
+        revoke(folder, keys, REVIEWER, *two, digest=digest, reason="recall", now=NOW)
         start_s = time.monotonic()
         while service.client.get("/readyz").status_code == 200:
             assert time.monotonic() - start_s < 5

@@ -15,8 +15,8 @@ import pytest
 
 from data.cohorts.bids import Entry, read_cohort
 from flows.stages.files import read_json, splits
-from flows.workspace import Workspace
-from lineage.keys import create_person
+from flows.workspace import Workspace, open_workspace
+from tests.authenticator import code, enrol
 from tests.commands import CHECKOUT, changed_in_checkout
 from tests.e2e.verbs import AUTHOR, small_workspace
 
@@ -121,13 +121,18 @@ def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def register_signers(workspace: Workspace) -> None:
     for person in (*SIGNERS, AUTHOR):
-        create_person(workspace.keys, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC))
+        enrol(workspace.keys, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC))
 
 
 def sign(candidate: str, person: str, meaning: str, deviations: list[str]) -> dict[str, Any]:
     from flows.approve import approve_candidate
 
-    return approve_candidate(candidate, person, PASSPHRASE, meaning, deviations)
+    return approve_candidate(candidate, person, *components(open_workspace(), person), meaning, deviations)
+
+
+def components(workspace: Workspace, person: str) -> tuple[str, str]:
+    """Passphrase and code, as a signer types them now."""
+    return PASSPHRASE, code(workspace.keys, person, datetime.now(UTC))
 
 
 def copy_of(workspace: Workspace, target: Path, parts: tuple[str, ...]) -> Workspace:

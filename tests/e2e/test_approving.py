@@ -10,7 +10,7 @@ from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.store import pointer_path
 from tests.commands import ictal, ictal_process
-from tests.e2e.conftest import PASSPHRASE, SIGNERS, Pipeline, sign
+from tests.e2e.conftest import PASSPHRASE, SIGNERS, Pipeline, components, sign
 from tests.e2e.verbs import AUTHOR
 
 FIRST, SECOND = SIGNERS
@@ -43,7 +43,7 @@ def test_without_named_deviations_the_signature_is_refused_with_exit_code_2(
 ) -> None:
     said = ictal_process(
         "approve", proposed.candidate[:12], "--as", FIRST, "--meaning", "review",
-        environment=desk.environment(), typed=PASSPHRASE + "\n",
+        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST)),
     )  # fmt: skip
     assert said.code == 2 and "no deviation names it" in said.err and "Traceback" not in said.err
     assert "floor:0–28 days" in said.err
@@ -54,7 +54,7 @@ def test_with_deviations_the_command_signs(desk: Workspace, proposed: Pipeline) 
     named = [part for d in proposed.deviations for part in ("--deviation", d)]
     said = ictal_process(
         "approve", proposed.candidate[:12], "--as", FIRST, "--meaning", "review", "--json", *named,
-        environment=desk.environment(), typed=PASSPHRASE + "\n",
+        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST)),
     )  # fmt: skip
     assert said.code == 0, said.err
     assert json.loads(said.out[said.out.index("{") :])["state"] == "reviewed" == state(desk, proposed.candidate)
@@ -101,8 +101,9 @@ def test_other_meanings_do_not_count(desk: Workspace, proposed: Pipeline, meanin
 def test_a_wrong_passphrase_signs_nothing(desk: Workspace, proposed: Pipeline) -> None:
     from flows.approve import approve_candidate
 
-    with pytest.raises(Refused, match="do not open the key"):
-        approve_candidate(proposed.candidate, FIRST, "not the passphrase", "review", proposed.deviations)
+    shown = components(desk, FIRST)[1]
+    with pytest.raises(Refused, match="do not together open the key"):
+        approve_candidate(proposed.candidate, FIRST, "not the passphrase", shown, "review", proposed.deviations)
     assert state(desk, proposed.candidate) == "evaluated"
 
 
