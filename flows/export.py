@@ -14,7 +14,7 @@ from data.outcomes import Refusal
 from data.pose import PoseTrack
 from data.pose_quality import ordered
 from data.privacy import TIERS, blur_video, normalised
-from data.readers.opening import open_entry
+from data.readers.opening import Estimate, open_entry
 from data.readers.pose import write_parquet
 from data.readers.video import read_film
 from flows import records
@@ -107,10 +107,15 @@ def export_films(folder: Path, task: str) -> dict[str, Any]:
 def _blur(work: tuple[Entry, Path | None, Path]) -> None:
     """Every view of a recording. The estimator looks at the first; heads of the others are not known: all is blurred."""
     entry, home, target = work
-    estimate = estimator_of(home) if home else None
+    estimate = _estimate(home)
     for number, view in enumerate(entry.views):
         head = estimate(read_film([view])) if estimate and number == 0 else None
         blur_video(view, target.with_name(f"{target.name}_view-{number + 1}.mp4"), head=head)
+
+
+def _estimate(home: Path | None) -> Estimate | None:
+    estimator = estimator_of(home) if home else None
+    return estimator.estimate if estimator else None
 
 
 Seen = np.ndarray
@@ -141,7 +146,7 @@ def _numbers(entries: Sequence[Entry], seed: int) -> dict[str, str]:
 def _export(work: tuple[Entry, Path | None, Path, str]) -> Seen | str:
     entry, home, target, tier = work
     try:
-        opened = open_entry(entry, estimator_of(home) if home else None, "pose")
+        opened = open_entry(entry, _estimate(home), "pose")
         assert isinstance(opened, PoseTrack)
         track = replace(normalised(opened), age_days=None)
     except Refusal as refusal:

@@ -91,7 +91,7 @@ def _name_here(
     _in_force(loader, site, detector, now, question)
     made = name_stretches(
         files, site=site, age_days=age_days, marked=[marked] if marked else [], loader=loader,
-        journal=Journal(workspace.root, _software()), now=now, estimate=estimator_of(workspace.root),
+        journal=Journal(workspace.root, _software()), now=now, estimator=estimator_of(workspace.root),
     )  # fmt: skip
     found: dict[str, Any] = made.model_dump(mode="json")
     return found

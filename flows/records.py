@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.cohorts.bids import Entry as CohortEntry
 from data.cohorts.bids import read_cohort
 from flows.stages.files import (
     cohort_of,
@@ -19,6 +20,7 @@ from flows.stages.files import (
     training_of,
 )
 from flows.workspace import Workspace, checkout_state, lock_digest
+from lineage.circumstances import made_in
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
 from lineage.refused import Refused
@@ -33,18 +35,25 @@ def open_ledger(workspace: Workspace) -> Ledger:
 
 
 def record_cohort(workspace: Workspace) -> int:
-    """Register every recording that the ledger does not know yet; returns how many were new."""
+    """Register every recording that the ledger does not know yet, and of whom it is; returns how many were new."""
     ledger = open_ledger(workspace)
     known = {s.digest for e in ledger.entries("recording.registered") for s in e.subjects}
     cohort = cohort_of(workspace)
     digests = {e.name: digest_of_entry(e) for e in cohort.entries}
-    drafts = [
-        Draft("recording.registered", PIPELINE, (Subject("recording", e.name, digests[e.name]),), f"from {e.site}")
-        for e in cohort.entries
-        if digests[e.name] not in known
-    ]
+    drafts = [_registration(e, digests[e.name]) for e in cohort.entries if digests[e.name] not in known]
     ledger.append_many(drafts)
     return len(drafts)
+
+
+def person_subject(person: str) -> Subject:
+    """Somebody who was recorded, by their pseudonym: one person at two sites is one thing of the lineage."""
+    return Subject("person", person, digest_of({"person": person}))
+
+
+def _registration(entry: CohortEntry, digest: Digest) -> Draft:
+    recording, person = Subject("recording", entry.name, digest), person_subject(entry.person)
+    edges = (Edge(recording.digest, "recorded_from", person.digest),)
+    return Draft("recording.registered", PIPELINE, (recording, person), f"from {entry.site}", edges=edges)
 
 
 def knows_recordings(workspace: Workspace, cohort: Path) -> bool:
@@ -81,7 +90,7 @@ def record_checks(workspace: Workspace) -> str:
     _once(ledger, Draft("dataset.frozen", PIPELINE, (dataset,), payload={"recordings": kept}, edges=contains))
     run = Subject("validation", "great-expectations", sha256_file(folder / "gx.json"))
     outcome = {"accepted": len(kept), "quarantined": [v["recording"] for v in refused]}
-    edges = (Edge(dataset.digest, "checked_by", run.digest),)
+    edges = (Edge(dataset.digest, "checked_by", run.digest), *made_in(ledger, run.digest))
     _once(
         ledger,
         Draft("validation.passed" if kept else "validation.failed", PIPELINE, (run,), payload=outcome, edges=edges),
@@ -147,8 +156,10 @@ def record_pretraining(workspace: Workspace, detector: str) -> None:
     found = _pretraining_run(workspace, detector)
     if found:
         run, log = found
-        edges = tuple(Edge(run.digest, "learnt_from", digest) for digest in sorted(set(log["recordings"].values())))
-        _once(open_ledger(workspace), Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
+        ledger, recordings = open_ledger(workspace), sorted(set(log["recordings"].values()))
+        learnt = tuple(Edge(run.digest, "learnt_from", digest) for digest in recordings)
+        edges = (*learnt, *made_in(ledger, run.digest))
+        _once(ledger, Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
 
 
 def _pretraining_run(workspace: Workspace, detector: str) -> tuple[Subject, dict[str, Any]] | None:
@@ -164,6 +175,7 @@ def record_training(workspace: Workspace, detector: str, regime: str) -> None:
     edges = (
         Edge(run.digest, "split_by", log["split"]),
         *((Edge(run.digest, "begun_with", before[0].digest),) if before else ()),
+        *made_in(ledger, run.digest),
     )
     _once(ledger, Draft("run.finished", PIPELINE, (run,), payload=log, edges=edges))
     for fold in log["runs"]:
@@ -181,7 +193,8 @@ def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
     run, log = training_run(workspace, detector, regime)
     models = [fold["bundle"] for fold in log["runs"] if "bundle" in fold]
     metrics = read_json(workspace.metrics / f"{detector}-{regime}.json")
-    edges = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models or [run.digest]))
+    evaluated = tuple(Edge(subject.digest, "evaluates", m) for m in dict.fromkeys(models or [run.digest]))
+    edges = (*evaluated, *made_in(ledger, subject.digest))
     _once(ledger, Draft("evaluation.recorded", PIPELINE, (subject,), payload=metrics, edges=edges))
 
 

@@ -31,6 +31,7 @@ class EntryType(StrEnum):
     LICENCE_ACCEPTED = "licence.accepted"
     DATASET_FROZEN = "dataset.frozen"
     DATA_EXPORTED = "data.exported"
+    ENVIRONMENT_RECORDED = "environment.recorded"
     SPLIT_CREATED = "split.created"
     SPLIT_AUDIT_FAILED = "split.audit_failed"
     RUN_STARTED = "run.started"

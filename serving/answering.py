@@ -14,6 +14,7 @@ from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
 from models.ood import Strangeness
+from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, OodStatement, Span
@@ -54,11 +55,13 @@ def _answer(
     except NoApprovedModel as error:
         said = _in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
-        said = _analysed(path, age_days, loaded, now)
+        said = analysed(path, age_days, loaded, now)
+    said = said.model_copy(update={"asked": asked_of([path], age_days)})
     return journal.record(said, actor_of(site, key_id), now)
 
 
-def _analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) -> Answer:
+def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) -> Answer:
+    """What a loaded model says of a recording; neither asks by what right nor writes it down."""
     try:
         recording = read_edf(path, age_days=age_days)
     except Refusal as refusal:

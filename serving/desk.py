@@ -41,7 +41,7 @@ class Desk:
         self.metrics = Metrics()
         self.loader = Loader(home, allow_demo=allow_demo, on_change=self._changed)
         self.namers = {task: Loader(home, task, allow_demo=allow_demo, on_change=self._announced) for task in QUESTIONS}
-        self.estimate = estimator_of(home)
+        self.estimator = estimator_of(home)
         self.journal = Journal(home, software)
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.uploads = home / "jobs" / "uploads"
@@ -125,7 +125,7 @@ class Desk:
                 journal=self.journal,
                 now=self.clock(),
                 key_id=key_id,
-                estimate=self.estimate,
+                estimator=self.estimator,
             )
 
     @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lineage.checkpoints import Verification
+from lineage.circumstances import edges_of, register
 from lineage.digest import digest_of
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, EntryType, Ledger, Software, Subject
@@ -29,6 +30,7 @@ class Journal:
     def __init__(self, home: Path, software: Software | None = None):
         self.ledger = Ledger(home / "ledger" / "ledger.db", software)
         self._key = platform_key(home / "keys")
+        register(self.ledger)
 
     def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
@@ -43,6 +45,7 @@ class Journal:
             subjects.append(Subject("approval", answer.model.name, answer.model.approval))
             edges.append(Edge(prediction.digest, "made_by", answer.model.digest))
             edges.append(Edge(prediction.digest, "permitted_by", answer.model.approval))
+        edges += edges_of(self.ledger.software, prediction.digest)
         entry = self.ledger.append(
             ENTRY_OF[answer.outcome],
             actor=actor,

@@ -17,9 +17,10 @@ from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
 from models.admission import admit
 from models.detector import Stretch
-from models.pose_estimator import load_estimator
+from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving.answering import actor_of, notice_of, rounded, statement_of
+from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.schema import NamedAnswer, NamedStretch
@@ -43,27 +44,29 @@ def name_stretches(
     journal: Journal,
     now: datetime,
     key_id: str = "",
-    estimate: Estimate | None = None,
+    estimator: PoseEstimator | None = None,
 ) -> NamedAnswer:
     """Ask the model in force for a site what the `marked` stretches of a recording are, and write the answer down.
 
     `files` is one EDF, one pose track, or the views of one film. Where nothing is marked the model is asked about the
-    whole recording, as it divides it. `estimate` makes poses of a film where poses are needed. Always ends in an answer.
+    whole recording, as it divides it. `estimator` makes poses of a film where poses are needed. Always ends in an answer.
     """
+    estimate = estimator.estimate if estimator else None
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said = _answered(files, age_days, marked, loaded, now, estimate)
-    return journal.record(said, actor_of(site, key_id), now)
+        said = answered(files, age_days, marked, loaded, now, estimate)
+    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None)
+    return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
 
 
-def estimator_of(home: Path) -> Estimate | None:
+def estimator_of(home: Path) -> PoseEstimator | None:
     """The pose estimator that the site has put into its workspace (`store/pose_estimator.onnx`); None where there is none."""
     path = home / ESTIMATOR
-    return load_estimator(path).estimate if path.exists() else None
+    return load_estimator(path) if path.exists() else None
 
 
 def digest_of_files(files: Sequence[Path]) -> Digest:
@@ -72,7 +75,7 @@ def digest_of_files(files: Sequence[Path]) -> Digest:
     return digests[0] if len(digests) == 1 else digest_of(digests)
 
 
-def _answered(
+def answered(
     files: Sequence[Path],
     age_days: float | None,
     marked: Sequence[Span],
@@ -80,6 +83,7 @@ def _answered(
     now: datetime,
     estimate: Estimate | None,
 ) -> NamedAnswer:
+    """What a loaded model says of stretches; neither asks by what right nor writes it down."""
     bundle, digest = loaded.bundle, digest_of_files(files)
     assert isinstance(bundle, TypingBundle)
     task = bundle.detector.task

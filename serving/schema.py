@@ -66,6 +66,22 @@ class ModelStatement(Said):
     card: str = "/v1/models"
 
 
+class Asked(Said):
+    """What was asked, so that it can be asked again of the same bytes (`ictal audit replay`).
+
+    `files` are the SHA-256 of the files, `views` the cameras they are of, `age_days` the age as declared, `stretches`
+    those that were marked. `code` is the digest of the code that answered, `machine` the kind of machine it ran on.
+    """
+
+    files: tuple[Digest, ...]
+    views: tuple[str, ...] = ()
+    age_days: FiniteFloat | None = None
+    stretches: tuple[Span, ...] = ()
+    pose_estimator: Digest | None = None
+    code: Digest
+    machine: str
+
+
 class Answered(Said):
     """What every answer holds, whatever was asked. The receipt proves offline that the answer stands in the ledger."""
 
@@ -78,6 +94,7 @@ class Answered(Said):
     duration_s: Seconds = 0.0
     model: ModelStatement | None = None
     recording_digest: Digest
+    asked: Asked | None = None
     receipt: dict[str, Any] | None = None
 
     def statement(self) -> dict[str, Any]:
