@@ -7,6 +7,7 @@ rebinding) and takes forms from its own pages only (no cross-site request).
 import hashlib
 import hmac
 import secrets
+import sys
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.problems import where
 
 NAMES = {"127.0.0.1", "localhost", "[::1]"}
 COOKIE = "ictal_console"
@@ -61,7 +64,10 @@ class Door:
             refused = PlainTextResponse("this console answers as 127.0.0.1 or localhost only\n", 421)
             await refused(scope, receive, send_with_headers)
             return
-        await self.app(scope, receive, send_with_headers)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:  # the page that says so is out already; what the error says may quote a form
+            print(f"ictal console: a page failed: {where(error)}", file=sys.stderr, flush=True)
 
 
 class Tokens:

@@ -14,6 +14,8 @@ _Place = tuple[str, ...]
 """A box (its key alone), or the place where a line passes a row (both ends and the row)."""
 
 SWEEPS = 12
+STRAIGHT = 20
+"""How much harder than others the only line between two places pulls them under each other."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,23 @@ def _spread(
     x: dict[_Place, float] = {}
     for row, distances in zip(rows, apart, strict=True):
         x.update(zip(row, least_moved([0.0] * len(row), distances), strict=True))
-    for sweep in range(SWEEPS * 2):
+    for sweep in range(SWEEPS * 4):
         for at in range(len(rows)) if sweep % 2 == 0 else reversed(range(len(rows))):
-            wanted = [_middle([x[n] for n in (*above[p], *below[p])], x[p]) for p in rows[at]]
+            wanted = [_pulled(p, above, below, x) for p in rows[at]]
             x.update(zip(rows[at], least_moved(wanted, apart[at]), strict=True))
     return x
+
+
+def _pulled(
+    place: _Place,
+    above: Mapping[_Place, list[_Place]],
+    below: Mapping[_Place, list[_Place]],
+    x: Mapping[_Place, float],
+) -> float:
+    """Where the neighbours pull a place. A line between two that have no other line there wants to be straight."""
+    pulls = [(x[n], STRAIGHT if len(below[n]) == 1 and len(above[place]) == 1 else 1) for n in above[place]]
+    pulls += [(x[n], STRAIGHT if len(above[n]) == 1 and len(below[place]) == 1 else 1) for n in below[place]]
+    return sum(at * weight for at, weight in pulls) / sum(weight for _, weight in pulls) if pulls else x[place]
 
 
 def _neighbours(

@@ -69,6 +69,6 @@ def _environment() -> Environment:
     environment.filters |= {
         "when": spelling.when, "local": spelling.local, "digest": spelling.digest, "whole": spelling.whole,
         "plain": spelling.plain, "who": spelling.who, "outcome": spelling.outcome, "gate": spelling.gate,
-        "subject": spelling.subject, "number": spelling.number,
+        "subject": spelling.subject, "number": spelling.number, "clipped": spelling.clipped, "sentence": spelling.sentence,
     }  # fmt: skip
     return environment

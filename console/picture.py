@@ -12,16 +12,19 @@ from typing import Any
 
 from console.layers import Line, lay_out
 
-BOX = (212, 66)
+BOX = (232, 66)
 """Width and height of a box, in the units of the picture (pixels at full size)."""
 
 GAP, BETWEEN, MARGIN = 26, 52, 8
 """Between boxes of a row, between rows, around everything."""
 
-PORT = 16
-"""Distance between lines that meet at one side of a box."""
+LEAVING, ARRIVING = 64, 16
+"""Distance between lines that leave a box, each with its relation beside it, and between those that end at one."""
 
-LETTERS = 27
+RELATION_AT = (0.22, 0.36)
+"""Where on its first curve a line's relation stands, across and down."""
+
+LETTERS = 25
 """Of a label, as many as fit into a box."""
 
 MATCHES = "matches"
@@ -148,16 +151,16 @@ def chain(found: Mapping[str, Any], signers: Mapping[str, Sequence[str]] | None 
     for approval, names in (signers or {}).items():
         for name in names if approval in met else ():
             met.setdefault(name, _Met("signature", name)).hangs.add((approval, "signed_by"))
-    groups: dict[tuple[str, frozenset[tuple[str, str]]], list[str]] = defaultdict(list)
+    groups: dict[tuple[str, frozenset[tuple[str, str]], str], list[str]] = defaultdict(list)
     for digest, thing in met.items():
-        groups[thing.kind, frozenset(thing.hangs)].append(digest)
+        alone = digest if thing.kind == "signature" else ""  # who signed is to be read
+        groups[thing.kind, frozenset(thing.hangs), alone].append(digest)
     key_of = {digest: members[0] for members in groups.values() for digest in members}
     things = {members[0]: _thing(members, met, bytes_) for members in groups.values()}
-    lines = dict.fromkeys(
-        Hanging(key_of[at], relation.replace("_", " "), key_of[digest])
-        for digest, thing in met.items()
-        for at, relation in sorted(thing.hangs)
-    )
+    place = {digest: i for i, digest in enumerate(met)}
+    hangs = sorted((place[at], place[d], relation) for d, thing in met.items() for at, relation in thing.hangs)
+    names = list(met)
+    lines = dict.fromkeys(Hanging(key_of[names[a]], r.replace("_", " "), key_of[names[b]]) for a, b, r in hangs)
     return Chain(subject["digest"], things, tuple(lines))
 
 
@@ -206,7 +209,7 @@ def _ports(routes: Mapping[Line, Sequence[float]], *, first: bool) -> dict[Line,
         meeting[line[0 if first else 1]].append((route[1] if first else route[-2], line))
     apart: dict[Line, float] = {}
     for lines in meeting.values():
-        step = min(PORT, (BOX[0] - 40) / len(lines))
+        step = min(LEAVING if first else ARRIVING, (BOX[0] - 40) / len(lines))
         for place, (_, line) in enumerate(sorted(lines)):
             apart[line] = (place - (len(lines) - 1) / 2) * step
     return apart
@@ -219,7 +222,8 @@ def _stroke(route: Sequence[float], row: int, ports: tuple[float, float], relati
     xs[0], xs[-1] = xs[0] + ports[0], xs[-1] + ports[1]
     y = MARGIN + row * (height + BETWEEN) + height
     path = f"M{xs[0]:.1f},{y:.1f}"
-    middle = (xs[0] + xs[1]) / 2, y + BETWEEN / 2
+    across, down = RELATION_AT
+    beside = xs[0] + across * (xs[1] - xs[0]), y + down * BETWEEN
     for place, (left, right) in enumerate(pairwise(xs)):
         half = y + BETWEEN / 2
         path += f" C{left:.1f},{half:.1f} {right:.1f},{half:.1f} {right:.1f},{y + BETWEEN:.1f}"
@@ -227,4 +231,4 @@ def _stroke(route: Sequence[float], row: int, ports: tuple[float, float], relati
         if place < len(xs) - 2:
             y += height
             path += f" V{y:.1f}"
-    return Stroke(path, relation, *middle)
+    return Stroke(path, relation, *beside)

@@ -1,6 +1,8 @@
 """The predictions: what was answered to whom, and each one followed back to raw bytes as a picture."""
 
 import time
+from collections import Counter
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,12 +38,39 @@ def show_prediction(request: Request) -> Response:
         "prediction",
         title="One prediction, back to raw bytes",
         entry=entry,
-        said=room.ledger.payload(entry.payload_digest),
+        said=_said(room.ledger.payload(entry.payload_digest)),
         chain=stands_on,
         picture=draw(stands_on),
         signatures=[one for signed in signatures.values() for one in signed],
         seconds=seconds,
     )
+
+
+SAID = {
+    "question": "Asked",
+    "outcome": "Outcome",
+    "code": "Code",
+    "reason": "Why",
+    "duration_s": "Length of the recording, s",
+    "coverage": "Share of it that was analysed",
+    "decided_share": "Share of that where the model commits itself",
+    "banner": "To be read with it",
+    "notice": "Notice",
+}
+"""What of an answer the page shows as it stands, and how that is called."""
+
+
+def _said(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An answer in few lines; None where it was erased."""
+    if answer is None:
+        return None
+    shown = {title: answer[name] for name, title in SAID.items() if answer.get(name) is not None}
+    if answer.get("events") is not None:
+        shown["Events found"] = len(answer["events"])
+    if answer.get("stretches"):
+        named = Counter(stretch["name"] or "not named" for stretch in answer["stretches"])
+        shown["Stretches"] = ", ".join(f"{many} {name}" for name, many in named.items())
+    return shown
 
 
 def _entry(room: Room, id: str) -> Entry:

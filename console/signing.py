@@ -90,6 +90,7 @@ def _second_step(
         standing=standing,
         wish=wish,
         record=record,
+        why={deviation.gate: deviation.justification for deviation in record.deviations},
         person=person,
         fault=fault,
     )

@@ -36,7 +36,7 @@ def when(moment: datetime | str | None) -> Markup:
 def local(text: str) -> str:
     """A signer's own time as it was signed, with its distance from UTC."""
     moment = datetime.fromisoformat(text)
-    return f"{moment:%Y-%m-%d %H:%M:%S} (UTC{moment:%z})"
+    return f"{moment:%Y-%m-%d %H:%M:%S} (UTC{moment.isoformat()[-6:]})"
 
 
 def digest(text: str) -> Markup:
@@ -55,14 +55,24 @@ def whole(text: str) -> Markup:
 
 def plain(name: str) -> str:
     """`prediction.not_evaluable` → “Prediction not evaluable”."""
-    words = name.replace(".", " ").replace("_", " ")
+    words = name.replace(".", " ").replace("_", " ").replace(":", ": ")
     return words[:1].upper() + words[1:]
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
+
+
+def clipped(text: str, signs: int = 36) -> str:
+    """The beginning of a text that may be long."""
+    return text if len(text) <= signs else text[: signs - 1] + "…"
 
 
 def who(actor: Actor) -> str:
     """Whoever acted, by printed name, with role and site where they are known."""
     more = ", ".join(part for part in (actor.role, actor.site) if part)
-    return f"{actor.printed_name or actor.id}{f' ({more})' if more else ''}"
+    return f"{actor.printed_name or clipped(actor.id)}{f' ({more})' if more else ''}"
 
 
 def outcome(entry: Entry) -> str:

@@ -54,7 +54,6 @@ def show_model(request: Request) -> Response:
         title=found["subject"]["label"],
         digest=digest,
         standing=standing_of(room, digest),
-        has_card=room.acts.card(digest) is not None,
         chain=stands_on,
         picture=draw(stands_on),
         hangs=[(HANGS[relation], thing) for relation, thing in hanging(room.ledger, digest, list(HANGS))],

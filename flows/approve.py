@@ -99,7 +99,9 @@ def approve_shown(
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
     if not timedelta(0) <= now - begins <= SHOWN_FOR:
-        raise Refused(f"a record is signed within {SHOWN_FOR.seconds // 60} minutes after it was shown: look at it again")
+        raise Refused(
+            f"a record is signed within {SHOWN_FOR.seconds // 60} minutes after it was shown: look at it again"
+        )
     case = _to_be_signed(workspace, digest, meaning, deviations, begins)
     if case.approval.record.digest != shown:
         raise Refused("what would be signed is no longer what was shown: look at it again")
