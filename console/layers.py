@@ -104,7 +104,19 @@ def _ordered(rows: list[list[_Place]], routes: Collection[tuple[_Place, ...]]) -
         rows = _swept(rows, above) if sweep % 2 == 0 else _swept(rows[::-1], below)[::-1]
         if (crossed := _crossings(rows, below)) < fewest:
             best, fewest = rows, crossed
-    return best
+    return _switched(best, below)
+
+
+def _switched(rows: list[list[_Place]], below: Mapping[_Place, list[_Place]]) -> list[list[_Place]]:
+    """The same with neighbours switched wherever lines then cross less."""
+    fewest = _crossings(rows, below)
+    for row, places in enumerate(rows):
+        for left in range(len(places) - 1):
+            swapped = [*places[:left], places[left + 1], places[left], *places[left + 2 :]]
+            tried = [*rows[:row], swapped, *rows[row + 1 :]]
+            if (crossed := _crossings(tried, below)) < fewest:
+                return _switched(tried, below)
+    return rows
 
 
 def _swept(rows: list[list[_Place]], near: Mapping[_Place, list[_Place]]) -> list[list[_Place]]:

@@ -8,21 +8,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from console.layers import Line, lay_out
 
 BOX = (232, 66)
 """Width and height of a box, in the units of the picture (pixels at full size)."""
 
-GAP, BETWEEN, MARGIN = 26, 52, 8
+GAP, BETWEEN, MARGIN = 26, 58, 8
 """Between boxes of a row, between rows, around everything."""
 
 LEAVING, ARRIVING = 64, 16
 """Distance between lines that leave a box, each with its relation beside it, and between those that end at one."""
 
-RELATION_AT = (0.22, 0.36)
-"""Where on its first curve a line's relation stands, across and down."""
+RELATION_AT = ((0.16, 0.3), (0.57, 0.54))
+"""Where on its first curve a line's relation stands, across and down: by turns, so that neighbours do not collide."""
 
 LETTERS = 25
 """Of a label, as many as fit into a box."""
@@ -190,7 +190,7 @@ def draw(chain: Chain) -> Picture:
     ]
     leaving, arriving = _ports(placed.routes, first=True), _ports(placed.routes, first=False)
     strokes = [
-        _stroke(route, placed.at[line[0]][1], (leaving[line], arriving[line]), ", ".join(ends[line]))
+        _stroke(route, placed.at[line[0]][1], leaving[line], arriving[line], ", ".join(ends[line]))
         for line, route in placed.routes.items()
     ]
     rows = placed.rows
@@ -202,27 +202,34 @@ def draw(chain: Chain) -> Picture:
     )
 
 
-def _ports(routes: Mapping[Line, Sequence[float]], *, first: bool) -> dict[Line, float]:
-    """How far from the middle of its box each line leaves (or arrives), in the order of where it comes from."""
+class Port(NamedTuple):
+    """Where a line meets a side of a box: how far from its middle, and the how-manieth there from the left."""
+
+    apart: float
+    place: int
+
+
+def _ports(routes: Mapping[Line, Sequence[float]], *, first: bool) -> dict[Line, Port]:
+    """Where each line leaves its upper box (or ends at its lower one), in the order of where it goes to (comes from)."""
     meeting: dict[str, list[tuple[float, Line]]] = defaultdict(list)
     for line, route in routes.items():
         meeting[line[0 if first else 1]].append((route[1] if first else route[-2], line))
-    apart: dict[Line, float] = {}
+    ports: dict[Line, Port] = {}
     for lines in meeting.values():
         step = min(LEAVING if first else ARRIVING, (BOX[0] - 40) / len(lines))
         for place, (_, line) in enumerate(sorted(lines)):
-            apart[line] = (place - (len(lines) - 1) / 2) * step
-    return apart
+            ports[line] = Port((place - (len(lines) - 1) / 2) * step, place)
+    return ports
 
 
-def _stroke(route: Sequence[float], row: int, ports: tuple[float, float], relation: str) -> Stroke:
+def _stroke(route: Sequence[float], row: int, leaving: Port, arriving: Port, relation: str) -> Stroke:
     """A line down through the rows: curved between them, straight beside the boxes of those that it passes."""
     height = BOX[1]
     xs = [MARGIN + x for x in route]
-    xs[0], xs[-1] = xs[0] + ports[0], xs[-1] + ports[1]
+    xs[0], xs[-1] = xs[0] + leaving.apart, xs[-1] + arriving.apart
     y = MARGIN + row * (height + BETWEEN) + height
     path = f"M{xs[0]:.1f},{y:.1f}"
-    across, down = RELATION_AT
+    across, down = RELATION_AT[leaving.place % 2]
     beside = xs[0] + across * (xs[1] - xs[0]), y + down * BETWEEN
     for place, (left, right) in enumerate(pairwise(xs)):
         half = y + BETWEEN / 2

@@ -48,8 +48,6 @@ def show_prediction(request: Request) -> Response:
 
 SAID = {
     "question": "Asked",
-    "outcome": "Outcome",
-    "code": "Code",
     "reason": "Why",
     "duration_s": "Length of the recording, s",
     "coverage": "Share of it that was analysed",
