@@ -114,7 +114,7 @@ def _switched(rows: list[list[_Place]], below: Mapping[_Place, list[_Place]]) ->
         for left in range(len(places) - 1):
             swapped = [*places[:left], places[left + 1], places[left], *places[left + 2 :]]
             tried = [*rows[:row], swapped, *rows[row + 1 :]]
-            if (crossed := _crossings(tried, below)) < fewest:
+            if _crossings(tried, below) < fewest:
                 return _switched(tried, below)
     return rows
 

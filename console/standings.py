@@ -12,9 +12,9 @@ from console.lines import place_of, turn
 from console.pages import page, room_of
 from console.picture import chain, draw
 from console.spelling import PREDICTIONS
-from lineage.browsing import Wanted, hanging, things
+from lineage.browsing import Wanted
 from lineage.browsing import page as page_of_lines
-from lineage.graph import UnknownNode, node
+from lineage.graph import UnknownNode, hanging, node, things
 
 SHOWN_PREDICTIONS = 20
 

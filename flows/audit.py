@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import records
+from flows.books import books_of, thing
 from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
 from lineage.dsse import read_pem
@@ -20,7 +20,7 @@ SHOWN_RECORDINGS = 2
 def publish_checkpoint(out: Path) -> dict[str, Any]:
     """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it."""
     workspace = open_workspace()
-    signed = _ledger(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
+    signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
     out.write_text(signed.to_json() + "\n")
     return {"size": signed.size, "root": signed.root, "text": f"{signed.size} entries, root {signed.root}"}
 
@@ -31,7 +31,7 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     Only the latter find a ledger that was forged whole, its own checkpoints included.
     """
     workspace = open_workspace()
-    ledger = _ledger(workspace)
+    ledger = books_of(workspace)
     path = platform_public_path(workspace.keys)
     key = read_pem(path.read_bytes()) if path.exists() else None
     checkpoints = [*ledger.checkpoints(), *(_checkpoint(file) for file in against)]
@@ -40,13 +40,6 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
         "nothing was changed" if found.ok else "; ".join(found.problems)
     )
     return {"ok": found.ok, "size": found.size, "root": found.root, "problems": found.problems, "text": text}
-
-
-def _ledger(workspace: Workspace) -> Ledger:
-    """The ledger; one that is not there is not an empty one that verifies."""
-    if not workspace.ledger.exists():
-        raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
-    return records.open_ledger(workspace)
 
 
 def _checkpoint(path: Path) -> Checkpoint:
@@ -59,11 +52,11 @@ def _checkpoint(path: Path) -> Checkpoint:
 def why(subject: str) -> dict[str, Any]:
     """Everything that a prediction, model or dataset came from, back to the raw bytes, which are hashed again."""
     workspace = open_workspace()
-    ledger = _ledger(workspace)
-    digest = _find(ledger, subject)
+    ledger = books_of(workspace)
+    start = thing(ledger, subject)
+    digest = start.digest
     steps = upstream(ledger, digest)
     bytes_ = _raw_bytes(workspace, steps)
-    start = node(ledger, digest)
     signers = _signers(ledger, [digest, *(s.node.digest for s in steps)])
     lines = [f"{start.kind} {start.label}  {digest[:12]}", *_lines(digest, steps, bytes_), *signers]
     return {
@@ -83,19 +76,6 @@ def why(subject: str) -> dict[str, Any]:
         "signatures": signers,
         "text": "\n".join(lines),
     }
-
-
-def _find(ledger: Ledger, subject: str) -> str:
-    """The digest that an id, a digest or the beginning of one means."""
-    found = {
-        s.digest
-        for entry in ledger.entries()
-        for s in entry.subjects
-        if s.digest and (s.id == subject or (len(subject) >= 6 and s.digest.startswith(subject)))
-    }
-    if len(found) != 1:
-        raise Refused(f"{len(found)} things in the ledger are called {subject[:20]!r}; give more of its digest or id")
-    return found.pop()
 
 
 def _raw_bytes(workspace: Workspace, steps: list[Step]) -> dict[str, str]:

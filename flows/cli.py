@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli_audit import audit_app
 from flows.cli_console import audit_console_app, console_app
 from flows.cli_people import people_app
 from flows.cli_video import video_app
@@ -21,7 +22,6 @@ app = typer.Typer(
     "Start with [bold]ictal demo[/bold]. State lives in the workspace: ICTAL_HOME, or .ictal in the checkout.",
 )
 cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
-audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
@@ -358,44 +358,6 @@ def drift(as_json: Json = False) -> None:
     from flows.watch import watch_sites
 
     result = watch_sites()
-    show(result, as_json, result.pop("text"))
-
-
-@audit_app.command("checkpoint", epilog="Example: ictal audit checkpoint /media/usb/ictal-2026-11.json")
-def audit_checkpoint(
-    out: Annotated[Path, typer.Argument(help="File to write, best where the ledger's owner cannot reach.")],
-    as_json: Json = False,
-) -> None:
-    """Sign what the ledger is now, to hold it to that later."""
-    from flows.audit import publish_checkpoint
-
-    result = publish_checkpoint(out)
-    show(result, as_json, result.pop("text"))
-
-
-@audit_app.command("verify", epilog="Example: ictal audit verify --against /media/usb/ictal-2026-11.json")
-def audit_verify(
-    against: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Hash the whole ledger again and compare it with its checkpoints; exit code 1 where anything was changed."""
-    from flows.audit import verify_ledger
-
-    result = verify_ledger(against or ())
-    show(result, as_json, result.pop("text"))
-    if not result["ok"]:
-        sys.exit(1)
-
-
-@audit_app.command("why", epilog="Example: ictal audit why 3f2a…")
-def audit_why(
-    subject: Annotated[str, typer.Argument(help="Id or digest (or its beginning) of a prediction, model or dataset.")],
-    as_json: Json = False,
-) -> None:
-    """Follow a prediction back to the raw bytes: which model, data, checks, code and people stand behind it."""
-    from flows.audit import why
-
-    result = why(subject)
     show(result, as_json, result.pop("text"))
 
 

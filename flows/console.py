@@ -9,7 +9,7 @@ from typing import Any
 
 from console.acts import Acts, Proof, Room, Standing, Wish
 from console.app import serve
-from flows import audit, records
+from flows import audit, audit_impact, records
 from flows.approve import approve_shown, record_to_sign
 from flows.promote import approval_path, list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
@@ -37,7 +37,7 @@ def room_of(workspace: Workspace) -> Room:
         card=lambda digest: _card(workspace, digest),
         why=audit.why,
         verify=audit.verify_ledger,
-        impact=audit.impact,
+        impact=audit_impact.impact,
         record=_record,
         sign=_sign,
     )

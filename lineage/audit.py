@@ -93,15 +93,19 @@ def _index_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]
     subjects = {(e.seq, i, s.kind, s.id, s.digest) for e in entries for i, s in enumerate(e.subjects)}
     columns = (SubjectRow.seq, SubjectRow.place, SubjectRow.kind, SubjectRow.id, SubjectRow.digest)
     yield from _difference("index of subjects", subjects, reading.execute(select(*columns)))
-    names: dict[str, graph.Node] = {}
+    known: dict[str, graph.Known] = {}
+    nodes: set[tuple] = set()
+    edges: dict[tuple, tuple] = {}
     for entry in entries:
-        for node in graph.nodes_of(entry):
-            names.setdefault(node.digest, node)
-    known = select(graph.NodeRow.digest, graph.NodeRow.kind, graph.NodeRow.label)
-    yield from _difference("lineage nodes", {tuple(n) for n in names.values()}, reading.execute(known))
-    edges = {(edge.child, edge.relation, edge.parent) for e in entries for edge in e.edges}
-    drawn = select(graph.EdgeRow.child, graph.EdgeRow.relation, graph.EdgeRow.parent)
-    yield from _difference("lineage edges", edges, reading.execute(drawn))
+        nodes |= {tuple(row.values()) for row in graph.new_nodes(entry, known)}
+        for edge in entry.edges:
+            row = tuple(graph.edge_row(edge, entry.seq, known).values())
+            edges.setdefault(row[:4], row)
+    node_row, edge_row = graph.NodeRow, graph.EdgeRow
+    stored = select(node_row.no, node_row.digest, node_row.kind, node_row.label, node_row.site)
+    yield from _difference("lineage nodes", nodes, reading.execute(stored))
+    drawn = select(edge_row.parent_no, edge_row.kind, edge_row.child_no, edge_row.relation, edge_row.seq)
+    yield from _difference("lineage edges", set(edges.values()), reading.execute(drawn))
 
 
 def _tree_problems(reading: Session, tree: Tree) -> Iterator[str]:

@@ -1,18 +1,17 @@
 """Reading the ledger a page at a time, newest first: by type, by what a line is about, and by when it was recorded."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from lineage import graph
 from lineage.appending import LedgerBroken, tree_size
-from lineage.digest import Digest
 from lineage.entries import Entry
-from lineage.graph import EdgeRow, HasEngine, Node, NodeRow
+from lineage.graph import HasEngine
 from lineage.rows import EntryRow, SubjectRow
 from lineage.store import session
 from lineage.times import utc_text
@@ -20,14 +19,11 @@ from lineage.times import utc_text
 PAGE = 50
 """Lines on a page, unless another number is asked for."""
 
-SHORTEST_BEGINNING = 6
-"""Fewer signs of a digest would name too many things."""
-
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which lines: of these types (all, if none is named), about the thing with this id or digest (or the beginning
-    of a digest, six signs at least), recorded from `since` on and before `until`."""
+    """Which lines: of these types (all, if none is named), about the thing that `graph.find` finds under this name,
+    recorded from `since` on and before `until`."""
 
     types: tuple[str, ...] = ()
     subject: str = ""
@@ -52,7 +48,7 @@ def page(
     be read.
     """
     with session(ledger.engine, write=False) as reading:
-        lines = _lines(reading, wanted)
+        lines = _lines(ledger, reading, wanted)
         backwards = after is not None
         if before is not None:
             lines = lines.where(EntryRow.seq < before)
@@ -66,31 +62,12 @@ def page(
     return Page(shown, shown[-1].seq if more else None, shown[0].seq if shown and before is not None else None)
 
 
-def hanging(ledger: HasEngine, digest: Digest, relations: Sequence[str]) -> list[tuple[str, Node]]:
-    """The things that hang directly on the one with this digest in one of these ways, as (relation, thing)."""
-    with session(ledger.engine, write=False) as reading:
-        query = (
-            select(EdgeRow.relation, NodeRow.digest, NodeRow.kind, NodeRow.label)
-            .join(NodeRow, NodeRow.digest == EdgeRow.child)
-            .where(EdgeRow.parent == digest, EdgeRow.relation.in_(relations))
-            .order_by(EdgeRow.relation, NodeRow.label)
-        )
-        return [(relation, Node(*named)) for relation, *named in reading.execute(query)]
-
-
-def things(ledger: HasEngine, kind: str) -> list[Node]:
-    """Every thing of a kind that the ledger knows, by name."""
-    with session(ledger.engine, write=False) as reading:
-        query = select(NodeRow.digest, NodeRow.kind, NodeRow.label).where(NodeRow.kind == kind)
-        return [Node(*named) for named in reading.execute(query.order_by(NodeRow.label))]
-
-
-def _lines(reading: Session, wanted: Wanted) -> Select[tuple[int, bytes]]:
+def _lines(ledger: HasEngine, reading: Session, wanted: Wanted) -> Select[tuple[int, bytes]]:
     lines = select(EntryRow.seq, EntryRow.envelope)
     if wanted.types:
         lines = lines.where(EntryRow.type.in_(wanted.types))
     if wanted.subject:
-        lines = lines.where(EntryRow.seq.in_(_about(wanted.subject)))
+        lines = lines.where(EntryRow.seq.in_(_about(ledger, wanted.subject)))
     if wanted.since is not None:
         lines = lines.where(EntryRow.seq >= _first_since(reading, wanted.since))
     if wanted.until is not None:
@@ -98,12 +75,12 @@ def _lines(reading: Session, wanted: Wanted) -> Select[tuple[int, bytes]]:
     return lines
 
 
-def _about(name: str) -> Select[tuple[int]]:
-    """Numbers of the lines about a thing; as a range of digests, so that the index of digests is used."""
-    means = [SubjectRow.id == name]
-    if len(name) >= SHORTEST_BEGINNING:
-        means.append((SubjectRow.digest >= name) & (SubjectRow.digest <= name + "g"))
-    return select(SubjectRow.seq).where(or_(*means))
+def _about(ledger: HasEngine, name: str) -> Select[tuple[int]]:
+    """Numbers of the lines about a thing; what has no digest is found by its id alone."""
+    digests = [node.digest for node in graph.find(ledger, name)]
+    return select(SubjectRow.seq).where(
+        SubjectRow.digest.in_(digests) | ((SubjectRow.digest == "") & (SubjectRow.id == name))
+    )
 
 
 def _first_since(reading: Session, moment: datetime) -> int:

@@ -1,19 +1,50 @@
-"""What was made from what: the graph that leads from any prediction back to the recordings, and forward again."""
+"""What was made from what: the graph that leads from any prediction back to the recordings, and forward again.
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+Things are numbered by the entry that names them first, so that the graph is small, its numbers follow time, and a
+question about a million predictions is one query of the database.
+"""
 
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Engine,
+    Index,
+    Integer,
+    Select,
+    and_,
+    cast,
+    distinct,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from lineage.digest import Digest
 from lineage.entries import Edge, Entry
 from lineage.refused import Refused
-from lineage.rows import keep_forever
+from lineage.rows import EntryRow, keep_forever
 from lineage.store import Base, add_rows, session
+from lineage.times import utc_text
 
 LOOKUP = 500
 """Digests asked for in one query; SQLite limits the number of parameters."""
+
+PLACES = 16
+"""Bits of a number that tell an entry's subjects apart."""
+
+PREDICTION = "prediction"
+
+T = TypeVar("T")
+
+Number = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts its rows by a column of this very type only."""
 
 
 class Node(NamedTuple):
@@ -33,6 +64,16 @@ class Step(NamedTuple):
     at: Digest
 
 
+class Issued(NamedTuple):
+    """A prediction as the ledger knows it: the number, type, time and site of the entry that issued it."""
+
+    seq: int
+    type: str
+    recorded_at: str
+    site: str
+    node: Node
+
+
 class UnknownNode(Refused, ValueError):
     """A digest that no entry of the ledger has had as a subject."""
 
@@ -49,108 +90,314 @@ class HasEngine(Protocol):
 
 
 class NodeRow(Base):
-    __tablename__ = "node"
-    digest: Mapped[str] = mapped_column(primary_key=True)
+    """`no` is `number(seq, place)` of the subject that named it first; `site` is where that entry's actor was."""
+
+    __tablename__ = "lineage_node"
+    no: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
-    label: Mapped[str]
+    label: Mapped[str] = mapped_column(index=True)
+    site: Mapped[str]
+    __table_args__ = (Index("lineage_node_of_site", "kind", "site", "no"),)
 
 
 class EdgeRow(Base):
-    __tablename__ = "edge"
-    child: Mapped[str] = mapped_column(primary_key=True)
+    """`child_no` came from `parent_no`; `kind` is the child's, `seq` that of the entry that says so first."""
+
+    __tablename__ = "lineage_edge"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    parent_no: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    child_no: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False, index=True)
     relation: Mapped[str] = mapped_column(primary_key=True)
-    parent: Mapped[str] = mapped_column(primary_key=True, index=True)
+    seq: Mapped[int] = mapped_column(index=True)
 
 
-keep_forever("node")
-keep_forever("edge")
+keep_forever("lineage_node")
+keep_forever("lineage_edge")
 
 
 def upstream(ledger: HasEngine, digest: Digest) -> list[Step]:
     """Every edge from `digest` towards what it came from, nearest first; each edge once. Refuses unknown digests."""
-    return _walk(ledger, digest, near=EdgeRow.child, far=EdgeRow.parent)
+    with session(ledger.engine, write=False) as reading:
+        reached = _reached(_number(reading, digest), EdgeRow.child_no, EdgeRow.parent_no)
+        return _steps(reading, digest, reached, EdgeRow.child_no, EdgeRow.parent_no)
 
 
-def downstream(ledger: HasEngine, digest: Digest) -> list[Step]:
-    """Every edge from `digest` towards what was made from it, nearest first; each edge once."""
-    return _walk(ledger, digest, near=EdgeRow.parent, far=EdgeRow.child)
+def downstream(
+    ledger: HasEngine, digest: Digest, *, kinds: Collection[str] | None = None, short_of: Collection[str] = ()
+) -> list[Step]:
+    """Every edge from `digest` towards what was made from it, nearest first; each edge once.
+
+    With `kinds`, only edges to things of these kinds are told; the walk goes on through the others. It ends before
+    things of the kinds `short_of`: short of predictions it takes milliseconds, whatever was predicted.
+    """
+    with session(ledger.engine, write=False) as reading:
+        reached = _reached(_number(reading, digest), EdgeRow.parent_no, EdgeRow.child_no, short_of)
+        steps = _steps(reading, digest, reached, EdgeRow.parent_no, EdgeRow.child_no, short_of)
+    return [step for step in steps if kinds is None or step.node.kind in kinds]
+
+
+def predictions_of(
+    ledger: HasEngine,
+    model_digest: Digest | None = None,
+    *,
+    site: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[Issued]:
+    """What a model answered (any model, where None is given), newest first: all of it, or to a site, or since a time.
+
+    Answers with 1 M predictions stand within seconds; with `limit` in milliseconds.
+    """
+    with session(ledger.engine, write=False) as reading:
+        return _issued(reading, _made_by(reading, model_digest), site, since, limit)
+
+
+def count_predictions(
+    ledger: HasEngine, model_digest: Digest | None = None, *, site: str | None = None, since: datetime | None = None
+) -> int:
+    """How many `predictions_of` would tell of without a limit."""
+    with session(ledger.engine, write=False) as reading:
+        return _count(reading, _made_by(reading, model_digest), site, since)
+
+
+def predictions_below(
+    ledger: HasEngine,
+    digest: Digest,
+    *,
+    site: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[Issued]:
+    """Every prediction that rests on the thing with this digest, near or far, newest first: as `predictions_of`."""
+    with session(ledger.engine, write=False) as reading:
+        return _issued(reading, _resting_on(_number(reading, digest)), site, since, limit)
+
+
+def count_below(ledger: HasEngine, digest: Digest, *, site: str | None = None, since: datetime | None = None) -> int:
+    """How many `predictions_below` would tell of without a limit."""
+    with session(ledger.engine, write=False) as reading:
+        return _count(reading, _resting_on(_number(reading, digest)), site, since)
 
 
 def node(ledger: HasEngine, digest: Digest) -> Node:
     """The thing with this digest; refuses unknown ones."""
     with session(ledger.engine, write=False) as reading:
-        return _nodes(reading, [digest])[digest]
+        return _must(known_nodes(reading, [digest]), digest).node
+
+
+def things(ledger: HasEngine, kind: str) -> list[Node]:
+    """Every thing of a kind that the ledger knows, by name."""
+    with session(ledger.engine, write=False) as reading:
+        query = select(*_NAMED).where(NodeRow.kind == kind).order_by(NodeRow.label, NodeRow.no)
+        return [Node(*named) for named in reading.execute(query)]
+
+
+def find(ledger: HasEngine, name: str, *, shortest: int = 6) -> list[Node]:
+    """Things with this label or digest, or whose digest begins with it (from `shortest` digits on)."""
+    means = [NodeRow.label == name]
+    if len(name) >= shortest:
+        means.append(and_(NodeRow.digest >= name, NodeRow.digest < name + "g"))
+    with session(ledger.engine, write=False) as reading:
+        return [Node(*named) for named in reading.execute(select(*_NAMED).where(or_(*means)).order_by(NodeRow.no))]
+
+
+def hanging(ledger: HasEngine, digest: Digest, relations: Collection[str]) -> list[tuple[str, Node]]:
+    """The things that hang directly on the one with this digest in one of these ways, as (relation, thing)."""
+    with session(ledger.engine, write=False) as reading:
+        query = (
+            select(EdgeRow.relation, *_NAMED)
+            .join(NodeRow, NodeRow.no == EdgeRow.child_no)
+            .where(EdgeRow.parent_no == _number(reading, digest), EdgeRow.relation.in_(relations))
+            .order_by(EdgeRow.relation, NodeRow.label)
+        )
+        return [(relation, Node(*named)) for relation, *named in reading.execute(query)]
+
+
+_NAMED = (NodeRow.digest, NodeRow.kind, NodeRow.label)
 
 
 def record(writing: Session, entries: Sequence[Entry]) -> None:
     """Write the entries' subjects as nodes, and their edges, inside the transaction that writes the entries."""
-    add_rows(writing, NodeRow, [n._asdict() for entry in entries for n in nodes_of(entry)], if_new=True)
-    edges = [edge for entry in entries for edge in entry.edges]
-    _nodes(writing, [end for edge in edges for end in (edge.child, edge.parent)])
+    known = known_nodes(writing, {d for entry in entries for d in digests_of(entry)})
+    before = set(known)
+    nodes: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        nodes += new_nodes(entry, known)
+        rows += [edge_row(edge, entry.seq, known) for edge in entry.edges]
+    add_rows(writing, NodeRow, nodes)
+    add_rows(writing, EdgeRow, rows, if_new=True)
+    _refuse_cycles(writing, [edge for entry in entries for edge in entry.edges], known, before)
+
+
+class Known(NamedTuple):
+    """A node with its number."""
+
+    no: int
+    node: Node
+
+
+def number(seq: int, place: int) -> int:
+    """The number of the thing that subject `place` of entry `seq` names first."""
+    if place >> PLACES:
+        raise ValueError(f"an entry has at most {1 << PLACES} subjects, got more: write several entries")
+    return seq << PLACES | place
+
+
+def digests_of(entry: Entry) -> Iterable[Digest]:
+    """Every thing that an entry names or joins."""
+    yield from (s.digest for s in entry.subjects if s.digest)
+    for edge in entry.edges:
+        yield edge.child
+        yield edge.parent
+
+
+def new_nodes(entry: Entry, known: dict[Digest, Known]) -> list[dict[str, Any]]:
+    """Rows for the subjects of an entry that nobody named before; from now on they are `known`."""
+    rows = []
+    for place, s in enumerate(entry.subjects):
+        if s.digest and s.digest not in known:
+            known[s.digest] = Known(number(entry.seq, place), Node(s.digest, s.kind, s.id))
+            rows.append({"no": known[s.digest].no, **known[s.digest].node._asdict(), "site": entry.actor.site})
+    return rows
+
+
+def known_nodes(reading: Session, digests: Iterable[Digest]) -> dict[Digest, Known]:
+    """Those of the things that were named before, with their numbers."""
+    found: dict[Digest, Known] = {}
+    for part in batched(sorted(set(digests)), LOOKUP):
+        rows = reading.execute(select(NodeRow.no, *_NAMED).where(NodeRow.digest.in_(part)))
+        found |= {named[0]: Known(no, Node(*named)) for no, *named in rows}
+    return found
+
+
+def edge_row(edge: Edge, seq: int, known: Mapping[Digest, Known]) -> dict[str, Any]:
+    """The row of an edge; refuses ends that nobody has named."""
+    child, parent = _must(known, edge.child), _must(known, edge.parent)
+    ends = {"parent_no": parent.no, "kind": child.node.kind, "child_no": child.no}
+    return {**ends, "relation": edge.relation, "seq": seq}
+
+
+def batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The values in parts of at most `size`."""
+    return (values[i : i + size] for i in range(0, len(values), size))
+
+
+def _must(known: Mapping[Digest, Known], digest: Digest) -> Known:
+    if digest not in known:
+        raise UnknownNode(
+            f"{digest} is not in the lineage: name it as a subject (kind, id, digest) of this or an earlier entry"
+        )
+    return known[digest]
+
+
+def _number(reading: Session, digest: Digest) -> int:
+    return _must(known_nodes(reading, [digest]), digest).no
+
+
+def _refuse_cycles(
+    writing: Session, edges: Sequence[Edge], known: Mapping[Digest, Known], before: Collection[Digest]
+) -> None:
+    """A new thing, from which nothing was made yet, cannot close a circle: the usual case costs nothing."""
+    parents = {edge.parent for edge in edges}
     for edge in edges:
-        _refuse_cycle(writing, edge)
-        add_rows(writing, EdgeRow, [vars(edge)], if_new=True)
+        if edge.child in before or edge.child in parents:
+            below = _reached(known[edge.child].no, EdgeRow.parent_no, EdgeRow.child_no)
+            if writing.scalar(select(exists().where(below.c.no == known[edge.parent].no))):
+                raise Cycle(f"{edge.parent} was itself made from {edge.child}: {edge.relation} would close a circle")
 
 
-def nodes_of(entry: Entry) -> list[Node]:
-    """The nodes that an entry names: its subjects that have a digest."""
-    return [Node(s.digest, s.kind, s.id) for s in entry.subjects if s.digest]
+def _reached(start: int, near: Any, far: Any, short_of: Collection[str] = ()) -> CTE:
+    """Numbers of the things on all ways from `start`, and its own. Ends even where somebody drew a circle."""
+    walk = select(cast(literal(start), Number).label("no")).cte("walk", recursive=True)
+    step = select(far).join(walk, near == walk.c.no)
+    return walk.union(step.where(EdgeRow.kind.not_in(short_of)) if short_of else step)
 
 
-def _walk(ledger: HasEngine, digest: Digest, near: Any, far: Any) -> list[Step]:
-    with session(ledger.engine, write=False) as reading:
-        _nodes(reading, [digest])
-        steps: list[Step] = []
-        seen, edge_of_known = {digest}, [digest]
-        depth = 0
-        while edge_of_known:
-            depth += 1
-            met = _edges(reading, edge_of_known, near, far)
-            names = _nodes(reading, [d for _, d, _ in met])
-            steps += sorted((Step(depth, names[d], relation, start) for start, d, relation in met), key=_as_read)
-            edge_of_known = sorted({d for _, d, _ in met} - seen)
-            seen.update(edge_of_known)
-        return steps
+def _steps(
+    reading: Session, start: Digest, reached: CTE, near: Any, far: Any, short_of: Collection[str] = ()
+) -> list[Step]:
+    here = aliased(NodeRow)
+    query = (
+        select(here.digest, EdgeRow.relation, *_NAMED)
+        .select_from(reached)
+        .join(EdgeRow, near == reached.c.no)
+        .join(NodeRow, NodeRow.no == far)
+        .join(here, here.no == reached.c.no)
+    )
+    if short_of:
+        query = query.where(EdgeRow.kind.not_in(short_of))
+    edges: dict[Digest, list[tuple[str, Node]]] = {}
+    for at, relation, *named in reading.execute(query):
+        edges.setdefault(at, []).append((relation, Node(*named)))
+    return _nearest_first(start, edges)
+
+
+def _nearest_first(start: Digest, edges: Mapping[Digest, Sequence[tuple[str, Node]]]) -> list[Step]:
+    steps: list[Step] = []
+    seen, rim, depth = {start}, [start], 0
+    while rim:
+        depth += 1
+        met = [Step(depth, node, relation, at) for at in rim for relation, node in edges.get(at, ())]
+        steps += sorted(met, key=_as_read)
+        rim = list(dict.fromkeys(step.node.digest for step in met if step.node.digest not in seen))
+        seen.update(rim)
+    return steps
 
 
 def _as_read(step: Step) -> tuple[str, str, str]:
     return step.node.kind, step.node.label, step.relation
 
 
-def _edges(
-    reading: Session, digests: Sequence[Digest], near: InstrumentedAttribute[str], far: InstrumentedAttribute[str]
-) -> list[tuple[Digest, Digest, str]]:
-    """(near end, far end, relation) of every edge at `digests`."""
-    found: list[tuple[Digest, Digest, str]] = []
-    for part in _parts(digests):
-        rows = reading.execute(select(near, far, EdgeRow.relation).where(near.in_(part)))
-        found += [(near_end, far_end, relation) for near_end, far_end, relation in rows]
-    return found
+def _made_by(reading: Session, model_digest: Digest | None) -> Select[Any]:
+    """Numbers of the predictions of a model, or of all."""
+    if model_digest is None:
+        return select(NodeRow.no).where(NodeRow.kind == PREDICTION)
+    parent = _number(reading, model_digest)
+    return select(EdgeRow.child_no.label("no")).where(EdgeRow.parent_no == parent, EdgeRow.kind == PREDICTION)
 
 
-def _nodes(reading: Session, digests: Iterable[Digest]) -> dict[Digest, Node]:
-    wanted = sorted(set(digests))
-    found: dict[Digest, Node] = {}
-    for part in _parts(wanted):
-        rows = reading.execute(select(NodeRow.digest, NodeRow.kind, NodeRow.label).where(NodeRow.digest.in_(part)))
-        found |= {digest: Node(digest, kind, label) for digest, kind, label in rows}
-    if missing := [d for d in wanted if d not in found]:
-        raise UnknownNode(
-            f"{missing[0]} is not in the lineage: name it as a subject (kind, id, digest) of this or an earlier entry"
-        )
-    return found
+def _resting_on(start: int) -> Select[Any]:
+    """Numbers of the predictions below a thing, some of them more than once."""
+    reached = _reached(start, EdgeRow.parent_no, EdgeRow.child_no, (PREDICTION,))
+    return (
+        select(EdgeRow.child_no.label("no"))
+        .join(reached, EdgeRow.parent_no == reached.c.no)
+        .where(EdgeRow.kind == PREDICTION)
+    )
 
 
-def _parts(digests: Sequence[Digest]) -> list[Sequence[Digest]]:
-    return [digests[i : i + LOOKUP] for i in range(0, len(digests), LOOKUP)]
+def _chosen(reading: Session, numbers: Select[Any], site: str | None, since: datetime | None) -> Select[Any]:
+    """The numbers once each, of a site and since a time."""
+    column = numbers.selected_columns.no
+    if since is not None:
+        first = select(EntryRow.seq).where(EntryRow.recorded_at >= utc_text(since)).order_by(EntryRow.seq).limit(1)
+        seq = reading.scalar(first)
+        numbers = numbers.where(column >= (number(seq, 0) if seq is not None else 1 << 62))
+    if site is None:
+        return numbers
+    at_site = select(NodeRow.no).where(NodeRow.kind == PREDICTION, NodeRow.site == site)
+    return numbers.where(column.in_(at_site))
 
 
-def _refuse_cycle(writing: Session, edge: Edge) -> None:
-    """A new thing, from which nothing was made yet, cannot close a circle: the usual case costs one look-up."""
-    below, seen = [edge.child], {edge.child}
-    while below:
-        made = {child for _, child, _ in _edges(writing, below, EdgeRow.parent, EdgeRow.child)}
-        if edge.parent in made:
-            raise Cycle(f"{edge.parent} was itself made from {edge.child}: {edge.relation} would close a circle")
-        below = sorted(made - seen)
-        seen |= made
+def _count(reading: Session, numbers: Select[Any], site: str | None, since: datetime | None) -> int:
+    chosen = _chosen(reading, numbers, site, since).subquery()
+    return reading.scalar(select(func.count(distinct(chosen.c.no)))) or 0
+
+
+def _issued(
+    reading: Session, numbers: Select[Any], site: str | None, since: datetime | None, limit: int | None
+) -> list[Issued]:
+    chosen = _chosen(reading, numbers, site, since).distinct().order_by(numbers.selected_columns.no.desc())
+    found = chosen.limit(limit).subquery()
+    query = (
+        select(EntryRow.seq, EntryRow.type, EntryRow.recorded_at, NodeRow.site, *_NAMED)
+        .select_from(found)
+        .join(NodeRow, NodeRow.no == found.c.no)
+        .join(EntryRow, EntryRow.seq == NodeRow.no.bitwise_rshift(PLACES))
+        .order_by(found.c.no.desc())
+    )
+    rows = reading.execute(query)
+    return [Issued(seq, type, at, where, Node(*named)) for seq, type, at, where, *named in rows]

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from lineage import appending, audit, dsse, merkle
+from lineage import appending, audit, dsse, graph, merkle
 from lineage.appending import LedgerBroken
 from lineage.checkpoints import Checkpoint, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
 from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
-from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
+from lineage.older import bring_up_to_date
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
 from lineage.store import add_rows, open_store, session, settle
 from lineage.times import utc_text
 
@@ -28,11 +29,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow)
+
+
 class Ledger:
-    """The ledger in the store at `place` (a path or sqlite URL), written by `software`."""
+    """The ledger in the store at `place` (a path, a sqlite or a postgresql URL), written by `software`."""
 
     def __init__(self, place: str | Path, software: Software | None = None):
-        self.engine = open_store(place)
+        self.engine = open_store(place, *TABLES)
+        bring_up_to_date(self.engine)
         self.software = software or Software()
 
     def append(
@@ -94,7 +99,7 @@ class Ledger:
         with session(self.engine) as writing:
             (entry,) = appending.append(writing, [draft], self.software, now)
             writing.execute(delete(PayloadRow).where(PayloadRow.digest == digest))
-        settle(self.engine)  # what was deleted must not live on in the write-ahead file
+        settle(self.engine, PayloadRow)
         return entry
 
     def head(self) -> TreeHead:

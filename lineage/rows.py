@@ -22,6 +22,7 @@ class TreeRow(Base):
     """Hash of the complete subtree (level, position): position counts subtrees of that level from the left."""
 
     __tablename__ = "tree"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
@@ -29,6 +30,7 @@ class TreeRow(Base):
 
 class SubjectRow(Base):
     __tablename__ = "subject"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
@@ -51,15 +53,29 @@ class CheckpointRow(Base):
     text: Mapped[str]
 
 
-def keep_forever(table: str) -> None:
-    """Make the database itself refuse to change or delete rows of `table`."""
-    for act in ("UPDATE", "DELETE"):
+def keep_forever(table: str, *, but_delete: bool = False) -> None:
+    """Make the database itself refuse to change rows of `table`, and to delete them unless `but_delete`."""
+    acts = ("UPDATE",) if but_delete else ("UPDATE", "DELETE")
+    made = Base.metadata.tables[table]
+    for act in acts:
         trigger = (
             f"CREATE TRIGGER {table}_refuses_{act.lower()} BEFORE {act} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         )
-        event.listen(Base.metadata.tables[table], "after_create", DDL(trigger).execute_if(dialect="sqlite"))
+        event.listen(made, "after_create", DDL(trigger).execute_if(dialect="sqlite"))
+    event.listen(made, "after_create", DDL(_REFUSES).execute_if(dialect="postgresql"))
+    trigger = (
+        f"CREATE TRIGGER {table}_refuses BEFORE {' OR '.join((*acts, 'TRUNCATE'))} ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ictal_append_only()"
+    )
+    event.listen(made, "after_create", DDL(trigger).execute_if(dialect="postgresql"))
 
+
+_REFUSES = """
+CREATE OR REPLACE FUNCTION ictal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation'; END $$
+"""
 
 for _table in ("entry", "tree", "subject", "checkpoint"):
     keep_forever(_table)
+keep_forever("payload", but_delete=True)

@@ -1,6 +1,11 @@
-"""Where records are kept: one SQLite file that several programs may write at once without losing anything."""
+"""Where records are kept: one SQLite file or one PostgreSQL database, which several programs may write at once.
+
+In both a writer holds the one lock from its first look to its last line, so that what it saw is still so when it
+writes; readers see one moment and never wait.
+"""
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,30 +14,49 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, create_engine, event, insert
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, insert, inspect, make_url
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
+
+from lineage.refused import Refused
 
 BUSY_S = 30
 """How long a writer waits for another writer before it gives up."""
+
+CONNECT_S = 10
+"""How long a PostgreSQL server may take to answer."""
+
+WRITER = 0x1C7A1
+"""The advisory lock that the one writer of a PostgreSQL database holds."""
+
+
+class StoreRefused(Refused, ValueError):
+    """A store that cannot be opened; the message never shows the password that its address may hold."""
 
 
 class Base(DeclarativeBase):
     """The family of all tables; each table stands beside the noun that it keeps."""
 
 
-def open_store(place: str | Path) -> Engine:
-    """Open (or make) the store at a path or `sqlite:///` URL, with the tables of every module imported so far.
+def open_store(place: str | Path, *tables: type[Base]) -> Engine:
+    """Open (or make) the store at a path, a `sqlite:///` or a `postgresql://` URL, with these tables.
 
-    WAL keeps readers and the one writer out of each other's way; FULL means that what is committed survives a
-    power cut. Refuses other databases: appending safely to them needs their own lock, which is not built yet.
+    Without any it has the tables of every module imported so far. What is committed survives a power cut: SQLite
+    writes FULL, PostgreSQL with `synchronous_commit` (and `fsync`, which its owner must leave on). Refuses other
+    databases, and a server that does not answer.
     """
-    engine = create_engine(_url(place), connect_args={"timeout": BUSY_S})
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "checkout", _refuse_a_forked_connection)
-    event.listen(engine, "begin", _begin)
-    with engine.begin() as connection:
-        Base.metadata.create_all(connection)
+    url = _url(place)
+    engine = _sqlite(url) if url.drivername == "sqlite" else _postgresql(url)
+    wanted = [Base.metadata.tables[t.__tablename__] for t in tables] or list(Base.metadata.tables.values())
+    try:
+        _make(engine, wanted)
+    except DBAPIError as error:
+        if url.drivername == "sqlite":
+            raise
+        raise StoreRefused(
+            f"{_named(url)} cannot be used: {_reason(error)}. Is the server up, and the URL right?"
+        ) from None
     return engine
 
 
@@ -47,38 +71,105 @@ def session(engine: Engine, *, write: bool = True) -> Iterator[Session]:
 def add_rows(writing: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], *, if_new: bool = False) -> None:
     """Insert rows; with `if_new`, those whose key is already there are left as they are."""
     if rows:
-        writing.connection().execute(_insertion(table, if_new), rows)
+        connection = writing.connection()
+        connection.execute(_insertion(table, if_new, connection.dialect.name), rows)
 
 
-def settle(engine: Engine) -> None:
-    """Move everything from the write-ahead file into the store and empty it, once no reader needs it."""
+def settle(engine: Engine, table: type[Base]) -> None:
+    """Let nothing of what was deleted from a table live on in its files, once no reader needs it.
+
+    SQLite has overwritten it already, and empties its write-ahead file. PostgreSQL writes the table anew; its
+    write-ahead log keeps the bytes until the server recycles it.
+    """
     connection = engine.raw_connection()
+    driver: Any = connection.driver_connection
     try:
-        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if engine.dialect.name == "sqlite":
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            driver.autocommit = True
+            driver.execute(f"VACUUM (FULL) {table.__tablename__}")
+            driver.autocommit = False
     finally:
         connection.close()
 
 
+def table_names(engine: Engine) -> set[str]:
+    with session(engine, write=False) as reading:
+        return set(inspect(reading.connection()).get_table_names())
+
+
 @cache
-def _insertion(table: type[Base], if_new: bool) -> Insert:
-    """In this form SQLAlchemy compiles it once; its `on_conflict_do_nothing` is compiled anew for every row."""
-    statement = insert(Base.metadata.tables[table.__tablename__])
-    return statement.prefix_with("OR IGNORE") if if_new else statement
+def _insertion(table: type[Base], if_new: bool, dialect: str) -> Insert:
+    """In this form SQLAlchemy compiles it once; SQLite's `on_conflict_do_nothing` is compiled anew for every row."""
+    made = Base.metadata.tables[table.__tablename__]
+    if dialect == "sqlite":
+        return insert(made).prefix_with("OR IGNORE") if if_new else insert(made)
+    return postgresql.insert(made).on_conflict_do_nothing() if if_new else insert(made)
 
 
-def _url(place: str | Path) -> str:
-    if isinstance(place, str) and "://" in place:
-        if not place.startswith("sqlite:///"):
-            raise ValueError(f"only sqlite:/// stores are supported, got {place.split(':')[0]}://")
-        return place
-    path = Path(place).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{path}"
+def _make(engine: Engine, wanted: Sequence[Table]) -> None:
+    """Looks first: who only reads does not wait for a writer."""
+    if {table.name for table in wanted} <= table_names(engine):
+        return
+    with session(engine) as writing:
+        Base.metadata.create_all(writing.connection(), wanted)
 
 
-def _prepare(connection: sqlite3.Connection, record: Any) -> None:
-    connection.isolation_level = None  # BEGIN is written by `_begin`, not guessed by the driver
-    record.info["pid"] = os.getpid()
+def _url(place: str | Path) -> URL:
+    if not isinstance(place, str) or "://" not in place:
+        path = Path(place).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return URL.create("sqlite", database=str(path))
+    kind = place.split(":")[0]
+    if kind not in ("sqlite", "postgresql", "postgres", "postgresql+psycopg"):
+        raise StoreRefused(f"a store is a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME, got {kind}://")
+    try:
+        url = make_url(place)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or not (url.database or kind == "sqlite"):
+        raise StoreRefused(
+            f"this {kind}:// URL cannot be read: it goes {kind}://USER:PASSWORD@HOST:PORT/NAME, with signs such as @ : / "
+            "in the password written as %40 %3A %2F"
+        )
+    return url if kind == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def _named(url: URL) -> str:
+    """Where a store is, in words that cannot hold a password."""
+    parts = [str(part) for part in (url.host, url.port, url.database) if part]
+    plain = all(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", part) for part in parts)
+    return f"the PostgreSQL store {'/'.join(parts)}" if plain else "the PostgreSQL store"
+
+
+def _reason(error: DBAPIError) -> str:
+    """The class of the server's refusal alone: its text may repeat what it was sent."""
+    state = getattr(error.orig, "sqlstate", None)
+    known = {"28P01": "it does not take this user and password", "3D000": "it has no database of this name"}
+    return known.get(state or "", f"it gave error {state}" if state else "it does not answer, or turns us away")
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    _guard_forks(engine)
+    return engine
+
+
+@cache
+def _postgresql(url: URL) -> Engine:
+    """One engine for each database, so that a program that opens its ledger often does not connect as often."""
+    arguments = {"connect_timeout": CONNECT_S, "options": "-c synchronous_commit=on"}
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, pool_pre_ping=True)
+    event.listen(engine, "begin", _begin_postgresql)
+    _guard_forks(engine)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is written by `_begin_sqlite`, not guessed by the driver
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
@@ -86,7 +177,8 @@ def _prepare(connection: sqlite3.Connection, record: Any) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """The switch to WAL does not honour the busy timeout, so two programs that make one store at once must retry."""
+    """WAL keeps readers and the one writer out of each other's way. The switch to it does not honour the busy timeout,
+    so two programs that make one store at once must retry."""
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
@@ -98,14 +190,36 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _begin(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("ictal_reads", False)
+def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock first: what a writer reads cannot change before it writes.
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _reads(connection) else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """The lock is asked for by a statement of its own: each later one then sees what the writer before committed."""
+    if _reads(connection):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    else:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_S}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER})")
+
+
+def _reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("ictal_reads", False))
+
+
+def _guard_forks(engine: Engine) -> None:
+    event.listen(engine, "connect", _remember_process)
+    event.listen(engine, "checkout", _refuse_a_forked_connection)
+
+
+def _remember_process(connection: Any, record: Any) -> None:
+    record.info["pid"] = os.getpid()
 
 
 def _refuse_a_forked_connection(connection: Any, record: Any, proxy: Any) -> None:
-    """A SQLite connection carried across a fork corrupts the file; the pool opens a new one instead."""
+    """A SQLite connection carried across a fork corrupts the file, one of PostgreSQL the conversation; the pool opens a
+    new one instead."""
     if record.info["pid"] != os.getpid():
         record.dbapi_connection = proxy.dbapi_connection = None
         raise DisconnectionError("connection belongs to another process")

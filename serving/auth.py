@@ -70,7 +70,7 @@ class VerifiedKeys:
 
 def open_keys(home: Path) -> Engine:
     """The store of site keys in a workspace."""
-    return open_store(home / "jobs" / "serving.db")
+    return open_store(home / "jobs" / "serving.db", SiteKeyRow)
 
 
 def issue_key(engine: Engine, site: str, scopes: tuple[str, ...], now: datetime, days: float) -> str:

@@ -58,7 +58,12 @@ def signature_line(approval: Approval) -> Draft:
     payload = {"record": record.values(), "signature": vars(signature)}
     edges = (Edge(record.digest, "approves", record.bundle_digest),)
     return Draft(
-        "approval.signed", actor, (Subject("approval", "line_length", record.digest),), signature.meaning, payload, edges
+        "approval.signed",
+        actor,
+        (Subject("approval", "line_length", record.digest),),
+        signature.meaning,
+        payload,
+        edges,
     )
 
 
@@ -153,7 +158,11 @@ def open_desk(folder: Path, office: Office, predictions: int = 3, **settings: An
     """A desk whose ledger holds a model, who signed it, and what it answered."""
     ledger = Ledger(folder / "ledger.db", Software("abc", "def", dirty=False))
     approval = office.case().approval
-    drafts = [*lineage_of_a_model(), signature_line(Approval(RECORD, approval.signatures[:1])), signature_line(approval)]
+    drafts = [
+        *lineage_of_a_model(),
+        signature_line(Approval(RECORD, approval.signatures[:1])),
+        signature_line(approval),
+    ]
     drafts += [prediction(number, RECORD) for number in range(predictions)]
     for minute, draft in enumerate(drafts):
         ledger.append_many([draft], now=NOW + minute * HOUR / 60)

@@ -48,7 +48,9 @@ def test_what_is_asked_to_stand_lowest_does_unless_something_came_before_it(line
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.floats(0, 50))
-def test_places_keep_their_distance_and_stay_where_they_want_to_be_if_they_can(wanted: list[float], apart: float) -> None:
+def test_places_keep_their_distance_and_stay_where_they_want_to_be_if_they_can(
+    wanted: list[float], apart: float
+) -> None:
     found = least_moved(wanted, [apart] * (len(wanted) - 1))
     assert all(b - a >= apart - 1e-6 for a, b in pairwise(found))
     free = [i * (apart + 1) for i in range(len(wanted))]

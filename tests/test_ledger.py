@@ -149,7 +149,7 @@ def test_another_spelling_of_a_time_is_refused(text: str) -> None:
 def test_the_database_itself_refuses_update_and_delete(ledger: Ledger) -> None:
     ledger.checkpoint(KEY, LATER)
     with sqlite3.connect(str(ledger.engine.url.database)) as raw:
-        for table in ("entry", "tree", "subject", "checkpoint", "node"):
+        for table in ("entry", "tree", "subject", "checkpoint", "lineage_node"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 raw.execute(f"DELETE FROM {table}")
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):

@@ -1,0 +1,159 @@
+"""Questions of an auditor on the command line; each imports its flow when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal import Json, show
+
+audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
+
+Model = Annotated[str, typer.Argument(help="Digest of a model (or its beginning), or the detector whose model it is.")]
+
+
+@audit_app.command("checkpoint", epilog="Example: ictal audit checkpoint /media/usb/ictal-2026-11.json")
+def audit_checkpoint(
+    out: Annotated[Path, typer.Argument(help="File to write, best where the ledger's owner cannot reach.")],
+    as_json: Json = False,
+) -> None:
+    """Sign what the ledger is now, to hold it to that later."""
+    from flows.audit import publish_checkpoint
+
+    result = publish_checkpoint(out)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command("verify", epilog="Example: ictal audit verify --against /media/usb/ictal-2026-11.json")
+def audit_verify(
+    against: Annotated[list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hash the whole ledger again and compare it with its checkpoints; exit code 1 where anything was changed."""
+    from flows.audit import verify_ledger
+
+    result = verify_ledger(against or ())
+    show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        sys.exit(1)
+
+
+@audit_app.command("why", epilog="Example: ictal audit why 3f2a…")
+def audit_why(
+    subject: Annotated[str, typer.Argument(help="Id or digest (or its beginning) of a prediction, model or dataset.")],
+    as_json: Json = False,
+) -> None:
+    """Follow a prediction back to the raw bytes: which model, data, checks, code and people stand behind it."""
+    from flows.audit import why
+
+    result = why(subject)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command(
+    "predictions",
+    epilog="Examples: ictal audit predictions --model da_stnet · ictal audit predictions --model 3f2a81 --site demo-north "
+    "--since 2026-11-01 --limit 0 --json",
+)
+def audit_predictions(
+    model: Annotated[
+        str, typer.Option(help="Digest of a model (or its beginning), or the detector whose model it is.")
+    ],
+    site: Annotated[str | None, typer.Option(help="Only answers to this site.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only answers since this date (UTC) or time.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many to tell of, the newest first; 0 for all.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Everything that a model predicted: to which site, when, and how it ended."""
+    from flows.audit_predictions import predictions
+
+    result = predictions(model, site, since, limit)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command("diff", epilog="Example: ictal audit diff da_stnet line_length --json")
+def audit_diff(first: Model, second: Model, as_json: Json = False) -> None:
+    """What differs between two models: data, split, parameters, code, environment, figures, gates, approvals."""
+    from flows.audit_diff import diff
+
+    result = diff(first, second)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command(
+    "blast",
+    epilog="Examples: ictal audit blast --recording sub-001_task-eeg_run-01 · ictal audit blast --library mne==1.13.1 · "
+    "ictal audit blast --commit a1bcd93 --json",
+)
+def audit_blast(
+    recording: Annotated[
+        str | None, typer.Option(help="A recording, by its digest (or beginning) or its name.")
+    ] = None,
+    library: Annotated[str | None, typer.Option(help="A version of a library, name==version.")] = None,
+    commit: Annotated[str | None, typer.Option(help="A Git commit of the code, or its beginning.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What rests on one recording, one version of a library or one commit, and whether any of it is in force."""
+    from flows.audit_blast import blast
+
+    result = blast(recording, library, commit)
+    show(result, as_json, result.pop("text"))
+
+
+@audit_app.command(
+    "replay",
+    epilog="Examples: ictal audit replay 019d3e6a-6f2b-7c41-9a55-0b6f0a1d2c3e · ictal audit replay 019d3e6a… --file night.edf",
+)
+def audit_replay(
+    prediction: Annotated[str, typer.Argument(help="Id or digest (or its beginning) of a prediction.")],
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(help="The bytes that were asked about, of two views twice; looked for unless given."),
+    ] = None,
+    other_code: Annotated[
+        bool, typer.Option("--other-code", help="Compare although the code here is another.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the same bundle the same question about the same bytes; exit code 1 where the answer is another one.
+
+    On the same kind of machine and by the same code it has to be equal to the bit, otherwise within a stated tolerance.
+    """
+    from flows.audit_replay import replay
+
+    result = replay(prediction, file or (), other_code)
+    show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        sys.exit(1)
+
+
+@audit_app.command(
+    "receipt", epilog="Example: ictal audit receipt answer.json --key platform.pub    (offline, without a workspace)"
+)
+def audit_receipt(
+    file: Annotated[Path, typer.Argument(help="An answer as it was saved, or a receipt alone.")],
+    key: Annotated[Path | None, typer.Option(help="The platform's public key; the workspace's unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check offline that an answer is the one that stands in the ledger; exit code 1 where it is not."""
+    from flows.audit_receipt import check_receipt
+
+    result = check_receipt(file, key)
+    show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        sys.exit(1)
+
+
+@audit_app.command(
+    "impact", epilog="Examples: ictal audit impact --patient sub-001 · ictal audit impact --patient pbfb86e77 --json"
+)
+def audit_impact(
+    patient: Annotated[str, typer.Option(help="A person's key, or a patient id (sub-001, or COHORT/sub-001).")],
+    as_json: Json = False,
+) -> None:
+    """What came of a patient: recordings, data sets, models trained, tuned or tested on them, approvals, predictions."""
+    from flows.audit_impact import impact
+
+    result = impact(patient)
+    show(result, as_json, result.pop("text"))

@@ -1,0 +1,134 @@
+"""What rests on what, asked backwards: all that a model answered, and all that rests on a recording."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lineage import graph
+from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
+from tests.ledgers import DIGESTS, LATER, PERSON, small_ledger
+
+RECORDING, OTHER, DATASET, MODEL, RIVAL = DIGESTS[:5]
+PREDICTIONS = DIGESTS[10:22]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """One dataset with one recording, two models of it, twelve predictions about another, by turns, at two sites."""
+    ledger = small_ledger(tmp_path)
+    things = [("recording", "sub-100", RECORDING), ("recording", "sub-101", OTHER), ("dataset", "d", DATASET)]
+    things += [("model", "first", MODEL), ("model", "second", RIVAL)]
+    edges = [
+        Edge(DATASET, "contains", RECORDING),
+        Edge(MODEL, "trained_on", DATASET),
+        Edge(RIVAL, "trained_on", DATASET),
+    ]
+    ledger.append("run.finished", actor=PERSON, subjects=[Subject(*t) for t in things], edges=edges, now=LATER)
+    for i, digest in enumerate(PREDICTIONS):
+        model, site = (MODEL, RIVAL)[i % 2], ("demo-north", "demo-south")[i // 2 % 2]
+        subjects = (Subject("prediction", f"p-{i}", digest), Subject("model", "m", model))
+        made = (Edge(digest, "made_by", model), Edge(digest, "analyses", OTHER))
+        at = LATER + timedelta(minutes=i)
+        ledger.append_many([Draft("prediction.issued", Actor("desk", site=site), subjects, edges=made)], now=at)
+    return ledger
+
+
+def labels(issued: list[graph.Issued]) -> list[str]:
+    return [one.node.label for one in issued]
+
+
+def test_predictions_of_a_model_come_newest_first(ledger: Ledger) -> None:
+    assert labels(graph.predictions_of(ledger, MODEL)) == ["p-10", "p-8", "p-6", "p-4", "p-2", "p-0"]
+    newest = graph.predictions_of(ledger, MODEL)[0]
+    assert (newest.type, newest.site, newest.node.kind) == ("prediction.issued", "demo-south", "prediction")
+    assert ledger.entry(newest.seq).subjects[0].digest == newest.node.digest == PREDICTIONS[10]
+    assert newest.recorded_at == "2026-03-01T13:10:00.000000Z"
+
+
+def test_they_can_be_asked_of_a_site_since_a_time_and_a_few_at_a_time(ledger: Ledger) -> None:
+    since = LATER + timedelta(minutes=4)
+    assert labels(graph.predictions_of(ledger, MODEL, site="demo-north")) == ["p-8", "p-4", "p-0"]
+    assert labels(graph.predictions_of(ledger, MODEL, since=since)) == ["p-10", "p-8", "p-6", "p-4"]
+    assert labels(graph.predictions_of(ledger, site="demo-south", limit=2)) == ["p-11", "p-10"]
+    assert len(graph.predictions_of(ledger)) == 12
+    assert graph.predictions_of(ledger, MODEL, since=LATER + timedelta(days=1)) == []
+    assert graph.predictions_of(ledger, MODEL, site="demo-east") == []
+
+
+@pytest.mark.parametrize("site", [None, "demo-north", "demo-east"])
+@pytest.mark.parametrize("since", [None, LATER + timedelta(minutes=5), LATER + timedelta(days=1)])
+def test_counts_are_of_what_would_be_told(ledger: Ledger, site: str | None, since: datetime | None) -> None:
+    for model in (MODEL, RIVAL, None):
+        told = graph.predictions_of(ledger, model, site=site, since=since)
+        assert graph.count_predictions(ledger, model, site=site, since=since) == len(told)
+    for thing in (RECORDING, OTHER, MODEL):
+        told = graph.predictions_below(ledger, thing, site=site, since=since)
+        assert graph.count_below(ledger, thing, site=site, since=since) == len(told)
+
+
+def test_predictions_rest_on_what_their_model_learnt_from_and_on_what_they_look_at(ledger: Ledger) -> None:
+    for thing in (RECORDING, DATASET, OTHER):
+        assert len(graph.predictions_below(ledger, thing)) == 12
+    assert labels(graph.predictions_below(ledger, RIVAL, limit=2)) == ["p-11", "p-9"]
+    assert graph.predictions_below(ledger, PREDICTIONS[0]) == []
+
+
+def test_a_walk_can_end_before_predictions_and_tell_of_some_kinds_only(ledger: Ledger) -> None:
+    whole = graph.downstream(ledger, RECORDING)
+    short = graph.downstream(ledger, RECORDING, short_of=("prediction",))
+    assert [s.node.label for s in short] == ["d", "first", "second"]
+    assert short == whole[:3] and len(whole) == 15
+    assert graph.downstream(ledger, RECORDING, kinds=("prediction",)) == whole[3:]
+    assert [s.node.label for s in graph.downstream(ledger, RECORDING, kinds=("model",))] == ["first", "second"]
+
+
+def test_things_are_found_by_label_by_digest_and_by_its_beginning(ledger: Ledger) -> None:
+    assert [n.digest for n in graph.find(ledger, "p-3")] == [PREDICTIONS[3]]
+    assert [n.label for n in graph.find(ledger, MODEL)] == ["first"]
+    assert len(graph.find(ledger, "0" * 50)) == 17
+    assert graph.find(ledger, "0" * 5) == graph.find(ledger, "nothing") == []
+    assert [n.label for n in graph.things(ledger, "model")] == ["first", "second"]
+
+
+def test_what_hangs_on_a_thing_directly_is_told_by_relation(ledger: Ledger) -> None:
+    assert [(r, n.label) for r, n in graph.hanging(ledger, DATASET, ["trained_on", "made_by"])] == [
+        ("trained_on", "first"),
+        ("trained_on", "second"),
+    ]
+    assert graph.hanging(ledger, DATASET, ["made_by"]) == []
+
+
+@pytest.mark.parametrize("ask", [graph.count_below, graph.predictions_below, graph.predictions_of, graph.node])
+def test_questions_about_what_nobody_named_are_refused(ledger: Ledger, ask: Callable[[Ledger, str], Any]) -> None:
+    with pytest.raises(graph.UnknownNode):
+        ask(ledger, DIGESTS[-1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=25), st.sets(st.integers(0, 9), max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_one_query_finds_what_a_walk_from_thing_to_thing_finds(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]], predictions: set[int]
+) -> None:
+    ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.db")
+    kinds = ["prediction" if i in predictions else "thing" for i in range(10)]
+    edges = [(c, p) for c, p in pairs if c > p]
+    things = [Subject(kinds[i], f"{i}", DIGESTS[i]) for i in range(10)]
+    made = [Edge(DIGESTS[c], "from", DIGESTS[p]) for c, p in edges]
+    ledger.append("run.started", actor=PERSON, subjects=things, edges=made)
+    below = walked(set(edges), 0)
+    assert {s.node.label for s in graph.downstream(ledger, DIGESTS[0])} == {str(i) for i in below}
+    above_predictions = walked({e for e in edges if e[0] not in predictions}, 0) | {0}
+    resting = {c for c, p in edges if c in predictions and p in above_predictions}
+    assert {i.node.label for i in graph.predictions_below(ledger, DIGESTS[0])} == {str(i) for i in resting}
+
+
+def walked(edges: set[tuple[int, int]], start: int) -> set[int]:
+    below: set[int] = set()
+    while more := {c for c, p in edges if p in below | {start}} - below:
+        below |= more
+    return below
