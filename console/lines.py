@@ -20,6 +20,10 @@ ASKED = ("type", "subject", "since", "until")
 """Names of the filters, in the form and in the address."""
 
 
+LARGEST = 2**62
+"""No ledger counts so far, and databases cannot."""
+
+
 class Proof(NamedTuple):
     """From a line to the root: its own hash, the hashes it is joined with, and whether that comes to the root."""
 
@@ -53,10 +57,7 @@ def show_ledger(request: Request) -> Response:
 
 def show_line(request: Request) -> Response:
     room, seq = room_of(request), request.path_params["seq"]
-    try:
-        entry = room.ledger.entry(seq)
-    except (IndexError, OverflowError) as error:
-        raise HTTPException(404, "The ledger has no entry of this number.") from error
+    entry = _entry(room, seq)
     payload, fault = _payload(room, entry)
     return page(
         request,
@@ -71,6 +72,13 @@ def show_line(request: Request) -> Response:
     )
 
 
+def _entry(room: Room, seq: int) -> Entry:
+    found = page_of_lines(room.ledger, Wanted(), before=seq + 1, size=1).entries if seq < LARGEST else []
+    if not found or found[0].seq != seq:
+        raise HTTPException(404, "The ledger has no entry of this number.")
+    return found[0]
+
+
 class Turn(NamedTuple):
     """Addresses of the pages with newer and with older lines; empty where there are none."""
 
@@ -81,7 +89,7 @@ class Turn(NamedTuple):
 def place_of(request: Request) -> dict[str, int]:
     """Where in the ledger the page that was asked for begins (`before`) or ends (`after`)."""
     asked = {name: request.query_params.get(name, "") for name in ("before", "after")}
-    return {name: int(value) for name, value in asked.items() if value.isdecimal() and len(value) < 19}
+    return {name: int(value) for name, value in asked.items() if value.isdecimal() and int(value) < LARGEST}
 
 
 def turn(request: Request, found: Page) -> Turn:
