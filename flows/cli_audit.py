@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flows.terminal import Json, show
+from lineage.refused import Refused
 
 audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
 
@@ -146,14 +147,62 @@ def audit_receipt(
 
 
 @audit_app.command(
-    "impact", epilog="Examples: ictal audit impact --patient sub-001 · ictal audit impact --patient pbfb86e77 --json"
+    "impact",
+    epilog="Examples: ictal audit impact --patient sub-001 · ictal audit impact --patient pbfb86e77 --withdraw --dry-run · "
+    "ictal audit impact --patient pbfb86e77 --withdraw --reason 'letter of 2026-11-20' --decision all=retrain "
+    "--decision da_stnet=withdraw --as reviewer-1",
 )
 def audit_impact(
     patient: Annotated[str, typer.Option(help="A person's key, or a patient id (sub-001, or COHORT/sub-001).")],
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Carry out the withdrawal of their consent.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")] = "",
+    decision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="MODEL=keep, =retrain or =withdraw; MODEL is a digest, a detector or `all`. Asked for unless given."
+        ),
+    ] = None,
+    person: Annotated[str | None, typer.Option("--as", help="Who revokes the models that are withdrawn.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --withdraw: only say what would go.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What came of a patient: recordings, data sets, models trained, tuned or tested on them, approvals, predictions."""
-    from flows.audit_impact import impact
+    """What came of a patient: recordings, data sets, models trained, tuned or tested on them, approvals, predictions.
 
-    result = impact(patient)
+    With --withdraw nobody learns from them from now on, and their bytes go from data, DVC's cache and remotes, with all
+    that is made of them; the signed report lies in reports/withdrawals. Run again, it finishes what was stopped. Exit code
+    1 where something of them is still found.
+    """
+    if not withdraw:
+        from flows.audit_impact import impact
+
+        result = impact(patient)
+    else:
+        from flows.cli_people import asked
+        from flows.withdraw import withdraw as carry_out
+
+        result = carry_out(
+            patient,
+            reason,
+            dict(_decision(text) for text in decision or ()),
+            signer=person,
+            components=asked,
+            ask=_ask if sys.stdin.isatty() else None,
+            dry_run=dry_run,
+        )
     show(result, as_json, result.pop("text"))
+    if not result.get("ok", True):
+        sys.exit(1)
+
+
+def _decision(text: str) -> tuple[str, str]:
+    model, _, choice = text.rpartition("=")
+    if not model:
+        raise Refused(f"a decision reads MODEL=keep, =retrain or =withdraw; got {text[:40]!r}")
+    return model, choice
+
+
+def _ask(model: dict[str, Any]) -> str:
+    said: str = typer.prompt(
+        f"{model['label']} {model['digest'][:12]} ({model['role']}; {model['state']}): keep, retrain, withdraw"
+    )
+    return said

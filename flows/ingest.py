@@ -7,6 +7,7 @@ from data.cohorts.bids import import_cohort, read_cohort
 from flows import records
 from flows.engine import flow, run_flow, run_stages
 from flows.params import refuse_cohort_name, set_params
+from flows.taking_out import keep_out
 from flows.workspace import TASKS, Workspace, cohort_key, dvc, keep, open_workspace
 from lineage.refused import Refused
 
@@ -40,6 +41,7 @@ def refuse_taken(workspace: Workspace, name: str) -> None:
 
 def adopt(workspace: Workspace, name: str, message: str) -> dict[str, Any]:
     """Put a cohort that lies in data/raw under DVC, make it the one in use, and tell the ledger of its recordings."""
+    keep_out(workspace, workspace.raw / name)
     dvc(workspace, "add", "-q", f"data/raw/{name}")
     set_params(workspace.root / "params.yaml", {cohort_key(workspace.task): name})
     keep(workspace, message)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import MODALITIES, Cohort, Entry, read_cohort
-from data.outcomes import Refusal
+from data.cohorts.bids import Cohort, Entry
 from flows.records import person_subject
 from flows.stages.files import digest_of_entry
+from flows.taking_out import every_modality
 from flows.workspace import Workspace
 from lineage import graph
 from lineage.digest import Digest
@@ -75,14 +75,7 @@ def find_patient(workspace: Workspace, ledger: Ledger, name: str) -> Patient:
 def cohorts_of(workspace: Workspace) -> list[tuple[str, Cohort]]:
     """Every cohort that lies in the workspace, in use or not, once for each modality that it holds."""
     folders = sorted(p for p in workspace.raw.iterdir() if p.is_dir()) if workspace.raw.exists() else []
-    found = []
-    for folder in folders:
-        for modality in MODALITIES:
-            try:
-                found.append((folder.name, read_cohort(folder, modality)))
-            except Refusal:
-                continue  # a cohort of another modality
-    return found
+    return [(folder.name, cohort) for folder in folders for cohort in every_modality(folder)]
 
 
 def _everybody(workspace: Workspace) -> list[tuple[str, Entry]]:

@@ -7,6 +7,8 @@ Source: DSSE v1.0.2, github.com/secure-systems-lab/dsse/blob/master/protocol.md.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -52,3 +54,28 @@ def key_id(key: PublicKey) -> str:
     """SHA-256 of the public key (DER), in hexadecimal: the key's name."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
+
+
+def envelope(key: PrivateKey, payload_type: str, payload: bytes) -> dict[str, Any]:
+    """The envelope of DSSE: the payload with its signature, as one JSON object."""
+    signature = {"keyid": key_id(key.public_key()), "sig": sign(key, payload_type, payload)}
+    return {
+        "payloadType": payload_type,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [signature],
+    }
+
+
+def payload_of(enveloped: Mapping[str, Any]) -> bytes:
+    """What an envelope holds, unverified."""
+    return base64.b64decode(enveloped["payload"], validate=True)
+
+
+def holds(key: PublicKey, enveloped: Mapping[str, Any]) -> bool:
+    """Whether an envelope's payload is signed with this key."""
+    try:
+        payload, kind = payload_of(enveloped), str(enveloped["payloadType"])
+        signatures = [str(one["sig"]) for one in enveloped["signatures"] if one["keyid"] == key_id(key)]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return any(verifies(key, kind, payload, signature) for signature in signatures)

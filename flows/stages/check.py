@@ -1,12 +1,13 @@
 """The check stage: every recording judged, what is broken put aside by name, the rest let through."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from data.cohorts.bids import Cohort, Entry, read_cohort
+from data.cohorts.bids import Cohort, Entry
 from data.film import Film
 from data.film_quality import view_facts
 from data.outcomes import Refusal
@@ -15,9 +16,10 @@ from data.pose_quality import pose_facts
 from data.quality import channel_facts
 from data.readers.opening import Estimate, open_entry
 from data.recording import Recording
+from flows.consent import withdrawn
 from flows.parallel import over
 from flows.progress import Show, reporter
-from flows.stages.files import fresh, write_json
+from flows.stages.files import cohort_of, digest_of_entry, fresh, write_json
 from flows.workspace import Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
@@ -37,7 +39,7 @@ def run(workspace: Workspace) -> None:
     """Write verdicts, the Great Expectations record and the page; refuse only a cohort of which nothing is left."""
     out = fresh(workspace.interim / "checks")
     modality = workspace.modality
-    cohort = read_cohort(workspace.cohort, modality)
+    cohort = _permitted(workspace)
     checked, facts = check_cohort(
         cohort, limits_of(modality, workspace.params.checks.min_duration_s), reporter(), modality
     )
@@ -50,6 +52,12 @@ def run(workspace: Workspace) -> None:
     if not checked.passed:
         why = "; ".join(r.sentence for r in checked.blocked) or "no recording was accepted"
         raise CohortBlocked(f"the cohort cannot be used: {why}")
+
+
+def _permitted(workspace: Workspace) -> Cohort:
+    """The cohort without those who withdrew their consent, and without bytes that were theirs under another name."""
+    cohort, gone = cohort_of(workspace), withdrawn(workspace).digests
+    return replace(cohort, entries=tuple(e for e in cohort.entries if not gone or digest_of_entry(e) not in gone))
 
 
 def limits_of(modality: str, min_recorded_s: float) -> Limits:

@@ -11,6 +11,7 @@ import numpy as np
 from data.cohorts.bids import Cohort, read_cohort
 from data.cohorts.bids import Entry as CohortEntry
 from data.events import Annotations
+from flows.consent import withdrawn
 from flows.workspace import Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def cohort_of(workspace: Workspace) -> Cohort:
-    """The cohort that the workspace's task looks at."""
-    return read_cohort(workspace.cohort, workspace.modality)
+    """The cohort that the workspace's task looks at, without those who withdrew their consent."""
+    cohort, gone = read_cohort(workspace.cohort, workspace.modality), withdrawn(workspace).persons
+    return replace(cohort, entries=tuple(e for e in cohort.entries if e.person not in gone)) if gone else cohort
 
 
 def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:

@@ -1,6 +1,7 @@
 """The simulate stage: the simulated cohort of a task in BIDS layout: newborns, adults, infants, seizures on film."""
 
 from flows.progress import reporter
+from flows.taking_out import keep_out
 from flows.workspace import TASKS, Workspace
 
 
@@ -32,3 +33,4 @@ def run(workspace: Workspace) -> None:
         from data.cohorts.synthetic import SimulationSettings, simulate_cohort
 
         simulate_cohort(target, SimulationSettings(**params.simulation.model_dump()), progress)
+    keep_out(workspace, target)

@@ -1,0 +1,257 @@
+"""DVC's objects and the lists that name them: what somebody's consent no longer covers is taken out of cache and remotes.
+
+DVC keeps every version of a folder as a list (`<md5>.dir`) of its files' MD5s, and has no command that removes one file
+from them. Here lists are written anew without it, dvc.lock and .dvc files are made to name the new lists as what stages
+gave, and the objects are deleted. What stages *read* keeps its old digest in dvc.lock, so that everything that was made
+with the patient counts as out of date.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from flows.traces import Traces, task_of
+from flows.workspace import TASKS, CommandFailed, Workspace, dvc, git
+from lineage.refused import Refused
+
+DIR = ".dir"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Folders that hold objects, the cache first; `unreached` are remotes that are no folder on this machine."""
+
+    folders: tuple[Path, ...]
+    unreached: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> "Stores":
+        lines = (line.partition("=") for line in dvc(workspace, "config", "--list").splitlines())
+        settings = {name.strip(): value.strip() for name, _, value in lines}
+        folders, unreached = [_place(workspace, settings.get("cache.dir", "cache"))], []
+        for name, value in settings.items():
+            if name.startswith("remote.") and name.endswith(".url"):
+                if "://" in value:
+                    unreached.append(f"{name.removeprefix('remote.').removesuffix('.url')} ({value})")
+                else:
+                    folders.append(_place(workspace, value))
+        return cls(tuple(dict.fromkeys(folders)), tuple(unreached))
+
+    def paths(self, md5: str) -> Iterator[Path]:
+        """Where an object lies, in the layout of DVC 3 and the one before."""
+        for folder in self.folders:
+            for path in (folder / "files" / "md5" / md5[:2] / md5[2:], folder / md5[:2] / md5[2:]):
+                if path.exists():
+                    yield path
+
+    def read(self, md5: str) -> bytes:
+        """An object's bytes; none where no store has it."""
+        return next((path.read_bytes() for path in self.paths(md5)), b"")
+
+    def lists(self) -> dict[str, list[dict[str, Any]]]:
+        """Every list of a folder in any store, by MD5."""
+        found = {}
+        for folder in self.folders:
+            for path in folder.glob("**/*.dir"):
+                if len(path.stem) == 30 and len(path.parent.name) == 2:
+                    found[path.parent.name + path.name] = json.loads(path.read_bytes())
+        return found
+
+    def keep(self, folder: Path, md5: str, content: bytes) -> None:
+        """Put an object into one store, whole or not at all."""
+        path = folder / "files" / "md5" / md5[:2] / md5[2:]
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_bytes(content)
+            partial.replace(path)
+
+    def delete(self, md5: str) -> int:
+        """Delete an object from every store; returns from how many."""
+        paths = list(self.paths(md5))
+        for path in paths:
+            path.unlink()
+        return len(paths)
+
+
+@dataclass
+class Change:
+    """What is to become of the objects: `renamed` lists (old → new), `doomed` objects, `lists` that are new, with sizes."""
+
+    renamed: dict[str, str] = field(default_factory=dict)
+    doomed: set[str] = field(default_factory=set)
+    lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    sizes: dict[str, int | None] = field(default_factory=dict)
+
+
+def refuse_while_running(workspace: Workspace) -> None:
+    """Refuse while DVC runs a stage here: it would write what is being taken out."""
+    lock = workspace.root / ".dvc" / "tmp" / "rwlock"
+    text = lock.read_text() if lock.exists() else ""
+    held = json.loads(text) if text.strip() else {}
+    holders = [one for kind in ("read", "write") for one in held.get(kind, {}).values()]
+    pids = {info["pid"] for one in holders for info in (one if isinstance(one, list) else [one])}
+    if any(Path(f"/proc/{pid}").exists() for pid in pids):
+        raise Refused("a stage is running in this workspace: wait until it has ended, then withdraw again")
+
+
+def changed(
+    workspace: Workspace, stores: Stores, theirs: Iterable[Traces], raw: Iterable[str], *, write: bool
+) -> Change:
+    """What has to change in the stores so that a patient is in none of them; with `write`, new lists are put there.
+
+    `raw` are the MD5s of their recordings, which go whatever list names them.
+    """
+    change, known, everywhere = Change(), _outs_ever(workspace), set(raw)
+    theirs, lists = tuple(theirs), stores.lists()
+    for md5, listed in lists.items():
+        places = known.get(md5, set())
+        concerned = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]
+        made, new = _without(stores, listed, concerned, everywhere, change)
+        if made != listed:
+            _rename(stores, md5, made, new, change, write)
+    keeps = {one["md5"] for md5, listed in lists.items() if md5 not in change.renamed for one in listed}
+    keeps |= {one["md5"] for listed in change.lists.values() for one in listed}
+    change.doomed = {md5 for md5 in change.doomed if md5 not in keeps or md5 in everywhere}
+    return change
+
+
+def rewrite_locks(workspace: Workspace, change: Change) -> None:
+    """Make dvc.lock and .dvc files name the new lists as what was made; what was read keeps its old name."""
+    for path in [workspace.root / "dvc.lock", *sorted(workspace.raw.glob("*.dvc"))]:
+        if not path.exists():
+            continue
+        document = yaml.safe_load(path.read_text()) or {}
+        outs = [out for stage in document.get("stages", {}).values() for out in stage.get("outs", [])]
+        if sum(_renamed(out, change) for out in [*outs, *document.get("outs", [])]):
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_text(yaml.safe_dump(document, sort_keys=False))
+            partial.replace(path)
+
+
+def delete(stores: Stores, change: Change) -> int:
+    """Delete the objects, then the old lists, and remembered runs that would bring either back; returns how many."""
+    old = set(change.renamed)
+    for folder in stores.folders:
+        for run in (p for p in folder.glob("runs/*/*/*") if p.is_file()):
+            if any(md5 in run.read_text(errors="replace") for md5 in old):
+                run.unlink()
+    return sum(stores.delete(md5) for md5 in [*sorted(change.doomed), *sorted(old)])
+
+
+def _without(
+    stores: Stores,
+    listed: list[dict[str, Any]],
+    concerned: list[tuple[str, Traces]],
+    everywhere: set[str],
+    change: Change,
+) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """A list without the patient's files, and the new objects that it names."""
+    kept, new = [], {}
+    for one in listed:
+        md5 = one["md5"]
+        places = [(PurePosixPath(path) / one["relpath"], theirs) for path, theirs in concerned]
+        if md5 in everywhere or any(theirs.goes(path, lambda md5=md5: stores.read(md5)) for path, theirs in places):  # type: ignore[misc]
+            change.doomed.add(md5)
+            continue
+        for path, theirs in places:
+            content = theirs.without(path, lambda md5=md5: stores.read(md5))  # type: ignore[misc]
+            if content is not None:
+                change.doomed.add(md5)
+                one = {**one, "md5": hashlib.md5(content, usedforsecurity=False).hexdigest()}
+                new[one["md5"]] = content
+        kept.append(one)
+    return kept, new
+
+
+def _rename(
+    stores: Stores, md5: str, made: list[dict[str, Any]], new: Mapping[str, bytes], change: Change, write: bool
+) -> None:
+    content = json.dumps(made, sort_keys=True).encode()
+    renamed = hashlib.md5(content, usedforsecurity=False).hexdigest() + DIR
+    sizes = [len(new[one["md5"]]) if one["md5"] in new else _size(stores, one["md5"]) for one in made]
+    change.renamed[md5] = renamed
+    change.lists[renamed] = made
+    change.sizes[renamed] = None if None in sizes else sum(size for size in sizes if size is not None)
+    if write:
+        for folder in {_store_of(stores, path) for path in stores.paths(md5)}:
+            for name, own in new.items():
+                stores.keep(folder, name, own)
+            stores.keep(folder, renamed, content)
+
+
+def _renamed(out: dict[str, Any], change: Change) -> bool:
+    new = change.renamed.get(out.get("md5", ""))
+    if new is None:
+        return False
+    out.update({"md5": new, "size": change.sizes[new], "nfiles": len(change.lists[new])})
+    if out["size"] is None:
+        del out["size"]
+    return True
+
+
+def _outs_ever(workspace: Workspace) -> dict[str, set[tuple[str, frozenset[str]]]]:
+    """Every list that some version of the workspace named: where its folder lies, and of which cohorts it was made."""
+    found: dict[str, set[tuple[str, frozenset[str]]]] = {}
+    for read in _versions(workspace):
+        params = (yaml.safe_load(read("params.yaml")) or {}).get("cohort", {})
+        cohorts = {task: params.get("name" if task == "detection" else task, TASKS[task].simulated) for task in TASKS}
+        stages = (yaml.safe_load(read("dvc.lock")) or {}).get("stages", {})
+        outs = [(out["path"], out) for stage in stages.values() for out in stage.get("outs", [])]
+        for name in read("data/raw").split():
+            document = yaml.safe_load(read(f"data/raw/{name}")) or {} if name.endswith(".dvc") else {}
+            outs += [(f"data/raw/{out['path']}", out) for out in document.get("outs", [])]
+        for path, out in outs:
+            if str(out.get("md5", "")).endswith(DIR):
+                found.setdefault(out["md5"], set()).add((path, frozenset(cohorts_of(PurePosixPath(path), cohorts))))
+    return found
+
+
+def cohorts_of(path: PurePosixPath, cohorts: Mapping[str, str]) -> set[str]:
+    """The cohorts that a file may be made of, by its place; `cohorts` are those of the tasks."""
+    if path.parts[:2] == ("data", "raw"):
+        return {path.parts[2]}
+    task = task_of(path)
+    return set(cohorts.values()) if task is None else {cohorts[task]}
+
+
+def _versions(workspace: Workspace) -> Iterator[Any]:
+    """A reader of small files for the workspace as it is, and as every commit of it was."""
+
+    def now(name: str) -> str:
+        path = workspace.root / name
+        if path.is_dir():
+            return "\n".join(sorted(p.name for p in path.iterdir()))
+        return path.read_text() if path.exists() else ""
+
+    yield now
+    for commit in git(workspace, "log", "--all", "--format=%H").split():
+
+        def then(name: str, commit: str = commit) -> str:
+            try:
+                if name == "data/raw":
+                    listed = git(workspace, "ls-tree", "--name-only", commit, "data/raw/")
+                    return "\n".join(Path(line).name for line in listed.splitlines())
+                return git(workspace, "show", f"{commit}:{name}")
+            except CommandFailed:
+                return ""
+
+        yield then
+
+
+def _size(stores: Stores, md5: str) -> int | None:
+    return next((path.stat().st_size for path in stores.paths(md5)), None)
+
+
+def _store_of(stores: Stores, path: Path) -> Path:
+    return next(folder for folder in stores.folders if path.is_relative_to(folder))
+
+
+def _place(workspace: Workspace, value: str) -> Path:
+    """Paths in DVC's settings are relative to .dvc."""
+    return (workspace.root / ".dvc" / value).resolve()

@@ -1,0 +1,90 @@
+"""Is anything of these recordings still here? Every file is hashed both ways and looked through for pieces of the bytes."""
+
+import hashlib
+import mmap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PIECE, PIECES = 64, 5
+"""Bytes of a piece that is looked for, and how many pieces of each recording."""
+
+VARIED = 16
+"""Different values that a piece has to hold: a stretch of zeros is in many files."""
+
+CHUNK = 1 << 22
+
+
+@dataclass
+class Found:
+    """What a search came to: files with one of the digests, named by one, or holding a piece; and how much was read."""
+
+    same: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    holding: list[str] = field(default_factory=list)
+    files: int = 0
+    size: int = 0
+    pieces: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.same or self.named or self.holding)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def both_digests(path: Path) -> tuple[str, str]:
+    """SHA-256, which is a file's identity here, and MD5, by which DVC names it."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            md5.update(chunk)
+    return sha256.hexdigest(), md5.hexdigest()
+
+
+def pieces_of(path: Path) -> list[bytes]:
+    """Pieces from all over a file that are unlikely to stand in any other."""
+    content = path.read_bytes()
+    starts = (len(content) * (2 * n + 1) // (2 * PIECES) for n in range(PIECES))
+    cut = (content[start : start + PIECE] for start in starts)
+    return [piece for piece in cut if len(piece) == PIECE and len(set(piece)) >= VARIED]
+
+
+def search(
+    places: Iterable[Path], digests: Iterable[str], pieces: Iterable[bytes], leave_out: Iterable[Path] = ()
+) -> Found:
+    """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5."""
+    wanted, parts, left_out, found = set(digests), list(pieces), set(leave_out), Found()
+    found.pieces = len(parts)
+    for path in _files(places):
+        if path in left_out:
+            continue
+        found.files += 1
+        found.size += path.stat().st_size
+        if wanted & set(both_digests(path)):
+            found.same.append(str(path))
+        if wanted & {path.parent.name + path.name, path.stem}:
+            found.named.append(str(path))
+        if _holds(path, parts):
+            found.holding.append(str(path))
+    return found
+
+
+def _files(places: Iterable[Path]) -> Iterator[Path]:
+    """Each file once, also where one place lies inside another."""
+    seen: set[Path] = set()
+    for place in places:
+        for path in sorted(place.rglob("*")):
+            if path.is_file() and not path.is_symlink() and path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _holds(path: Path, pieces: list[bytes]) -> bool:
+    if not pieces or path.stat().st_size < PIECE:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(piece) >= 0 for piece in pieces)
