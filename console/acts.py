@@ -15,14 +15,14 @@ from lineage.ledger import Ledger
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a candidate stands now: what was proposed, who signed it, and what speaks against using it.
+class Candidate:
+    """A model that was proposed, where it stands now, who signed it, and what speaks against using it.
 
-    `candidate` is the proposal as it was written, with its state. `against` is empty where two people's approval holds
+    `proposed` is the proposal as it was written, with `state` and why it has `ended` by the ledger. `against` is empty where two people's approval holds
     now; `pointed_at` says whether services are pointed at it. `pages` are reports of its evaluation (text → address).
     """
 
-    candidate: Mapping[str, Any]
+    proposed: Mapping[str, Any]
     approval: Approval | None = None
     against: tuple[str, ...] = ()
     pointed_at: bool = False
@@ -30,15 +30,15 @@ class Standing:
 
     @property
     def digest(self) -> Digest:
-        return str(self.candidate["candidate"])
+        return str(self.proposed["candidate"])
 
     @property
     def name(self) -> str:
-        return f"{self.candidate['detector']} {self.candidate['version']}"
+        return f"{self.proposed['detector']} {self.proposed['version']}"
 
     @property
     def state(self) -> str:
-        return str(self.candidate["state"])
+        return str(self.proposed["state"])
 
     @property
     def in_force(self) -> bool:
@@ -48,12 +48,12 @@ class Standing:
     @property
     def open_gates(self) -> list[Mapping[str, Any]]:
         """Gates that did not pass; each needs a deviation that names it."""
-        return [gate for gate in self.candidate["gates"] if gate["outcome"] != "pass"]
+        return [gate for gate in self.proposed["gates"] if gate["outcome"] != "pass"]
 
     @property
     def next_meaning(self) -> str | None:
         """What the next signature would mean; None where no signature is waited for."""
-        return {"evaluated": "review", "reviewed": "approval"}.get(self.state)
+        return None if self.proposed["ended"] else {"evaluated": "review", "reviewed": "approval"}.get(self.state)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Acts:
     card of a model, None where there is none.
     """
 
-    standings: Callable[[datetime], list[Standing]]
+    candidates: Callable[[datetime], list[Candidate]]
     card: Callable[[Digest], str | None]
     why: Callable[[str], dict[str, Any]]
     verify: Callable[[], dict[str, Any]]

@@ -17,11 +17,11 @@ from console.acts import Room
 from console.door import Door, Tokens
 from console.impact import ask_impact, show_impact
 from console.lines import show_ledger, show_line
+from console.models import show_card, show_model, show_models
 from console.overview import Verifier, show_overview, verify
 from console.pages import page, room_of
 from console.predictions import show_prediction, show_predictions
 from console.signing import ask_what, show_record, sign
-from console.standings import show_card, show_model, show_models
 from lineage.ledger import LedgerBroken
 from lineage.refused import Refused
 

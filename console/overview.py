@@ -50,16 +50,16 @@ class Verifier:
 
 def show_overview(request: Request) -> Response:
     room = room_of(request)
-    standings = room.acts.standings(room.clock())
+    candidates = room.acts.candidates(room.clock())
     return page(
         request,
         "overview",
         title="What this workspace did, and on whose word",
         made=room.made,
         demo=room.demo,
-        in_force=[s for s in standings if s.in_force],
-        pointed_at=[s for s in standings if s.pointed_at and not s.in_force],
-        waiting=[s for s in standings if s.next_meaning],
+        in_force=[s for s in candidates if s.in_force],
+        pointed_at=[s for s in candidates if s.pointed_at and not s.in_force],
+        waiting=[s for s in candidates if s.next_meaning],
         head=room.ledger.head(),
         lines=page_of_lines(room.ledger, Wanted(), size=LAST).entries,
         predictions=page_of_lines(room.ledger, Wanted(PREDICTIONS), size=LAST).entries,

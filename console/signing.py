@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.acts import Proof, Room, Standing, Wish
+from console.acts import Candidate, Proof, Room, Wish
 from console.door import read_form
+from console.models import candidate_of
 from console.pages import page, room_of, tokens_of
-from console.standings import standing_of
 from lineage.approvals import AuthenticationFailed, Deviation
 from lineage.refused import Refused
 
@@ -40,54 +40,54 @@ async def sign(request: Request) -> Response:
 
 
 def _show_record(request: Request, form: dict[str, str]) -> Response:
-    room, standing = room_of(request), _waiting(request)
-    wish = _wish(standing, form, room.clock())
+    room, candidate = room_of(request), _waiting(request)
+    wish = _wish(candidate, form, room.clock())
     try:
-        return _second_step(request, standing, wish)
+        return _second_step(request, candidate, wish)
     except Refused as refused:
-        return _first_step(request, standing, form, fault=str(refused), status=409)
+        return _first_step(request, candidate, form, fault=str(refused), status=409)
 
 
 def _sign(request: Request, form: dict[str, str]) -> Response:
-    room, standing = room_of(request), _waiting(request)
-    wish = _wish(standing, form, _begins(form))
+    room, candidate = room_of(request), _waiting(request)
+    wish = _wish(candidate, form, _begins(form))
     proof = Proof(form.get("person", "").strip(), form.get("passphrase", ""), form.get("code", "").strip())
     try:
         signed = room.acts.sign(wish, proof, form.get("record", ""))
     except AuthenticationFailed as refused:
-        return _second_step(request, standing, wish, proof.person, fault=str(refused), status=403)
+        return _second_step(request, candidate, wish, proof.person, fault=str(refused), status=403)
     except Refused as refused:
-        return _first_step(request, standing, form, fault=str(refused), status=409)
-    now = standing_of(room, standing.digest)
-    return page(request, "signed", title="Signed", signed=signed, standing=now)
+        return _first_step(request, candidate, form, fault=str(refused), status=409)
+    now = candidate_of(room, candidate.digest)
+    return page(request, "signed", title="Signed", signed=signed, candidate=now)
 
 
 def _first_step(
-    request: Request, standing: Standing, form: dict[str, str] | None = None, fault: str = "", status: int = 200
+    request: Request, candidate: Candidate, form: dict[str, str] | None = None, fault: str = "", status: int = 200
 ) -> Response:
     form = form or {}
     return page(
         request,
         "sign",
-        title=f"Sign {standing.name}",
+        title=f"Sign {candidate.name}",
         status=status,
-        standing=standing,
-        meaning=form.get("meaning", standing.next_meaning),
+        candidate=candidate,
+        meaning=form.get("meaning", candidate.next_meaning),
         written={name.removeprefix(DEVIATION): text for name, text in form.items() if name.startswith(DEVIATION)},
         fault=fault,
     )
 
 
 def _second_step(
-    request: Request, standing: Standing, wish: Wish, person: str = "", fault: str = "", status: int = 200
+    request: Request, candidate: Candidate, wish: Wish, person: str = "", fault: str = "", status: int = 200
 ) -> Response:
     record = room_of(request).acts.record(wish)
     return page(
         request,
         "record",
-        title=f"Sign {standing.name}",
+        title=f"Sign {candidate.name}",
         status=status,
-        standing=standing,
+        candidate=candidate,
         wish=wish,
         record=record,
         why={deviation.gate: deviation.justification for deviation in record.deviations},
@@ -96,15 +96,15 @@ def _second_step(
     )
 
 
-def _waiting(request: Request) -> Standing:
+def _waiting(request: Request) -> Candidate:
     """The candidate asked for; 404 where there is none, 409 where no signature is waited for."""
     room: Room = room_of(request)
-    standing = standing_of(room, request.path_params["digest"])
-    if standing is None:
+    candidate = candidate_of(room, request.path_params["digest"])
+    if candidate is None:
         raise HTTPException(404, "There is no candidate with this digest.")
-    if standing.next_meaning is None:
-        raise HTTPException(409, f"{standing.name} is {standing.state}: no signature is waited for.")
-    return standing
+    if candidate.next_meaning is None:
+        raise HTTPException(409, f"{candidate.name} is {candidate.state}: no signature is waited for.")
+    return candidate
 
 
 async def _own_form(request: Request) -> dict[str, str]:
@@ -113,11 +113,11 @@ async def _own_form(request: Request) -> dict[str, str]:
     return form
 
 
-def _wish(standing: Standing, form: dict[str, str], begins: datetime) -> Wish:
+def _wish(candidate: Candidate, form: dict[str, str], begins: datetime) -> Wish:
     """Justifications are taken for the gates that did not pass; what was signed already stays as it is."""
     written = {name.removeprefix(DEVIATION): text.strip() for name, text in form.items() if name.startswith(DEVIATION)}
-    named = [Deviation(g["name"], written[g["name"]]) for g in standing.open_gates if written.get(g["name"])]
-    return Wish(standing.digest, form.get("meaning", ""), begins, tuple(named) if standing.approval is None else ())
+    named = [Deviation(g["name"], written[g["name"]]) for g in candidate.open_gates if written.get(g["name"])]
+    return Wish(candidate.digest, form.get("meaning", ""), begins, tuple(named) if candidate.approval is None else ())
 
 
 def _begins(form: dict[str, Any]) -> datetime:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.people import failures_noted, signer, unlocked
-from flows.promote import approval_path, candidate_path, evidence_of, find_candidate, gates_of, refuse_unevaluated
+from flows.authenticate import attested, failures_noted, refuse_unattested, signer, unlocked
+from flows.promote import approval_path, evidence_of, find_candidate, gates_of, refuse_unevaluated
 from flows.stages.champions import keep_champion
-from flows.stages.files import read_json, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
     COUNTING,
@@ -22,13 +21,16 @@ from lineage.approvals import (
     Scope,
     check,
     read_revocations,
+    recorded,
     revoke,
+    signed_line,
     signed_with,
 )
 from lineage.digest import Digest, digest_of
 from lineage.dsse import PrivateKey
-from lineage.keys import People
 from lineage.ledger import Draft, Edge, Subject
+from lineage.lifecycle import Standing
+from lineage.people import People
 from lineage.refused import Refused
 from models import detectors
 from models.bundle import refuse_leaky
@@ -112,8 +114,9 @@ def _sign(
     cases: "list[_Case]", person: str, passphrase: str, code: str, meaning: str, now: datetime
 ) -> list[dict[str, Any]]:
     workspace = open_workspace()
+    refuse_unattested(workspace, person)
     key = unlocked(workspace, person, passphrase, code, f"to sign: {meaning}", now)
-    people = People.read(workspace.keys)
+    people = attested(workspace)
     signed = [one.signed_by(key, people, person, meaning, now) for one in cases]
     return [_keep(one, person, meaning, now) for one in signed]
 
@@ -131,7 +134,7 @@ class _Case:
         signature = signed_with(key, self.approval.record, people, person, meaning, now)
         signed = replace(self, approval=self.approval.signed(signature))
         if self.state == "approved":
-            _check(self.workspace, signed.approval, now)
+            _check(self.workspace, signed.approval, people, now)
         return signed
 
 
@@ -142,34 +145,36 @@ def _to_be_signed(workspace: Workspace, digest: str, meaning: str, deviations: l
     workspace = workspace.of(candidate["task"])
     refuse_leaky(load_model(workspace.store / "bundles" / candidate["candidate"]))
     _refuse_dirty(workspace, candidate)
+    _refuse_stranger(workspace, candidate)
     _refuse_changed(workspace, candidate)
     refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
+    Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
     state = Lifecycle(candidate["state"]).advance("reviewed" if meaning == "review" else "approved").state
-    approval = _approval(workspace, candidate, approval_path(workspace, candidate), deviations, now)
+    approval = _approval(workspace, candidate, deviations, now)
     if faults := approval.record.faults():
         raise NotApproved("; ".join(faults))
     return _Case(workspace, candidate, approval, state)
 
 
 def _keep(case: _Case, person: str, meaning: str, now: datetime) -> dict[str, Any]:
-    workspace, candidate, state = case.workspace, case.candidate, case.state
+    """The ledger first: the file is a copy of what stands there, for services."""
+    workspace, candidate = case.workspace, case.candidate
+    _record_signature(workspace, case, person, meaning)
     path = approval_path(workspace, candidate)
     path.parent.mkdir(parents=True, exist_ok=True)
     case.approval.write(path)
-    _record_signature(workspace, case.approval, person, meaning)
-    write_json(candidate_path(workspace, candidate["candidate"]), {**candidate, "state": state})
-    if state == "approved":
-        put_in_force(workspace, candidate["candidate"], path, now)
-    text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {state}"
+    if case.state == "approved":
+        put_in_force(workspace, candidate, path, now)
+    text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {case.state}"
     record = case.approval.record.digest
-    return {"candidate": candidate["candidate"], "state": state, "record": record, "text": text}
+    return {"candidate": candidate["candidate"], "state": case.state, "record": record, "text": text}
 
 
-def _check(workspace: Workspace, approval: Approval, now: datetime) -> None:
+def _check(workspace: Workspace, approval: Approval, people: People, now: datetime) -> None:
     """The very check that a service makes, for the first site of the scope."""
     check(
         approval,
-        People.read(workspace.keys),
+        people,
         site=approval.record.scope.sites[0],
         now=now,
         bundle_digest=approval.record.bundle_digest,
@@ -179,24 +184,49 @@ def _check(workspace: Workspace, approval: Approval, now: datetime) -> None:
 
 
 def revoke_model(digest: str, person: str, passphrase: str, code: str, reason: str) -> dict[str, Any]:
-    """Take an approved model back: signed, in the ledger, and obeyed by running services within seconds."""
-    workspace, now = open_workspace(), datetime.now(UTC)
+    """Take a model back for good: signed, in the ledger, and obeyed by running services within seconds."""
+    workspace = open_workspace()
     candidate = find_candidate(workspace, digest)
-    with failures_noted(workspace, person, "to revoke a model"):
+    return _take_back(workspace, candidate, candidate["candidate"], "revokes", (person, passphrase, code), reason)
+
+
+def retire_model(digest: str, person: str, passphrase: str, code: str, reason: str) -> dict[str, Any]:
+    """End the service of a deployed model in peace: what was approved ends, and the bundle may be proposed again."""
+    workspace = open_workspace()
+    candidate = find_candidate(workspace, digest)
+    Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
+    Lifecycle(candidate["state"]).advance("retired")
+    return _take_back(workspace, candidate, candidate["record"], "retires", (person, passphrase, code), reason)
+
+
+ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retired", "retired", "retired: ")}
+"""For each way to take back: the ledger's type, the word for people, and how the reason begins in the signed statement."""
+
+
+def _take_back(
+    workspace: Workspace, candidate: dict[str, Any], what: str, how: str, components: tuple[str, str, str], reason: str
+) -> dict[str, Any]:
+    """Sign that `what` (a bundle or an approval record) ends. The file that stops services comes before the ledger's line."""
+    type, word, opening = ENDS[how]
+    person, now = components[0], datetime.now(UTC)
+    if not reason.strip():
+        raise Refused("taking a model back says why: give --reason")
+    refuse_unattested(workspace, person)
+    with failures_noted(workspace, person, f"to take a model back ({word})"):
         made = revoke(
-            revocations_folder(workspace.root), workspace.keys, person, passphrase, code,
-            digest=candidate["candidate"], reason=reason, now=now,
+            revocations_folder(workspace.root), workspace.keys, *components,
+            digest=what, reason=f"{opening}{reason}", now=now,
         )  # fmt: skip
     subject = Subject("revocation", candidate["detector"], digest_of(vars(made)))
-    edges = (Edge(subject.digest, "revokes", candidate["candidate"]),)
-    records.open_ledger(workspace).append_many(
-        [Draft("approval.revoked", signer(workspace, person), (subject,), reason, vars(made), edges)]
-    )
-    return {**vars(made), "text": f"{person} revoked {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
+    edges = (Edge(subject.digest, how, what),)
+    line = Draft(type, signer(workspace, person), (subject,), reason, vars(made), edges)
+    records.open_ledger(workspace).append_many([line])
+    return {**vars(made), "text": f"{person} {word} {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
 
 
-def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: datetime) -> None:
+def put_in_force(workspace: Workspace, candidate: dict[str, Any], approval_path: Path, now: datetime) -> None:
     """Import an approved bundle into the BentoML store and point at it; services follow within seconds."""
+    digest = candidate["candidate"]
     tag = import_bundle(workspace.root, workspace.store / "bundles" / digest)
     pointer = write_pointer(
         workspace.root, bundle=digest, tag=tag, approval=approval_path, now=now, task=workspace.task
@@ -204,27 +234,24 @@ def put_in_force(workspace: Workspace, digest: str, approval_path: Path, now: da
     record = Approval.read(approval_path).record
     deployment = Subject("deployment", ", ".join(record.scope.sites), digest_of(vars(pointer)))
     edges = (Edge(deployment.digest, "serves", digest), Edge(deployment.digest, "permitted_by", record.digest))
-    ledger = records.open_ledger(workspace)
-    ledger.append_many(
-        [Draft("deployment.promoted", records.PIPELINE, (deployment,), payload=vars(pointer), edges=edges)]
-    )
-    path = candidate_path(workspace, digest)
-    candidate = read_json(path)
+    line = Draft("deployment.promoted", records.PIPELINE, (deployment,), payload=vars(pointer), edges=edges)
+    records.open_ledger(workspace).append_many([line])
     if workspace.task == "detection":
         keep_champion(workspace, candidate)
-    write_json(path, {**candidate, "state": Lifecycle("approved").advance("deployed").state})
 
 
-def _approval(
-    workspace: Workspace, candidate: dict[str, Any], path: Path, deviations: list[str], now: datetime
-) -> Approval:
-    """The record that the second person signs is the very one that the first signed."""
+def _approval(workspace: Workspace, candidate: dict[str, Any], deviations: list[str], now: datetime) -> Approval:
+    """The record that the second person signs is the very one that the first signed, as the ledger holds it."""
     named = tuple(_deviation(d) for d in deviations)
-    if path.exists():
-        approval = Approval.read(path)
+    path = approval_path(workspace, candidate)
+    if candidate["record"]:
+        approval = recorded(records.open_ledger(workspace), candidate["record"])
+        _refuse_edited(path, approval)
         if named and named != approval.record.deviations:
             raise Refused("the deviations differ from those that were signed already; leave them out, or propose anew")
         return approval
+    if path.exists():
+        raise Refused(f"an approval lies in store/approvals/{path.name[:12]}… that nobody signed: move it away")
     settings = workspace.params.promote
     contract = detectors.build(candidate["detector"]).contract
     return Approval(
@@ -243,6 +270,18 @@ def _approval(
     )
 
 
+def _refuse_edited(path: Path, approval: Approval) -> None:
+    """The file may lack the last signature, where writing it was cut off; it may hold nothing else than the ledger."""
+    if not path.exists():
+        return
+    try:
+        kept = Approval.read(path)
+    except ValueError as error:
+        raise Refused(f"the approval in store/approvals/{path.name[:12]}… cannot be read: move it away") from error
+    if kept.record != approval.record or kept.signatures != approval.signatures[: len(kept.signatures)]:
+        raise Refused(f"the approval in store/approvals/{path.name[:12]}… is not what was signed: move it away")
+
+
 def _deviation(text: str) -> Deviation:
     gate, _, why = text.partition("=")
     if not why.strip():
@@ -259,6 +298,16 @@ def _refuse_dirty(workspace: Workspace, candidate: dict[str, Any]) -> None:
         )
 
 
+def _refuse_stranger(workspace: Workspace, candidate: dict[str, Any]) -> None:
+    """That the author is none of the signers shows only where the author is registered too (or nobody: a schedule)."""
+    author = candidate["author"]
+    if not workspace.is_demo and author != records.PIPELINE.id and author not in attested(workspace).by_id:
+        raise Refused(
+            f"the author {author!r} is nobody registered, so nothing shows that they are not among the signers: "
+            "`ictal person add`, then `ictal candidates --propose --author ID`"
+        )
+
+
 def _refuse_changed(workspace: Workspace, candidate: dict[str, Any]) -> None:
     """What is signed is what the stages left, not what a file in between says of it."""
     name = candidate["detector"]
@@ -267,13 +316,12 @@ def _refuse_changed(workspace: Workspace, candidate: dict[str, Any]) -> None:
         raise Refused("the evidence is not what it was when the candidate was proposed: propose it anew")
 
 
-def _record_signature(workspace: Workspace, approval: Approval, person: str, meaning: str) -> None:
-    ledger = records.open_ledger(workspace)
-    record = approval.record
-    subject = Subject("approval", f"{record.name} {record.version}", record.digest)
+def _record_signature(workspace: Workspace, case: _Case, person: str, meaning: str) -> None:
+    record = case.approval.record
     edges = (
         Edge(record.digest, "approves", record.bundle_digest),
+        Edge(record.digest, "decides", case.candidate["proposal"]),
         Edge(record.digest, "supported_by", record.evidence["evaluation"]),
     )
-    payload = {"record": record.values(), "signature": vars(approval.signatures[-1])}
-    ledger.append_many([Draft("approval.signed", signer(workspace, person), (subject,), meaning, payload, edges)])
+    line = signed_line(case.approval, signer(workspace, person), edges)
+    records.open_ledger(workspace).append_many([line])

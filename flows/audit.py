@@ -10,7 +10,7 @@ from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
 from lineage.dsse import read_pem
 from lineage.graph import Step, downstream, node, upstream
-from lineage.keys import platform_key, platform_public_path
+from lineage.keys import every_platform_key, platform_key
 from lineage.ledger import Checkpoint, Ledger
 from lineage.refused import Refused
 
@@ -32,10 +32,9 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     """
     workspace = open_workspace()
     ledger = books_of(workspace)
-    path = platform_public_path(workspace.keys)
-    key = read_pem(path.read_bytes()) if path.exists() else None
+    keys = [read_pem(path.read_bytes()) for path in every_platform_key(workspace.keys)]
     checkpoints = [*ledger.checkpoints(), *(_checkpoint(file) for file in against)]
-    found = ledger.verify(checkpoints, key)
+    found = ledger.verify(checkpoints, *keys)
     text = f"{found.size} entries, {len(checkpoints)} checkpoints, root {found.root[:16]}…: " + (
         "nothing was changed" if found.ok else "; ".join(found.problems)
     )

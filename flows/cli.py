@@ -330,14 +330,17 @@ def candidates(
     propose: Annotated[
         bool, typer.Option("--propose", help="First propose the detector that did best inside.")
     ] = False,
+    author: Annotated[
+        str | None, typer.Option(help="Who made it, by their id under `ictal person list`; your login unless given.")
+    ] = None,
     task: Task = "detection",
     as_json: Json = False,
 ) -> None:
-    """List the candidates for approval with the outcome of their gates."""
+    """List the candidates: where they stand, gates that did not pass, and the terms and signatures of their approval."""
     from flows.promote import list_candidates, propose_candidate
 
     if propose:
-        propose_candidate(task=task)
+        propose_candidate(author, task)
     result = list_candidates()
     show(result["candidates"], as_json, result["text"])
 

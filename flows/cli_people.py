@@ -12,7 +12,7 @@ from flows.terminal import Json, show
 
 people_app = typer.Typer()
 person_app = typer.Typer(no_args_is_help=True, help="People who may sign approvals.")
-key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call the prediction API.")
+key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call the prediction API, and of the platform.")
 people_app.add_typer(person_app, name="person")
 people_app.add_typer(key_app, name="key")
 
@@ -24,6 +24,12 @@ def asked(person: str) -> tuple[str, str]:
     """Both components of a person, typed unseen."""
     passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
     return passphrase, typer.prompt(f"Code on the device of {person}", hide_input=True)
+
+
+def chosen(person: str, what: str = "Passphrase") -> str:
+    """A passphrase that a person chooses, typed twice."""
+    passphrase: str = typer.prompt(f"{what} of {person}", hide_input=True, confirmation_prompt=True)
+    return passphrase
 
 
 @people_app.command(
@@ -62,6 +68,32 @@ def revoke(
     show(result, as_json, result.pop("text"))
 
 
+@people_app.command(epilog="Example: ictal retire 3f2a --as reviewer-1 --reason 'superseded by 9c41'." + IN_SCRIPTS)
+def retire(
+    candidate: Candidate,
+    person: Annotated[str, typer.Option("--as", help="Who ends it.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """End the service of a deployed model in peace: its approval ends, and it may be proposed again."""
+    from flows.approve import retire_model
+
+    result = retire_model(candidate, person, *asked(person), reason)
+    show(result, as_json, result.pop("text"))
+
+
+@people_app.command(epilog="Examples: ictal approvals · ictal approvals 3f2a --json")
+def approvals(
+    named: Annotated[str, typer.Argument(help="Digest of a model or of a record, or its beginning.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Every approval with scope, time, deviations and signatures as they are to be shown, and what stands against it."""
+    from flows.approvals import list_approvals
+
+    result = list_approvals(named)
+    show(result["approvals"], as_json, result["text"])
+
+
 @person_app.command("add", epilog="Example: ictal person add reviewer-1 --name 'A. Reviewer' --role neurophysiologist")
 def person_add(
     id: Annotated[str, typer.Argument(help="Short id, as in reviewer-1.")],
@@ -73,11 +105,51 @@ def person_add(
 
     Nobody can read either of them later.
     """
-    from flows.people import add_person
+    from flows.register import add_person
 
-    passphrase = typer.prompt(f"Passphrase of {id}", hide_input=True, confirmation_prompt=True)
-    result = add_person(id, name, role, passphrase)
+    result = add_person(id, name, role, chosen(id))
     show(result, as_json, result.pop("text"))
+
+
+@person_app.command("rotate", epilog="Example: ictal person rotate reviewer-1")
+def person_rotate(
+    id: Annotated[str, typer.Argument(help="Whose key.")],
+    as_json: Json = False,
+) -> None:
+    """A new key and a new device for a person, who shows that they are there with the old; old signatures stay good."""
+    from flows.register import rotate_person
+
+    result = rotate_person(id, *asked(id), chosen(id, "New passphrase"))
+    show(result, as_json, result.pop("text"))
+
+
+@person_app.command(
+    "revoke",
+    epilog="Examples: ictal person revoke reviewer-1 --reason 'lost the laptop' · ictal person revoke reviewer-1 --left "
+    "--reason retirement",
+)
+def person_revoke(
+    id: Annotated[str, typer.Argument(help="Whose key.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    left: Annotated[
+        bool, typer.Option("--left", help="They only left: what they signed until now stays good.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a person's key out of use; whatever it signed, ever, is not good any more, and services stop within seconds."""
+    from flows.register import end_person
+
+    result = end_person(id, reason, left)
+    show(result, as_json, result.pop("text"))
+
+
+@person_app.command("list", epilog="Example: ictal person list --json")
+def person_list(as_json: Json = False) -> None:
+    """Who may sign, with which key, and whether the ledger knows them like this."""
+    from flows.register import list_people
+
+    result = list_people()
+    show(result["people"], as_json, result["text"])
 
 
 @key_app.command("issue", epilog="Example: ictal key issue --site demo-north")
@@ -91,3 +163,34 @@ def key_issue(
 
     key = issue_site_key(site, days)
     show({"site": site, "key": key}, as_json, key)
+
+
+@key_app.command("list", epilog="Example: ictal key list --json")
+def key_list(as_json: Json = False) -> None:
+    """The keys that the platform signs with or has signed with: present, former, revoked."""
+    from flows.register import list_platform_keys
+
+    result = list_platform_keys()
+    show(result["keys"], as_json, result["text"])
+
+
+@key_app.command("rotate-platform", epilog="Example: ictal key rotate-platform")
+def key_rotate_platform(as_json: Json = False) -> None:
+    """A new key for the platform; bundles, checkpoints and receipts that the old one signed are still verified."""
+    from flows.register import rotate_platform_key
+
+    result = rotate_platform_key()
+    show(result, as_json, result.pop("text"))
+
+
+@key_app.command("revoke-platform", epilog="Example: ictal key revoke-platform 3f2a91 --reason 'the disk was stolen'")
+def key_revoke_platform(
+    key: Annotated[str, typer.Argument(help="Id of the key, or its beginning (`ictal key list`).")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """Revoke a key of the platform: a bundle that only it signed is refused. The present key is rotated first."""
+    from flows.register import revoke_platform_key
+
+    result = revoke_platform_key(key, reason)
+    show(result, as_json, result.pop("text"))

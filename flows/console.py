@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from console.acts import Acts, Proof, Room, Standing, Wish
+from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import serve
 from flows import audit, audit_impact, records
 from flows.approve import approve_shown, record_to_sign
-from flows.promote import approval_path, list_candidates
+from flows.authenticate import attested
+from flows.promote import list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
-from lineage.approvals import Approval, NotApproved, read_revocations, refusals
+from lineage.approvals import NotApproved, check, read_revocations, recorded
 from lineage.digest import sha256_file
-from lineage.keys import People
 from lineage.refused import Refused
 from serving.store import NotInForce, read_pointer
-from serving.terms import revocations_folder
+from serving.terms import Terms, revocations_folder
 
 
 def open_console(port: int) -> None:
@@ -33,7 +33,7 @@ def room_of(workspace: Workspace) -> Room:
             "this workspace has no ledger, so there is nothing to look at: run `ictal demo`, or `ictal check`"
         )
     acts = Acts(
-        standings=lambda now: standings(workspace, now),
+        candidates=lambda now: candidates(workspace, now),
         card=lambda digest: _card(workspace, digest),
         why=audit.why,
         verify=audit.verify_ledger,
@@ -50,45 +50,48 @@ def room_of(workspace: Workspace) -> Room:
     )
 
 
-def standings(workspace: Workspace, now: datetime) -> list[Standing]:
+def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
     """Every candidate with its approval and what speaks against it at `now`, in the order of the tasks."""
-    people = People.read(workspace.keys)
-    found = [_standing(workspace.of(c["task"]), c, people, now) for c in list_candidates()["candidates"]]
+    found = [_candidate(workspace.of(c["task"]), c, now) for c in list_candidates()["candidates"]]
     order = list(TASKS)
-    return sorted(found, key=lambda s: (order.index(s.candidate["task"]), not s.pointed_at, s.name))
+    return sorted(found, key=lambda c: (order.index(c.proposed["task"]), not c.pointed_at, c.name))
 
 
-def _standing(workspace: Workspace, candidate: dict[str, Any], people: People, now: datetime) -> Standing:
-    standing = Standing(
-        candidate, pages=dict(_pages(workspace, candidate)), pointed_at=_pointed_at(workspace, candidate)
-    )
-    path = approval_path(workspace, candidate)
-    if not path.exists():
-        return replace(standing, against=("nobody has signed it",))
+def _candidate(workspace: Workspace, proposed: dict[str, Any], now: datetime) -> Candidate:
+    found = Candidate(proposed, pages=dict(_pages(workspace, proposed)), pointed_at=_pointed_at(workspace, proposed))
+    if not proposed["record"]:
+        return replace(found, against=(proposed["ended"] or "nobody has signed it",))
+    ledger = records.open_ledger(workspace)
     try:
-        approval = Approval.read(path)
-        against = _against(workspace, approval, people, now)
-    except (ValueError, NotApproved) as error:
-        return replace(standing, against=(str(error),))
-    return replace(standing, approval=approval, against=tuple(against))
+        found = replace(found, approval=recorded(ledger, proposed["record"]))
+        _check(workspace, found, now)
+    except (NotApproved, NotInForce) as refused:
+        return replace(found, against=tuple(refused.reason.split("; ")))
+    return found
 
 
-def _against(workspace: Workspace, approval: Approval, people: People, now: datetime) -> list[str]:
-    """What the service would say, for the first site of the scope."""
-    return refusals(
-        approval,
-        people,
-        site=approval.record.scope.sites[0],
+def _check(workspace: Workspace, candidate: Candidate, now: datetime) -> None:
+    """What a service checks, for the first site of the scope, where one is pointed at the candidate; else its approval
+    alone."""
+    if candidate.pointed_at:
+        terms = Terms.read(workspace.root, workspace.task)
+        terms.check(terms.any_site, now, workspace.is_demo)
+        return
+    assert candidate.approval is not None
+    check(
+        candidate.approval,
+        attested(workspace),
+        site=candidate.approval.record.scope.sites[0],
         now=now,
-        bundle_digest=approval.record.bundle_digest,
+        bundle_digest=candidate.digest,
         revoked=read_revocations(revocations_folder(workspace.root)),
         allow_demo=workspace.is_demo,
     )
 
 
-def _pointed_at(workspace: Workspace, candidate: dict[str, Any]) -> bool:
+def _pointed_at(workspace: Workspace, proposed: dict[str, Any]) -> bool:
     with suppress(NotInForce):
-        return read_pointer(workspace.root, workspace.task).bundle == candidate["candidate"]
+        return read_pointer(workspace.root, workspace.task).bundle == proposed["candidate"]
     return False
 
 

@@ -15,10 +15,11 @@ from flows import approve, audit, deploy, engine, promote, watch
 from flows.check import check_all
 from flows.evaluate import evaluate
 from flows.ingest import ingest
+from flows.register import platform_key, register
 from flows.stages.files import cohort_of, read_json, splits, write_json
 from flows.train import train
 from flows.workspace import Workspace, open_workspace
-from lineage.keys import create_person, create_platform_key, platform_public_path
+from lineage.keys import platform_public_path
 from lineage.onetime import code_at, step_at
 from serving.client import Client
 from serving.journal import verify_answer
@@ -41,7 +42,7 @@ WHY = {
 def run_demo(workspace: Workspace) -> None:
     """Every step in turn, each timed; the facts for the closing table go to reports/demo.json."""
     facts: dict[str, Any] = {"seconds": {}}
-    create_platform_key(workspace.keys)
+    platform_key(workspace)
     steps = {
         "ingest": lambda: engine.run_flow(ingest, home=str(workspace.root)),
         "check": lambda: engine.run_flow(check_all, home=str(workspace.root)),
@@ -109,7 +110,7 @@ def _signed_by_new_person(
 ) -> list[dict[str, Any]]:
     """Somebody who is made for this demo, signs everything in one go, and whose passphrase nobody knows afterwards."""
     passphrase, name, now = secrets.token_urlsafe(24), id.replace("-", " ").capitalize(), datetime.now(UTC)
-    made = create_person(workspace.keys, id, name, "reviewer", passphrase, demo=True, now=now)
+    made = register(workspace, id, name, "reviewer", passphrase, demo=True, now=now)
     code = code_at(made.secret, step_at(now))
     return approve.approve_candidates(deviations, id, passphrase, code, meaning)
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows import records
+from flows.register import platform_key
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
-from lineage.keys import create_platform_key
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from serving.auth import issue_key, key_id, open_keys
@@ -27,7 +27,7 @@ class ServiceFailed(Refused):
 def serve_here(port: int) -> None:
     """Serve until stopped. The process becomes the server, so that signals reach it."""
     workspace = open_workspace()
-    create_platform_key(workspace.keys)
+    platform_key(workspace)
     print(f"serving on http://127.0.0.1:{port} (keys: `ictal key issue --site NAME`)", flush=True)
     os.execve(sys.executable, _command(port), _environment(workspace))
 

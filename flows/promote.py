@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
+from flows.approvals import terms_in_words, terms_of
 from flows.engine import flow, run_flow
+from flows.register import platform_key
 from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
-from lineage.approvals import Approval
+from lineage.approvals import Approval, recorded
 from lineage.digest import digest_of, sha256_file
-from lineage.keys import create_platform_key
 from lineage.ledger import Actor, Draft, Edge, Subject
+from lineage.lifecycle import record_of, standing
 from lineage.refused import Refused
-from lineage.signing import sign_bundle
+from lineage.registry import Registry
+from lineage.signing import SignatureInvalid, sign_bundle, verify_bundle
 from models.bundle import refuse_leaky
 from models.typing import load_model
 
@@ -37,6 +40,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
         raise Refused(
             f"{name} was trained on shuffled labels, as a null control: run `ictal train --true-labels` first"
         )
+    _refuse_revoked(workspace, bundle.digest)
     if _stands(workspace, bundle.digest, name):
         return bundle.digest
     _sign(workspace, source, bundle.digest)
@@ -46,7 +50,6 @@ def propose(home: str, author: str, task: str = "detection") -> str:
         "task": task,
         "version": f"fold-{fold}",
         "author": author,
-        "state": "evaluated",
         "gates": gates_of(workspace, name),
         "evidence": evidence_of(workspace, name),
         "inner_auc": inner_auc(workspace)[name],
@@ -62,8 +65,10 @@ def propose(home: str, author: str, task: str = "detection") -> str:
 
 
 def propose_candidate(author: str | None = None, task: str = "detection") -> str:
-    """`ictal candidates --propose`; the author is whoever runs it, and cannot approve it."""
+    """`ictal candidates --propose`; the author, whoever runs it unless named, cannot approve it."""
     workspace = open_workspace().of(task)
+    if author == records.PIPELINE.id:
+        raise Refused(f"{author!r} is the author of what a scheduled retraining proposes; name a person with --author")
     if not (workspace.reports / "evaluation" / "gates.json").exists():
         raise Refused("nothing has been evaluated here: run `ictal evaluate` first")
     digest: str = run_flow(propose, home=str(workspace.root), author=author or getpass.getuser(), task=task)
@@ -87,12 +92,13 @@ def best_inside(workspace: Workspace) -> str:
 def list_candidates() -> dict[str, Any]:
     """Every candidate with its state and gates."""
     workspace = open_workspace()
-    found = [read_json(p) for p in sorted((workspace.store / "candidates").glob("*.json"))]
+    found = [_listed(workspace, path) for path in sorted((workspace.store / "candidates").glob("*.json"))]
     lines = []
     for candidate in found:
+        ended = f"  {candidate['ended']}" if candidate["ended"] else ""
+        lines.append(f"{candidate['candidate'][:12]}  {candidate['detector']}  {candidate['state']}{ended}")
         open_gates = [f"{g['name']}: {g['outcome']}" for g in candidate["gates"] if g["outcome"] != "pass"]
-        lines.append(f"{candidate['candidate'][:12]}  {candidate['detector']}  {candidate['state']}")
-        lines += [f"    {gate}" for gate in open_gates]
+        lines += [f"    {line}" for line in (*open_gates, *terms_in_words(candidate["approval"]))]
     return {"candidates": found, "text": "\n".join(lines) or "no candidates yet: run `ictal candidates --propose`"}
 
 
@@ -101,14 +107,30 @@ def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
     found = [p for p in (workspace.store / "candidates").glob("*.json") if digest and p.stem.startswith(digest)]
     if len(found) != 1:
         raise Refused(f"{len(found)} candidates begin with {digest[:16]!r}; see `ictal candidates`")
-    candidate: dict[str, Any] = read_json(found[0])
-    return candidate
+    return read_candidate(workspace, found[0].stem)
 
 
 def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
-    """A candidate as it was proposed, with its state now."""
-    found: dict[str, Any] = read_json(candidate_path(workspace, digest))
-    return found
+    """A candidate as it was proposed, and where it stands by the ledger: `state`, the `record` that was signed for it,
+    and why it has `ended`. Refuses a file that is not what the ledger says was proposed."""
+    candidate = read_json(candidate_path(workspace, digest))
+    ledger, proposal = records.open_ledger(workspace), digest_of(candidate)
+    if not ledger.entries("candidate.proposed", proposal) or candidate["candidate"] != digest:
+        raise Refused(
+            f"the file of candidate {digest[:12]} is not what was proposed: `ictal candidates --propose` again"
+        )
+    now = standing(ledger, digest, record_of(ledger, proposal))
+    return {**candidate, "proposal": proposal, "state": now.state, "record": now.record, "ended": now.ended}
+
+
+def _listed(workspace: Workspace, path: Path) -> dict[str, Any]:
+    """A candidate with the terms of its approval; of a file that was edited, that it was."""
+    try:
+        candidate = read_candidate(workspace, path.stem)
+    except Refused as refused:
+        return {**read_json(path), "state": "edited", "ended": str(refused), "record": "", "approval": None}
+    approval = candidate["record"] and recorded(records.open_ledger(workspace), candidate["record"])
+    return {**candidate, "approval": terms_of(approval) if approval else None}
 
 
 def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
@@ -135,13 +157,22 @@ AGAIN = "run `ictal evaluate` again"
 
 def _stands(workspace: Workspace, digest: str, name: str) -> bool:
     """Whether this very bundle is proposed already, on the same evidence, and not yet past its approval's time."""
-    path = candidate_path(workspace, digest)
-    if not path.exists():
+    if not candidate_path(workspace, digest).exists():
         return False
-    candidate = read_json(path)
+    try:
+        candidate = read_candidate(workspace, digest)
+    except Refused:
+        return False  # an edited file is written anew
     approval = approval_path(workspace, candidate)
     expired = approval.exists() and Approval.read(approval).record.not_after < datetime.now(UTC)
-    return not expired and candidate["evidence"] == evidence_of(workspace, name)
+    same = candidate["evidence"] == evidence_of(workspace, name) and not candidate["ended"]
+    return same and not expired and _is_signed(workspace, workspace.store / "bundles" / digest)
+
+
+def _refuse_revoked(workspace: Workspace, digest: str) -> None:
+    ended = standing(records.open_ledger(workspace), digest).ended
+    if ended:
+        raise Refused(f"this very model was {ended}; train another, for this one does not come back")
 
 
 def candidate_path(workspace: Workspace, digest: str) -> Path:
@@ -150,15 +181,36 @@ def candidate_path(workspace: Workspace, digest: str) -> Path:
 
 
 def _sign(workspace: Workspace, source: Path, digest: str) -> None:
-    """Keep the bundle by its digest and sign it with the platform's key."""
+    """Keep the bundle by its digest and sign it with the platform's key; once more where the key that did is revoked."""
     target = workspace.store / "bundles" / digest
+    if _is_signed(workspace, target):
+        return
     if target.exists():
+        _sign_again(workspace, target, digest)
         return
     partial = target.with_name(f".{digest}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial)
-    sign_bundle(partial, create_platform_key(workspace.keys))
+    sign_bundle(partial, platform_key(workspace))
     partial.rename(target)
+
+
+def _is_signed(workspace: Workspace, bundle: Path) -> bool:
+    trusted = Registry.read(records.open_ledger(workspace)).trusted(workspace.keys)
+    try:
+        verify_bundle(bundle, *trusted)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _sign_again(workspace: Workspace, bundle: Path, digest: str) -> None:
+    """Only what is still, file for file, the bundle of this digest: reading it compares every file with its manifest."""
+    if load_model(bundle).digest != digest:
+        raise Refused(
+            f"the kept bundle {digest[:12]} is not what it was: move it away from store/bundles, and propose anew"
+        )
+    sign_bundle(bundle, platform_key(workspace))
 
 
 def gates_of(workspace: Workspace, name: str) -> list[dict[str, Any]]:
@@ -194,7 +246,7 @@ def _record_candidate(workspace: Workspace, candidate: dict[str, Any]) -> None:
         [
             Draft("model.signed", records.PIPELINE, (signed,), edges=(Edge(signed.digest, "signs", bundle),)),
             Draft(
-                "candidate.proposed", actor, (proposal,), payload=candidate,
+                "candidate.proposed", actor, (proposal,), f"by login {getpass.getuser()}", candidate,
                 edges=(
                     Edge(proposal.digest, "proposes", bundle),
                     Edge(proposal.digest, "supported_by", evidence["evaluation"]),

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from lineage import dsse, revocations
 from lineage.digest import Digest
-from lineage.keys import AuthenticationFailed, People, Person, unlock
+from lineage.entries import Actor, Draft, Edge, EntryType, Subject
+from lineage.keys import AuthenticationFailed, People, unlock
+from lineage.ledger import Ledger
 from lineage.lifecycle import STATES, Lifecycle, StepSkipped
+from lineage.people import SigningKey
 from lineage.records import (
     EVIDENCE,
     MEANINGS,
@@ -27,8 +30,8 @@ from lineage.revocations import Revocation, read_revocations, revoke
 
 __all__ = [
     "EVIDENCE", "MEANINGS", "OUTCOMES", "STATES", "Approval", "ApprovalRecord", "AuthenticationFailed", "Deviation",
-    "Lifecycle", "NotApproved", "Revocation", "Scope", "Signature", "StepSkipped", "check", "read_revocations",
-    "refusals", "revoke", "sign", "signed_with",
+    "Lifecycle", "NotApproved", "Revocation", "Scope", "Signature", "StepSkipped", "check", "read_revocations", "recorded",
+    "refusals", "revoke", "sign", "signed_line", "signed_with",
 ]  # fmt: skip
 
 COUNTING = ("review", "approval")
@@ -114,6 +117,26 @@ def refusals(
     ]
 
 
+def signed_line(approval: Approval, actor: Actor, edges: Iterable[Edge]) -> Draft:
+    """The ledger's line about the last signature: record and signature in full, so that files can be held against it."""
+    record, signature = approval.record, approval.signatures[-1]
+    subject = Subject("approval", f"{record.name} {record.version}", record.digest)
+    payload = {"record": record.values(), "signature": vars(signature)}
+    return Draft(EntryType.APPROVAL_SIGNED, actor, (subject,), signature.meaning, payload, tuple(edges))
+
+
+def recorded(ledger: Ledger, record: Digest) -> Approval:
+    """An approval as the ledger holds it, whatever became of its file: the record and every signature, in order.
+
+    Raises NotApproved where the ledger has no such record, or no longer what it says.
+    """
+    entries = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if e.subjects[0].digest == record]
+    said = [payload for e in entries if (payload := ledger.payload(e.payload_digest)) is not None]
+    if not said or len(said) < len(entries):
+        raise NotApproved("the ledger holds no such approval in full")
+    return Approval(ApprovalRecord.from_values(said[0]["record"]), tuple(Signature(**s["signature"]) for s in said))
+
+
 def _scope_faults(record: ApprovalRecord, site: str, now: datetime, bundle_digest: Digest) -> list[str]:
     against = []
     if record.bundle_digest != bundle_digest:
@@ -136,17 +159,20 @@ def _signature_faults(signature: Signature, record: ApprovalRecord, people: Peop
         return [f"{who} is by a service account; only people sign"]
     if signature.record_digest != record.digest:
         return [f"{who} belongs to another record"]
-    if not signature.verifies(person.key):
+    key = person.key_named(signature.key_id) or person.present
+    if not signature.verifies(key.key):
         return [f"{who} is not valid"]
     if signature.meaning not in MEANINGS:
         return [f"{who} has the unknown meaning {signature.meaning!r}"]
     shown = (signature.printed_name, signature.role, signature.key_id)
-    if shown != (person.printed_name, person.role, person.key_id):
+    if shown != (person.printed_name, person.role, key.id):
         return [f"{who} shows another name, role or key than is registered"]
-    return [f"{who} {fault}" for fault in _time_faults(signature, person, now)]
+    if key.revoked:
+        return [f"{who} is by a key that was revoked: {key.reason}"]
+    return [f"{who} {fault}" for fault in _time_faults(signature, key, now)]
 
 
-def _time_faults(signature: Signature, person: Person, now: datetime) -> list[str]:
+def _time_faults(signature: Signature, key: SigningKey, now: datetime) -> list[str]:
     try:
         same = signature.at == datetime.fromisoformat(signature.local_time)
     except (ValueError, TypeError):
@@ -155,7 +181,7 @@ def _time_faults(signature: Signature, person: Person, now: datetime) -> list[st
         return ["shows a local time that is not its UTC time"]
     if signature.at > now:
         return ["is dated in the future"]
-    if not person.key_is_valid(signature.at):
+    if not key.is_valid(signature.at):
         return ["was made before its key existed or after it expired"]
     return []
 
@@ -163,7 +189,7 @@ def _time_faults(signature: Signature, person: Person, now: datetime) -> list[st
 def _author_faults(signature: Signature, record: ApprovalRecord, people: People) -> list[str]:
     """The author is known by id, and by key where the author is registered too."""
     author = people.by_id.get(record.author)
-    is_author = signature.person_id == record.author or (author is not None and author.key_id == signature.key_id)
+    is_author = signature.person_id == record.author or (author is not None and author.key_named(signature.key_id))
     return (
         ["the author cannot review or approve their own model"] if is_author and signature.meaning in COUNTING else []
     )

@@ -21,7 +21,7 @@ from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRo
 from lineage.times import utc_text
 
 
-def verify(reading: Session, checkpoints: Sequence[Checkpoint], key: dsse.PublicKey | None) -> Verification:
+def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Verification:
     """Re-hash the whole ledger inside one read transaction; problems are sentences that name the entry."""
     entries, tree, problems = _read_again(reading)
     size = sum(level == 0 for level, _ in tree)
@@ -31,7 +31,7 @@ def verify(reading: Session, checkpoints: Sequence[Checkpoint], key: dsse.Public
     problems += _index_problems(reading, entries)
     problems += _tree_problems(reading, tree)
     problems += _payload_problems(reading, entries)
-    problems += _key_problems(checkpoints, key)
+    problems += _key_problems(checkpoints, keys)
     problems += _checkpoint_problems([*kept, *checkpoints], entries, size, tree)
     return Verification(problems, size, merkle.root_of(_nodes(tree), size).hex())
 
@@ -135,11 +135,12 @@ def _payload_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[st
             yield f"payload of entry {entry.seq} is gone and no entry says that it was erased"
 
 
-def _key_problems(checkpoints: Iterable[Checkpoint], key: dsse.PublicKey | None) -> Iterator[str]:
+def _key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Iterator[str]:
     for checkpoint in checkpoints:
-        if key is None:
+        named = [key for key in keys if dsse.key_id(key) == checkpoint.key_id] or keys
+        if not named:
             yield f"checkpoint of size {checkpoint.size} cannot be trusted: no public key was given to check it with"
-        elif problem := checkpoint.problem(key):
+        elif problem := checkpoint.problem(named[0]):
             yield problem
 
 

@@ -1,20 +1,15 @@
-"""Who can sign: people with a key that only their passphrase opens, and the platform's own key, which is nobody.
+"""The private half: key files that only their person opens, and the platform's own key, which is nobody.
 
 A person signs with two components (21 CFR 11.200): the passphrase that they know, and the code that a device of theirs
-shows for half a minute; both stand before the key file. Public keys stand in `people.json`; a service keeps its own copy
-of that file, away from the models that it checks.
+shows for half a minute; both stand before the key file. Public keys stand in `people.json` (`lineage.people`).
 """
 
 import base64
-import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,77 +20,27 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lineage import dsse, onetime, reauthentication
 from lineage.digest import sha256_bytes
+from lineage.people import People, Person, SigningKey
 from lineage.reauthentication import AuthenticationFailed
 from lineage.refused import Refused
-from lineage.times import in_a_zone, read_utc, utc_text
+from lineage.times import in_a_zone
 
-PEOPLE = "people.json"
 PLATFORM = "platform"
-SERVICE_ROLE = "service"
 DEMO_LIFETIME = timedelta(hours=24)
 SHORTEST_PASSPHRASE = 8
 """NIST SP 800-63B-4, 3.1.1.2: a passphrase that is one of two components has at least 8 characters."""
 NONCE_BYTES = 12
 
 __all__ = [
-    "AuthenticationFailed", "People", "Person", "PersonRefused", "create_person", "create_platform_key", "platform_key",
-    "platform_public_path", "unlock",
+    "AuthenticationFailed", "People", "Person", "PersonRefused", "create_person", "create_platform_key",
+    "every_platform_key", "platform_key",
+    "platform_public_path", "platform_public_paths", "rotate_person", "rotate_platform_key", "set_aside_platform_key",
+    "unlock",
 ]  # fmt: skip
 
 
 class PersonRefused(Refused, ValueError):
-    """A person who cannot be registered like this."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """A registered signer. `public_key` is PEM; `demo` keys are valid until `valid_until` and for `demo-*` sites.
-
-    `secret` makes the codes of their device. It is known where the person is made, to be shown to them once, and empty
-    ever after.
-    """
-
-    id: str
-    printed_name: str
-    role: str
-    public_key: str
-    demo: bool
-    created_at: datetime
-    valid_until: datetime | None
-    secret: bytes = field(default=b"", compare=False, repr=False)
-
-    @property
-    def key(self) -> dsse.PublicKey:
-        return dsse.read_pem(self.public_key)
-
-    @property
-    def key_id(self) -> str:
-        return dsse.key_id(self.key)
-
-    @property
-    def is_service(self) -> bool:
-        return self.role == SERVICE_ROLE
-
-    def key_is_valid(self, now: datetime) -> bool:
-        return self.created_at <= now and (self.valid_until is None or now <= self.valid_until)
-
-
-@dataclass(frozen=True)
-class People:
-    """The registered signers by id."""
-
-    by_id: Mapping[str, Person]
-
-    @classmethod
-    def read(cls, folder: Path) -> "People":
-        """The people of `folder`; nobody where none was registered."""
-        path = folder / PEOPLE
-        rows = json.loads(path.read_text()) if path.exists() else {}
-        return cls({id: _read_person(id, row) for id, row in rows.items()})
-
-    def person(self, id: str) -> Person:
-        """The person registered under `id`; KeyError where nobody is."""
-        return self.by_id[id]
+    """A person who cannot be registered, or given a new key, like this."""
 
 
 def create_person(
@@ -112,16 +57,37 @@ def create_person(
     person.
 
     The returned person alone knows the `secret`: `onetime.enrolment_uri(person.secret, id)` brings it into their device.
-    Refuses (PersonRefused) a taken or reserved id, a nameless person and a short passphrase.
+    Refuses (PersonRefused) a taken or reserved id, a name that is missing or another's, and a short passphrase.
     """
     people = People.read(folder)
-    _refuse_bad_person(people, id, printed_name, passphrase)
-    key = ec.generate_private_key(ec.SECP256R1())
-    until = now + DEMO_LIFETIME if demo else None
-    public, secret = dsse.pem_of(key.public_key()), onetime.new_secret()
-    person = Person(id, printed_name, role, public, demo, now, until, secret)
+    _refuse_bad_person(people, id, printed_name, now)
+    _refuse_short(passphrase)
+    key, public = _new_key(now, now + DEMO_LIFETIME if demo else None)
+    person = Person(id, printed_name, role, demo, (public,), onetime.new_secret())
     _write_components(folder, person, key, passphrase)
-    _write_people(folder, {**people.by_id, id: person})
+    people.holding(person).write(folder)
+    return person
+
+
+def rotate_person(folder: Path, id: str, passphrase: str, code: str, new_passphrase: str, now: datetime) -> Person:
+    """A new key and a new secret for codes, in place of those that open now; what the old key signed stays good.
+
+    The old private key is destroyed. Refuses a key that was revoked or has ended: its holder may be anybody.
+    """
+    _refuse_short(new_passphrase)
+    unlock(folder, id, passphrase, code, now)
+    people = People.read(folder)
+    old = people.person(id)
+    if not old.key_is_valid(now):
+        raise PersonRefused(f"the key of {id} was revoked or has ended: register the person anew, under another id")
+    key, public = _new_key(now, old.valid_until)
+    person = old.rotated(public, onetime.new_secret())
+    for path in (_key_path(folder, person), _secret_path(folder, person)):
+        path.unlink(missing_ok=True)  # of a rotation that was cut off before it counted
+    _write_components(folder, person, key, new_passphrase)
+    people.holding(person).write(folder)  # from here on the new files are those that count
+    for path in (_key_path(folder, old), _secret_path(folder, old)):
+        path.unlink()
     return person
 
 
@@ -133,7 +99,7 @@ def unlock(folder: Path, id: str, passphrase: str, code: str, now: datetime) -> 
     """
     in_a_zone(now)
     person = People.read(folder).by_id.get(id)
-    who = id if person else sha256_bytes(id.encode())  # an unknown name may be a passphrase in the wrong field
+    who = person.key_id if person else sha256_bytes(id.encode())
     reauthentication.refuse_locked(folder, who, now)
     key, step = None, None
     if person is not None:
@@ -152,17 +118,37 @@ def create_platform_key(folder: Path) -> Path:
 
     It lies unencrypted (mode 0600), since programs use it unattended; it is no person and cannot approve.
     """
-    path = _key_path(folder, PLATFORM)
+    path = _platform_path(folder)
     if not path.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        _write_private(path, _pem(key, serialization.NoEncryption()))
+        _write_private(path, _pem(_new_private(), serialization.NoEncryption()))
     platform_public_path(folder).write_text(dsse.pem_of(platform_key(folder).public_key()))
     return path
 
 
+def rotate_platform_key(folder: Path) -> Path:
+    """A new platform key in place of the present one, which is destroyed; its public half stays, for what it signed.
+
+    Returns the path of that former public key.
+    """
+    former = _former_path(folder, dsse.key_id(platform_key(folder).public_key()))
+    former.write_text(platform_public_path(folder).read_text())
+    unfinished = folder / f"{PLATFORM}.pem.new"
+    unfinished.unlink(missing_ok=True)
+    _write_private(unfinished, _pem(_new_private(), serialization.NoEncryption()))
+    unfinished.replace(_platform_path(folder))
+    create_platform_key(folder)
+    return former
+
+
+def set_aside_platform_key(folder: Path, key_id: str) -> None:
+    """Take a former public key from among those that are trusted; FileNotFoundError where there is none of this id."""
+    former = _former_path(folder, key_id)
+    former.rename(former.with_suffix(".revoked"))
+
+
 def platform_key(folder: Path) -> dsse.PrivateKey:
     """The platform's private key; FileNotFoundError where none was made."""
-    key = serialization.load_pem_private_key(_key_path(folder, PLATFORM).read_bytes(), None)
+    key = serialization.load_pem_private_key(_platform_path(folder).read_bytes(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("the platform key is not a P-256 key")
     return key
@@ -173,34 +159,65 @@ def platform_public_path(folder: Path) -> Path:
     return folder / f"{PLATFORM}.pub"
 
 
-def _refuse_bad_person(people: People, id: str, printed_name: str, passphrase: str) -> None:
+def platform_public_paths(folder: Path) -> list[Path]:
+    """The present public key and those before it that were not revoked: what they signed is still to be verified."""
+    present = platform_public_path(folder)
+    return [path for path in (present, *sorted(folder.glob(f"{PLATFORM}-*.pub"))) if path.exists()]
+
+
+def every_platform_key(folder: Path) -> list[Path]:
+    """The revoked ones as well: a checkpoint of theirs is held against the ledger, and proves nothing else."""
+    return [*platform_public_paths(folder), *sorted(folder.glob(f"{PLATFORM}-*.revoked"))]
+
+
+def _refuse_bad_person(people: People, id: str, printed_name: str, now: datetime) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", id) or id == PLATFORM:
         raise PersonRefused(f"a person's id is up to 64 of a-z 0-9 . _ - and not {PLATFORM!r}, got {id!r}")
     if id in people.by_id:
-        raise PersonRefused(
-            f"{id!r} is registered already; a new key needs a new id, so that old signatures stay theirs"
-        )
+        raise PersonRefused(f"{id!r} is registered already; `ictal person rotate {id}` gives them a new key")
     if not printed_name.strip():
         raise PersonRefused("a signature shows a printed name (21 CFR 11.50): give one")
+    for other in people.by_id.values():
+        if _as_heard(other.printed_name) == _as_heard(printed_name) and other.key_is_valid(now):
+            raise PersonRefused(
+                f"{other.id} signs under this printed name already, and a name under a signature means one person "
+                "(21 CFR 11.100): add an initial, or `ictal person rotate` where it is the same person"
+            )
+
+
+def _as_heard(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _refuse_short(passphrase: str) -> None:
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise PersonRefused(f"a passphrase has at least {SHORTEST_PASSPHRASE} characters, got {len(passphrase)}")
 
 
+def _new_private() -> dsse.PrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _new_key(now: datetime, until: datetime | None) -> tuple[dsse.PrivateKey, SigningKey]:
+    key = _new_private()
+    return key, SigningKey(dsse.pem_of(key.public_key()), now, until)
+
+
 def _write_components(folder: Path, person: Person, key: dsse.PrivateKey, passphrase: str) -> None:
     stretched = _stretched(passphrase, person)
-    _write_private(_key_path(folder, person.id), _pem(key, serialization.BestAvailableEncryption(stretched)))
+    _write_private(_key_path(folder, person), _pem(key, serialization.BestAvailableEncryption(stretched)))
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = _secret_cipher(stretched).encrypt(nonce, person.secret, person.id.encode())
-    _write_private(_secret_path(folder, person.id), nonce + sealed)
+    _write_private(_secret_path(folder, person), nonce + sealed)
 
 
 def _opened(folder: Path, person: Person, passphrase: str) -> tuple[dsse.PrivateKey, bytes]:
     """Key and secret of a person; ValueError, OSError or InvalidTag where the passphrase opens none that is theirs."""
     stretched = _stretched(passphrase, person)
-    key = serialization.load_pem_private_key(_key_path(folder, person.id).read_bytes(), stretched)
+    key = serialization.load_pem_private_key(_key_path(folder, person).read_bytes(), stretched)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or dsse.key_id(key.public_key()) != person.key_id:
         raise ValueError("the key file holds another key than the registered one")
-    sealed = _secret_path(folder, person.id).read_bytes()
+    sealed = _secret_path(folder, person).read_bytes()
     secret = _secret_cipher(stretched).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], person.id.encode())
     return key, secret
 
@@ -216,12 +233,25 @@ def _secret_cipher(stretched: bytes) -> AESGCM:
     return AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=b"ictal one-time codes").derive(stretched))
 
 
-def _secret_path(folder: Path, id: str) -> Path:
-    return folder / f"{id}.totp"
+def _key_path(folder: Path, person: Person) -> Path:
+    """`reviewer-1.pem`, and `reviewer-1+2.pem` for their second key: so rotating is one change of `people.json`."""
+    return folder / f"{person.id}{_which(person)}.pem"
 
 
-def _key_path(folder: Path, id: str) -> Path:
-    return folder / f"{id}.pem"
+def _secret_path(folder: Path, person: Person) -> Path:
+    return folder / f"{person.id}{_which(person)}.totp"
+
+
+def _which(person: Person) -> str:
+    return "" if len(person.keys) == 1 else f"+{len(person.keys)}"
+
+
+def _platform_path(folder: Path) -> Path:
+    return folder / f"{PLATFORM}.pem"
+
+
+def _former_path(folder: Path, key_id: str) -> Path:
+    return folder / f"{PLATFORM}-{key_id[:16]}.pub"
 
 
 def _pem(key: dsse.PrivateKey, encryption: serialization.KeySerializationEncryption) -> bytes:
@@ -232,22 +262,3 @@ def _write_private(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-
-
-def _write_people(folder: Path, people: Mapping[str, Person]) -> None:
-    """Replaced in one step, so that a reader never sees half of it."""
-    unfinished = folder / f"{PEOPLE}.new"
-    unfinished.write_text(json.dumps({id: _row(p) for id, p in sorted(people.items())}, indent=1) + "\n")
-    unfinished.replace(folder / PEOPLE)
-
-
-def _row(person: Person) -> dict[str, Any]:
-    until = person.valid_until and utc_text(person.valid_until)
-    row = {**asdict(person), "created_at": utc_text(person.created_at), "valid_until": until}
-    del row["id"], row["secret"]
-    return row
-
-
-def _read_person(id: str, row: Mapping[str, Any]) -> Person:
-    until = row["valid_until"] and read_utc(row["valid_until"])
-    return Person(**{"id": id, **row, "created_at": read_utc(row["created_at"]), "valid_until": until})

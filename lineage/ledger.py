@@ -132,13 +132,13 @@ class Ledger:
             texts = reading.scalars(select(CheckpointRow.text).order_by(CheckpointRow.id)).all()
         return [Checkpoint.from_json(text) for text in texts]
 
-    def verify(self, checkpoints: Sequence[Checkpoint] = (), public_key: dsse.PublicKey | None = None) -> Verification:
+    def verify(self, checkpoints: Sequence[Checkpoint] = (), *public_keys: dsse.PublicKey) -> Verification:
         """Hash everything again and compare it with the tree, the indices and the checkpoints.
 
-        `checkpoints` are those kept elsewhere; `public_key` is the key that must have signed them.
+        `checkpoints` are those kept elsewhere; one of `public_keys` must have signed each.
         """
         with session(self.engine, write=False) as reading:
-            return audit.verify(reading, checkpoints, public_key)
+            return audit.verify(reading, checkpoints, public_keys)
 
 
 def _head(reading: Session) -> TreeHead:

@@ -1,10 +1,20 @@
-"""The life of a model, from draft to retirement, in steps of which none can be skipped or taken back."""
+"""The life of a model, from draft to retirement, in steps of which none can be skipped or taken back.
 
+Where a model stands follows from the ledger's lines alone: there is no file that says it and could be edited.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lineage.digest import Digest
+from lineage.entries import Edge, Entry, EntryType
+from lineage.graph import upstream
+from lineage.ledger import Ledger
 from lineage.refused import Refused
 
 STATES = ("draft", "validated", "evaluated", "reviewed", "approved", "deployed", "retired")
+IN_FORCE = ("approved", "deployed")
+"""States in which a model may answer, where nothing else stands against it."""
 
 
 class StepSkipped(Refused):
@@ -33,3 +43,97 @@ class Lifecycle:
             allowed = following[0] if following else "nothing"
             raise StepSkipped(f"after {self.state} comes {allowed}, not {to}")
         return Lifecycle(to)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a model stands by the ledger, under which approval record (if any was signed), and why it has ended."""
+
+    life: Lifecycle
+    record: Digest = ""
+    ended: str = ""
+
+    @property
+    def state(self) -> str:
+        return self.life.state
+
+    def refuse_ended(self) -> None:
+        """A model that was revoked or retired goes no further."""
+        if self.ended:
+            raise StepSkipped(f"it goes no further: {self.ended}")
+
+
+def standing(ledger: Ledger, bundle: Digest, record: Digest = "") -> Standing:
+    """Where a bundle stands, approved by `record` where one is named.
+
+    A step counts only after all before it: an approval that no review precedes in the ledger is none.
+    """
+    life = Lifecycle()
+    for step in _steps(ledger, bundle, record):
+        life = life.advance(step)
+    return Standing(life, record, _why_ended(ledger, bundle, record))
+
+
+def record_of(ledger: Ledger, proposal: Digest) -> Digest:
+    """The approval record that was signed for a proposal; empty where nobody has signed yet."""
+    signed = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if ("decides", proposal) in _leads(e.edges)]
+    return signed[-1].subjects[0].digest if signed else ""
+
+
+def _steps(ledger: Ledger, bundle: Digest, record: Digest) -> Iterable[str]:
+    """The states after the first that the ledger shows, in order, up to the first that it does not."""
+    if not _was_validated(ledger, bundle):
+        return
+    yield "validated"
+    if not any(("evaluates", bundle) in _leads(e.edges) for e in ledger.entries(EntryType.EVALUATION_RECORDED)):
+        return
+    yield "evaluated"
+    signed = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if _approves(e, record, bundle)]
+    reviews = [e for e in signed if e.reason == "review"]
+    if not reviews:
+        return
+    yield "reviewed"
+    approvals = [e for e in signed if e.reason == "approval" and any(_follows(e, review) for review in reviews)]
+    if not approvals:
+        return
+    yield "approved"
+    deployed = _after(approvals[0], ledger.entries(EntryType.DEPLOYMENT_PROMOTED), ("permitted_by", record))
+    if not deployed:
+        return
+    yield "deployed"
+    if _after(deployed[0], ledger.entries(EntryType.MODEL_RETIRED), ("retires", record)):
+        yield "retired"
+
+
+def _was_validated(ledger: Ledger, bundle: Digest) -> bool:
+    checks = {s.node.digest for s in upstream(ledger, bundle) if s.node.kind == "validation"}
+    return any(ledger.entries(EntryType.VALIDATION_PASSED, digest) for digest in checks)
+
+
+def _approves(entry: Entry, record: Digest, bundle: Digest) -> bool:
+    return bool(record) and Edge(record, "approves", bundle) in entry.edges
+
+
+def _follows(approval: Entry, review: Entry) -> bool:
+    """By another person, and later."""
+    return review.seq < approval.seq and review.actor.id != approval.actor.id
+
+
+def _after(earlier: Entry, entries: Iterable[Entry], lead: tuple[str, Digest]) -> list[Entry]:
+    return [e for e in entries if e.seq > earlier.seq and lead in _leads(e.edges)]
+
+
+def _why_ended(ledger: Ledger, bundle: Digest, record: Digest) -> str:
+    """A bundle, or its approval, that was ever revoked or retired stays so, whatever became of the files that say it."""
+    for entry in ledger.entries(EntryType.APPROVAL_REVOKED):
+        if {("revokes", bundle), ("revokes", record)} & _leads(entry.edges):
+            return f"revoked by {entry.actor.id}: {entry.reason}"
+    for entry in ledger.entries(EntryType.MODEL_RETIRED):
+        if record and ("retires", record) in _leads(entry.edges):
+            return f"retired by {entry.actor.id}: {entry.reason}"
+    return ""
+
+
+def _leads(edges: Iterable[Edge]) -> set[tuple[str, Digest]]:
+    """Where edges lead, and how."""
+    return {(edge.relation, edge.parent) for edge in edges}

@@ -15,7 +15,7 @@ from typing import Any
 from lineage import dsse
 from lineage.digest import Digest, canonical, digest_of
 from lineage.entries import require_digest
-from lineage.keys import Person
+from lineage.people import Person
 from lineage.refused import Refused
 from lineage.times import read_utc, utc_text
 
@@ -167,6 +167,13 @@ class Signature:
     @property
     def at(self) -> datetime:
         return read_utc(self.utc_time)
+
+    def manifestation(self) -> str:
+        """What a signature shows wherever it is printed (21 CFR 11.50): name, both times, meaning; and what it covers."""
+        who = f"{self.printed_name} ({self.role}, {self.person_id})"
+        when = f"{self.utc_time[:19].replace('T', ' ')} UTC, local time {self.local_time[:19].replace('T', ' ')}"
+        where = f"{when} (UTC{self.local_time[-6:]})"
+        return f"{self.meaning} by {who} at {where}; covers record {self.record_digest[:12]}, key {self.key_id[:12]}"
 
     def verifies(self, key: dsse.PublicKey) -> bool:
         return dsse.verifies(key, PAYLOAD_TYPE, self._statement(), self.signature)

@@ -13,7 +13,8 @@ from pathlib import Path
 from lineage import dsse
 from lineage.digest import Digest, canonical, digest_of
 from lineage.entries import require_digest
-from lineage.keys import People, unlock
+from lineage.keys import unlock
+from lineage.people import People
 from lineage.records import NotApproved
 from lineage.times import utc_text
 
@@ -35,7 +36,8 @@ class Revocation:
     def verifies(self, people: People) -> bool:
         """Whether a registered person signed it."""
         person = people.by_id.get(self.person_id)
-        return person is not None and dsse.verifies(person.key, PAYLOAD_TYPE, self._statement(), self.signature)
+        key = person and person.key_named(self.key_id)
+        return key is not None and dsse.verifies(key.key, PAYLOAD_TYPE, self._statement(), self.signature)
 
     def _statement(self) -> bytes:
         return canonical({name: value for name, value in vars(self).items() if name != "signature"})
@@ -50,6 +52,8 @@ def revoke(
         raise ValueError("a revocation says why")
     key = unlock(keys, person_id, passphrase, code, now)
     person = People.read(keys).person(person_id)
+    if person.is_service or not person.key_is_valid(now):
+        raise NotApproved(f"{person.id} cannot take anything back: a service account, or a key that has ended")
     made = Revocation(digest, reason, person.id, person.printed_name, utc_text(now), person.key_id)
     made = replace(made, signature=dsse.sign(key, PAYLOAD_TYPE, made._statement()))
     _write(folder, made)

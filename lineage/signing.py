@@ -35,20 +35,31 @@ def sign_bundle(folder: Path, private_key_path: Path) -> Path:
     return target
 
 
-def verify_bundle(folder: Path, public_key_path: Path) -> None:
-    """Accept `folder` only if its files are exactly those signed with the key; SignatureInvalid says what differs."""
+def verify_bundle(folder: Path, *public_key_paths: Path) -> None:
+    """Accept `folder` only if its files are exactly those signed with one of the keys; SignatureInvalid says what differs."""
     signature = folder / SIGNATURE
     if not signature.is_file():
         raise SignatureInvalid(f"there is no {SIGNATURE}")
-    if not public_key_path.is_file():
+    keys = [path for path in public_key_paths if path.is_file()]
+    if not keys:
         raise SignatureInvalid("there is no public key to check it with")
+    reasons = [_why_invalid(folder, signature, key) for key in keys]
+    if "" not in reasons:
+        raise SignatureInvalid(next((r for r in reasons if OTHER_KEY not in r), reasons[0]))
+
+
+OTHER_KEY = "Key mismatch"
+"""How the library begins where the signature says that it is by another key: what differs is said by the key that it is by."""
+
+
+def _why_invalid(folder: Path, signature: Path, public_key_path: Path) -> str:
+    """Empty where the signature holds under this key."""
     try:
         _verify(folder, signature, public_key_path)
         ignored = _ignored_paths(signature)
     except Exception as error:  # whatever a parser stumbles over in an untrusted file: it is not a valid signature
-        raise SignatureInvalid(str(error).strip() or type(error).__name__) from error
-    if ignored != [SIGNATURE]:
-        raise SignatureInvalid(f"it was made with other files left out than {SIGNATURE}")
+        return str(error).strip() or type(error).__name__
+    return "" if ignored == [SIGNATURE] else f"it was made with other files left out than {SIGNATURE}"
 
 
 def _verify(folder: Path, signature: Path, public_key_path: Path) -> None:

@@ -29,7 +29,8 @@ class Journal:
 
     def __init__(self, home: Path, software: Software | None = None):
         self.ledger = Ledger(home / "ledger" / "ledger.db", software)
-        self._key = platform_key(home / "keys")
+        self._keys = home / "keys"
+        platform_key(self._keys)  # a service without one does not start
         register(self.ledger)
 
     def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
@@ -55,7 +56,7 @@ class Journal:
             edges=edges,
             now=now,
         )
-        receipt = issue(self.ledger, entry, self._key, now)
+        receipt = issue(self.ledger, entry, platform_key(self._keys), now)
         return answer.model_copy(update={"receipt": json.loads(receipt.to_json())})
 
 

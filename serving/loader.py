@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,12 +15,13 @@ import yaml
 from data.montage import ELECTRODES
 from data.recording import Recording, Segment
 from lineage.approvals import NotApproved
-from lineage.keys import platform_public_path
+from lineage.keys import platform_public_paths
+from lineage.people import PEOPLE
 from lineage.signing import SignatureInvalid, verify_bundle
 from models.analysis import analyse, assess
 from models.bundle import BrokenBundle, Bundle, NonReportable, refuse_leaky
 from models.typing import TypingBundle, load_model
-from serving.store import NotInForce, Pointer, import_bundle, pointer_path, read_pointer, stored_bundle, write_pointer
+from serving.store import NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
 __all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "write_pointer"]
@@ -145,7 +145,7 @@ class Loader:
         """Nothing of a bundle is read before its approval was found to be in force and its signature to hold."""
         terms = Terms.read(self.home, self.task)
         self._check_anywhere(terms, now)
-        bundle, card = self._bundle(terms.pointer)
+        bundle, card = self._bundle(terms)
         if not terms.approval.record.scope.covers_montage(bundle.detector.contract.montage):
             raise NotInForce("the approval does not cover the montage that the model reads")
         return Loaded(bundle, card, terms)
@@ -153,10 +153,11 @@ class Loader:
     def _check_anywhere(self, terms: Terms, now: datetime) -> None:
         terms.check(terms.any_site, now, self.allow_demo)
 
-    def _bundle(self, pointer: Pointer) -> tuple[Bundle | TypingBundle, str]:
+    def _bundle(self, terms: Terms) -> tuple[Bundle | TypingBundle, str]:
         """Read from the store anew, even where only the approval changed: a stored copy may have changed as well."""
+        pointer = terms.pointer
         folder = stored_bundle(self.home, pointer.tag)
-        verify_bundle(folder, platform_public_path(self.home / "keys"))
+        verify_bundle(folder, *terms.platform_keys)
         bundle = load_model(folder)
         if bundle.detector.task != self.task:
             raise NotInForce(f"the pointer names a model for {bundle.detector.task}, asked for is {self.task}")
@@ -170,10 +171,8 @@ class Loader:
     def _stamps(self) -> tuple[Any, ...]:
         """Path, time, size and inode of every file that decides; any change of them is looked into."""
         keys = self.home / "keys"
-        paths = [pointer_path(self.home, self.task), keys / "people.json", platform_public_path(keys)]
-        paths += sorted(revocations_folder(self.home).glob("*.json"))
-        with suppress(NotInForce):
-            paths.append(self.home / read_pointer(self.home, self.task).approval)
+        paths = [pointer_path(self.home, self.task), named_approval(self.home, self.task), keys / PEOPLE]
+        paths += [*platform_public_paths(keys), *sorted(revocations_folder(self.home).glob("*.json"))]
         return tuple(_stamp(path) for path in paths)
 
 

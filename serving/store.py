@@ -13,8 +13,10 @@ from typing import Any
 
 from lineage import dsse
 from lineage.digest import Digest, Manifest, canonical
-from lineage.keys import platform_key, platform_public_path
-from lineage.signing import verify_bundle
+from lineage.keys import platform_key
+from lineage.ledger import Ledger
+from lineage.registry import Registry
+from lineage.signing import SIGNATURE, verify_bundle
 from lineage.times import utc_text
 
 POINTER_TYPE = "application/vnd.ictal.in-force+json"
@@ -79,32 +81,71 @@ def read_pointer(home: Path, task: str = "detection") -> Pointer:
         raise NotInForce("no model has been put in force yet")
     try:
         pointer = Pointer(**json.loads(path.read_text()))
-        key = dsse.read_pem(platform_public_path(home / "keys").read_bytes())
     except (OSError, ValueError, TypeError) as error:
-        raise NotInForce("the pointer to the model in force, or the platform's public key, cannot be read") from error
-    if not dsse.verifies(key, POINTER_TYPE, pointer.statement(), pointer.signature):
+        raise NotInForce("the pointer to the model in force cannot be read") from error
+    keys = [dsse.read_pem(key.read_bytes()) for key in trusted_keys(home)]
+    if not keys:
+        raise NotInForce("the platform's public key cannot be read, or is none that the ledger knows and trusts")
+    if not any(dsse.verifies(key, POINTER_TYPE, pointer.statement(), pointer.signature) for key in keys):
         raise NotInForce("the pointer to the model in force is not signed by this platform")
     if not (home / pointer.approval).resolve().is_relative_to(home.resolve()):
         raise NotInForce("the pointer names an approval outside the workspace")
     return pointer
 
 
+def named_approval(home: Path, task: str = "detection") -> Path:
+    """The approval that the pointer names, whoever wrote the pointer: good for looking whether it changed, no more."""
+    try:
+        return home / str(json.loads(pointer_path(home, task).read_text())["approval"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return pointer_path(home, task)
+
+
+@contextmanager
+def reading_ledger(home: Path) -> Iterator[Ledger]:
+    """The workspace's ledger, let go of afterwards; NotInForce where there is none to ask."""
+    path = home / "ledger" / "ledger.db"
+    if not path.exists():
+        raise NotInForce("there is no ledger that says who may sign and what was approved")
+    ledger = Ledger(path)
+    try:
+        yield ledger
+    finally:
+        ledger.engine.dispose()
+
+
+def trusted_keys(home: Path) -> list[Path]:
+    """The public keys of this platform that the ledger knows and that were not revoked."""
+    with reading_ledger(home) as ledger:
+        return Registry.read(ledger).trusted(home / "keys")
+
+
 def import_bundle(home: Path, folder: Path) -> str:
     """Put a signed bundle into the workspace's BentoML store, under a tag made of its digest; returns the tag.
 
-    Importing it again changes nothing. Refuses (SignatureInvalid) a bundle, or a stored copy, that is not as it was
-    signed. Being in the store approves of nothing.
+    Importing it again changes nothing, but that a copy whose signature is by a revoked key gets the present one. Refuses
+    (SignatureInvalid) a bundle, or a stored copy, that is not as it was signed. Being in the store approves of nothing.
     """
-    verify_bundle(folder, platform_public_path(home / "keys"))
+    keys = trusted_keys(home)
+    verify_bundle(folder, *keys)
     digest = Manifest.read(folder / "manifest.json").digest
     tag = f"{json.loads((folder / 'bundle.json').read_text())['detector']}:{digest[:40]}"
     try:
-        verify_bundle(stored_bundle(home, tag), platform_public_path(home / "keys"))
+        stored = stored_bundle(home, tag)
+        if Manifest.of(stored) != Manifest.of(folder):
+            _take_over_signature(folder, stored)
+        verify_bundle(stored, *keys)
     except NotInForce:
         models, store = _bentoml(home)
         with models.create(tag, labels={"bundle": digest[:40]}, _model_store=store) as made:
             shutil.copytree(folder, made.path_of(BUNDLE))
     return tag
+
+
+def _take_over_signature(folder: Path, stored: Path) -> None:
+    """Where nothing but the signature differs: the model was signed once more, since its first key was revoked."""
+    if Manifest.of(stored, (SIGNATURE,)) == Manifest.of(folder, (SIGNATURE,)):
+        shutil.copyfile(folder / SIGNATURE, stored / SIGNATURE)
 
 
 def stored_bundle(home: Path, tag: str) -> Path:

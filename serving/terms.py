@@ -1,12 +1,18 @@
 """By what right a model answers: what is pointed at, what was approved, who may sign, and what was taken back."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lineage.approvals import Approval, Revocation, check, read_revocations
-from lineage.keys import People
-from serving.store import NotInForce, Pointer, read_pointer
+from lineage.approvals import Approval, NotApproved, Revocation, read_revocations, recorded, refusals
+from lineage.digest import Digest
+from lineage.graph import UnknownNode
+from lineage.ledger import Ledger
+from lineage.lifecycle import IN_FORCE, standing
+from lineage.people import People
+from lineage.registry import Registry
+from serving.store import NotInForce, Pointer, read_pointer, reading_ledger
 
 
 @dataclass(frozen=True)
@@ -17,17 +23,24 @@ class Terms:
     approval: Approval
     people: People
     revoked: tuple[Revocation, ...]
+    platform_keys: tuple[Path, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What the ledger has against it, beside what the files have."""
 
     @classmethod
     def read(cls, home: Path, task: str = "detection") -> "Terms":
         """What a workspace holds now; NotInForce or NotApproved where a part cannot be read or trusted."""
         pointer = read_pointer(home, task)
-        people, revoked = People.read(home / "keys"), read_revocations(revocations_folder(home))
-        return cls(pointer, _read_approval(home / pointer.approval), people, revoked)
+        approval, revoked = _read_approval(home / pointer.approval), read_revocations(revocations_folder(home))
+        with reading_ledger(home) as ledger:
+            registry = Registry.read(ledger)
+            people = registry.attested(People.read(home / "keys"))
+            keys, unknown = registry.trusted(home / "keys"), _unknown(ledger, pointer.bundle, approval)
+        return cls(pointer, approval, people, revoked, tuple(keys), tuple(unknown))
 
     def check(self, site: str, now: datetime, allow_demo: bool) -> None:
         """Return only where the model may answer for this site at `now`; NotApproved says what stands against it."""
-        check(
+        against = refusals(
             self.approval,
             self.people,
             site=site,
@@ -36,6 +49,8 @@ class Terms:
             revoked=self.revoked,
             allow_demo=allow_demo,
         )
+        if against or self.unknown:
+            raise NotApproved("; ".join([*against, *self.unknown]))
 
     @property
     def any_site(self) -> str:
@@ -52,6 +67,21 @@ class Terms:
 def revocations_folder(home: Path) -> Path:
     """Where `lineage.approvals.revoke` puts revocations, for services to find."""
     return home / "store" / "revocations"
+
+
+def _unknown(ledger: Ledger, bundle: Digest, approval: Approval) -> Iterator[str]:
+    """What the ledger does not know of this approval: a step that is missing, a signature, that it goes on."""
+    try:
+        now, known = standing(ledger, bundle, approval.record.digest), recorded(ledger, approval.record.digest)
+    except (UnknownNode, NotApproved):
+        yield "the ledger knows of no such approval of this model"
+        return
+    if now.state not in IN_FORCE:
+        yield f"by the ledger the model is {now.state}, not approved"
+    if now.ended:
+        yield f"by the ledger it was {now.ended}"
+    if not set(approval.signatures) <= set(known.signatures):
+        yield "it holds a signature that the ledger does not know"
 
 
 def _read_approval(path: Path) -> Approval:

@@ -24,5 +24,5 @@ def code(folder: Path, id: str, now: datetime) -> str:
     person = People.read(folder).by_id.get(id)
     if person is None:
         return "000000"
-    step = max(step_at(now) - TOLERATED_STEPS, last_step(folder, id) + 1)
+    step = max(step_at(now) - TOLERATED_STEPS, last_step(folder, person.key_id) + 1)
     return code_at(_SECRETS[person.key_id], step)

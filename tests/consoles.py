@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from console.acts import Acts, Proof, Room, Standing, Wish
+from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import create_app
 from lineage.approvals import Approval, ApprovalRecord, sign
 from lineage.digest import sha256_bytes
@@ -98,14 +98,14 @@ class Desk:
     missing: set[str] = field(default_factory=set)
     now: datetime = NOW + HOUR
 
-    def standings(self, now: datetime) -> list[Standing]:
+    def candidates(self, now: datetime) -> list[Candidate]:
         gates = [*GATES, OPEN_GATE] if "floor" in self.record.gates else GATES
         candidate = {
             "candidate": BUNDLE, "detector": "line_length", "version": HOSTILE, "task": "detection",
-            "author": "engineer-1", "state": self.state, "gates": gates, "evidence": dict(RECORD.evidence),
+            "author": "engineer-1", "state": self.state, "ended": "", "gates": gates, "evidence": dict(RECORD.evidence),
         }  # fmt: skip
         pages = {"Evaluation": "/reports/evaluation/line_length.html"}
-        return [Standing(candidate, self.signed, self.against, self.pointed_at, pages)]
+        return [Candidate(candidate, self.signed, self.against, self.pointed_at, pages)]
 
     def why(self, digest: str) -> dict[str, Any]:
         steps = upstream(self.ledger, digest)
@@ -143,7 +143,7 @@ class Desk:
     def room(self, reports: Path, demo: bool = True) -> Room:
         card = f"---\ntitle: A card\nages: 0 to 28 days\n---\n# {HOSTILE}\n\n**Bold** and `code`.\n\n| a | b |\n|---|---|\n| {HOSTILE} | 2 |"
         acts = Acts(
-            standings=self.standings,
+            candidates=self.candidates,
             card=lambda digest: card if digest == BUNDLE else None,
             why=self.why,
             verify=self.verify,

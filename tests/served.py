@@ -1,6 +1,6 @@
 """A small workspace whose model two demo people have approved, for the tests of the service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,11 @@ import numpy as np
 
 from data.montage import ELECTRODES
 from data.readers.edf import write_edf
-from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign
-from lineage.keys import create_platform_key
+from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign, signed_line
+from lineage.digest import digest_of
+from lineage.keys import create_platform_key, platform_key
+from lineage.ledger import Actor, Draft, Edge, EntryType, Ledger, Subject
+from lineage.registry import of_person, of_platform_key
 from lineage.signing import sign_bundle
 from models import detectors
 from models.bundle import Bundle, save_bundle
@@ -26,6 +29,7 @@ from tests.authenticator import code, enrol
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REVIEWER, APPROVER = "demo-reviewer-1", "demo-reviewer-2"
 PASSPHRASE = "two components"
+OPERATOR = Actor("operator", role="operator")
 RATE_HZ = 256.0
 WEIGHTS = (-2.4, 3.0, 3.0)
 """Intercept and slopes of a line-length detector: probability 0.5 where windows are about 1.5 times as long as usual."""
@@ -38,9 +42,21 @@ HONEST = {"seed": 0, "regime": "patient", "reportable": True}
 
 
 def people_and_keys(home: Path, now: datetime = NOW) -> None:
-    create_platform_key(home / "keys")
+    """A platform key and two demo people, as the ledger knows them."""
+    keys = home / "keys"
+    create_platform_key(keys)
+    lines = [of_platform_key(EntryType.PLATFORM_KEY_REGISTERED, platform_key(keys).public_key(), OPERATOR)]
     for id, role in ((REVIEWER, "neurologist"), (APPROVER, "engineer")):
-        enrol(home / "keys", id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+        made = enrol(keys, id, f"Demo {id[-1]}", role, PASSPHRASE, demo=True, now=now)
+        lines.append(of_person(EntryType.PERSON_REGISTERED, made, OPERATOR))
+    write(home, lines, now)
+
+
+def write(home: Path, lines: Sequence[Draft], now: datetime = NOW) -> None:
+    """Append to the workspace's ledger."""
+    ledger = Ledger(home / "ledger" / "ledger.db")
+    ledger.append_many(lines, now=now)
+    ledger.engine.dispose()
 
 
 def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
@@ -73,14 +89,32 @@ def record_for(
     return ApprovalRecord(bundle.digest, bundle.name, "1", evidence, {"leakage": "passed"}, scope, now, until, "author")
 
 
+def evaluated(bundle: str) -> list[Draft]:
+    """The ledger's lines about a model that learnt from checked data and was evaluated."""
+    data, checks, figures = (Subject(kind, kind, digest_of([kind, bundle])) for kind in KINDS)
+    model = Subject("model", "line_length", bundle)
+    return [
+        Draft("dataset.frozen", OPERATOR, (data,)),
+        Draft("validation.passed", OPERATOR, (checks,), edges=(Edge(data.digest, "checked_by", checks.digest),)),
+        Draft("run.finished", OPERATOR, (model,), edges=(Edge(bundle, "made_of", data.digest),)),
+        Draft("evaluation.recorded", OPERATOR, (figures,), edges=(Edge(figures.digest, "evaluates", bundle),)),
+    ]
+
+
+KINDS = ("dataset", "validation", "evaluation")
+
+
 def approve(
     home: Path, record: ApprovalRecord, meanings: tuple[str, ...] = ("review", "approval"), now: datetime = NOW
 ) -> Path:
-    """Have the two demo people sign, one meaning each; returns the approval's file."""
-    approval = Approval(record)
+    """Have the two demo people sign, one meaning each, as the ledger knows it; returns the approval's file."""
+    approval, keys = Approval(record), home / "keys"
+    lines = evaluated(record.bundle_digest)
     for person, meaning in zip((REVIEWER, APPROVER), meanings, strict=False):
-        keys = home / "keys"
         approval = approval.signed(sign(record, keys, person, PASSPHRASE, code(keys, person, now), meaning, now))
+        approves = Edge(record.digest, "approves", record.bundle_digest)
+        lines.append(signed_line(approval, Actor(person), [approves]))
+    write(home, lines, now)
     path = home / "store" / f"approval-{record.digest[:12]}.json"
     approval.write(path)
     return path

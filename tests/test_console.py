@@ -384,4 +384,4 @@ def test_secrets_are_in_no_text_of_what_carries_them() -> None:
 
 def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
     """A page can do no more than this list."""
-    assert set(Acts.__dataclass_fields__) == {"standings", "card", "why", "verify", "impact", "record", "sign"}
+    assert set(Acts.__dataclass_fields__) == {"candidates", "card", "why", "verify", "impact", "record", "sign"}

@@ -104,7 +104,7 @@ def served(finished: Path, recording: bytes) -> Iterator[Served]:
 @pytest.fixture
 def other_home(finished: Path, tmp_path: Path) -> Path:
     """A copy of the workspace that a test may spoil."""
-    return Path(shutil.copytree(finished, tmp_path / "home", ignore=shutil.ignore_patterns("ledger", "jobs")))
+    return Path(shutil.copytree(finished, tmp_path / "home", ignore=shutil.ignore_patterns("jobs")))
 
 
 def said(response: httpx.Response) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.acts import Room, Standing
+from console.acts import Candidate, Room
 from console.cards import read_card
 from console.lines import place_of, turn
 from console.pages import page, room_of
@@ -31,14 +31,14 @@ HANGS = {
 
 def show_models(request: Request) -> Response:
     room = room_of(request)
-    standings = room.acts.standings(room.clock())
-    proposed = {standing.digest for standing in standings}
+    candidates = room.acts.candidates(room.clock())
+    proposed = {candidate.digest for candidate in candidates}
     others = [
         (other, bool(hanging(room.ledger, other.digest, ["evaluates"])))
         for other in things(room.ledger, "model")
         if other.digest not in proposed
     ]
-    return page(request, "models", title="Models", standings=standings, others=others)
+    return page(request, "models", title="Models", candidates=candidates, others=others)
 
 
 def show_model(request: Request) -> Response:
@@ -53,7 +53,7 @@ def show_model(request: Request) -> Response:
         "model",
         title=found["subject"]["label"],
         digest=digest,
-        standing=standing_of(room, digest),
+        candidate=candidate_of(room, digest),
         chain=stands_on,
         picture=draw(stands_on),
         hangs=[(HANGS[relation], thing) for relation, thing in hanging(room.ledger, digest, list(HANGS))],
@@ -72,9 +72,9 @@ def show_card(request: Request) -> Response:
     return page(request, "card", title=read.facts.get("title", "Card"), digest=digest, card=read)
 
 
-def standing_of(room: Room, digest: str) -> Standing | None:
+def candidate_of(room: Room, digest: str) -> Candidate | None:
     """The candidate with this digest; None for a model that was never proposed."""
-    return next((s for s in room.acts.standings(room.clock()) if s.digest == digest), None)
+    return next((c for c in room.acts.candidates(room.clock()) if c.digest == digest), None)
 
 
 def _known_model(room: Room, digest: str) -> str:
