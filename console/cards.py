@@ -54,7 +54,9 @@ def _block(text: str) -> Markup:
 
 def _table(lines: list[str]) -> Markup:
     head, *rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in (lines[0], *lines[2:])]
-    cells = Markup("").join(Markup('<th scope="col">{}</th>').format(_marked(cell)) for cell in head)
+    cells = Markup("").join(
+        Markup('<th scope="col">{}</th>').format(_marked(cell)) if cell else Markup("<td></td>") for cell in head
+    )
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(_marked(cell)) for cell in row))
         for row in rows

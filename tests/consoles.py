@@ -124,7 +124,26 @@ class Desk:
     def impact(self, patient: str) -> dict[str, Any]:
         if patient != "sub-1":
             raise Refused(f"nobody is called {patient[:20]!r} here")
-        return {"text": "one recording", "recordings": [{"label": HOSTILE, "digest": RECORDINGS[1]}], "exports": []}
+        recording = {
+            "recording": HOSTILE,
+            "digest": RECORDINGS[1],
+            "cohort": "small",
+            "patient": patient,
+            "site": "",
+            "here": True,
+        }
+        model = {
+            "kind": "model",
+            "label": "another",
+            "digest": named("another"),
+            "role": "tested on only",
+            "state": "draft",
+        }
+        return {
+            "person": "p1", "patients": [patient], "sites": [], "datasets": [], "exports": [], "withdrawals": [],
+            "predictions_about": [], "recordings": [{**recording, "registered": True}],
+            "models": [{**model, "approvals": [], "deployments": [], "predictions": 0}],
+        }  # fmt: skip
 
     def to_sign(self, wish: Wish) -> ApprovalRecord:
         record = replace(self.record, not_before=wish.begins, not_after=wish.begins + HOUR, deviations=wish.deviations)
