@@ -28,12 +28,14 @@ class Layout:
     rows: int
 
 
-def lay_out(lines: Sequence[Line], *, box: float, gap: float, lowest: Collection[str] = ()) -> Layout:
+def lay_out(lines: Sequence[Line], *, box: float, gap: float, level: Collection[str] = ()) -> Layout:
     """Places for all ends of `lines` (upper, lower), which must hold no circle; boxes are `box` wide, `gap` apart.
 
-    What is named in `lowest` stands in the last row, however short its way there is.
+    What is named in `level` stands in one row, unless one of it came from another.
     """
-    rank = _ranks(lines, lowest)
+    rank = _ranks(lines)
+    deepest = max((rank[key] for key in level if key in rank), default=0)
+    rank = _ranks(lines, dict.fromkeys(level, deepest))
     routes = {line: _places(line, rank) for line in dict.fromkeys(lines)}
     rows = _ordered(_rows(routes.values(), rank), routes.values())
     x = _spread(rows, routes.values(), box, gap)
@@ -61,24 +63,26 @@ def least_moved(wanted: Sequence[float], apart: Sequence[float]) -> list[float]:
     return [value + moved for value, moved in zip(flat, shift, strict=True)]
 
 
-def _ranks(lines: Sequence[Line], lowest: Collection[str]) -> dict[str, int]:
+def _ranks(lines: Sequence[Line], at_least: Mapping[str, int] | None = None) -> dict[str, int]:
+    """The row of each end: one below the lowest of what stands above it, and no higher than `at_least`."""
+    floor = at_least or {}
     below: dict[str, list[str]] = defaultdict(list)
     waiting: dict[str, int] = {}
     for upper, lower in dict.fromkeys(lines):
         below[upper].append(lower)
         waiting[lower] = waiting.get(lower, 0) + 1
         waiting.setdefault(upper, 0)
+    rank = {key: floor.get(key, 0) for key in waiting}
     ready = [key for key, count in waiting.items() if not count]
-    rank = dict.fromkeys(ready, 0)
     while ready:
         upper = ready.pop()
         for lower in below[upper]:
-            rank[lower] = max(rank.get(lower, 0), rank[upper] + 1)
+            rank[lower] = max(rank[lower], rank[upper] + 1)
             waiting[lower] -= 1
             if not waiting[lower]:
                 ready.append(lower)
-    bottom = max(rank.values())
-    return {key: bottom if key in lowest and not below[key] else row for key, row in rank.items()}
+    rows = {row: place for place, row in enumerate(sorted(set(rank.values())))}  # none without a box
+    return {key: rows[row] for key, row in rank.items()}
 
 
 def _places(line: Line, rank: Mapping[str, int]) -> tuple[_Place, ...]:

@@ -151,17 +151,31 @@ def chain(found: Mapping[str, Any], signers: Mapping[str, Sequence[str]] | None 
     for approval, names in (signers or {}).items():
         for name in names if approval in met else ():
             met.setdefault(name, _Met("signature", name)).hangs.add((approval, "signed_by"))
-    groups: dict[tuple[str, frozenset[tuple[str, str]], str], list[str]] = defaultdict(list)
-    for digest, thing in met.items():
-        alone = digest if thing.kind == "signature" else ""  # who signed is to be read
-        groups[thing.kind, frozenset(thing.hangs), alone].append(digest)
-    key_of = {digest: members[0] for members in groups.values() for digest in members}
-    things = {members[0]: _thing(members, met, bytes_) for members in groups.values()}
+    key_of = _grouped(met)
+    members: dict[str, list[str]] = defaultdict(list)
+    for digest, key in key_of.items():
+        members[key].append(digest)
+    things = {key: _thing(alike, met, bytes_) for key, alike in members.items()}
     place = {digest: i for i, digest in enumerate(met)}
     hangs = sorted((place[at], place[d], relation) for d, thing in met.items() for at, relation in thing.hangs)
     names = list(met)
     lines = dict.fromkeys(Hanging(key_of[names[a]], r.replace("_", " "), key_of[names[b]]) for a, b, r in hangs)
     return Chain(subject["digest"], things, tuple(lines))
+
+
+def _grouped(met: Mapping[str, _Met]) -> dict[str, str]:
+    """Of each thing the first of those that share its box: of one kind, hanging in the same ways on the same boxes."""
+    key_of = {digest: digest for digest in met}
+    while True:
+        first: dict[Any, str] = {}
+        again = {}
+        for digest, thing in met.items():
+            alone = digest if thing.kind == "signature" else ""  # who signed is to be read
+            hangs = frozenset((key_of[at], relation) for at, relation in thing.hangs)
+            again[digest] = first.setdefault((thing.kind, alone, hangs), digest)
+        if again == key_of:
+            return key_of
+        key_of = again
 
 
 def _thing(members: Sequence[str], met: Mapping[str, _Met], bytes_: Mapping[str, str]) -> Thing:
@@ -182,8 +196,8 @@ def draw(chain: Chain) -> Picture:
     ends: dict[Line, list[str]] = defaultdict(list)
     for line in chain.lines:
         ends[line.upper, line.lower].append(line.relation)
-    lowest = [t.key for t in chain.things.values() if t.matching is not None]
-    placed = lay_out(list(ends), box=width, gap=GAP, lowest=lowest)
+    recordings = [t.key for t in chain.things.values() if t.kind == "recording"]
+    placed = lay_out(list(ends), box=width, gap=GAP, level=recordings)
     boxes = [
         Box(chain.things[key], MARGIN + middle - width / 2, MARGIN + row * (height + BETWEEN))
         for key, (middle, row) in placed.at.items()

@@ -40,11 +40,17 @@ def test_a_line_passes_the_boxes_of_the_rows_between(lines: list[tuple[str, str]
             assert all(abs(x - middle) >= WIDTH / 2 + GAP - 1e-6 for middle in boxes)
 
 
-@given(downwards())
-def test_what_is_asked_to_stand_lowest_does_unless_something_came_before_it(lines: list[tuple[str, str]]) -> None:
-    placed = lay_out(lines, box=WIDTH, gap=GAP, lowest="abcdefgh")
-    uppers = {upper for upper, _ in lines}
-    assert all(at == placed.rows - 1 for key, (_, at) in placed.at.items() if key not in uppers)
+@given(downwards(), st.sets(st.sampled_from("abcdefgh")))
+def test_what_is_to_stand_level_does_unless_one_of_it_came_from_another(
+    lines: list[tuple[str, str]], level: set[str]
+) -> None:
+    placed = lay_out(lines, box=WIDTH, gap=GAP, level=level)
+    reached = set(lines)
+    for _ in lines:
+        reached |= {(a, d) for a, b in reached for c, d in lines if b == c}
+    related = any((a, b) in reached for a in level for b in level)
+    rows = {placed.at[key][1] for key in level if key in placed.at}
+    assert len(rows) <= 1 or related
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.floats(0, 50))
@@ -97,6 +103,12 @@ def test_the_analysed_recording_has_a_line_of_its_own_also_if_the_model_had_lear
     leaked = {**FOUND, "steps": [*FOUND["steps"], step("d", "contains", "recording", "r0")]}  # type: ignore[misc]
     lines = [(line.upper, line.relation) for line in chain(leaked).lines if line.lower == "r0"]
     assert lines == [("p", "analyses"), ("d", "contains")]
+
+
+def test_what_hangs_on_boxes_that_are_shared_shares_one_as_well() -> None:
+    persons = [step(f"r{i}", "of", "person", f"person {i}") for i in (0, 1, 2, 3)]
+    things = chain({**FOUND, "steps": [*FOUND["steps"], *persons]}).things.values()  # type: ignore[misc]
+    assert sorted(t.many for t in things if t.kind == "person") == [1, 3]
 
 
 def test_everyone_who_signed_has_a_box_under_the_approval() -> None:

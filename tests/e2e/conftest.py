@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from data.ages import DAYS
 from data.cohorts.bids import Entry, read_cohort
 from flows.stages.files import read_json, splits
 from flows.workspace import Workspace, open_workspace
@@ -101,6 +102,21 @@ def pipeline(proposed: Pipeline) -> Pipeline:
         for person, meaning in SIGNERS.items():
             sign(proposed.candidate, person, meaning, proposed.deviations)
     return proposed
+
+
+@pytest.fixture(scope="session")
+def prediction(pipeline: Pipeline) -> str:
+    """The id of one answer about a recording that the model had not seen."""
+    from flows.predict import predict_file
+
+    entry = pipeline.unseen[-1]
+    assert entry.age_days is not None
+    age = f"{entry.age_days / DAYS['d']:g}d"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
+        said = predict_file(entry.path, age=age, detector=None, site=entry.site, url=None, key=None)
+    assert said["outcome"].startswith("completed")
+    return str(said["prediction_id"])
 
 
 @pytest.fixture

@@ -7,27 +7,14 @@ from pathlib import Path
 import pytest
 
 from data.cohorts.bids import read_cohort
-from flows.predict import predict_file
 from flows.stages.files import splits
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from lineage.ledger import Ledger
 from tests.commands import ictal
 from tests.e2e.conftest import Pipeline, copy_of
-from tests.e2e.test_answers import age
 
 SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
-
-
-@pytest.fixture(scope="module")
-def prediction(pipeline: Pipeline) -> str:
-    """The id of one answer about a recording that the model had not seen."""
-    entry = pipeline.unseen[-1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
-        said = predict_file(entry.path, age=age(entry), detector=None, site=entry.site, url=None, key=None)
-    assert said["outcome"].startswith("completed")
-    return str(said["prediction_id"])
 
 
 @pytest.fixture
