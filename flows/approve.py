@@ -183,20 +183,24 @@ def _check(workspace: Workspace, approval: Approval, people: People, now: dateti
     )
 
 
-def revoke_model(digest: str, person: str, passphrase: str, code: str, reason: str) -> dict[str, Any]:
+def revoke_model(
+    digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
+) -> dict[str, Any]:
     """Take a model back for good: signed, in the ledger, and obeyed by running services within seconds."""
     workspace = open_workspace()
     candidate = find_candidate(workspace, digest)
-    return _take_back(workspace, candidate, candidate["candidate"], "revokes", (person, passphrase, code), reason)
+    return _take_back(workspace, candidate, candidate["candidate"], "revokes", (person, passphrase, code), reason, now)
 
 
-def retire_model(digest: str, person: str, passphrase: str, code: str, reason: str) -> dict[str, Any]:
+def retire_model(
+    digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
+) -> dict[str, Any]:
     """End the service of a deployed model in peace: what was approved ends, and the bundle may be proposed again."""
     workspace = open_workspace()
     candidate = find_candidate(workspace, digest)
     Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
     Lifecycle(candidate["state"]).advance("retired")
-    return _take_back(workspace, candidate, candidate["record"], "retires", (person, passphrase, code), reason)
+    return _take_back(workspace, candidate, candidate["record"], "retires", (person, passphrase, code), reason, now)
 
 
 ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retired", "retired", "retired: ")}
@@ -204,11 +208,17 @@ ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retir
 
 
 def _take_back(
-    workspace: Workspace, candidate: dict[str, Any], what: str, how: str, components: tuple[str, str, str], reason: str
+    workspace: Workspace,
+    candidate: dict[str, Any],
+    what: str,
+    how: str,
+    components: tuple[str, str, str],
+    reason: str,
+    now: datetime | None,
 ) -> dict[str, Any]:
     """Sign that `what` (a bundle or an approval record) ends. The file that stops services comes before the ledger's line."""
     type, word, opening = ENDS[how]
-    person, now = components[0], datetime.now(UTC)
+    person, now = components[0], now or datetime.now(UTC)
     if not reason.strip():
         raise Refused("taking a model back says why: give --reason")
     refuse_unattested(workspace, person)

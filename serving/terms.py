@@ -76,10 +76,10 @@ def _unknown(ledger: Ledger, bundle: Digest, approval: Approval) -> Iterator[str
     except (UnknownNode, NotApproved):
         yield "the ledger knows of no such approval of this model"
         return
-    if now.state not in IN_FORCE:
-        yield f"by the ledger the model is {now.state}, not approved"
     if now.ended:
         yield f"by the ledger it was {now.ended}"
+    elif now.state not in IN_FORCE:
+        yield f"by the ledger the model is {now.state}, not approved"
     if not set(approval.signatures) <= set(known.signatures):
         yield "it holds a signature that the ledger does not know"
 

@@ -14,7 +14,11 @@ _SECRETS: dict[str, bytes] = {}
 
 def enrol(folder: Path, id: str, *person: Any, **settings: Any) -> Person:
     """`create_person`, with the secret in a device."""
-    made = create_person(folder, id, *person, **settings)
+    return know(create_person(folder, id, *person, **settings))
+
+
+def know(made: Person) -> Person:
+    """Take in the secret of somebody who was just made."""
     _SECRETS[made.key_id] = made.secret
     return made
 

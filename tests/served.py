@@ -63,8 +63,8 @@ def bundle_folder(home: Path, threshold: float = 0.5) -> Path:
     return home / "store" / "bundles" / f"threshold-{threshold}"
 
 
-def signed_bundle(
-    home: Path,
+def saved_bundle(
+    folder: Path,
     threshold: float = 0.5,
     weights: tuple[float, ...] = WEIGHTS,
     conformal: Conformal = SURE,
@@ -75,7 +75,11 @@ def signed_bundle(
     assert isinstance(detector, LineLength)
     detector.coefficients = np.array(weights)
     unsaved = Bundle(detector, Calibration(1.0, 0.0), Decision(threshold), conformal, ood, origin)
-    bundle = save_bundle(unsaved, bundle_folder(home, threshold))
+    return save_bundle(unsaved, folder)
+
+
+def signed_bundle(home: Path, threshold: float = 0.5, **made: Any) -> Bundle:
+    bundle = saved_bundle(bundle_folder(home, threshold), threshold, **made)
     sign_bundle(bundle_folder(home, threshold), home / "keys" / "platform.pem")
     return bundle
 
