@@ -24,6 +24,7 @@ from tests.e2e.conftest import PASSPHRASE, SIGNERS, Pipeline, components
 CHROMIUM = Path("/usr/bin/chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not here: apt install chromium")
 FIRST, SECOND = SIGNERS
+expect.set_options(timeout=60_000)  # a signature that puts a model in force imports it first
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page of a browser that can reach nothing but this machine, and reports what a page asked for besides."""
     context = browser.new_context(viewport={"width": 400, "height": 800})
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(60_000)
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     yield opened
