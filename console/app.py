@@ -76,6 +76,7 @@ def serve(room: Room, port: int) -> None:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HERE, port))
+        listening.listen()
     except OSError as error:
         raise Refused(f"port {port} cannot be used here ({error.strerror}); name another with --port") from error
     print(f"the console is at http://{HERE}:{listening.getsockname()[1]} (stop it with Ctrl-C)", flush=True)
