@@ -6,7 +6,8 @@ from typing import Any
 from flows import books
 from flows.audit_diff import split_of
 from flows.patients import Patient, find_patient
-from flows.workspace import Workspace, open_workspace
+from flows.promote import list_candidates
+from flows.workspace import open_workspace
 from lineage import graph
 from lineage.digest import Digest
 from lineage.graph import Node
@@ -17,21 +18,23 @@ ROLES = {"train": "trained on", "inner_valid": "tuned on", "test": "tested on"}
 
 LEARNT = "learnt from beforehand"
 
+NEVER_PROPOSED = "never proposed"
+
 
 def impact(name: str) -> dict[str, Any]:
     """Everything that came of a person, at every site and under every patient id."""
     workspace = open_workspace()
     ledger = books.books_of(workspace)
-    return impact_of(workspace, ledger, find_patient(workspace, ledger, name))
+    return impact_of(ledger, find_patient(workspace, ledger, name))
 
 
-def impact_of(workspace: Workspace, ledger: Ledger, patient: Patient) -> dict[str, Any]:
+def impact_of(ledger: Ledger, patient: Patient) -> dict[str, Any]:
     """The same of a person who was found already."""
     known = _known(ledger, patient)
     hung = [one for digest in known for one in graph.hanging(ledger, digest, ("contains", "analyses"))]
     datasets = {node.digest: node for relation, node in hung if relation == "contains"}
     about = {node.digest: node for relation, node in hung if relation == "analyses"}
-    models = models_of(workspace, ledger, patient)
+    models = models_of(ledger, patient)
     found = {
         "person": patient.person,
         "patients": sorted(f"{cohort}/{id}" for cohort, id in patient.ids),
@@ -51,9 +54,9 @@ def withdrawals(ledger: Ledger, person: str) -> list[Entry]:
     return [e for e in ledger.entries("consent.withdrawn") if any(s.id == person for s in e.subjects)]
 
 
-def models_of(workspace: Workspace, ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
+def models_of(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
     """Each model that a person was trained, tuned or tested on, with what was approved, deployed and predicted."""
-    proposed = books.candidates(workspace)
+    proposed = {c["candidate"]: c for c in list_candidates()["candidates"]}
     roles = {digest: found for digest, found in _roles(ledger, patient) if found}
     return [_model(ledger, graph.node(ledger, digest), found, proposed.get(digest)) for digest, found in roles.items()]
 
@@ -91,12 +94,18 @@ def _model(ledger: Ledger, model: Node, roles: list[str], candidate: dict[str, A
         **books.in_short(model),
         "roles": roles,
         "role": roles[0] + (" only" if len(roles) == 1 and roles[0] != ROLES["train"] else ""),
-        "state": "revoked" if by["revokes"] else candidate["state"] if candidate else "never proposed",
+        "state": _state(candidate, bool(by["revokes"])),
         "task": candidate["task"] if candidate else "",
         "approvals": by["approves"],
         "deployments": by["serves"],
         "predictions": graph.count_predictions(ledger, model.digest),
     }
+
+
+def _state(candidate: dict[str, Any] | None, revoked: bool) -> str:
+    if revoked:
+        return "revoked"
+    return f"{candidate['state']} {candidate['ended']}".strip() if candidate else NEVER_PROPOSED
 
 
 def _exports(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:

@@ -1,38 +1,54 @@
 """Is this saved answer the one that was given? Checked offline, with the platform's public key and nothing else."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flows.workspace import open_workspace
-from lineage.keys import platform_public_path
+from lineage import dsse
+from lineage.keys import platform_public_paths
 from lineage.receipts import verify_receipt
 from lineage.refused import Refused
 from serving.journal import verify_answer
 
 
 def check_receipt(file: Path, key: Path | None = None) -> dict[str, Any]:
-    """Verify an answer with its receipt, or a receipt alone. Without `key` the workspace's own public key is taken."""
+    """Verify an answer with its receipt, a receipt alone, or a signed report in its envelope.
+
+    Without `key` the keys that this workspace's platform signs and signed with are taken.
+    """
     value = _json(file)
-    pem = _pem(key or platform_public_path(open_workspace().keys))
-    whole = "receipt" in value
+    paths = [key] if key else platform_public_paths(open_workspace().keys)
+    if not paths:
+        raise Refused("this workspace has no platform key to check it with: give one with --key FILE")
+    tried = [_checked(value, _pem(path)) for path in paths]
+    return next((one for one in tried if one["ok"]), tried[0])
+
+
+def _checked(value: dict[str, Any], pem: bytes) -> dict[str, Any]:
     try:
-        found = verify_answer(value, pem) if whole else verify_receipt(json.dumps(value), pem)
+        public = dsse.read_pem(pem)
     except ValueError as error:
         raise Refused("the key is not a P-256 public key in PEM: give the platform's, keys/platform.pub") from error
-    entry = (value.get("receipt") or {}).get("entry", {}) if whole else value.get("entry", {})
+    if "payloadType" in value:
+        return _envelope(value, public)
+    whole = "receipt" in value
+    found = verify_answer(value, pem) if whole else verify_receipt(json.dumps(value), pem)
+    entry = (value["receipt"] if whole else value)["entry"] if found.ok else {}
     said = {name: entry.get(name) for name in ("seq", "type", "recorded_at")}
     about = "the answer" if whole else "a receipt without its answer"
-    text = f"{about} stands in the ledger as entry {said['seq']} of {found.size}, recorded at {said['recorded_at']}"
-    return {
-        "ok": found.ok,
-        "answer": whole,
-        "entry": said,
-        "size": found.size,
-        "root": found.root,
-        "problems": found.problems,
-        "text": text if found.ok else f"{about} does not verify: {'; '.join(found.problems)}",
-    }
+    text = f"{about} does not verify: {'; '.join(found.problems)}"
+    if found.ok:
+        text = f"{about} stands in the ledger as entry {said['seq']} of {found.size}, recorded at {said['recorded_at']}"
+    parts = {"entry": said, "size": found.size, "root": found.root, "problems": found.problems}
+    return {"ok": found.ok, "kind": "answer" if whole else "receipt", **parts, "text": text}
+
+
+def _envelope(value: Mapping[str, Any], public: dsse.PublicKey) -> dict[str, Any]:
+    ok, kind = dsse.holds(public, value), str(value["payloadType"])
+    text = f"{kind}: {'signed by' if ok else 'NOT signed by, or changed since it was signed by,'} this platform's key"
+    return {"ok": ok, "kind": kind, "problems": [] if ok else ["its signature does not belong to it"], "text": text}
 
 
 def _json(file: Path) -> dict[str, Any]:

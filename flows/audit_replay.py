@@ -12,10 +12,11 @@ from flows.audit_diff import flat
 from flows.patients import cohorts_of
 from flows.stages.files import digest_of_entry
 from flows.workspace import Workspace, open_workspace
+from lineage.approvals import recorded
 from lineage.digest import Digest, sha256_file
-from lineage.keys import People
+from lineage.keys import every_platform_key
 from lineage.ledger import Entry, Ledger
-from lineage.records import Approval
+from lineage.people import People
 from lineage.refused import Refused
 from lineage.signing import verify_bundle
 from models.bundle import BrokenBundle
@@ -57,7 +58,7 @@ def replay(prediction: str, files: Sequence[Path] = (), other_code: bool = False
         )
     found = files or _found(workspace, issued["recording_digest"])
     _refuse_other_bytes(found, asked)
-    loaded = _loaded(workspace, issued)
+    loaded = _loaded(workspace, ledger, issued)
     with _named(found, asked) as paths:
         said = _again(workspace, paths, issued.get("question", "detection"), asked, loaded).statement()
     return _compared(entry, issued, said, same_code, same_machine)
@@ -100,7 +101,7 @@ def _refuse_other_bytes(files: Sequence[Path], asked: Asked) -> None:
         raise Refused(f"these are not the bytes that were asked about: SHA-256 {given}, not {wanted}")
 
 
-def _loaded(workspace: Workspace, issued: dict[str, Any]) -> Loaded:
+def _loaded(workspace: Workspace, ledger: Ledger, issued: dict[str, Any]) -> Loaded:
     """The bundle that answered, its signature checked, on the terms on which it answered then."""
     digest, record = issued["model"]["digest"], issued["model"]["approval"]
     folder = _bundle_folder(workspace, issued["model"]["name"], digest)
@@ -111,7 +112,7 @@ def _loaded(workspace: Workspace, issued: dict[str, Any]) -> Loaded:
     if bundle.digest != digest:
         raise Refused(f"the bundle that answered ({digest[:12]}) is gone: another one lies in its place")
     pointer = Pointer(digest, "", "", "", "")
-    terms = Terms(pointer, _approval(workspace, record), People.read(workspace.keys), ())
+    terms = Terms(pointer, recorded(ledger, record), People.read(workspace.keys), ())
     return Loaded(bundle, (folder / "card.md").read_text(), terms)
 
 
@@ -124,17 +125,8 @@ def _bundle_folder(workspace: Workspace, name: str, digest: Digest) -> Path:
             raise Refused(
                 f"the bundle that answered ({digest[:12]}) is gone: it is in no store of this workspace"
             ) from error
-    verify_bundle(folder, workspace.keys / "platform.pub")
+    verify_bundle(folder, *every_platform_key(workspace.keys))
     return folder
-
-
-def _approval(workspace: Workspace, record: Digest) -> Approval:
-    """The approval by which it was answered, in force or not."""
-    for path in sorted((workspace.store / "approvals").glob("*.json")):
-        approval = Approval.read(path)
-        if approval.record.digest == record:
-            return approval
-    raise Refused(f"the approval by which it was answered ({record[:12]}) is not in this workspace any more")
 
 
 @contextmanager

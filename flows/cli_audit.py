@@ -163,7 +163,7 @@ def audit_impact(
         ),
     ] = None,
     person: Annotated[str | None, typer.Option("--as", help="Who revokes the models that are withdrawn.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --withdraw: only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, as without --withdraw.")] = False,
     as_json: Json = False,
 ) -> None:
     """What came of a patient: recordings, data sets, models trained, tuned or tested on them, approvals, predictions.
@@ -172,23 +172,18 @@ def audit_impact(
     that is made of them; the signed report lies in reports/withdrawals. Run again, it finishes what was stopped. Exit code
     1 where something of them is still found.
     """
-    if not withdraw:
-        from flows.audit_impact import impact
+    from flows.cli_people import asked
+    from flows.withdraw import withdraw as carry_out
 
-        result = impact(patient)
-    else:
-        from flows.cli_people import asked
-        from flows.withdraw import withdraw as carry_out
-
-        result = carry_out(
-            patient,
-            reason,
-            dict(_decision(text) for text in decision or ()),
-            signer=person,
-            components=asked,
-            ask=_ask if sys.stdin.isatty() else None,
-            dry_run=dry_run,
-        )
+    result = carry_out(
+        patient,
+        reason,
+        dict(_decision(text) for text in decision or ()),
+        signer=person,
+        components=asked,
+        ask=_ask if sys.stdin.isatty() else None,
+        dry_run=dry_run or not withdraw,
+    )
     show(result, as_json, result.pop("text"))
     if not result.get("ok", True):
         sys.exit(1)

@@ -9,7 +9,7 @@ with the patient counts as out of date.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,6 +31,9 @@ class Stores:
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Stores":
+        """Those of a workspace; none of a copy that an auditor was given without them."""
+        if not (workspace.root / ".dvc").exists():
+            return cls(())
         lines = (line.partition("=") for line in dvc(workspace, "config", "--list").splitlines())
         settings = {name.strip(): value.strip() for name, _, value in lines}
         folders, unreached = [_place(workspace, settings.get("cache.dir", "cache"))], []
@@ -107,11 +110,14 @@ def changed(
 
     `raw` are the MD5s of their recordings, which go whatever list names them.
     """
-    change, known, everywhere = Change(), _outs_ever(workspace), set(raw)
-    theirs, lists = tuple(theirs), stores.lists()
+    change, lists = Change(), stores.lists()
+    known = _outs_ever(workspace) if lists else {}
+    theirs, everywhere = tuple(theirs), set(raw)
     for md5, listed in lists.items():
         places = known.get(md5, set())
-        concerned = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]
+        # the place and its time say which cohort it was made of, whatever the tasks look at now
+        at_all = [(path, one) for path, cohorts in places for one in theirs if one.cohort in cohorts]
+        concerned = [(path, replace(one, tasks=frozenset(TASKS))) for path, one in at_all]
         made, new = _without(stores, listed, concerned, everywhere, change)
         if made != listed:
             _rename(stores, md5, made, new, change, write)

@@ -43,6 +43,7 @@ def adopt(workspace: Workspace, name: str, message: str) -> dict[str, Any]:
     """Put a cohort that lies in data/raw under DVC, make it the one in use, and tell the ledger of its recordings."""
     keep_out(workspace, workspace.raw / name)
     dvc(workspace, "add", "-q", f"data/raw/{name}")
+    dvc(workspace, "push", "-q", f"data/raw/{name}.dvc")  # named: git ignores data/raw, so a bare push passes it over
     set_params(workspace.root / "params.yaml", {cohort_key(workspace.task): name})
     keep(workspace, message)
     run_flow(ingest, home=str(workspace.root))

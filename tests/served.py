@@ -1,6 +1,11 @@
 """A small workspace whose model two demo people have approved, for the tests of the service."""
 
-from collections.abc import Mapping, Sequence
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,7 @@ from models.look import FEATURES
 from models.ood import CEILING, Ood
 from serving.loader import import_bundle, write_pointer
 from tests.authenticator import code, enrol
+from tests.commands import CHECKOUT
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 REVIEWER, APPROVER = "demo-reviewer-1", "demo-reviewer-2"
@@ -148,3 +154,23 @@ def write_recording(path: Path, seconds: int = 120, seizure_s: tuple[int, int] =
         content[8:88] = patient.encode().ljust(80)
         path.write_bytes(content)
     return path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator[None]:
+    """A service process of its own, as it is run at a site."""
+    environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    with open(home / "service.log", "wb") as log:
+        service = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            service.terminate()
+            service.wait(20)

@@ -2,11 +2,8 @@
 
 import json
 import logging
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -39,7 +36,17 @@ from serving.schema import EXAMPLE, Answer
 from serving.service import create_app
 from tests.authenticator import code
 from tests.edf_bytes import File, eeg, notes
-from tests.served import HAS_SEEN_ALL, NOW, PASSPHRASE, REVIEWER, people_and_keys, put_in_force, write_recording
+from tests.served import (
+    HAS_SEEN_ALL,
+    NOW,
+    PASSPHRASE,
+    REVIEWER,
+    free_port,
+    people_and_keys,
+    put_in_force,
+    running,
+    write_recording,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
@@ -49,7 +56,6 @@ MARK = "NAME-OF-NOBODY"
 PICKLE = "application/vnd.bentoml+pickle"
 PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
 """How a file begins in a multipart body with the boundary x."""
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -536,26 +542,6 @@ def test_what_cannot_be_written_down_is_not_answered(served: Served, monkeypatch
 
     monkeypatch.setattr(Ledger, "append", full)
     problem(served.detect(), 500)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def running(home: Path, port: int) -> Iterator[None]:
-    """A service process of its own, as it is run at a site."""
-    environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-    with open(home / "service.log", "wb") as log:
-        service = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            service.terminate()
-            service.wait(20)
 
 
 def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: bytes) -> None:

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from data.cohorts.bids import read_cohort
+from flows.predict import predict_file
 from flows.stages.files import splits
+from flows.withdraw import withdraw
 from flows.workspace import Workspace
+from lineage.circumstances import pins
 from lineage.digest import sha256_file
+from lineage.graph import things
 from lineage.ledger import Ledger
-from tests.commands import ictal
-from tests.e2e.conftest import Pipeline, copy_of
+from lineage.refused import Refused
+from tests.commands import ictal, ictal_process
+from tests.e2e.conftest import Pipeline, components, copy_of
 
 SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
 
@@ -101,3 +106,57 @@ def test_a_workspace_without_a_ledger_does_not_verify(copied: Workspace) -> None
     shutil.rmtree(copied.ledger.parent)
     said = ictal("audit", "verify")
     assert said.code == 2 and "no ledger" in said.err
+
+
+def test_an_answer_is_given_again_to_the_bit_from_the_recording_with_its_digest(
+    at_pipeline: Pipeline, prediction: str
+) -> None:
+    said = ictal("audit", "replay", prediction, "--json")
+    assert said.code == 0 and said.json["verdict"] == "bit-equal" and said.json["same_code"]
+
+
+def test_the_model_in_force_tells_its_predictions_and_rests_on_this_environment(
+    at_pipeline: Pipeline, prediction: str
+) -> None:
+    listed = ictal("audit", "predictions", "--model", at_pipeline.candidate[:12], "--limit", 0, "--json").json
+    assert prediction in {one["id"] for one in listed["predictions"]} and listed["count"] == listed["shown"]
+    rests = ictal("audit", "blast", "--library", f"torch=={pins()['torch']}", "--json").json
+    assert at_pipeline.candidate in {node["digest"] for node in rests["in_force"]}
+    assert rests["kinds"]["prediction"] >= listed["count"]
+
+
+def test_two_detectors_differ_in_parameters_and_figures_on_the_same_data(at_pipeline: Pipeline) -> None:
+    models = {node.label: node.digest for node in things(Ledger(at_pipeline.workspace.ledger), "model")}
+    first, second = models["da_stnet fold 0"], models["line_length fold 0"]
+    found = ictal("audit", "diff", first[:16], second[:16], "--json").json
+    assert {"parameters", "evaluation"} <= set(found["differences"]) and {"data", "split"} <= set(found["same"])
+
+
+def test_who_takes_consent_back_is_gone_the_model_revoked_and_training_goes_on(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = shutil.ignore_patterns("prefect", "log", "jobs")
+    shutil.copytree(pipeline.workspace.root, tmp_path / "home", ignore=left_out)
+    here = Workspace(tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(here.root))
+    entries = read_cohort(here.cohort).entries
+    fold = splits(here)["patient"].folds[here.params.promote.fold]
+    person = next(e.person for e in entries if e.name in fold.train)
+    theirs = [e for e in entries if e.person == person]
+    gone = {sha256_file(e.path) for e in theirs}
+    found = withdraw(
+        person, "letter of the guardian", {"all": "keep", pipeline.candidate: "withdraw"},
+        signer="demo-reviewer-1", components=lambda id: components(here, id),
+    )  # fmt: skip
+    assert found["ok"], found["text"]
+    (decided,) = [d for d in found["decisions"] if d["digest"] == pipeline.candidate]
+    assert (decided["role"], decided["decision"]) == ("trained on", "withdraw")
+    with pytest.raises(Refused, match="revoked"):
+        predict_file(pipeline.unseen[0].path, age="3d", detector=None, site="demo-north", url=None, key=None)
+    assert ictal("audit", "verify").code == 0
+    for command in (("check", here.cohort_name), ("train", "line_length")):
+        said = ictal_process(*command, environment=here.environment())
+        assert said.code == 0, said.err
+    divided = splits(here)["patient"].folds
+    assert divided and not {e.name for e in theirs} & {n for f in divided for n in (*f.train, *f.inner_valid, *f.test)}
+    assert not gone & {sha256_file(p) for p in here.root.rglob("*") if p.is_file()}

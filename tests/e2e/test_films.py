@@ -17,6 +17,7 @@ from data.ages import DAYS
 from data.cohorts.bids import Entry
 from data.readers.video_writer import write_video
 from flows import deploy
+from flows.audit_replay import replay
 from flows.records import open_ledger
 from flows.stages.audits import members
 from flows.stages.files import (
@@ -180,6 +181,9 @@ def test_the_answer_over_http_is_the_stored_prediction(filmed: Filmed, task: str
         np.testing.assert_allclose([ours[c] for c in said["classes"]], [row[c] for c in said["classes"]], atol=EQUAL)
     key = platform_public_path(filmed.workspace.keys).read_bytes()
     assert verify_answer(said, key).ok
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(filmed.workspace.root))
+        assert replay(said["prediction_id"])["verdict"] == "bit-equal"
 
 
 def test_one_view_of_two_is_an_answer_that_rests_on_one(filmed: Filmed) -> None:

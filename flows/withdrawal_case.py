@@ -1,0 +1,108 @@
+"""What a withdrawal is about, from its first line in the ledger on: who, which recordings, and what is still to be done."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.dvc_objects import Change
+from flows.records import person_subject
+from flows.searching import pieces_of
+from flows.stages.files import read_json, write_json
+from flows.taking_out import REPORTS_OF_WITHDRAWALS
+from flows.traces import Traces
+from flows.workspace import TASKS, Workspace
+from lineage.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Case:
+    """A withdrawal: who it is about, what the first line in the ledger says of it, and what was to be found here."""
+
+    workspace: Workspace
+    ledger: Ledger
+    person: str
+    plan: dict[str, Any]
+
+    @property
+    def traces(self) -> list[Traces]:
+        """Where to look, one for each cohort in which they are or were."""
+        by_cohort: dict[str, list[dict[str, Any]]] = {}
+        for one in self.plan["recordings"]:
+            if one["cohort"]:
+                by_cohort.setdefault(one["cohort"], []).append(one)
+        return [
+            Traces(
+                cohort,
+                self._tasks(cohort),
+                frozenset(o["patient"] for o in own),
+                frozenset(o["recording"] for o in own),
+            )
+            for cohort, own in sorted(by_cohort.items())
+        ]
+
+    def _tasks(self, cohort: str) -> frozenset[str]:
+        return frozenset(task for task in TASKS if self.workspace.of(task).cohort_name == cohort)
+
+    @property
+    def files(self) -> list[dict[str, str]]:
+        return [file for one in self.plan["recordings"] for file in one["files"]]
+
+    @property
+    def md5s(self) -> list[str]:
+        return [file["md5"] for file in self.files]
+
+    @property
+    def digests(self) -> set[str]:
+        return {file[kind] for file in self.files for kind in ("sha256", "md5")}
+
+    @property
+    def unfinished(self) -> Path:
+        """Where pieces and doomed objects are noted until nothing of them is left."""
+        name = person_subject(self.person).digest[:16]
+        return self.workspace.root / "reports" / REPORTS_OF_WITHDRAWALS / f".unfinished-{name}.json"
+
+
+def payloads_of(case: Case) -> list[str]:
+    """What the ledger still says in full of this person's recordings: answers, verdicts on them, why one was put aside."""
+    ledger = case.ledger
+    recordings = {one["digest"] for one in case.plan["recordings"]}
+    entries = [e for digest in sorted(recordings) for e in ledger.entries(subject_digest=digest)]
+    kept = [e for e in entries if e.type.startswith("prediction.") or e.type == "recording.quarantined"]
+    answered = {s.digest for e in kept for s in e.subjects if s.kind == "prediction"}
+    about = [e for digest in sorted(answered) for e in ledger.entries(subject_digest=digest)]
+    digests = dict.fromkeys(e.payload_digest for e in [*kept, *about] if e.payload_digest)
+    return [digest for digest in digests if ledger.payload(digest) is not None]
+
+
+def answers_of(case: Case) -> list[Path]:
+    """Saved answers about this person's recordings."""
+    recordings = {one["digest"] for one in case.plan["recordings"]}
+    found = []
+    for path in sorted((case.workspace.root / "reports").rglob("*.json")):
+        text = path.read_text(errors="replace")
+        if '"recording_digest"' in text and any(digest in text for digest in recordings):
+            said = json.loads(text)
+            if isinstance(said, dict) and said.get("recording_digest") in recordings:
+                found.append(path)
+    return found
+
+
+def unfinished(case: Case) -> dict[str, Any]:
+    empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": []}
+    return {**empty, **(read_json(case.unfinished) if case.unfinished.exists() else {})}
+
+
+def note_pieces(case: Case) -> None:
+    """Keep a few pieces of the bytes until they have been looked for: afterwards there is nothing to look for them by."""
+    here = [case.workspace.root / file["path"] for file in case.files]
+    pieces = {piece.hex() for path in here if path.is_file() for piece in pieces_of(path)}
+    noted = unfinished(case)
+    write_json(case.unfinished, {**noted, "pieces": sorted({*noted["pieces"], *pieces})})
+
+
+def note(case: Case, change: Change) -> None:
+    """Keep which objects are to be deleted until they are: their lists may be gone already when this is run again."""
+    noted = unfinished(case)
+    more = {"doomed": sorted({*noted["doomed"], *change.doomed}), "lists": sorted({*noted["lists"], *change.renamed})}
+    write_json(case.unfinished, {**noted, **more})

@@ -1,0 +1,98 @@
+"""An auditor's questions of a small workspace: which predictions, what differs, what rests on it."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.audit_blast import blast
+from flows.audit_diff import diff, flat
+from flows.audit_predictions import moment, predictions
+from flows.workspace import Workspace, checkout_state
+from lineage.circumstances import pins
+from lineage.digest import sha256_file
+from lineage.refused import Refused
+from tests.commands import ictal
+from tests.patients import MODEL, UNSEEN, edf_of, light_workspace, name_of
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return light_workspace(tmp_path_factory.mktemp("questions"))
+
+
+@pytest.fixture(autouse=True)
+def here(made: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("ICTAL_HOME", str(made.root))
+    return made
+
+
+def test_a_model_tells_all_that_it_predicted_by_site_and_since() -> None:
+    found = predictions(MODEL[:12])
+    assert (found["count"], found["predictions"][0]["id"], found["types"]) == (
+        1,
+        "prediction-1",
+        {"prediction.issued": 1},
+    )
+    assert predictions(MODEL, site="north")["count"] == 1
+    assert predictions(MODEL, site="south")["count"] == predictions(MODEL, since="2100-01-01")["count"] == 0
+    assert predictions(UNSEEN)["count"] == 0
+
+
+def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:
+    assert str(moment("2026-11-01")) == "2026-11-01 00:00:00+00:00"
+    with pytest.raises(Refused, match="a date reads"):
+        moment("yesterday")
+
+
+def test_an_unknown_model_is_refused_with_exit_code_2() -> None:
+    said = ictal("audit", "predictions", "--model", "no-such")
+    assert said.code == 2 and "0 models in the ledger are called" in said.err
+
+
+def test_two_folds_of_one_run_differ_in_their_split_alone() -> None:
+    found = diff(MODEL, UNSEEN)
+    assert set(found["differences"]) == {"split"} and "data" in found["same"] and "parameters" in found["same"]
+    assert found["differences"]["split"]["fold"] == [0, 1]
+    assert found["differences"]["split"]["train"] == [f"{name_of('sub-01')}, {name_of('sub-02')}", name_of("sub-03")]
+    assert diff(MODEL, MODEL)["differences"] == {}
+
+
+def test_nested_settings_are_compared_one_by_one() -> None:
+    assert flat({"a": {"b": 1, "c": {"d": 2}}, "e": [3]}) == {"a.b": 1, "a.c.d": 2, "e": [3]}
+
+
+def test_on_a_recording_rest_data_models_and_predictions(here: Workspace) -> None:
+    found = blast(recording=sha256_file(edf_of(here, "sub-01")))
+    assert found["kinds"] == {"dataset": 1, "split": 1, "run": 1, "model": 2, "prediction": 1}
+    assert found["in_force"] == []
+
+
+def test_on_a_version_of_a_library_rests_what_ran_with_it_and_another_version_is_refused() -> None:
+    found = blast(library=f"NumPy=={pins()['numpy']}")
+    assert found["starts"][0]["kind"] == "environment" and found["kinds"] == {"run": 1, "model": 2, "prediction": 1}
+    with pytest.raises(Refused, match=f"known versions of it are {pins()['numpy']}"):
+        blast(library="numpy==0.1")
+    with pytest.raises(Refused, match="with its version"):
+        blast(library="numpy")
+
+
+def test_on_a_commit_rests_what_its_code_made() -> None:
+    found = blast(commit=checkout_state()["commit"][:10])
+    assert found["starts"][0]["kind"] == "code" and found["kinds"]["model"] == 2
+    with pytest.raises(Refused, match="0 commits"):
+        blast(commit="0000000")
+
+
+@pytest.mark.parametrize("asked", [{}, {"recording": "a", "commit": "b"}])
+def test_one_thing_is_asked_about(asked: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="one thing"):
+        blast(**asked)
+
+
+def test_a_workspace_without_a_ledger_answers_nothing(
+    here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "workspace.json").write_text('{"kind": "real"}')
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path))
+    with pytest.raises(Refused, match="no ledger"):
+        predictions(MODEL)

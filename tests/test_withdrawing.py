@@ -1,0 +1,252 @@
+"""A patient takes consent back: nobody learns from them any more, and their bytes are nowhere, however often it was stopped."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import audit, withdraw
+from flows.audit_impact import impact
+from flows.audit_receipt import check_receipt
+from flows.consent import withdrawn
+from flows.dvc_objects import Stores
+from flows.stages.check import _permitted
+from flows.stages.files import cohort_of, development, read_json
+from flows.taking_out import keep_out
+from flows.workspace import Workspace, dvc, git
+from lineage.digest import Manifest, sha256_file
+from lineage.ledger import Actor, Ledger
+from lineage.refused import Refused
+from tests.commands import ictal
+from tests.patients import MODEL, PEOPLE, PERSON, THEIRS, UNSEEN, edf_of, name_of, tiny_workspace
+
+REASON = "letter of the guardian, 2026-11-20"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return tiny_workspace(tmp_path_factory.mktemp("consent") / "home")
+
+
+@pytest.fixture
+def here(made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy in which a patient may take consent back."""
+    shutil.copytree(made.root, tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
+    return Workspace(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def done(made: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Workspace, dict[str, Any]]:
+    """The workspace before and after, and what was said."""
+    after = tmp_path_factory.mktemp("after") / "home"
+    shutil.copytree(made.root, after)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(after))
+        return made, Workspace(after), withdraw.withdraw(PERSON, REASON, {})
+
+
+def md5_of(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def contents(folder: Path) -> set[str]:
+    return {sha256_file(p) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_one_person_at_two_sites_is_found_by_key_and_by_either_id(here: Workspace) -> None:
+    found = [impact(name) for name in (PERSON, "sub-01", "tiny/sub-02")]
+    assert found[0] == found[1] == found[2]
+    assert found[0]["patients"] == ["tiny/sub-01", "tiny/sub-02"] and found[0]["sites"] == ["north", "south"]
+
+
+def test_trained_on_and_only_tested_on_are_told_apart(here: Workspace) -> None:
+    roles = {m["digest"]: (m["role"], m["predictions"]) for m in impact(PERSON)["models"]}
+    assert roles == {MODEL: ("trained on", 1), UNSEEN: ("tested on only", 0)}
+    tuned = {m["digest"]: m["role"] for m in impact("p-two")["models"]}
+    assert tuned == {MODEL: "tuned on only", UNSEEN: "trained on"}
+
+
+def test_somebody_unknown_is_refused(here: Workspace) -> None:
+    with pytest.raises(Refused, match="0 persons are called so"):
+        impact("nobody")
+
+
+def test_without_withdraw_it_is_only_said_what_would_go(here: Workspace) -> None:
+    before = Manifest.of(here.root, exclude=()).files
+    said = ictal("audit", "impact", "--patient", PERSON, "--json")
+    after = Manifest.of(here.root, exclude=()).files
+    assert said.code == 0 and said.json["would_go"]["files"] >= 4 and said.json["would_go"]["payloads"] == 1
+    unchanged = [name for name in before if not name.startswith(("ledger/", ".git/"))]
+    assert unchanged and all(after[name] == before[name] for name in unchanged)
+    assert not Ledger(here.ledger).entries("consent.withdrawn")
+
+
+def test_the_bytes_are_gone_from_tree_cache_and_remote_and_nobody_elses(done: Any) -> None:
+    before, after, said = done
+    assert said["ok"], said["text"]
+    left = contents(after.root)
+    theirs = {sha256_file(edf_of(before, patient)) for patient in THEIRS}
+    others = {sha256_file(edf_of(before, patient)) for patient in PEOPLE if patient not in THEIRS}
+    assert not left & theirs and others <= left
+    for store in (after.root / ".dvc" / "cache", after.root / "remote"):
+        held = contents(store)
+        assert not held & theirs and others <= held
+        assert not any(
+            md5_of(edf_of(before, p)) in f.read_text(errors="ignore") for p in THEIRS for f in store.rglob("*.dir")
+        )
+
+
+def test_a_sidecar_that_another_patient_shares_stays_an_object(done: Any) -> None:
+    before, after, _ = done
+    shared = md5_of(edf_of(before, "sub-03").with_name(f"{name_of('sub-03')}_events.tsv"))
+    assert shared == md5_of(edf_of(before, "sub-01").with_name(f"{name_of('sub-01')}_events.tsv"))
+    assert len(list(Stores.of(after).paths(shared))) == 2
+
+
+def test_dvc_finds_the_cohort_unchanged_and_brings_nothing_back(done: Any) -> None:
+    _, after, _ = done
+    assert "data/raw/tiny" not in dvc(after, "status", "data/raw/tiny.dvc")
+    shutil.rmtree(after.cohort)
+    dvc(after, "pull", "-q", "data/raw/tiny.dvc")
+    assert sorted(p.name for p in after.cohort.glob("sub-*")) == ["sub-03", "sub-04"]
+    assert git(after, "status", "--porcelain") == ""
+
+
+def test_rows_features_pages_and_answers_go_as_well(done: Any) -> None:
+    _, after, _ = done
+    assert "p-one" not in (after.cohort / "participants.tsv").read_text()
+    assert read_json(after.interim / "checks" / "accepted.json") == [name_of("sub-03"), name_of("sub-04")]
+    assert [v["recording"] for v in read_json(after.interim / "checks" / "verdicts.json")] == [
+        name_of("sub-03"), name_of("sub-04"),
+    ]  # fmt: skip
+    assert {p.stem for p in (after.interim / "fingerprints").iterdir()} == {name_of("sub-03"), name_of("sub-04")}
+    for gone in (
+        "store/training/line_length/patient/features.npz",
+        "reports/evaluation/line_length.html",
+        "reports/answers/one.json",
+    ):
+        assert not (after.root / gone).exists()
+
+
+def test_the_payload_is_erased_the_line_stays_and_the_ledger_verifies(
+    done: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, after, _ = done
+    ledger = Ledger(after.ledger)
+    (line,) = ledger.entries("prediction.issued")
+    assert ledger.payload(line.payload_digest) is None
+    monkeypatch.setenv("ICTAL_HOME", str(after.root))
+    assert audit.verify_ledger()["ok"]
+    (entry,) = ledger.entries("consent.withdrawn")
+    assert entry.reason == REASON and {s.kind for s in entry.subjects} == {"withdrawal", "person", "recording"}
+
+
+def test_every_model_is_decided_on_and_retraining_is_asked_for(done: Any) -> None:
+    _, after, said = done
+    assert {d["digest"]: d["decision"] for d in said["decisions"]} == {MODEL: "retrain", UNSEEN: "keep"}
+    assert len(Ledger(after.ledger).entries("retrain.triggered")) == 1
+
+
+def test_the_report_is_signed_and_says_when_it_was_changed(done: Any, tmp_path: Path) -> None:
+    _, after, said = done
+    key = after.keys / "platform.pub"
+    assert check_receipt(Path(said["report"]), key)["ok"]
+    forged = json.loads(Path(said["report"]).read_text())
+    forged["payload"] = forged["payload"][:-8] + "AAAAAAA="
+    (tmp_path / "forged.json").write_text(json.dumps(forged))
+    assert not check_receipt(tmp_path / "forged.json", key)["ok"]
+
+
+def test_running_it_again_changes_nothing(done: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, after, said = done
+    monkeypatch.setenv("ICTAL_HOME", str(after.root))
+    lines = len(Ledger(after.ledger).entries())
+    again = withdraw.withdraw(PERSON, "", {})
+    assert again["again"] and again["ok"] and again["report"] == said["report"]
+    assert len(Ledger(after.ledger).entries()) == lines
+
+
+@pytest.mark.parametrize("step", ["rewrite_locks", "delete", "search"])
+def test_a_withdrawal_that_was_stopped_is_finished_by_the_next(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    removed = []
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    def half_done(self: Stores, md5: str) -> int:
+        if len(removed) == 2:
+            raise KeyboardInterrupt
+        removed.append(md5)
+        return whole(self, md5)
+
+    whole = Stores.delete
+    with monkeypatch.context() as patch:
+        patch.setattr(Stores, "delete", half_done) if step == "delete" else patch.setattr(withdraw, step, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw.withdraw(PERSON, REASON, {})
+    assert withdrawn(here).persons == {PERSON} and not {e.person for e in cohort_of(here).entries} & {PERSON}
+    said = withdraw.withdraw(PERSON, "", {})
+    assert said["ok"] and not said["again"], said["text"]
+    assert said["search"]["pieces"] and not list((here.root / "reports" / "withdrawals").glob(".unfinished*"))
+    assert len(Ledger(here.ledger).entries("consent.withdrawn")) == 1
+
+
+def test_bytes_hidden_in_another_file_are_found_and_exit_code_1_says_so(here: Workspace) -> None:
+    (here.root / "log" / "dump.bin").write_bytes(b"before" + edf_of(here, "sub-02").read_bytes() + b"after")
+    said = ictal("audit", "impact", "--patient", "sub-02", "--withdraw", "--reason", REASON, "--json")
+    assert said.code == 1 and [Path(p).name for p in said.json["search"]["holding"]] == ["dump.bin"]
+
+
+def test_a_copy_under_another_name_goes_too(here: Workspace) -> None:
+    copy = here.root / "jobs" / "uploads" / "left-over"
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(edf_of(here, "sub-01"), copy)
+    assert withdraw.withdraw(PERSON, REASON, {})["ok"] and not copy.exists()
+
+
+def test_from_the_line_in_the_ledger_on_nobody_learns_from_them(here: Workspace) -> None:
+    assert {e.person for e in development(here)} >= {PERSON}
+    subjects = (
+        withdraw.person_subject(PERSON),
+        *(withdraw.Subject("recording", name_of(p), sha256_file(edf_of(here, p))) for p in THEIRS),
+    )
+    ledger = Ledger(here.ledger)
+    ledger.append("consent.withdrawn", actor=Actor("operator"), subjects=subjects, reason=REASON)
+    assert {e.patient for e in development(here)} == {"sub-03", "sub-04"}
+    shutil.copyfile(edf_of(here, "sub-01"), edf_of(here, "sub-04"))  # their bytes under somebody else's name
+    assert {e.patient for e in _permitted(here).entries} == {"sub-03"}
+    ledger.append("consent.granted", actor=Actor("operator"), subjects=subjects[:1], reason="new form signed")
+    assert {e.person for e in development(here)} >= {PERSON}
+
+
+def test_a_cohort_that_comes_in_again_comes_without_them(done: Any, made: Workspace) -> None:
+    _, after, _ = done
+    shutil.copytree(made.cohort, after.raw / "again")
+    assert keep_out(after, after.raw / "again") == 2
+    assert sorted(p.name for p in (after.raw / "again").glob("sub-*")) == ["sub-03", "sub-04"]
+    assert "p-one" not in (after.raw / "again" / "participants.tsv").read_text()
+    shutil.rmtree(after.raw / "again")
+
+
+def test_what_cannot_be_decided_or_signed_is_refused_before_anything_is_written() -> None:
+    proposed = {"digest": MODEL, "label": "line_length fold 0", "role": "trained on", "state": "deployed"}
+    with pytest.raises(Refused, match="needs a decision"):
+        withdraw.decide([proposed], {}, None)
+    with pytest.raises(Refused, match="a decision is keep, retrain, withdraw"):
+        withdraw.decide([proposed], {"all": "burn"}, None)
+    with pytest.raises(Refused, match="in force nowhere"):
+        withdraw.decide([{**proposed, "state": "never proposed"}], {"all": "withdraw"}, None)
+    named = withdraw.decide([proposed], {"all": "keep", "line_length": "retrain", MODEL[:12]: "withdraw"}, None)
+    assert named[0]["decision"] == "withdraw"
+    assert withdraw.decide([proposed], {}, lambda model: "keep")[0]["decision"] == "keep"
+
+
+def test_a_withdrawal_without_a_reason_is_refused(here: Workspace) -> None:
+    said = ictal("audit", "impact", "--patient", PERSON, "--withdraw")
+    assert said.code == 2 and "needs a reason" in said.err and not withdrawn(here).persons
