@@ -137,6 +137,8 @@ def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def register_signers(workspace: Workspace) -> None:
+    from flows.register import register
+
     for person in (*SIGNERS, AUTHOR):
         know(register(workspace, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC)))
 
