@@ -26,7 +26,7 @@ from lineage.approvals import (
     signed_line,
     signed_with,
 )
-from lineage.digest import digest_of
+from lineage.digest import Digest, digest_of
 from lineage.dsse import PrivateKey
 from lineage.ledger import Draft, Edge, Subject
 from lineage.lifecycle import Standing
@@ -70,13 +70,54 @@ def approve_candidates(
     `lineage.approvals` has against one of the signatures.
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
-    if meaning not in COUNTING:
-        raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     shown = [_to_be_signed(workspace, digest, meaning, deviations, now) for digest, deviations in wanted.items()]
+    return _sign(shown, person, passphrase, code, meaning, now)
+
+
+SHOWN_FOR = timedelta(minutes=30)
+"""How long a record may lie before a signer as it was shown: its scope begins when it was shown, not when it is signed."""
+
+
+def record_to_sign(digest: str, meaning: str, deviations: list[str], begins: datetime) -> ApprovalRecord:
+    """The record that the next signature would cover, to be shown to a signer. Nothing is written."""
+    return _to_be_signed(open_workspace(), digest, meaning, deviations, begins).approval.record
+
+
+def approve_shown(
+    digest: str,
+    person: str,
+    passphrase: str,
+    code: str,
+    meaning: str,
+    deviations: list[str],
+    *,
+    shown: Digest,
+    begins: datetime,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    """Sign one candidate if its record still is the one whose digest was `shown` (made by `record_to_sign` at `begins`).
+
+    Refused as in `approve_candidates`, and where anything in between has changed what would be signed.
+    """
+    workspace, now = open_workspace(), now or datetime.now(UTC)
+    if not timedelta(0) <= now - begins <= SHOWN_FOR:
+        raise Refused(
+            f"a record is signed within {SHOWN_FOR.seconds // 60} minutes after it was shown: look at it again"
+        )
+    case = _to_be_signed(workspace, digest, meaning, deviations, begins)
+    if case.approval.record.digest != shown:
+        raise Refused("what would be signed is no longer what was shown: look at it again")
+    return _sign([case], person, passphrase, code, meaning, now)[0]
+
+
+def _sign(
+    cases: "list[_Case]", person: str, passphrase: str, code: str, meaning: str, now: datetime
+) -> list[dict[str, Any]]:
+    workspace = open_workspace()
     refuse_unattested(workspace, person)
     key = unlocked(workspace, person, passphrase, code, f"to sign: {meaning}", now)
     people = attested(workspace)
-    signed = [one.signed_by(key, people, person, meaning, now) for one in shown]
+    signed = [one.signed_by(key, people, person, meaning, now) for one in cases]
     return [_keep(one, person, meaning, now) for one in signed]
 
 
@@ -98,6 +139,8 @@ class _Case:
 
 
 def _to_be_signed(workspace: Workspace, digest: str, meaning: str, deviations: list[str], now: datetime) -> _Case:
+    if meaning not in COUNTING:
+        raise Refused(f"a candidate is signed with the meaning {' or '.join(COUNTING)}, got {meaning[:20]!r}")
     candidate = find_candidate(workspace, digest)
     workspace = workspace.of(candidate["task"])
     refuse_leaky(load_model(workspace.store / "bundles" / candidate["candidate"]))

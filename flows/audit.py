@@ -63,6 +63,7 @@ def why(subject: str) -> dict[str, Any]:
         "steps": [
             {
                 "depth": s.depth,
+                "at": s.at,
                 "relation": s.relation,
                 "kind": s.node.kind,
                 "label": s.node.label,

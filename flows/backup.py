@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
+from flows.books import books_of
 from flows.workspace import open_workspace
 from lineage.backup import read_backup, write_backup
 from lineage.checkpoints import TreeHead
@@ -11,7 +12,7 @@ from lineage.checkpoints import TreeHead
 
 def backup_ledger(out: Path) -> dict[str, Any]:
     """Write the ledger as it is at this moment into a new file; others may append meanwhile."""
-    head = write_backup(records.there(open_workspace()), out)
+    head = write_backup(books_of(open_workspace()), out)
     return _said(head, f"written to {out.name}; keep it and a copy of keys/ where this machine's loss does not reach")
 
 

@@ -15,7 +15,7 @@ from lineage.refused import Refused
 
 def books_of(workspace: Workspace) -> Ledger:
     """The ledger; one that is not there is not an empty one that verifies."""
-    if not workspace.ledger.exists():
+    if not workspace.has_ledger:
         raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
     return records.open_ledger(workspace)
 

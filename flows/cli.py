@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_audit import audit_app
+from flows.cli_console import audit_console_app, console_app
 from flows.cli_ledger import ledger_app
 from flows.cli_pack import pack_app
 from flows.cli_people import people_app
@@ -29,6 +30,8 @@ app.add_typer(people_app)
 audit_app.add_typer(ledger_app)
 app.add_typer(video_app)
 audit_app.add_typer(pack_app)
+app.add_typer(console_app)
+audit_app.add_typer(audit_console_app)
 
 Task = Annotated[
     str,

@@ -37,13 +37,6 @@ def open_ledger(workspace: Workspace) -> Ledger:
     return Ledger(workspace.ledger_place, Software(state["commit"], lock_digest(), state["dirty"]))
 
 
-def there(workspace: Workspace) -> Ledger:
-    """The ledger; one that is not there is not an empty one that verifies."""
-    if not workspace.has_ledger:
-        raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
-    return open_ledger(workspace)
-
-
 def record_cohort(workspace: Workspace) -> int:
     """Register every recording that the ledger does not know yet, and of whom it is; returns how many were new."""
     ledger = open_ledger(workspace)

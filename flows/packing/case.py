@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from flows import evidence, records
+from flows import evidence
+from flows.books import books_of
 from flows.promote import approval_path
 from flows.workspace import Workspace
 from lineage import dsse
@@ -42,9 +43,7 @@ class Case:
 
     @cached_property
     def ledger(self) -> Ledger:
-        if not self.workspace.has_ledger:
-            raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
-        return records.open_ledger(self.workspace)
+        return books_of(self.workspace)
 
     @cached_property
     def public_key(self) -> bytes:

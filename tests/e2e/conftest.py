@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from data.ages import DAYS
 from data.cohorts.bids import Entry, read_cohort
+from flows.register import register
 from flows.stages.files import read_json, splits
 from flows.workspace import Workspace, open_workspace
 from tests.authenticator import code, know
@@ -103,6 +105,21 @@ def pipeline(proposed: Pipeline) -> Pipeline:
     return proposed
 
 
+@pytest.fixture(scope="session")
+def prediction(pipeline: Pipeline) -> str:
+    """The id of one answer about a recording that the model had not seen."""
+    from flows.predict import predict_file
+
+    entry = pipeline.unseen[-1]
+    assert entry.age_days is not None
+    age = f"{entry.age_days / DAYS['d']:g}d"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
+        said = predict_file(entry.path, age=age, detector=None, site=entry.site, url=None, key=None)
+    assert said["outcome"].startswith("completed")
+    return str(said["prediction_id"])
+
+
 @pytest.fixture
 def at_pipeline(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     """Commands of the test work in the shared workspace; they must not change what other tests look at."""
@@ -120,7 +137,6 @@ def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def register_signers(workspace: Workspace) -> None:
-    from flows.register import register
 
     for person in (*SIGNERS, AUTHOR):
         know(register(workspace, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC)))

@@ -18,20 +18,8 @@ from lineage.ledger import Ledger
 from lineage.refused import Refused
 from tests.commands import ictal, ictal_process
 from tests.e2e.conftest import Pipeline, components, copy_of
-from tests.e2e.test_answers import age
 
 SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
-
-
-@pytest.fixture(scope="module")
-def prediction(pipeline: Pipeline) -> str:
-    """The id of one answer about a recording that the model had not seen."""
-    entry = pipeline.unseen[-1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
-        said = predict_file(entry.path, age=age(entry), detector=None, site=entry.site, url=None, key=None)
-    assert said["outcome"].startswith("completed")
-    return str(said["prediction_id"])
 
 
 @pytest.fixture

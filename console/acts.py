@@ -1,0 +1,105 @@
+"""What the pages may ask for and have done: functions that whoever starts the console hands in, and what they speak of.
+
+The pages decide nothing and know no workspace: a question or a signature goes out through one of these.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lineage.approvals import Approval, ApprovalRecord, Deviation
+from lineage.digest import Digest
+from lineage.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that was proposed, where it stands now, who signed it, and what speaks against using it.
+
+    `proposed` is the proposal as it was written, with `state` and why it has `ended` by the ledger. `against` is empty where two people's approval holds
+    now; `pointed_at` says whether services are pointed at it. `pages` are reports of its evaluation (text → address).
+    """
+
+    proposed: Mapping[str, Any]
+    approval: Approval | None = None
+    against: tuple[str, ...] = ()
+    pointed_at: bool = False
+    pages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest:
+        return str(self.proposed["candidate"])
+
+    @property
+    def name(self) -> str:
+        return f"{self.proposed['detector']} {self.proposed['version']}"
+
+    @property
+    def state(self) -> str:
+        return str(self.proposed["state"])
+
+    @property
+    def in_force(self) -> bool:
+        """Whether services answer with it: they are pointed at it, and its approval holds."""
+        return self.pointed_at and self.approval is not None and not self.against
+
+    @property
+    def open_gates(self) -> list[Mapping[str, Any]]:
+        """Gates that did not pass; each needs a deviation that names it."""
+        return [gate for gate in self.proposed["gates"] if gate["outcome"] != "pass"]
+
+    @property
+    def next_meaning(self) -> str | None:
+        """What the next signature would mean; None where no signature is waited for."""
+        return None if self.proposed["ended"] else {"evaluated": "review", "reviewed": "approval"}.get(self.state)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to sign: a candidate, with which meaning, despite which open gates, from when on."""
+
+    candidate: Digest
+    meaning: str
+    begins: datetime
+    deviations: tuple[Deviation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Who signs and how they show that it is them. The secrets are in no text of this object."""
+
+    person: str
+    passphrase: str = field(repr=False)
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Acts:
+    """The questions and the one decision that pages offer. All may raise `lineage.refused.Refused`.
+
+    `why`, `verify` and `impact` answer with plain JSON values, as their commands do with `--json`. `record` gives what
+    a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
+    card of a model, None where there is none.
+    """
+
+    candidates: Callable[[datetime], list[Candidate]]
+    card: Callable[[Digest], str | None]
+    why: Callable[[str], dict[str, Any]]
+    verify: Callable[[], dict[str, Any]]
+    impact: Callable[[str], dict[str, Any]]
+    record: Callable[[Wish], ApprovalRecord]
+    sign: Callable[[Wish, Proof, Digest], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a console looks at: one workspace's ledger and reports. `demo` workspaces say so on every page."""
+
+    ledger: Ledger
+    acts: Acts
+    reports: Path
+    demo: bool = False
+    made: str = ""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -1,0 +1,108 @@
+"""The application: which address shows which room, and one shape for everything that cannot be shown."""
+
+import socket
+from http import HTTPStatus
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from console.acts import Room
+from console.door import Door, Tokens
+from console.impact import ask_impact, show_impact
+from console.lines import show_ledger, show_line
+from console.models import show_card, show_model, show_models
+from console.overview import Verifier, show_overview, verify
+from console.pages import page, room_of
+from console.predictions import show_prediction, show_predictions
+from console.signing import ask_what, show_record, sign
+from lineage.ledger import LedgerBroken
+from lineage.refused import Refused
+
+HERE = "127.0.0.1"
+STATIC = Path(__file__).parent / "static"
+
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""Reports of the workspace bring their style inside; scripts are as forbidden there as here."""
+
+SHOWN_REPORTS = {
+    ".html": "text/html",
+    ".md": "text/plain",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+ROUTES = (
+    Route("/", show_overview),
+    Route("/models", show_models),
+    Route("/models/{digest}", show_model),
+    Route("/models/{digest}/card", show_card),
+    Route("/models/{digest}/sign", ask_what, methods=["GET"]),
+    Route("/models/{digest}/sign", sign, methods=["POST"]),
+    Route("/models/{digest}/sign/record", show_record, methods=["POST"]),
+    Route("/predictions", show_predictions),
+    Route("/predictions/{id}", show_prediction),
+    Route("/ledger", show_ledger),
+    Route("/ledger/verify", verify, methods=["POST"]),
+    Route("/ledger/{seq:int}", show_line),
+    Route("/impact", ask_impact, methods=["GET"]),
+    Route("/impact", show_impact, methods=["POST"]),
+)
+
+
+def create_app(room: Room) -> ASGIApp:
+    """The console of one workspace."""
+    app = Starlette(
+        routes=[*ROUTES, Route("/reports/{path:path}", show_report), Mount("/static", StaticFiles(directory=STATIC))],
+        exception_handlers=dict.fromkeys((HTTPException, Refused, LedgerBroken, Exception), _say),
+    )
+    app.state.room, app.state.tokens, app.state.verifier = room, Tokens(), Verifier()
+    return Door(app)
+
+
+def serve(room: Room, port: int) -> None:
+    """Serve on this machine alone until stopped; port 0 takes a free one. Refuses a port that is taken.
+
+    No line is written about requests: addresses hold names of recordings.
+    """
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HERE, port))
+        listening.listen()
+    except OSError as error:
+        raise Refused(f"port {port} cannot be used here ({error.strerror}); name another with --port") from error
+    print(f"the console is at http://{HERE}:{listening.getsockname()[1]} (stop it with Ctrl-C)", flush=True)
+    config = uvicorn.Config(create_app(room), log_level="warning", access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def show_report(request: Request) -> Response:
+    """A page of the workspace's reports, or a file beside one; nothing that lies elsewhere or is of another kind."""
+    folder = room_of(request).reports.resolve()
+    path = (folder / request.path_params["path"]).resolve()
+    kind = SHOWN_REPORTS.get(path.suffix)
+    if kind is None or not path.is_relative_to(folder) or not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path, media_type=kind, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def _say(request: Request, error: Exception) -> Response:
+    """What cannot be shown, in one shape. What an unforeseen failure says stays out of the page: it may quote secrets."""
+    status, title, detail = 500, "This page could not be made", "It failed; the terminal of the console says where."
+    if isinstance(error, HTTPException):
+        status, title = error.status_code, HTTPStatus(error.status_code).phrase
+        detail = "" if error.detail == title else error.detail
+        title = "There is nothing here" if status == 404 else title
+    elif isinstance(error, Refused):
+        status, title, detail = 409, "This is refused", str(error)
+    elif isinstance(error, LedgerBroken):
+        title, detail = "The ledger does not hold what was written", str(error)
+    return page(request, "problem", title=title, status=status, detail=detail)

@@ -1,0 +1,143 @@
+"""The ledger line by line: pages with filters, and each line in full with the proof that it stands in the tree."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.acts import Room
+from console.pages import page, room_of
+from lineage import merkle
+from lineage.browsing import Page, Wanted
+from lineage.browsing import page as page_of_lines
+from lineage.ledger import Entry, EntryType, LedgerBroken
+
+ASKED = ("type", "subject", "since", "until")
+"""Names of the filters, in the form and in the address."""
+
+
+LARGEST = 2**62
+"""No ledger counts so far, and databases cannot."""
+
+
+class Proof(NamedTuple):
+    """From a line to the root: its own hash, the hashes it is joined with, and whether that comes to the root."""
+
+    leaf: str
+    path: list[str]
+    size: int
+    root: str
+    holds: bool
+
+
+def show_ledger(request: Request) -> Response:
+    asked = {name: request.query_params.get(name, "").strip() for name in ASKED}
+    fault, found = "", Page([], None, None)
+    try:
+        found = page_of_lines(room_of(request).ledger, _wanted(asked), **place_of(request))
+    except ValueError as error:
+        fault = str(error)
+    return page(
+        request,
+        "ledger",
+        title="Ledger",
+        status=400 if fault else 200,
+        asked=asked,
+        fault=fault,
+        types=[t.value for t in EntryType],
+        found=found,
+        turn=turn(request, found),
+        verified=request.app.state.verifier.last,
+    )
+
+
+def show_line(request: Request) -> Response:
+    room, seq = room_of(request), request.path_params["seq"]
+    entry = _entry(room, seq)
+    payload, fault = _payload(room, entry)
+    return page(
+        request,
+        "line",
+        title=f"Entry {entry.seq}",
+        entry=entry,
+        proof=_proof(room, entry),
+        payload=None if payload is None else json.dumps(payload, indent=2, ensure_ascii=False),
+        fault=fault,
+        envelope=json.dumps(entry.envelope(), indent=2, ensure_ascii=False),
+        size=room.ledger.head().size,
+    )
+
+
+def _entry(room: Room, seq: int) -> Entry:
+    found = page_of_lines(room.ledger, Wanted(), before=seq + 1, size=1).entries if seq < LARGEST else []
+    if not found or found[0].seq != seq:
+        raise HTTPException(404, "The ledger has no entry of this number.")
+    return found[0]
+
+
+class Turn(NamedTuple):
+    """Addresses of the pages with newer and with older lines; empty where there are none."""
+
+    newer: str
+    older: str
+
+
+def place_of(request: Request) -> dict[str, int]:
+    """Where in the ledger the page that was asked for begins (`before`) or ends (`after`)."""
+    asked = {name: request.query_params.get(name, "") for name in ("before", "after")}
+    return {name: int(value) for name, value in asked.items() if value.isdecimal() and int(value) < LARGEST}
+
+
+def turn(request: Request, found: Page) -> Turn:
+    """Where the neighbouring pages are, under the same filters."""
+    kept = {n: v for n, v in request.query_params.items() if n in ASKED and v}
+
+    def address(name: str, value: int | None) -> str:
+        return "" if value is None else "?" + urlencode({**kept, name: value})
+
+    return Turn(address("after", found.after), address("before", found.before))
+
+
+def _wanted(asked: dict[str, str]) -> Wanted:
+    if asked["type"] and asked["type"] not in {t.value for t in EntryType}:
+        raise ValueError("There is no such type of entry; choose one of the list.")
+    until = _day(asked["until"])
+    return Wanted(
+        types=(asked["type"],) if asked["type"] else (),
+        subject=asked["subject"],
+        since=_day(asked["since"]),
+        until=None if until is None else until + timedelta(days=1),
+    )
+
+
+def _day(text: str) -> datetime | None:
+    """Midnight (UTC) of a day written as in 2026-11-26."""
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ValueError("A day is written as in 2026-11-26.") from error
+
+
+def _payload(room: Room, entry: Entry) -> tuple[Any, str]:
+    """What a line says in full, or why that cannot be shown."""
+    if not entry.payload_digest:
+        return None, "This entry says nothing more than what stands above."
+    try:
+        payload = room.ledger.payload(entry.payload_digest)
+    except LedgerBroken:
+        return None, "What this entry says in full was changed after it was written: it does not have its digest."
+    return payload, "" if payload is not None else "What this entry said in full was erased; the line itself stays."
+
+
+def _proof(room: Room, entry: Entry) -> Proof:
+    head = room.ledger.head()
+    leaf = merkle.leaf_hash(entry.leaf())
+    path = room.ledger.inclusion_proof(entry.seq, head.size)
+    holds = merkle.includes(bytes.fromhex(head.root), head.size, entry.seq, leaf, path)
+    return Proof(leaf.hex(), [step.hex() for step in path], head.size, head.root, holds)

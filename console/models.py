@@ -1,0 +1,87 @@
+"""The models: each with its gates, who signed it for what, where it is in force, what it came from and what it answered."""
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.acts import Candidate, Room
+from console.cards import read_card
+from console.lines import place_of, turn
+from console.pages import page, room_of
+from console.picture import chain, draw
+from console.spelling import PREDICTIONS
+from lineage.browsing import Wanted
+from lineage.browsing import page as page_of_lines
+from lineage.graph import UnknownNode, hanging, node, things
+
+SHOWN_PREDICTIONS = 20
+
+HANGS = {
+    "evaluates": "evaluated by",
+    "approves": "approved by",
+    "signs": "sealed by",
+    "proposes": "proposed in",
+    "serves": "put in force by",
+    "revokes": "revoked by",
+}
+"""What may hang on a model, besides its predictions, and how that reads from the model's side."""
+
+
+def show_models(request: Request) -> Response:
+    room = room_of(request)
+    candidates = room.acts.candidates(room.clock())
+    proposed = {candidate.digest for candidate in candidates}
+    others = [
+        (other, bool(hanging(room.ledger, other.digest, ["evaluates"])))
+        for other in things(room.ledger, "model")
+        if other.digest not in proposed
+    ]
+    return page(request, "models", title="Models", candidates=candidates, others=others)
+
+
+def show_model(request: Request) -> Response:
+    room = room_of(request)
+    digest = _known_model(room, request.path_params["digest"])
+    found = room.acts.why(digest)
+    stands_on = chain(found)
+    about = Wanted(PREDICTIONS, digest)
+    predictions = page_of_lines(room.ledger, about, **place_of(request), size=SHOWN_PREDICTIONS)
+    return page(
+        request,
+        "model",
+        title=found["subject"]["label"],
+        digest=digest,
+        candidate=candidate_of(room, digest),
+        chain=stands_on,
+        picture=draw(stands_on),
+        hangs=[(HANGS[relation], thing) for relation, thing in hanging(room.ledger, digest, list(HANGS))],
+        predictions=predictions,
+        turn=turn(request, predictions),
+    )
+
+
+def show_card(request: Request) -> Response:
+    room = room_of(request)
+    digest = request.path_params["digest"]
+    card = room.acts.card(digest)
+    if card is None:
+        raise HTTPException(404, "There is no card of such a model.")
+    read = read_card(card)
+    return page(request, "card", title=read.facts.get("title", "Card"), digest=digest, card=read)
+
+
+def candidate_of(room: Room, digest: str) -> Candidate | None:
+    """The candidate with this digest; None for a model that was never proposed."""
+    return next((c for c in room.acts.candidates(room.clock()) if c.digest == digest), None)
+
+
+def _known_model(room: Room, digest: str) -> str:
+    try:
+        known: Any = node(room.ledger, digest)
+    except UnknownNode as error:
+        raise HTTPException(404, "The ledger knows of no model with this digest.") from error
+    if known.kind != "model":
+        raise HTTPException(404, "The thing with this digest is no model.")
+    return digest

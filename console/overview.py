@@ -1,0 +1,76 @@
+"""The first page: what this workspace is, what is in force, what happened last, and whether the ledger still holds."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.door import read_form
+from console.pages import page, room_of, tokens_of
+from console.spelling import PREDICTIONS
+from lineage.browsing import Wanted
+from lineage.browsing import page as page_of_lines
+
+LAST = 8
+"""Lines and predictions that the first page shows."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What hashing the whole ledger again came to, when, and how long it took."""
+
+    found: dict[str, Any]
+    at: datetime
+    seconds: float
+
+
+class Verifier:
+    """Verifies one at a time, and remembers the last outcome for as long as this console runs."""
+
+    def __init__(self) -> None:
+        self.last: Verified | None = None
+        self._busy = Lock()
+
+    def run(self, verify: Any, now: datetime) -> Verified:
+        if not self._busy.acquire(blocking=False):
+            raise HTTPException(409, "The ledger is being verified already; wait until that is done.")
+        try:
+            started = time.perf_counter()
+            self.last = Verified(verify(), now, time.perf_counter() - started)
+            return self.last
+        finally:
+            self._busy.release()
+
+
+def show_overview(request: Request) -> Response:
+    room = room_of(request)
+    candidates = room.acts.candidates(room.clock())
+    return page(
+        request,
+        "overview",
+        title="What this workspace did, and on whose word",
+        made=room.made,
+        demo=room.demo,
+        in_force=[s for s in candidates if s.in_force],
+        pointed_at=[s for s in candidates if s.pointed_at and not s.in_force],
+        waiting=[s for s in candidates if s.next_meaning],
+        head=room.ledger.head(),
+        lines=page_of_lines(room.ledger, Wanted(), size=LAST).entries,
+        predictions=page_of_lines(room.ledger, Wanted(PREDICTIONS), size=LAST).entries,
+        verified=request.app.state.verifier.last,
+    )
+
+
+async def verify(request: Request) -> Response:
+    """The button: hash everything again and show what was found."""
+    tokens_of(request).refuse_foreign(request, await read_form(request))
+    room = room_of(request)
+    verified = await run_in_threadpool(request.app.state.verifier.run, room.acts.verify, room.clock())
+    title = "The ledger is as it was written" if verified.found["ok"] else "The ledger was changed"
+    return page(request, "verified", title=title, verified=verified)

@@ -1,0 +1,91 @@
+"""The predictions: what was answered to whom, and each one followed back to raw bytes as a picture."""
+
+import time
+from collections import Counter
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.acts import Room
+from console.lines import place_of, turn
+from console.pages import page, room_of
+from console.picture import chain, draw
+from console.spelling import PREDICTIONS, subject
+from lineage.browsing import Wanted
+from lineage.browsing import page as page_of_lines
+from lineage.ledger import Entry
+from lineage.records import Signature
+
+
+def show_predictions(request: Request) -> Response:
+    found = page_of_lines(room_of(request).ledger, Wanted(PREDICTIONS), **place_of(request))
+    return page(request, "predictions", title="Predictions", found=found, turn=turn(request, found))
+
+
+def show_prediction(request: Request) -> Response:
+    """The bytes are hashed while the page is made: it says what is on the disk now."""
+    room = room_of(request)
+    entry = _entry(room, request.path_params["id"])
+    started = time.perf_counter()
+    found = room.acts.why(subject(entry, "prediction").digest)
+    seconds = time.perf_counter() - started
+    signatures = _signatures(room, entry)
+    stands_on = chain(found, {approval: [_shown(s) for s in signed] for approval, signed in signatures.items()})
+    return page(
+        request,
+        "prediction",
+        title="One prediction, back to raw bytes",
+        entry=entry,
+        said=_said(room.ledger.payload(entry.payload_digest)),
+        chain=stands_on,
+        picture=draw(stands_on),
+        signatures=[one for signed in signatures.values() for one in signed],
+        seconds=seconds,
+    )
+
+
+SAID = {
+    "question": "Asked",
+    "reason": "Why",
+    "duration_s": "Length of the recording, s",
+    "coverage": "Share of it that was analysed",
+    "decided_share": "Share of that where the model commits itself",
+    "banner": "To be read with it",
+    "notice": "Notice",
+}
+"""What of an answer the page shows as it stands, and how that is called."""
+
+
+def _said(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An answer in few lines; None where it was erased."""
+    if answer is None:
+        return None
+    shown = {title: answer[name] for name, title in SAID.items() if answer.get(name) is not None}
+    if answer.get("events") is not None:
+        shown["Events found"] = len(answer["events"])
+    if answer.get("stretches"):
+        named = Counter(stretch["name"] or "not named" for stretch in answer["stretches"])
+        shown["Stretches"] = ", ".join(f"{many} {name}" for name, many in named.items())
+    return shown
+
+
+def _entry(room: Room, id: str) -> Entry:
+    found = page_of_lines(room.ledger, Wanted(PREDICTIONS, id), size=1).entries
+    if not found or subject(found[0], "prediction").id != id:
+        raise HTTPException(404, "The ledger knows of no prediction with this id.")
+    return found[0]
+
+
+def _signatures(room: Room, entry: Entry) -> dict[str, list[Signature]]:
+    """The signatures under the approval by which it was answered; none where no model answered."""
+    approval = subject(entry, "approval")
+    if approval is None:
+        return {}
+    payloads = [room.ledger.payload(e.payload_digest) for e in room.ledger.entries("approval.signed", approval.digest)]
+    return {approval.digest: [Signature(**payload["signature"]) for payload in payloads if payload]}
+
+
+def _shown(signature: Signature) -> str:
+    return f"{signature.printed_name}: {signature.meaning}"

@@ -1,0 +1,136 @@
+"""Open the auditor's pages over a workspace: the console is given its questions and its one decision, and served here."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from console.acts import Acts, Candidate, Proof, Room, Wish
+from console.app import serve
+from flows import audit, audit_impact, records
+from flows.approve import approve_shown, record_to_sign
+from flows.authenticate import attested
+from flows.promote import list_candidates
+from flows.workspace import TASKS, Workspace, open_workspace
+from lineage.approvals import NotApproved, check, read_revocations, recorded
+from lineage.digest import sha256_file
+from lineage.refused import Refused
+from serving.store import NotInForce, read_pointer
+from serving.terms import Terms, revocations_folder
+
+
+def open_console(port: int) -> None:
+    """Serve the console of the workspace on this machine until it is stopped."""
+    serve(room_of(open_workspace()), port)
+
+
+def room_of(workspace: Workspace) -> Room:
+    """The workspace as the console sees it; refuses one without a ledger."""
+    if not workspace.has_ledger:
+        raise Refused(
+            "this workspace has no ledger, so there is nothing to look at: run `ictal demo`, or `ictal check`"
+        )
+    acts = Acts(
+        candidates=lambda now: candidates(workspace, now),
+        card=lambda digest: _card(workspace, digest),
+        why=audit.why,
+        verify=audit.verify_ledger,
+        impact=audit_impact.impact,
+        record=_record,
+        sign=_sign,
+    )
+    return Room(
+        records.open_ledger(workspace),
+        acts,
+        workspace.root / "reports",
+        demo=workspace.is_demo,
+        made=workspace.marker["made"],
+    )
+
+
+def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
+    """Every candidate with its approval and what speaks against it at `now`, in the order of the tasks."""
+    found = [_candidate(workspace.of(c["task"]), c, now) for c in list_candidates()["candidates"]]
+    order = list(TASKS)
+    return sorted(found, key=lambda c: (order.index(c.proposed["task"]), not c.pointed_at, c.name))
+
+
+def _candidate(workspace: Workspace, proposed: dict[str, Any], now: datetime) -> Candidate:
+    found = Candidate(proposed, pages=dict(_pages(workspace, proposed)), pointed_at=_pointed_at(workspace, proposed))
+    if not proposed["record"]:
+        return replace(found, against=(proposed["ended"] or "nobody has signed it",))
+    ledger = records.open_ledger(workspace)
+    try:
+        found = replace(found, approval=recorded(ledger, proposed["record"]))
+        _check(workspace, found, now)
+    except (NotApproved, NotInForce) as refused:
+        return replace(found, against=tuple(refused.reason.split("; ")))
+    return found
+
+
+def _check(workspace: Workspace, candidate: Candidate, now: datetime) -> None:
+    """What a service checks, for the first site of the scope, where one is pointed at the candidate; else its approval
+    alone."""
+    if candidate.pointed_at:
+        terms = Terms.read(workspace.root, workspace.task)
+        terms.check(terms.any_site, now, workspace.is_demo)
+        return
+    assert candidate.approval is not None
+    check(
+        candidate.approval,
+        attested(workspace),
+        site=candidate.approval.record.scope.sites[0],
+        now=now,
+        bundle_digest=candidate.digest,
+        revoked=read_revocations(revocations_folder(workspace.root)),
+        allow_demo=workspace.is_demo,
+    )
+
+
+def _pointed_at(workspace: Workspace, proposed: dict[str, Any]) -> bool:
+    with suppress(NotInForce):
+        return read_pointer(workspace.root, workspace.task).bundle == proposed["candidate"]
+    return False
+
+
+def _pages(workspace: Workspace, candidate: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The card and the reports of the evaluation, where they are there, by the addresses that the console gives them."""
+    if _card_path(workspace, candidate).exists():
+        yield "Model card", f"/models/{candidate['candidate']}/card"
+    for text, name in (("Evaluation", f"{candidate['detector']}.html"), ("All detectors", "index.html")):
+        path = workspace.reports / "evaluation" / name
+        if path.exists():
+            yield text, f"/reports/{path.relative_to(workspace.root / 'reports').as_posix()}"
+
+
+def _card(workspace: Workspace, digest: str) -> str | None:
+    """The card that the signers were shown, as long as it is still that one; else the one inside the signed bundle."""
+    for candidate in list_candidates()["candidates"]:
+        if candidate["candidate"] == digest:
+            path = _card_path(workspace.of(candidate["task"]), candidate)
+            if path.exists() and sha256_file(path) == candidate["evidence"]["card"]:
+                return path.read_text()
+            inside = workspace.store / "bundles" / digest / "card.md"
+            return inside.read_text() if inside.exists() else None
+    return None
+
+
+def _card_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
+    return workspace.reports / "evaluation" / f"{candidate['detector']}.card.md"
+
+
+def _record(wish: Wish) -> Any:
+    return record_to_sign(wish.candidate, wish.meaning, _deviations(wish), wish.begins)
+
+
+def _sign(wish: Wish, proof: Proof, shown: str) -> dict[str, Any]:
+    return approve_shown(
+        wish.candidate, proof.person, proof.passphrase, proof.code, wish.meaning, _deviations(wish),
+        begins=wish.begins, shown=shown, now=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def _deviations(wish: Wish) -> list[str]:
+    return [f"{d.gate}={d.justification}" for d in wish.deviations]

@@ -1,0 +1,190 @@
+"""The auditor's pages in a real browser: walked by keyboard, readable to everybody, and a signature that is one."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from console.app import create_app
+from flows.approve import approve_shown, record_to_sign
+from flows.console import room_of
+from flows.promote import read_candidate
+from flows.workspace import Workspace
+from lineage.ledger import Ledger
+from lineage.refused import Refused
+from tests.e2e.conftest import PASSPHRASE, SIGNERS, Pipeline, components
+
+CHROMIUM = Path("/usr/bin/chromium")
+needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not here: apt install chromium")
+FIRST, SECOND = SIGNERS
+expect.set_options(timeout=30_000)  # a signature that puts a model in force imports it first
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def console(desk: Workspace) -> Iterator[str]:
+    """The console of a workspace in which nobody has signed yet."""
+    with served(desk) as url:
+        yield url
+
+
+@contextmanager
+def served(workspace: Workspace) -> Iterator[str]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()  # so that who comes before the server is ready waits
+    server = uvicorn.Server(uvicorn.Config(create_app(room_of(workspace)), log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a browser that can reach nothing but this machine, and reports what a page asked for besides."""
+    context = browser.new_context(viewport={"width": 400, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    yield opened
+    context.close()
+    assert all(url.startswith("http://127.0.0.1:") for url in asked)
+
+
+def nobody_is_shut_out(page: Page) -> None:
+    """No finding of axe, and nothing wider than a phone."""
+    found: dict[str, Any] = Axe().run(page).response
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == [], page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400, page.url
+
+
+def tab_to(page: Page, name: str, limit: int = 80) -> None:
+    """Press Tab until what is focused is called so."""
+    met = []
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        met.append(page.evaluate("document.activeElement.innerText || document.activeElement.id || ''").strip())
+        if met[-1].startswith(name):
+            return
+    raise AssertionError(f"Tab never came to {name}: {met}")
+
+
+@needs_chromium
+def test_the_pages_are_walked_by_keyboard_from_the_overview_back_to_raw_bytes(
+    at_pipeline: Pipeline, page: Page, prediction: str
+) -> None:
+    with served(at_pipeline.workspace) as url:
+        page.goto(url)
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to the content")
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        for room in ("Consent", "Ledger", "Predictions", "Models"):
+            expect(page.locator(":focus")).to_have_text(room)
+            page.keyboard.press("Shift+Tab")
+        nobody_is_shut_out(page)
+        page.goto(f"{url}/predictions")
+        nobody_is_shut_out(page)
+        tab_to(page, "20")  # the first answer, called by its time
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("One prediction, back to raw bytes")
+        expect(page.locator("svg .recording.matches").first).to_be_visible()
+        expect(page.locator("svg .differs")).to_have_count(0)
+        nobody_is_shut_out(page)
+        for path in (
+            "/models",
+            f"/models/{at_pipeline.candidate}",
+            f"/models/{at_pipeline.candidate}/card",
+            "/ledger/3",
+        ):
+            page.goto(url + path)
+            nobody_is_shut_out(page)
+
+
+@needs_chromium
+def test_the_button_verifies_the_ledger_and_the_impact_of_a_person_is_shown(console: str, page: Page) -> None:
+    page.goto(f"{console}/ledger")
+    nobody_is_shut_out(page)
+    tab_to(page, "Verify the ledger now")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The ledger is as it was written")
+    nobody_is_shut_out(page)
+    page.goto(f"{console}/impact")
+    page.get_by_label("Pseudonym").fill("simulated/sub-001")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Models (")).to_be_visible()
+    assert "sub-001" not in page.url
+    nobody_is_shut_out(page)
+
+
+@needs_chromium
+def test_two_people_sign_in_the_browser_and_a_wrong_code_is_refused_and_recorded(
+    console: str, page: Page, desk: Workspace, proposed: Pipeline
+) -> None:
+    for person, meaning in SIGNERS.items():
+        page.goto(f"{console}/models/{proposed.candidate}/sign")
+        nobody_is_shut_out(page)
+        for reason in page.locator("textarea").all():
+            reason.fill("a small simulated cohort")
+        page.get_by_role("button", name="Show what I would sign").click()
+        nobody_is_shut_out(page)
+        shown = page.locator(".covered").inner_text()
+        if person == FIRST:
+            page.get_by_label("Your id as a signer").fill(person)
+            page.get_by_label("Your passphrase").fill(PASSPHRASE)
+            page.get_by_label("The six digits").fill("000000")
+            page.get_by_role("button", name=f"Sign: {meaning}").click()
+            expect(page.get_by_role("alert")).to_contain_text("do not together open the key")
+            assert read_candidate(desk, proposed.candidate)["state"] == "evaluated"
+            assert [e.actor.id for e in Ledger(desk.ledger).entries("auth.failed")] == [FIRST]
+        typed = [person, *components(desk, person)]
+        page.get_by_label("Your id as a signer").fill("")
+        page.get_by_label("Your id as a signer").focus()
+        for text in typed:
+            page.keyboard.type(text)
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Signed")
+        assert PASSPHRASE not in page.content() and PASSPHRASE not in page.url
+        signed = Ledger(desk.ledger).entries("approval.signed")[-1]
+        assert (signed.actor.id, signed.reason, signed.subjects[0].digest) == (person, meaning, shown)
+        nobody_is_shut_out(page)
+    assert read_candidate(desk, proposed.candidate)["state"] == "deployed"
+    page.goto(console)
+    expect(page.get_by_text("1 model may answer now")).to_be_visible()
+
+
+def test_only_the_record_that_was_shown_is_signed_and_only_soon_after(desk: Workspace, proposed: Pipeline) -> None:
+    now = datetime.now(UTC)
+    record = record_to_sign(proposed.candidate, "review", proposed.deviations, now)
+    who = (proposed.candidate, FIRST, *components(desk, FIRST), "review")
+    with pytest.raises(Refused, match="no longer what was shown"):
+        approve_shown(*who, [f"{d}, and more" for d in proposed.deviations], shown=record.digest, begins=now, now=now)
+    for begins in (now.replace(year=now.year - 1), now.replace(year=now.year + 1)):
+        with pytest.raises(Refused, match="within 30 minutes"):
+            approve_shown(*who, proposed.deviations, shown=record.digest, begins=begins, now=now)
+    assert read_candidate(desk, proposed.candidate)["state"] == "evaluated"
+    signed = approve_shown(*who, proposed.deviations, shown=record.digest, begins=now, now=now)
+    assert signed["record"] == record.digest and signed["state"] == "reviewed"
