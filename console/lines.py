@@ -24,7 +24,7 @@ LARGEST = 2**62
 """No ledger counts so far, and databases cannot."""
 
 
-class Proof(NamedTuple):
+class Inclusion(NamedTuple):
     """From a line to the root: its own hash, the hashes it is joined with, and whether that comes to the root."""
 
     leaf: str
@@ -135,9 +135,9 @@ def _payload(room: Room, entry: Entry) -> tuple[Any, str]:
     return payload, "" if payload is not None else "What this entry said in full was erased; the line itself stays."
 
 
-def _proof(room: Room, entry: Entry) -> Proof:
+def _proof(room: Room, entry: Entry) -> Inclusion:
     head = room.ledger.head()
     leaf = merkle.leaf_hash(entry.leaf())
     path = room.ledger.inclusion_proof(entry.seq, head.size)
     holds = merkle.includes(bytes.fromhex(head.root), head.size, entry.seq, leaf, path)
-    return Proof(leaf.hex(), [step.hex() for step in path], head.size, head.root, holds)
+    return Inclusion(leaf.hex(), [step.hex() for step in path], head.size, head.root, holds)
