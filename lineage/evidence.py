@@ -47,15 +47,27 @@ def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
     nodes = {n.digest: n for n in (node(ledger, digest), *(s.node for s in steps))}
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
     decided = {digest}
-    for step in downstream(
-        ledger, digest, short_of=("prediction",)
-    ):  # nearest first: what a decision hangs on has been met before it
+    # nearest first: what a decision hangs on has been met before it
+    for step in downstream(ledger, digest, short_of=("prediction",)):
         if step.node.kind in DECISIONS and step.at in decided:
             decided.add(step.node.digest)
             nodes[step.node.digest] = step.node
             edges.add(Edge(step.node.digest, step.relation, step.at))
     ordered = sorted(nodes.values(), key=lambda n: (n.kind, n.label, n.digest))
     return Lineage(digest, tuple(ordered), tuple(sorted(edges)))
+
+
+def missing_edges(found: Lineage, entries: Iterable[Entry]) -> list[Edge]:
+    """The edges that entries state of what the model came from, and that the graph does not hold."""
+    came_from, rim = {found.about}, [found.about]
+    above: dict[Digest, list[Digest]] = {}
+    for edge in found.edges:
+        above.setdefault(edge.child, []).append(edge.parent)
+    while rim:
+        rim = [parent for child in rim for parent in above.get(child, ()) if parent not in came_from]
+        came_from.update(rim)
+    stated = {edge for entry in entries for edge in entry.edges if edge.child in came_from}
+    return sorted(stated - set(found.edges))
 
 
 def entries_about(ledger: HasEngine, digests: Iterable[Digest]) -> list[Entry]:

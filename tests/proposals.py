@@ -130,6 +130,7 @@ def evaluate(office: Office, gates: list[dict[str, str]] = PASSED) -> None:
     write_json(reports / "gates.json", {NAME: gates})
     write_json(reports / f"{NAME}.json", {"gates": gates})
     (reports / f"{NAME}.card.md").write_text("card")
+    (reports / f"{NAME}.html").write_text("page")
     records.record_evaluation(workspace, NAME, "patient")
     records.record_reports(workspace, [NAME])
 

@@ -9,6 +9,7 @@ from flows.published import PROVENANCE, read_provenance
 from flows.records import DEVELOPMENT
 from lineage import verify_pack
 from lineage.crate import About
+from lineage.refused import Refused
 
 Entity = dict[str, Any]
 
@@ -58,7 +59,10 @@ def about(case: Case) -> About:
 
 def data_licences(case: Case) -> list[Entity]:
     """The licence of the published cohort that the model learnt from, if somebody accepted it here as it was stated."""
-    (dataset,) = {node.label for node in case.lineage.nodes if node.digest == case.candidate["evidence"]["dataset"]}
+    named = {node.digest: node.label for node in case.lineage.nodes}
+    dataset = named.get(case.candidate["evidence"]["dataset"])
+    if dataset is None:
+        raise Refused("the lineage of the model does not lead to the data that it was proposed on")
     provenance = read_provenance(case.workspace.raw / dataset.removesuffix(DEVELOPMENT) / PROVENANCE)
     accepted = [case.ledger.payload(e.payload_digest) or {} for e in case.ledger.entries("licence.accepted")]
     own = [stated for stated in accepted if stated.get("cohort") == provenance.get("cohort", "")]

@@ -16,7 +16,7 @@ from lineage import dsse, picture, sbom, verify_pack
 from lineage.approvals import Signature, read_revocations
 from lineage.crate import Item
 from lineage.digest import Digest, Manifest, sha256_bytes
-from lineage.evidence import payloads_of
+from lineage.evidence import missing_edges, payloads_of
 from lineage.keys import platform_key
 from lineage.refused import Refused
 from lineage.signing import SIGNATURE, verify_bundle
@@ -158,6 +158,9 @@ def _lock(digest: Digest, commit: str) -> bytes:
 
 def _graph(case: Case) -> Iterable[Item]:
     found = case.lineage
+    if gone := missing_edges(found, case.proven.entries):
+        named = ", ".join(f"{e.child[:12]} {e.relation} {e.parent[:12]}" for e in gone)
+        raise Refused(f"the graph lacks what the entries say ({named}): run `ictal audit verify`")
     values = {
         "about": found.about,
         "nodes": [node._asdict() for node in found.nodes],

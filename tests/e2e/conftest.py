@@ -15,6 +15,7 @@ import pytest
 
 from data.ages import DAYS
 from data.cohorts.bids import Entry, read_cohort
+from flows.register import register
 from flows.stages.files import read_json, splits
 from flows.workspace import Workspace, open_workspace
 from tests.authenticator import code, know
