@@ -25,6 +25,7 @@ from lineage.keys import (
     rotate_platform_key,
     unlock,
 )
+from lineage.refused import Refused
 from tests.authenticator import code, enrol, know
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -109,6 +110,15 @@ def test_people_come_back_as_they_were_registered(keys: Path) -> None:
     assert people.person("reviewer-1").valid_until is None
     with pytest.raises(KeyError):
         people.person("nobody")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}}", '{"reviewer-1": {"role": "neurologist"}}', '[{"id": "reviewer-1"}]', "[1]"]
+)
+def test_a_list_of_people_that_cannot_be_read_is_refused_and_never_an_empty_one(keys: Path, text: str) -> None:
+    (keys / "people.json").write_text(text)
+    with pytest.raises(Refused, match="cannot be read"):
+        People.read(keys)
 
 
 def test_a_demo_key_is_valid_for_24_hours(keys: Path) -> None:
