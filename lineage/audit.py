@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from lineage import dsse, merkle
@@ -19,11 +19,12 @@ from lineage.digest import sha256_bytes
 from lineage.entries import Entry, EntryType
 from lineage.graph import batched
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
+from lineage.store import Base, raw_rows
 
-AT_ONCE = 4096
+AT_ONCE = 1024
 """Entries that are held at once."""
 
-PAYLOADS_AT_ONCE = 100
+PAYLOADS_AT_ONCE = 256
 REPEATED = 10
 """Ids that are told of when they occur more than once."""
 
@@ -39,26 +40,27 @@ class Line(NamedTuple):
 
 def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Verification:
     """Re-hash the whole ledger inside one read transaction; problems are sentences that name the entry."""
-    kept, problems = _kept_checkpoints(reading)
+    kept, problems = kept_checkpoints(reading)
     history, copies = _History([*kept, *checkpoints]), Copies(reading)
-    for part in _parts(reading):
+    for part in read_parts(reading):
         problems += [line.problem for line in part if line.problem]
         tree = [node for line in part for node in history.add(line)]
         entries = [line.entry for line in part if line.entry]
         copies.compare(entries, tree, part[-1].seq)
-        problems += _payload_problems(reading, entries)
+        problems += payload_problems(reading, entries)
     problems += history.problems()
     problems += copies.problems()
-    problems += _repeated_ids(reading)
-    problems += _key_problems(checkpoints, keys)
+    problems += repeated_ids(reading)
+    problems += key_problems(checkpoints, keys)
     return Verification(problems, history.frontier.size, history.frontier.root().hex())
 
 
-def _parts(reading: Session) -> Iterator[list[Line]]:
-    columns = (EntryRow.seq, EntryRow.id, EntryRow.type, EntryRow.recorded_at, EntryRow.envelope)
-    rows = reading.execute(select(*columns).order_by(EntryRow.seq), execution_options={"yield_per": AT_ONCE})
-    for part in rows.partitions():
-        yield [_line(*row) for row in part]
+def read_parts(reading: Session, *where: ColumnElement[bool]) -> Iterator[list[Line]]:
+    """The lines in order of their numbers, in parts of `AT_ONCE`."""
+    query = select(Base.metadata.tables["entry"]).where(*where).order_by(EntryRow.seq)
+    with reading.connection().execute(query.execution_options(yield_per=AT_ONCE)) as rows:
+        for part in rows.partitions():
+            yield [_line(*row) for row in part]
 
 
 def _line(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
@@ -130,7 +132,7 @@ def _checkpoint_time_problems(checkpoint: Checkpoint, covered: Entry | None, fol
         yield f"entry {following.seq} is back-dated: it follows a checkpoint and says it was recorded before it"
 
 
-def _kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
+def kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
     kept, problems = [], []
     for id, text in reading.execute(select(CheckpointRow.id, CheckpointRow.text)):
         try:
@@ -140,12 +142,12 @@ def _kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
     return kept, problems
 
 
-def _payload_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]:
+def payload_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]:
     entry_of = {e.payload_digest: e.seq for e in entries if e.payload_digest}
     stored = set()
     for part in batched(list(entry_of), PAYLOADS_AT_ONCE):
         rows = select(PayloadRow.digest, PayloadRow.content).where(PayloadRow.digest.in_(part))
-        for digest, content in reading.execute(rows):
+        for digest, content in raw_rows(reading, rows):
             stored.add(digest)
             if sha256_bytes(content) != digest:
                 yield f"payload {digest} has been changed"
@@ -163,13 +165,13 @@ def _erased(reading: Session, digests: Sequence[str]) -> Iterable[str]:
     return reading.scalars(query.where(SubjectRow.digest.in_(digests), says))
 
 
-def _repeated_ids(reading: Session) -> Iterator[str]:
+def repeated_ids(reading: Session) -> Iterator[str]:
     query: Any = select(EntryRow.id).group_by(EntryRow.id).having(func.count() > 1).limit(REPEATED)
     for repeated in reading.scalars(query):
         yield f"entry id {repeated} occurs more than once"
 
 
-def _key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Iterator[str]:
+def key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Iterator[str]:
     for checkpoint in checkpoints:
         named = [key for key in keys if dsse.key_id(key) == checkpoint.key_id] or keys
         if not named:

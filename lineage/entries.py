@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NoReturn
 
 from lineage.digest import Digest
 from lineage.times import read_utc, utc_text
@@ -87,7 +88,8 @@ class Actor:
     auth_method: str = ""
 
     def __post_init__(self) -> None:
-        require_no_nul(self.site)
+        if "\0" in self.site:
+            refuse_nul()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class Subject:
     digest: Digest = ""
 
     def __post_init__(self) -> None:
-        require_no_nul(self.kind, self.id)
+        if "\0" in self.kind or "\0" in self.id:
+            refuse_nul()
         if self.digest:
             require_digest(self.digest)
 
@@ -201,19 +204,19 @@ class Entry:
         return cls(**{**envelope, **nested})
 
 
+@lru_cache(1 << 14)
 def require_digest(text: str) -> None:
     """The ledger cannot be corrected later, so nothing but a SHA-256 is let in as a digest."""
-    if not _SHA_256.fullmatch(text):
+    if not _is_sha_256(text):
         raise ValueError(f"a digest is 64 lower-case hexadecimal digits (SHA-256), got {text!r}")
 
 
-def require_no_nul(*texts: str) -> None:
+def refuse_nul() -> NoReturn:
     """PostgreSQL keeps no text with a NUL, so it is let into no column of SQLite either."""
-    if "\0" in "".join(texts):
-        raise ValueError("a name in the ledger holds no NUL character: leave it out")
+    raise ValueError("a name in the ledger holds no NUL character: leave it out")
 
 
-_SHA_256 = re.compile(r"[0-9a-f]{64}")
+_is_sha_256 = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
 def uuid7(now: datetime) -> str:

@@ -223,14 +223,34 @@ def record(writing: Session, entries: Sequence[Entry]) -> None:
     """Write the entries' subjects as nodes, and their edges, inside the transaction that writes the entries."""
     known = known_nodes(writing, {d for entry in entries for d in digests_of(entry)})
     before = set(known)
-    nodes: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
+    nodes: list[NodeValues] = []
+    edges: list[EdgeValues] = []
     for entry in entries:
         nodes += new_nodes(entry, known)
-        rows += [edge_row(edge, entry.seq, known) for edge in entry.edges]
-    add_rows(writing, NodeRow, nodes)
-    add_rows(writing, EdgeRow, rows, if_new=True)
+        edges += [edge_values(edge, entry.seq, known) for edge in entry.edges]
+    add_rows(writing, NodeRow, [node._asdict() for node in nodes])
+    add_rows(writing, EdgeRow, [edge._asdict() for edge in edges], if_new=True)
     _refuse_cycles(writing, [edge for entry in entries for edge in entry.edges], known, before)
+
+
+class NodeValues(NamedTuple):
+    """A row of `NodeRow`."""
+
+    no: int
+    digest: Digest
+    kind: str
+    label: str
+    site: str
+
+
+class EdgeValues(NamedTuple):
+    """A row of `EdgeRow`."""
+
+    parent_no: int
+    kind: str
+    child_no: int
+    relation: str
+    seq: int
 
 
 class Known(NamedTuple):
@@ -255,13 +275,13 @@ def digests_of(entry: Entry) -> Iterable[Digest]:
         yield edge.parent
 
 
-def new_nodes(entry: Entry, known: dict[Digest, Known]) -> list[dict[str, Any]]:
+def new_nodes(entry: Entry, known: dict[Digest, Known]) -> list[NodeValues]:
     """Rows for the subjects of an entry that nobody named before; from now on they are `known`."""
     rows = []
     for place, s in enumerate(entry.subjects):
         if s.digest and s.digest not in known:
             known[s.digest] = Known(number(entry.seq, place), Node(s.digest, s.kind, s.id))
-            rows.append({"no": known[s.digest].no, **known[s.digest].node._asdict(), "site": entry.actor.site})
+            rows.append(NodeValues(known[s.digest].no, s.digest, s.kind, s.id, entry.actor.site))
     return rows
 
 
@@ -274,11 +294,10 @@ def known_nodes(reading: Session, digests: Iterable[Digest]) -> dict[Digest, Kno
     return found
 
 
-def edge_row(edge: Edge, seq: int, known: Mapping[Digest, Known]) -> dict[str, Any]:
+def edge_values(edge: Edge, seq: int, known: Mapping[Digest, Known]) -> EdgeValues:
     """The row of an edge; refuses ends that nobody has named."""
     child, parent = _must(known, edge.child), _must(known, edge.parent)
-    ends = {"parent_no": parent.no, "kind": child.node.kind, "child_no": child.no}
-    return {**ends, "relation": edge.relation, "seq": seq}
+    return EdgeValues(parent.no, child.node.kind, child.no, edge.relation, seq)
 
 
 def batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from lineage import appending, audit, dsse, graph, merkle
+from lineage import appending, audit, dsse, graph, merkle, ranges
 from lineage.appending import LedgerBroken
 from lineage.checkpoints import Checkpoint, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
@@ -153,7 +153,8 @@ class Ledger:
         `checkpoints` are those kept elsewhere; one of `public_keys` must have signed each.
         """
         with session(self.engine, write=False) as reading:
-            return audit.verify(reading, checkpoints, public_keys)
+            sound = ranges.verify_sound(reading, checkpoints, public_keys)
+            return sound or audit.verify(reading, checkpoints, public_keys)
 
 
 def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:

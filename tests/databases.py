@@ -89,7 +89,7 @@ class Server:
 def server() -> Iterator[Server]:
     """The one PostgreSQL of this test run (of each worker); skipped where none is installed."""
     programs, user = _programs(), _user()
-    with tempfile.TemporaryDirectory(prefix="ictal-postgresql-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="ictal-postgresql-", dir=_memory(), ignore_cleanup_errors=True) as folder:
         os.chown(folder, user.pw_uid, user.pw_gid)
         _initialise(programs, user, Path(folder))
         with _running(programs, user, Path(folder)) as running:
@@ -109,6 +109,12 @@ def new_place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def place(new_place: NewPlace) -> Place:
     return new_place()
+
+
+def _memory() -> Path | None:
+    """A folder in memory, where there is room: a database is some hundred files, and tests make many."""
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() and shutil.disk_usage(shared).free > 1 << 30 else None
 
 
 def _programs() -> Path:

@@ -1,0 +1,131 @@
+"""A long ledger is read on all cores, range by range, as long as everything is as it was written.
+
+A range is a complete subtree, so that its root can be put together with the others. Where anything at all is amiss a
+range says only that; `lineage.audit` then reads the ledger in one piece and says what it is.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from sqlalchemy import URL, Engine, func, select
+from sqlalchemy.orm import Session
+
+from lineage import appending, dsse, merkle
+from lineage.audit import kept_checkpoints, key_problems, payload_problems, read_parts, repeated_ids
+from lineage.checkpoints import Checkpoint, Verification
+from lineage.copies import Copies
+from lineage.rows import EntryRow, TreeRow
+from lineage.store import open_store, session
+from lineage.times import utc_text
+
+LEVEL = 14
+"""Of the subtree that is a range: 16,384 entries."""
+
+LONG = 100_000
+"""Entries from which on the start of other processes is worth its second."""
+
+Run = Callable[[Callable[[int], "Sound | None"], Iterable[int]], Iterator["Sound | None"]]
+
+
+class Sound(NamedTuple):
+    """A range in which everything is as it was written."""
+
+    root: bytes
+    first: str
+    last: str
+    rows: tuple[int, ...]
+
+
+def verify_sound(
+    reading: Session,
+    checkpoints: Sequence[Checkpoint],
+    keys: Sequence[dsse.PublicKey],
+    *,
+    level: int = LEVEL,
+    run: Run | None = None,
+) -> Verification | None:
+    """What `audit.verify` says of a ledger that is as it was written; None where it is not, or is short.
+
+    With `run`, ranges are read as that maps them, however short the ledger is.
+    """
+    size = appending.tree_size(reading)
+    if run is None:
+        if size < LONG or (os.cpu_count() or 1) < 2:
+            return None
+        with _processes() as several:
+            return verify_sound(reading, checkpoints, keys, level=level, run=several)
+    engine = reading.get_bind()
+    assert isinstance(engine, Engine)
+    found = [one for one in run(partial(_read_range, engine.url, level, size), range(0, size, 1 << level)) if one]
+    kept, unreadable = kept_checkpoints(reading)
+    sound = (
+        len(found) == -(-size >> level)
+        and reading.scalar(select(func.count()).select_from(EntryRow)) == size
+        and all(before.last <= after.first for before, after in pairwise(found))
+        and _joins(reading, level, size, found)
+        and not unreadable
+        and not any(repeated_ids(reading))
+        and not any(key_problems(checkpoints, keys))
+        and all(_holds(reading, size, checkpoint) for checkpoint in (*kept, *checkpoints))
+    )
+    return Verification([], size, merkle.root_of(appending.nodes(reading), size).hex()) if sound else None
+
+
+@contextmanager
+def _processes() -> Iterator[Run]:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
+def _read_range(url: URL, level: int, size: int, start: int) -> Sound | None:
+    """One range, from `start` to its end or that of the ledger; None where anything in it is amiss."""
+    stop = min(start + (1 << level), size)
+    frontier, last, first = merkle.Frontier(), "", ""
+    with session(_opened(url), write=False) as reading:
+        copies = Copies(reading, before=start - 1 if start else None)
+        for lines in read_parts(reading, EntryRow.seq >= start, EntryRow.seq < stop):
+            tree = []
+            for line in lines:
+                if line.entry is None or line.problem or line.seq != start + frontier.size:
+                    return None
+                at = utc_text(line.entry.recorded_at)
+                if at < last or line.entry.occurred_at > line.entry.recorded_at:
+                    return None
+                first, last = first or at, at
+                made = frontier.add(merkle.leaf_hash(line.envelope))
+                tree += [(above, (start >> above) + place, found) for above, place, found in made]
+            entries = [line.entry for line in lines if line.entry]
+            copies.compare(entries, tree, lines[-1].seq)
+            if any(payload_problems(reading, entries)):
+                return None
+        complete = copies.agree and frontier.size == stop - start
+        return Sound(frontier.root(), first, last, copies.rows) if complete else None
+
+
+def _opened(url: URL) -> Engine:
+    return open_store(url.render_as_string(hide_password=False))
+
+
+def _joins(reading: Session, level: int, size: int, found: Sequence[Sound]) -> bool:
+    """Whether the tree above the ranges is theirs, and no copy holds more rows than follow from the entries."""
+    above = merkle.Frontier()
+    made = [node for one in found[: size >> level] for node in above.add(one.root)]
+    upper = [(level + up, place, hash) for up, place, hash in made if up]
+    stored = select(TreeRow.level, TreeRow.position, TreeRow.hash).where(TreeRow.level > level)
+    rows = [sum(counts) for counts in zip(*(one.rows for one in found), strict=True)]
+    return set(upper) == {tuple(row) for row in reading.execute(stored)} and Copies.totals(reading, len(upper)) == rows
+
+
+def _holds(reading: Session, size: int, checkpoint: Checkpoint) -> bool:
+    """Whether the ledger begins with what a checkpoint saw, at its time; for a tree that was found sound."""
+    at = utc_text(checkpoint.at)
+    times = select(EntryRow.seq, EntryRow.recorded_at).where(EntryRow.seq.in_((checkpoint.size - 1, checkpoint.size)))
+    in_time = all(time <= at if seq < checkpoint.size else time >= at for seq, time in reading.execute(times))
+    nodes = appending.nodes(reading)
+    return in_time and checkpoint.size <= size and merkle.root_of(nodes, checkpoint.size).hex() == checkpoint.root
