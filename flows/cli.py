@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_audit import audit_app
+from flows.cli_ledger import ledger_app
 from flows.cli_people import people_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
@@ -24,6 +25,7 @@ cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BI
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
+audit_app.add_typer(ledger_app)
 app.add_typer(video_app)
 
 Task = Annotated[

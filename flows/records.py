@@ -31,7 +31,14 @@ PIPELINE = Actor("pipeline", "Ictal pipeline", "service", auth_method="local")
 def open_ledger(workspace: Workspace) -> Ledger:
     """The workspace's ledger, written by the code that runs now."""
     state = checkout_state()
-    return Ledger(workspace.ledger, Software(state["commit"], lock_digest(), state["dirty"]))
+    return Ledger(workspace.ledger_place, Software(state["commit"], lock_digest(), state["dirty"]))
+
+
+def there(workspace: Workspace) -> Ledger:
+    """The ledger; one that is not there is not an empty one that verifies."""
+    if not workspace.has_ledger:
+        raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
+    return open_ledger(workspace)
 
 
 def record_cohort(workspace: Workspace) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
+from lineage.place import LEDGER, ledger_place
 from lineage.refused import Refused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,6 +171,21 @@ class Workspace:
     @property
     def ledger(self) -> Path:
         return self.root / "ledger" / "ledger.db"
+
+    @property
+    def ledger_place(self) -> Path | str:
+        """Where the ledger is: in its file, or in the database that ICTAL_LEDGER names. A demo has only its file."""
+        place = ledger_place(self.root)
+        if place != self.ledger and self.is_demo:
+            raise WorkspaceRefused(
+                f"a demo keeps its ledger in its own folder, and {LEDGER} names another: unset it, or set ICTAL_HOME to a "
+                "workspace of `ictal init`"
+            )
+        return place
+
+    @property
+    def has_ledger(self) -> bool:
+        return not isinstance(self.ledger_place, Path) or self.ledger_place.exists()
 
     def environment(self) -> dict[str, str]:
         """The environment in which this workspace's commands run: its own stores, no telemetry, this Python first."""

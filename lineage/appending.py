@@ -8,6 +8,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from lineage import graph, merkle
+from lineage.checkpoints import Checkpoint
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
@@ -26,7 +27,7 @@ def append(writing: Session, drafts: Iterable[Draft], software: Software, now: d
         content = b"" if draft.payload is None else canonical(dict(draft.payload))
         entries.append(_entry(draft, content, seq, now, at, software))
         payloads[entries[-1].payload_digest] = content
-    _write(writing, frontier, entries)
+    write(writing, frontier, entries, [entry.leaf() for entry in entries])
     kept = [{"digest": digest, "content": content} for digest, content in payloads.items() if digest]
     add_rows(writing, PayloadRow, kept, if_new=True)
     return entries
@@ -34,10 +35,21 @@ def append(writing: Session, drafts: Iterable[Draft], software: Software, now: d
 
 def not_before_the_last(reading: Session, now: datetime) -> datetime:
     """`now`, or the time of the last entry or checkpoint where that is later: the ledger never runs backwards."""
+    return max(now, last_time(reading) or now)
+
+
+def last_time(reading: Session) -> datetime | None:
+    """The time of the last entry or checkpoint, whichever is later; None in an empty ledger."""
     last_entry = select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1)
     last_checkpoint = select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1)
     known = [reading.scalar(last_entry), reading.scalar(last_checkpoint)]
-    return max([now, *(read_utc(text) for text in known if text)])
+    return max((read_utc(text) for text in known if text), default=None)
+
+
+def last_checkpoint(reading: Session) -> Checkpoint | None:
+    """The newest of those that were signed here."""
+    newest = reading.scalar(select(CheckpointRow.text).order_by(CheckpointRow.id.desc()).limit(1))
+    return None if newest is None else Checkpoint.from_json(newest)
 
 
 def tree_size(reading: Session) -> int:
@@ -92,10 +104,17 @@ def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, 
     )
 
 
-def _write(writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry]) -> None:
-    leaves = [entry.leaf() for entry in entries]
-    completed = [made for leaf in leaves for made in frontier.add(merkle.leaf_hash(leaf))]
+def write(writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry], leaves: Sequence[bytes]) -> None:
+    """Write entries with the very bytes of their envelopes, and all that follows from them."""
     add_rows(writing, EntryRow, [_row(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)])
+    write_copies(writing, frontier, entries, leaves)
+
+
+def write_copies(
+    writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry], leaves: Sequence[bytes]
+) -> None:
+    """Tree, index and lineage of entries, which can be made again from them."""
+    completed = [made for leaf in leaves for made in frontier.add(merkle.leaf_hash(leaf))]
     add_rows(writing, TreeRow, [{"level": level, "position": at, "hash": made} for level, at, made in completed])
     add_rows(writing, SubjectRow, [row for entry in entries for row in _subject_rows(entry)])
     graph.record(writing, entries)

@@ -1,66 +1,133 @@
 """Is the ledger still what was written? Everything is hashed again and compared with what was signed and kept.
 
 A change by someone without the database's keys shows inside the ledger. Someone who rewrites the whole database,
-hashes included, is found only by checkpoints that were kept elsewhere: that is why they are published.
+hashes included, is found only by checkpoints that were kept elsewhere: that is why they are published. The ledger is
+read part by part, so that a long one needs no more memory than a short one.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from itertools import pairwise
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lineage import dsse, graph, merkle
+from lineage import dsse, merkle
 from lineage.checkpoints import Checkpoint, Verification
+from lineage.copies import Copies
 from lineage.digest import sha256_bytes
 from lineage.entries import Entry, EntryType
-from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
-from lineage.times import utc_text
+from lineage.graph import batched
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
+
+AT_ONCE = 4096
+"""Entries that are held at once."""
+
+PAYLOADS_AT_ONCE = 100
+REPEATED = 10
+"""Ids that are told of when they occur more than once."""
+
+
+class Line(NamedTuple):
+    """A row of the ledger: its columns, and the entry that its envelope says, where that can be read."""
+
+    seq: int
+    envelope: bytes
+    entry: Entry | None
+    problem: str = ""
 
 
 def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Verification:
     """Re-hash the whole ledger inside one read transaction; problems are sentences that name the entry."""
-    entries, tree, problems = _read_again(reading)
-    size = sum(level == 0 for level, _ in tree)
-    kept, unreadable = _kept_checkpoints(reading)
-    problems += unreadable
-    problems += _order_problems(entries)
-    problems += _index_problems(reading, entries)
-    problems += _tree_problems(reading, tree)
-    problems += _payload_problems(reading, entries)
+    kept, problems = _kept_checkpoints(reading)
+    history, copies = _History([*kept, *checkpoints]), Copies(reading)
+    for part in _parts(reading):
+        problems += [line.problem for line in part if line.problem]
+        tree = [node for line in part for node in history.add(line)]
+        entries = [line.entry for line in part if line.entry]
+        copies.compare(entries, tree, part[-1].seq)
+        problems += _payload_problems(reading, entries)
+    problems += history.problems()
+    problems += copies.problems()
+    problems += _repeated_ids(reading)
     problems += _key_problems(checkpoints, keys)
-    problems += _checkpoint_problems([*kept, *checkpoints], entries, size, tree)
-    return Verification(problems, size, merkle.root_of(_nodes(tree), size).hex())
+    return Verification(problems, history.frontier.size, history.frontier.root().hex())
 
 
-Tree = dict[tuple[int, int], bytes]
-
-
-def _nodes(tree: Tree) -> merkle.Nodes:
-    return lambda level, position: tree[level, position]
-
-
-def _read_again(reading: Session) -> tuple[list[Entry], Tree, list[str]]:
-    """Entries in order, the tree over their bytes, and rows that disagree with their own envelope."""
-    entries: list[Entry] = []
-    tree: Tree = {}
-    problems: list[str] = []
-    frontier = merkle.Frontier()
+def _parts(reading: Session) -> Iterator[list[Line]]:
     columns = (EntryRow.seq, EntryRow.id, EntryRow.type, EntryRow.recorded_at, EntryRow.envelope)
-    for seq, *named, envelope in reading.execute(select(*columns).order_by(EntryRow.seq)):
-        tree.update({(level, at): found for level, at, found in frontier.add(merkle.leaf_hash(envelope))})
-        try:
-            entry = Entry.from_envelope(json.loads(envelope))
-        except (ValueError, KeyError, TypeError) as error:
-            problems.append(f"entry {seq} cannot be read: {error}")
-            continue
-        if [entry.seq, entry.id, entry.type, utc_text(entry.recorded_at)] != [seq, *named]:
-            problems.append(f"entry {seq} stands under another number, id, type or time than it was written with")
-        entries.append(entry)
-    return entries, tree, problems
+    rows = reading.execute(select(*columns).order_by(EntryRow.seq), execution_options={"yield_per": AT_ONCE})
+    for part in rows.partitions():
+        yield [_line(*row) for row in part]
+
+
+def _line(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
+    try:
+        said = json.loads(envelope)
+        entry = Entry.from_envelope(said)
+    except (ValueError, KeyError, TypeError) as error:
+        return Line(seq, envelope, None, f"entry {seq} cannot be read: {error}")
+    if (entry.seq, entry.id, entry.type, said["recorded_at"]) == (seq, id, type, recorded_at):
+        return Line(seq, envelope, entry)
+    problem = f"entry {seq} stands under another number, id, type or time than it was written with"
+    return Line(seq, envelope, entry, problem)
+
+
+class _History:
+    """The tree over all lines so far, held against every checkpoint on the way, and whether time and order hold."""
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]):
+        self.frontier = merkle.Frontier()
+        self._ahead = sorted(checkpoints, key=lambda c: c.size, reverse=True)
+        self._last: Entry | None = None
+        self._in_order = True
+        self._found: list[str] = []
+
+    def add(self, line: Line) -> list[tuple[int, int, bytes]]:
+        """Take the next line; returns the nodes of the tree that it completes."""
+        place = self.frontier.size
+        self._reach(place, line.entry)
+        if self._in_order and line.seq != place:
+            self._in_order = False
+            self._found.append(
+                f"place {place} of the ledger holds entry {line.seq}: entries are missing, doubled or in other order"
+            )
+        if line.entry:
+            self._found += _time_problems(line.entry, self._last)
+        self._last = line.entry or self._last
+        return self.frontier.add(merkle.leaf_hash(line.envelope))
+
+    def problems(self) -> list[str]:
+        """All that was found, once every line was taken."""
+        size = self.frontier.size
+        self._reach(size, None)
+        beyond = (f"the ledger has {size} entries, a checkpoint saw {c.size}: its end was cut off" for c in self._ahead)
+        return [*self._found, *beyond]
+
+    def _reach(self, size: int, following: Entry | None) -> None:
+        """Compare with the checkpoints of this size."""
+        while self._ahead and self._ahead[-1].size == size:
+            checkpoint = self._ahead.pop()
+            if self.frontier.root().hex() != checkpoint.root:
+                self._found.append(
+                    f"the first {size} entries are not those of a checkpoint: history was rewritten or forked"
+                )
+            else:
+                self._found += _checkpoint_time_problems(checkpoint, self._last, following)
+
+
+def _time_problems(entry: Entry, last: Entry | None) -> Iterator[str]:
+    if last and entry.recorded_at < last.recorded_at:
+        yield f"entry {entry.seq} says it was recorded before the entry that precedes it"
+    if entry.occurred_at > entry.recorded_at:
+        yield f"entry {entry.seq} was recorded before it happened"
+
+
+def _checkpoint_time_problems(checkpoint: Checkpoint, covered: Entry | None, following: Entry | None) -> Iterator[str]:
+    if covered and covered.recorded_at > checkpoint.at:
+        yield f"entry {covered.seq} says it was recorded after the checkpoint that covers it"
+    if following and following.recorded_at < checkpoint.at:
+        yield f"entry {following.seq} is back-dated: it follows a checkpoint and says it was recorded before it"
 
 
 def _kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
@@ -73,66 +140,33 @@ def _kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
     return kept, problems
 
 
-def _order_problems(entries: Sequence[Entry]) -> Iterator[str]:
-    for place, entry in enumerate(entries):
-        if entry.seq != place:
-            yield f"place {place} of the ledger holds entry {entry.seq}: entries are missing, doubled or in other order"
-            break
-    for earlier, later in pairwise(entries):
-        if later.recorded_at < earlier.recorded_at:
-            yield f"entry {later.seq} says it was recorded before the entry that precedes it"
-    for entry in entries:
-        if entry.occurred_at > entry.recorded_at:
-            yield f"entry {entry.seq} was recorded before it happened"
-    for repeated in (i for i, count in Counter(e.id for e in entries).items() if count > 1):
-        yield f"entry id {repeated} occurs more than once"
-
-
-def _index_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]:
-    """Subjects, nodes and edges are copies for look-up: exactly what the entries say, in the first naming."""
-    subjects = {(e.seq, i, s.kind, s.id, s.digest) for e in entries for i, s in enumerate(e.subjects)}
-    columns = (SubjectRow.seq, SubjectRow.place, SubjectRow.kind, SubjectRow.id, SubjectRow.digest)
-    yield from _difference("index of subjects", subjects, reading.execute(select(*columns)))
-    known: dict[str, graph.Known] = {}
-    nodes: set[tuple] = set()
-    edges: dict[tuple, tuple] = {}
-    for entry in entries:
-        nodes |= {tuple(row.values()) for row in graph.new_nodes(entry, known)}
-        for edge in entry.edges:
-            row = tuple(graph.edge_row(edge, entry.seq, known).values())
-            edges.setdefault(row[:4], row)
-    node_row, edge_row = graph.NodeRow, graph.EdgeRow
-    stored = select(node_row.no, node_row.digest, node_row.kind, node_row.label, node_row.site)
-    yield from _difference("lineage nodes", nodes, reading.execute(stored))
-    drawn = select(edge_row.parent_no, edge_row.kind, edge_row.child_no, edge_row.relation, edge_row.seq)
-    yield from _difference("lineage edges", set(edges.values()), reading.execute(drawn))
-
-
-def _tree_problems(reading: Session, tree: Tree) -> Iterator[str]:
-    stored = reading.execute(select(TreeRow.level, TreeRow.position, TreeRow.hash))
-    yield from _difference("tree of hashes", {(*at, found) for at, found in tree.items()}, stored)
-
-
-def _difference(what: str, expected: set, rows: Iterable) -> Iterator[str]:
-    stored = {tuple(row) for row in rows}
-    if absent := len(expected - stored):
-        yield f"{what}: {absent} of {len(expected)} that follow from the entries are missing or changed"
-    if added := len(stored - expected):
-        yield f"{what}: {added} do not follow from the entries"
-
-
 def _payload_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]:
-    erasures = [e for e in entries if e.type == EntryType.ERASE_EXECUTED]
-    erased = {s.digest for e in erasures for s in e.subjects if s.kind == "payload"}
+    entry_of = {e.payload_digest: e.seq for e in entries if e.payload_digest}
     stored = set()
-    for digest, content in reading.execute(select(PayloadRow.digest, PayloadRow.content)):
-        stored.add(digest)
-        if sha256_bytes(content) != digest:
-            yield f"payload {digest} has been changed"
-    accounted_for = stored | erased | {""}
-    for entry in entries:
-        if entry.payload_digest not in accounted_for:
-            yield f"payload of entry {entry.seq} is gone and no entry says that it was erased"
+    for part in batched(list(entry_of), PAYLOADS_AT_ONCE):
+        rows = select(PayloadRow.digest, PayloadRow.content).where(PayloadRow.digest.in_(part))
+        for digest, content in reading.execute(rows):
+            stored.add(digest)
+            if sha256_bytes(content) != digest:
+                yield f"payload {digest} has been changed"
+    gone = [digest for digest in entry_of if digest not in stored]
+    erased = {digest for part in batched(gone, PAYLOADS_AT_ONCE) for digest in _erased(reading, part)}
+    for digest in gone:
+        if digest not in erased:
+            yield f"payload of entry {entry_of[digest]} is gone and no entry says that it was erased"
+
+
+def _erased(reading: Session, digests: Sequence[str]) -> Iterable[str]:
+    """Those that an entry says to have been erased."""
+    says = (EntryRow.type == EntryType.ERASE_EXECUTED.value) & (SubjectRow.kind == "payload")
+    query = select(SubjectRow.digest).join(EntryRow, EntryRow.seq == SubjectRow.seq)
+    return reading.scalars(query.where(SubjectRow.digest.in_(digests), says))
+
+
+def _repeated_ids(reading: Session) -> Iterator[str]:
+    query: Any = select(EntryRow.id).group_by(EntryRow.id).having(func.count() > 1).limit(REPEATED)
+    for repeated in reading.scalars(query):
+        yield f"entry id {repeated} occurs more than once"
 
 
 def _key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Iterator[str]:
@@ -142,24 +176,3 @@ def _key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicK
             yield f"checkpoint of size {checkpoint.size} cannot be trusted: no public key was given to check it with"
         elif problem := checkpoint.problem(named[0]):
             yield problem
-
-
-def _checkpoint_problems(
-    checkpoints: Iterable[Checkpoint], entries: Sequence[Entry], size: int, tree: Tree
-) -> Iterator[str]:
-    for checkpoint in checkpoints:
-        if checkpoint.size > size:
-            yield f"the ledger has {size} entries, a checkpoint saw {checkpoint.size}: its end was cut off"
-        elif merkle.root_of(_nodes(tree), checkpoint.size).hex() != checkpoint.root:
-            yield f"the first {checkpoint.size} entries are not those of a checkpoint: history was rewritten or forked"
-        else:
-            yield from _time_problems(checkpoint.at, checkpoint.size, entries)
-
-
-def _time_problems(at: datetime, size: int, entries: Sequence[Entry]) -> Iterator[str]:
-    for covered in entries[:size][-1:]:
-        if covered.recorded_at > at:
-            yield f"entry {covered.seq} says it was recorded after the checkpoint that covers it"
-    for following in entries[size : size + 1]:
-        if following.recorded_at < at:
-            yield f"entry {following.seq} is back-dated: it follows a checkpoint and says it was recorded before it"

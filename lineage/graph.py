@@ -21,6 +21,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
 )
@@ -396,8 +397,13 @@ def _issued(
         select(EntryRow.seq, EntryRow.type, EntryRow.recorded_at, NodeRow.site, *_NAMED)
         .select_from(found)
         .join(NodeRow, NodeRow.no == found.c.no)
-        .join(EntryRow, EntryRow.seq == NodeRow.no.bitwise_rshift(PLACES))
+        .join(EntryRow, EntryRow.seq == _entry_of(NodeRow.no))
         .order_by(found.c.no.desc())
     )
     rows = reading.execute(query)
     return [Issued(seq, type, at, where, Node(*named)) for seq, type, at, where, *named in rows]
+
+
+def _entry_of(no: Any) -> Any:
+    """The number of the entry that names a thing first, in SQL: the inverse of `number`."""
+    return no.op(">>")(literal_column(str(PLACES)))

@@ -6,7 +6,7 @@ named it stays. Several programs may append to one ledger at once.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ __all__ = [
     "TreeHead", "Verification",
 ]  # fmt: skip
 
+
+CHECKPOINT_LINES, CHECKPOINT_EVERY = 1000, timedelta(hours=1)
+"""A line that is certified at least so long after the last checkpoint makes a new one."""
 
 TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow)
 
@@ -126,6 +129,18 @@ class Ledger:
             add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
         return signed
 
+    def certify(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:
+        """Sign what the ledger is now, for a receipt. Remembered, as by `checkpoint`, only once in a while.
+
+        A signed head that is not remembered bears the time of the last line, which no later line can precede.
+        """
+        with session(self.engine, write=False) as reading:
+            head, at = _head(reading), appending.last_time(reading)
+            remembered = appending.last_checkpoint(reading)
+        if at is None or remembered is None or _is_due(head.size, now, remembered):
+            return self.checkpoint(private_key, now)
+        return Checkpoint.signed(head, private_key, at)
+
     def checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint that was signed here, oldest first."""
         with session(self.engine, write=False) as reading:
@@ -139,6 +154,10 @@ class Ledger:
         """
         with session(self.engine, write=False) as reading:
             return audit.verify(reading, checkpoints, public_keys)
+
+
+def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:
+    return size - last.size >= CHECKPOINT_LINES or now - last.at >= CHECKPOINT_EVERY
 
 
 def _head(reading: Session) -> TreeHead:

@@ -35,8 +35,8 @@ class Receipt:
 
 
 def issue(ledger: "Ledger", entry: Entry, private_key: dsse.PrivateKey, now: datetime) -> Receipt:
-    """A receipt for an entry of the ledger, under a checkpoint signed at `now`."""
-    checkpoint = ledger.checkpoint(private_key, now)
+    """A receipt for an entry of the ledger, under a head signed now; once in a while it is a checkpoint (`certify`)."""
+    checkpoint = ledger.certify(private_key, now)
     return Receipt(entry, tuple(ledger.inclusion_proof(entry.seq, checkpoint.size)), checkpoint)
 
 

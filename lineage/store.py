@@ -144,10 +144,20 @@ def _named(url: URL) -> str:
 
 
 def _reason(error: DBAPIError) -> str:
-    """The class of the server's refusal alone: its text may repeat what it was sent."""
+    """What kind of refusal it was; the server's own words may repeat what they were sent."""
+    said = str(error.orig)
+    for words, reason in _REASONS.items():
+        if words in said:
+            return reason
     state = getattr(error.orig, "sqlstate", None)
-    known = {"28P01": "it does not take this user and password", "3D000": "it has no database of this name"}
-    return known.get(state or "", f"it gave error {state}" if state else "it does not answer, or turns us away")
+    return f"it gave error {state}" if state else "it does not answer, or turns us away"
+
+
+_REASONS = {
+    "password authentication failed": "it does not take this user and password",
+    "does not exist": "it has no database, or no user, of this name",
+    "permission denied": "this user may not make or read the tables there",
+}
 
 
 def _sqlite(url: URL) -> Engine:

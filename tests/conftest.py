@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.databases import new_place, place, server  # noqa: F401
+
 _HERE = tempfile.TemporaryDirectory(prefix="ictal-tests-")
 
 # Libraries read these when they are imported: so they stand here, not in a fixture. Children inherit them.
@@ -28,7 +30,7 @@ os.environ.update(
         "MPLBACKEND": "agg",
     }
 )
-for name in ("PREFECT_API_URL", "ICTAL_WORKERS", "ICTAL_PROGRESS", "ICTAL_ALLOW_DEMO", "ICTAL_KEY"):
+for name in ("PREFECT_API_URL", "ICTAL_WORKERS", "ICTAL_PROGRESS", "ICTAL_ALLOW_DEMO", "ICTAL_KEY", "ICTAL_LEDGER"):
     os.environ.pop(name, None)
 
 settings.register_profile("ictal", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)

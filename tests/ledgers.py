@@ -22,8 +22,10 @@ def recording(number: int) -> Draft:
     return Draft("recording.registered", PERSON, (subject,), "first seen", {"seconds": number})
 
 
-def small_ledger(folder: Path) -> Ledger:
-    ledger = Ledger(folder / "ledger.db", Software("abc", "def", dirty=False))
+def small_ledger(place: Path | str) -> Ledger:
+    """At a place for a ledger, or in the file `ledger.db` of a folder."""
+    inside = isinstance(place, Path) and place.is_dir()
+    ledger = Ledger(Path(place) / "ledger.db" if inside else place, Software("abc", "def", dirty=False))
     for number in range(7):
         ledger.append_many([recording(number)], now=NOW + timedelta(minutes=number))
     return ledger

@@ -1,19 +1,18 @@
 """From any prediction back to the recordings that it rests on, and forward again, without circles."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage import graph
 from lineage.ledger import Edge, Ledger, Subject
+from tests.databases import NewPlace, Place
 from tests.ledgers import DIGESTS, LATER, PERSON, small_ledger
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return small_ledger(tmp_path)
+def ledger(place: Place) -> Ledger:
+    return small_ledger(place)
 
 
 @pytest.fixture
@@ -73,8 +72,8 @@ def test_a_circle_is_refused_and_leaves_no_entry(
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20))
 @settings(max_examples=15, deadline=None)
-def test_the_graph_never_holds_a_circle(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]) -> None:
-    ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.db")
+def test_the_graph_never_holds_a_circle(new_place: NewPlace, pairs: list[tuple[int, int]]) -> None:
+    ledger = Ledger(new_place())
     things = tuple(Subject("thing", str(i), DIGESTS[i]) for i in range(8))
     ledger.append("run.started", actor=PERSON, subjects=things)
     for child, parent in pairs:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from lineage import graph
 from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
+from tests.databases import NewPlace, Place
 from tests.ledgers import DIGESTS, LATER, PERSON, small_ledger
 
 RECORDING, OTHER, DATASET, MODEL, RIVAL = DIGESTS[:5]
@@ -18,9 +18,9 @@ PREDICTIONS = DIGESTS[10:22]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(place: Place) -> Ledger:
     """One dataset with one recording, two models of it, twelve predictions about another, by turns, at two sites."""
-    ledger = small_ledger(tmp_path)
+    ledger = small_ledger(place)
     things = [("recording", "sub-100", RECORDING), ("recording", "sub-101", OTHER), ("dataset", "d", DATASET)]
     things += [("model", "first", MODEL), ("model", "second", RIVAL)]
     edges = [
@@ -112,9 +112,9 @@ def test_questions_about_what_nobody_named_are_refused(ledger: Ledger, ask: Call
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=25), st.sets(st.integers(0, 9), max_size=5))
 @settings(max_examples=20, deadline=None)
 def test_one_query_finds_what_a_walk_from_thing_to_thing_finds(
-    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]], predictions: set[int]
+    new_place: NewPlace, pairs: list[tuple[int, int]], predictions: set[int]
 ) -> None:
-    ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.db")
+    ledger = Ledger(new_place())
     kinds = ["prediction" if i in predictions else "thing" for i in range(10)]
     edges = [(c, p) for c, p in pairs if c > p]
     things = [Subject(kinds[i], f"{i}", DIGESTS[i]) for i in range(10)]

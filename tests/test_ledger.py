@@ -1,6 +1,5 @@
 """The ledger only grows, and what it holds comes back as it was written."""
 
-import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
 
 from lineage import graph, merkle
-from lineage.digest import digest_of, sha256_bytes
+from lineage.digest import canonical, digest_of, sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Checkpoint, Draft, Edge, Entry, EntryType, Ledger, Software, Subject
+from lineage.store import session
 from lineage.times import read_utc, utc_text
+from tests.databases import NewPlace, Place, Server
 from tests.ledgers import DIGESTS, KEY, LATER, NOW, PERSON, recording, small_ledger
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return small_ledger(tmp_path)
+def ledger(place: Place) -> Ledger:
+    return small_ledger(place)
 
 
 def test_an_entry_comes_back_as_it_was_written(ledger: Ledger) -> None:
@@ -66,8 +68,8 @@ def test_entries_are_found_by_type_and_by_what_they_are_about(ledger: Ledger) ->
     ),
 )
 @settings(max_examples=15, deadline=None)
-def test_any_words_come_back_and_verify(tmp_path_factory: pytest.TempPathFactory, reason: str, payload: dict) -> None:
-    ledger = Ledger(tmp_path_factory.mktemp("l") / "ledger.db")
+def test_any_words_come_back_and_verify(new_place: NewPlace, reason: str, payload: dict) -> None:
+    ledger = Ledger(new_place())
     entry = ledger.append("run.started", actor=Actor("a", reason), reason=reason, payload=payload)
     assert ledger.entries() == [entry]
     assert ledger.payload(entry.payload_digest) == payload
@@ -146,21 +148,38 @@ def test_another_spelling_of_a_time_is_refused(text: str) -> None:
         read_utc(text)
 
 
+KEPT_FOREVER = ("entry", "tree", "subject", "checkpoint", "lineage_node", "lineage_edge")
+
+
 def test_the_database_itself_refuses_update_and_delete(ledger: Ledger) -> None:
+    edge = Edge(DIGESTS[0], "cut_from", ledger.entry(0).subjects[0].digest)
+    ledger.append("run.finished", actor=PERSON, subjects=(Subject("clip", "c", DIGESTS[0]),), edges=(edge,), now=LATER)
     ledger.checkpoint(KEY, LATER)
-    with sqlite3.connect(str(ledger.engine.url.database)) as raw:
-        for table in ("entry", "tree", "subject", "checkpoint", "lineage_node"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                raw.execute(f"DELETE FROM {table}")
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            raw.execute("UPDATE entry SET type = 'run.started'")
-    raw.close()
+    statements = [f"DELETE FROM {table}" for table in KEPT_FOREVER]
+    statements += [f"UPDATE {table} SET {column}" for table, column in CHANGES.items()]
+    if ledger.engine.dialect.name == "postgresql":
+        statements += [f"TRUNCATE {table}" for table in (*KEPT_FOREVER, "payload")]
+    for statement in statements:
+        with pytest.raises(IntegrityError, match="append-only"), session(ledger.engine) as writing:
+            writing.execute(text(statement))
+    assert ledger.verify().problems == []
+
+
+CHANGES = {
+    "entry": "type = 'run.started'",
+    "tree": "level = level + 1",
+    "subject": "kind = 'x'",
+    "checkpoint": "text = ''",
+    "lineage_node": "kind = 'x'",
+    "lineage_edge": "relation = 'x'",
+    "payload": "digest = ''",
+}
 
 
 def test_the_ledger_offers_no_way_to_change_or_delete() -> None:
     public = {name for name in vars(Ledger) if not name.startswith("_")}
     assert public == {
-        "append", "append_many", "checkpoint", "checkpoints", "consistency_proof", "entries", "entry", "erase",
+        "append", "append_many", "certify", "checkpoint", "checkpoints", "consistency_proof", "entries", "entry", "erase",
         "head", "inclusion_proof", "payload", "verify",
     }  # fmt: skip
 
@@ -208,7 +227,8 @@ def test_checkpoints_without_a_key_to_check_them_prove_nothing(ledger: Ledger) -
     assert "no public key" in ledger.verify([checkpoint]).problems[0]
 
 
-def test_an_erased_payload_is_gone_from_the_file_and_every_entry_stays(ledger: Ledger) -> None:
+def test_an_erased_payload_is_gone_from_the_file_and_every_entry_stays(tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path)
     secret = ledger.append("consent.granted", actor=PERSON, payload={"note": "a-word-to-forget"}, now=LATER)
     folder = Path(str(ledger.engine.url.database)).parent
     assert any(b"a-word-to-forget" in p.read_bytes() for p in folder.iterdir())
@@ -218,6 +238,54 @@ def test_an_erased_payload_is_gone_from_the_file_and_every_entry_stays(ledger: L
     assert [e.type for e in ledger.entries()[-2:]] == ["consent.granted", "erase.executed"]
     assert ledger.entries(subject_digest=secret.payload_digest) == [erased]
     assert ledger.verify().problems == []
+
+
+def test_an_erased_payload_is_gone_from_the_files_of_postgresqls_tables(server: Server) -> None:
+    ledger = small_ledger(server.new_database())
+    secret = ledger.append("consent.granted", actor=PERSON, payload={"note": "a-word-to-forget"}, now=LATER)
+    assert b"a-word-to-forget" in server.table_bytes()
+    ledger.erase(secret.payload_digest, actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert b"a-word-to-forget" not in server.table_bytes()
+    assert ledger.payload(secret.payload_digest) is None
+    assert ledger.verify().problems == []
+
+
+def test_a_receipt_writes_a_checkpoint_once_in_a_while_only(ledger: Ledger) -> None:
+    """A million predictions do not leave a million checkpoints; each receipt still has a signed head of its own."""
+    heads = [ledger.certify(KEY, LATER) for _ in range(3)]
+    later = ledger.append("run.started", actor=PERSON, now=LATER + timedelta(minutes=1))
+    heads.append(ledger.certify(KEY, LATER + timedelta(minutes=1)))
+    assert len(ledger.checkpoints()) == 1 and heads[-1].size == 8 and heads[-1].at == later.recorded_at
+    heads.append(ledger.certify(KEY, LATER + timedelta(hours=1)))
+    assert [c.size for c in ledger.checkpoints()] == [7, 8]
+    ledger.append_many([recording(i) for i in range(50, 1050)], now=LATER + timedelta(hours=1))
+    heads.append(ledger.certify(KEY, LATER + timedelta(hours=1)))
+    assert [c.size for c in ledger.checkpoints()] == [7, 8, 1008]
+    assert ledger.verify(heads, KEY.public_key()).problems == []
+
+
+def test_a_line_after_a_receipt_is_never_before_it_though_a_clock_runs_late(ledger: Ledger) -> None:
+    ledger.checkpoint(KEY, NOW)
+    ahead = ledger.certify(KEY, LATER - timedelta(minutes=5))
+    ledger.append("run.started", actor=PERSON, now=NOW)
+    assert ledger.verify([ahead], KEY.public_key()).problems == []
+
+
+@given(st.text(max_size=30), st.text(max_size=9), st.integers(0, 2**40))
+@settings(max_examples=50, deadline=None)
+def test_an_entry_is_hashed_in_its_canonical_form(reason: str, name: str, seq: int) -> None:
+    """RFC 8785, written by the library for it."""
+    subjects = (Subject(name, reason, DIGESTS[0]), Subject("model", name))
+    entry = Entry(seq, name, EntryType.RUN_STARTED, NOW, LATER, Actor(name, reason), subjects, reason)
+    assert entry.leaf() == canonical(entry.envelope())
+
+
+@pytest.mark.parametrize("what", [{"kind": "a\0"}, {"id": "\0"}])
+def test_a_subject_with_a_nul_is_refused_since_postgresql_holds_none(what: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        Subject(**{"kind": "model", "id": "m", **what})
+    with pytest.raises(ValueError, match="NUL"):
+        Actor("a", site="\0")
 
 
 def test_an_append_asks_the_store_no_more_in_a_long_ledger_than_in_a_short_one(ledger: Ledger) -> None:

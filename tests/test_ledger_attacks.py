@@ -1,78 +1,97 @@
-"""Nine ways to change what the ledger says, each by somebody who owns its file, and each found."""
+"""Nine ways to change what the ledger says, each by somebody who owns its database, and each found."""
 
 import json
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from lineage import merkle
+from lineage import appending, merkle
 from lineage.entries import Entry
-from lineage.ledger import Checkpoint, Edge, Ledger, LedgerBroken
-from lineage.rows import EntryRow
+from lineage.graph import EdgeRow, NodeRow
+from lineage.ledger import TABLES, Checkpoint, Edge, Ledger, LedgerBroken
+from lineage.rows import CheckpointRow, EntryRow, SubjectRow, TreeRow
 from lineage.store import session
+from tests.databases import NewPlace, Place
 from tests.ledgers import KEY, LATER, NOW, PERSON, STRANGER, recording, small_ledger
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return small_ledger(tmp_path)
+def ledger(place: Place) -> Ledger:
+    return small_ledger(place)
 
 
 @dataclass
 class Scene:
-    """A ledger with two checkpoints kept elsewhere, and the attacker's own way into the file."""
+    """A ledger with two checkpoints kept elsewhere, and the attacker's own way into the database."""
 
     ledger: Ledger
     kept: list[Checkpoint]
+    new_place: NewPlace
 
     @property
-    def path(self) -> str:
-        return str(self.ledger.engine.url.database)
+    def place(self) -> str:
+        return self.ledger.engine.url.render_as_string(hide_password=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.ledger.engine.dialect.name == "sqlite"
 
     def tamper(self, *statements: str, rebuild: bool = False) -> None:
-        """Run SQL as somebody who owns the file; with `rebuild`, hash everything again so that it fits."""
-        self.ledger.engine.dispose()
-        raw = sqlite3.connect(self.path)
-        for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            raw.execute(f"DROP TRIGGER {name}")
+        """Run SQL as somebody who owns the database; with `rebuild`, hash everything again so that it fits."""
+        with session(self.ledger.engine) as owner:
+            self._take_the_triggers_away(owner)
+            for statement in statements:
+                owner.connection().exec_driver_sql(statement)
+            if rebuild:
+                self._hash_again(owner)
+
+    def _take_the_triggers_away(self, owner: Session) -> None:
+        if self.is_sqlite:
+            names = owner.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
+            statements = [f"DROP TRIGGER {name}" for name in names]
+        else:
+            statements = [f"ALTER TABLE {table.__tablename__} DISABLE TRIGGER ALL" for table in TABLES]
         for statement in statements:
-            raw.execute(statement)
-        if rebuild:
-            self._hash_again(raw)
-        raw.commit()
-        raw.close()
+            owner.execute(text(statement))
 
     @staticmethod
-    def _hash_again(raw: sqlite3.Connection) -> None:
-        raw.execute("DELETE FROM tree")
-        raw.execute("DELETE FROM checkpoint")
-        frontier = merkle.Frontier()
-        for (envelope,) in raw.execute("SELECT envelope FROM entry ORDER BY seq").fetchall():
-            raw.executemany("INSERT INTO tree VALUES (?, ?, ?)", frontier.add(merkle.leaf_hash(envelope)))
-        known = [Entry.from_envelope(json.loads(e)) for (e,) in raw.execute("SELECT envelope FROM entry").fetchall()]
-        raw.execute("DELETE FROM subject")
-        rows = [(e.seq, i, s.kind, s.id, s.digest) for e in known for i, s in enumerate(e.subjects)]
-        raw.executemany("INSERT INTO subject VALUES (?, ?, ?, ?, ?)", rows)
-        raw.execute("DELETE FROM node WHERE digest NOT IN (SELECT digest FROM subject)")
+    def _hash_again(owner: Session) -> None:
+        """With the ledger's own code."""
+        for table in (TreeRow, CheckpointRow, SubjectRow, NodeRow, EdgeRow):
+            owner.execute(text(f"DELETE FROM {table.__tablename__}"))
+        envelopes = owner.scalars(select(EntryRow.envelope).order_by(EntryRow.seq)).all()
+        entries = [Entry.from_envelope(json.loads(envelope)) for envelope in envelopes]
+        appending.write_copies(owner, merkle.Frontier(), entries, envelopes)
+
+    def edited(self, old: str, new: str, seq: int) -> str:
+        """The statement that replaces words in the envelope of an entry."""
+        if self.is_sqlite:
+            changed = f"CAST(replace(CAST(envelope AS TEXT), '{old}', '{new}') AS BLOB)"
+        else:
+            changed = f"convert_to(replace(convert_from(envelope, 'UTF8'), '{old}', '{new}'), 'UTF8')"
+        return f"UPDATE entry SET envelope = {changed} WHERE seq = {seq}"
+
+    def blob(self, words: str) -> str:
+        return f"CAST('{words}' AS BLOB)" if self.is_sqlite else f"convert_to('{words}', 'UTF8')"
 
 
 @pytest.fixture
-def scene(ledger: Ledger) -> Scene:
+def scene(ledger: Ledger, new_place: NewPlace) -> Scene:
     """Five more entries after the first checkpoint; recording 8 was cut out of recording 0."""
     first = ledger.checkpoint(KEY, LATER)
     more = [recording(i) for i in range(7, 12)]
     cut = Edge(more[1].subjects[0].digest, "cut_from", recording(0).subjects[0].digest)
     more[1] = replace(more[1], edges=(cut,))
     ledger.append_many(more, now=LATER + timedelta(minutes=10))
-    return Scene(ledger, [first, ledger.checkpoint(KEY, LATER + timedelta(hours=1))])
+    return Scene(ledger, [first, ledger.checkpoint(KEY, LATER + timedelta(hours=1))], new_place)
 
 
-EDITED = "UPDATE entry SET envelope = CAST(replace(CAST(envelope AS TEXT), '{}', '{}') AS BLOB) WHERE seq = {}"
 SWAP = (
     "UPDATE entry SET seq = 100, id = id || 'x' WHERE seq = 2",
     "UPDATE entry SET seq = 2 WHERE seq = 3",
@@ -81,28 +100,28 @@ SWAP = (
 
 
 def edit(scene: Scene) -> None:
-    scene.tamper(EDITED.format("first seen", "never seen", 3))
+    scene.tamper(scene.edited("first seen", "never seen", 3))
 
 
 def edit_and_hash_again(scene: Scene) -> None:
-    scene.tamper(EDITED.format("first seen", "never seen", 3), rebuild=True)
+    scene.tamper(scene.edited("first seen", "never seen", 3), rebuild=True)
 
 
 def edit_the_lineage(scene: Scene) -> None:
-    scene.tamper("UPDATE node SET kind = 'dataset' WHERE label = 'sub-003'")
+    scene.tamper("UPDATE lineage_node SET kind = 'dataset' WHERE label = 'sub-003'")
 
 
 def edit_an_edge(scene: Scene) -> None:
-    scene.tamper("UPDATE edge SET relation = 'unrelated_to'")
+    scene.tamper("UPDATE lineage_edge SET relation = 'unrelated_to'")
 
 
 def add_an_edge(scene: Scene) -> None:
-    scene.tamper("INSERT INTO edge SELECT parent, relation, child FROM edge")
+    scene.tamper("INSERT INTO lineage_edge SELECT child_no, kind, parent_no, relation, seq FROM lineage_edge")
 
 
 def post_date(scene: Scene) -> None:
     """The event is moved to after its own recording, and everything is hashed again."""
-    scene.tamper(EDITED.format('occurred_at":"2026', 'occurred_at":"2027', 11), rebuild=True)
+    scene.tamper(scene.edited('occurred_at":"2026', 'occurred_at":"2027', 11), rebuild=True)
     scene.kept = scene.kept[:1]
 
 
@@ -112,7 +131,7 @@ def certify_what_came_later(scene: Scene) -> None:
 
 
 def edit_a_payload(scene: Scene) -> None:
-    scene.tamper("UPDATE payload SET content = CAST('{}' AS BLOB)")
+    scene.tamper(f"UPDATE payload SET content = {scene.blob('{}')}")
 
 
 def edit_the_type_column(scene: Scene) -> None:
@@ -124,13 +143,13 @@ def delete(scene: Scene) -> None:
 
 
 def delete_and_close_the_gap(scene: Scene) -> None:
-    renumber = [EDITED.format(f'"seq":{i}', f'"seq":{i - 1}', i) for i in range(4, 12)]
+    renumber = [scene.edited(f'"seq":{i}', f'"seq":{i - 1}', i) for i in range(4, 12)]
     move = [f"UPDATE entry SET seq = {i - 1} WHERE seq = {i}" for i in range(4, 12)]
     scene.tamper("DELETE FROM entry WHERE seq = 3", *renumber, *move, rebuild=True)
 
 
 def delete_a_payload(scene: Scene) -> None:
-    scene.tamper("DELETE FROM payload WHERE rowid = 2")
+    scene.tamper(f"DELETE FROM payload WHERE digest = '{scene.ledger.entry(2).payload_digest}'")
 
 
 def delete_from_the_index(scene: Scene) -> None:
@@ -145,11 +164,15 @@ def truncate_and_hash_again(scene: Scene) -> None:
     scene.tamper("DELETE FROM entry WHERE seq > 8", rebuild=True)
 
 
-def empty_the_file(scene: Scene) -> None:
-    scene.ledger.engine.dispose()
-    for path in Path(scene.path).parent.glob("ledger.db*"):
-        path.unlink()
-    scene.ledger = Ledger(scene.path)
+def empty_the_database(scene: Scene) -> None:
+    place = scene.place
+    if scene.is_sqlite:
+        scene.ledger.engine.dispose()
+        for path in Path(str(scene.ledger.engine.url.database)).parent.glob("ledger.db*"):
+            path.unlink()
+    else:
+        scene.tamper("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    scene.ledger = Ledger(place)
 
 
 def reorder(scene: Scene) -> None:
@@ -157,15 +180,15 @@ def reorder(scene: Scene) -> None:
 
 
 def reorder_and_hash_again(scene: Scene) -> None:
-    numbers = [EDITED.format('"seq":3', '"seq":2', 2), EDITED.format('"seq":2', '"seq":3', 3)]
-    times = [EDITED.format("12:03:00", "12:02:00", 2), EDITED.format("12:02:00", "12:03:00", 3)]
+    numbers = [scene.edited('"seq":3', '"seq":2', 2), scene.edited('"seq":2', '"seq":3', 3)]
+    times = [scene.edited("12:03:00", "12:02:00", 2), scene.edited("12:02:00", "12:03:00", 3)]
     columns = [f"UPDATE entry SET recorded_at = '2026-03-01T12:0{i}:00.000000Z' WHERE seq = {i}" for i in (2, 3)]
     scene.tamper(*SWAP, *numbers, *times, *columns, rebuild=True)
 
 
 def fork(scene: Scene) -> None:
     """Another history with the same beginning, shown to somebody who kept checkpoints of the first."""
-    other = Ledger(Path(scene.path).parent / "fork.db", scene.ledger.software)
+    other = Ledger(scene.new_place(), scene.ledger.software)
     for number in range(6):
         other.append_many([recording(number)], now=NOW + timedelta(minutes=number))
     other.append_many([recording(i) for i in range(60, 66)], now=LATER)
@@ -174,14 +197,14 @@ def fork(scene: Scene) -> None:
 
 def back_date(scene: Scene) -> None:
     """The last entry is given a time before the one that precedes it, and everything is hashed again."""
-    early = EDITED.format("2026-03-01T13:10", "2026-03-01T11:10", 11)
+    early = scene.edited("2026-03-01T13:10", "2026-03-01T11:10", 11)
     scene.tamper(early, "UPDATE entry SET recorded_at = '2026-03-01T11:10:00.000000Z' WHERE seq = 11", rebuild=True)
     scene.kept = scene.kept[:1]  # it happened after the last checkpoint that anybody kept
 
 
 def back_date_to_before_a_checkpoint(scene: Scene) -> None:
     """Later than the entry before it, but earlier than a checkpoint that did not see it."""
-    moves = [EDITED.format("2026-03-01T13:10", "2026-03-01T12:30", i) for i in range(7, 12)]
+    moves = [scene.edited("2026-03-01T13:10", "2026-03-01T12:30", i) for i in range(7, 12)]
     moves.append("UPDATE entry SET recorded_at = '2026-03-01T12:30:00.000000Z' WHERE seq > 6")
     scene.tamper(*moves, rebuild=True)
     scene.kept = scene.kept[:1]
@@ -195,7 +218,7 @@ def replay(scene: Scene) -> None:
         "DROP TABLE entry",
         "ALTER TABLE copy RENAME TO entry",
         f"INSERT INTO entry ({columns}) SELECT 12, id, type, recorded_at, envelope FROM entry WHERE seq = 3",
-        EDITED.format('"seq":3', '"seq":12', 12),
+        scene.edited('"seq":3', '"seq":12', 12),
         rebuild=True,
     )
     scene.kept = scene.kept[:1]
@@ -228,7 +251,7 @@ ATTACKS: dict[str, tuple[Callable[[Scene], None], str]] = {
     "delete from the index": (delete_from_the_index, "index of subjects: 1 of 12"),
     "truncate": (truncate, "tree of hashes: "),
     "truncate, hashed again": (truncate_and_hash_again, "its end was cut off"),
-    "truncate to nothing": (empty_the_file, "its end was cut off"),
+    "truncate to nothing": (empty_the_database, "its end was cut off"),
     "reorder": (reorder, "stands under another number"),
     "reorder, hashed again": (reorder_and_hash_again, "history was rewritten or forked"),
     "fork": (fork, "history was rewritten or forked"),
@@ -255,7 +278,7 @@ def test_an_attack_on_the_ledger_is_found(scene: Scene, attack: str) -> None:
 def test_an_attack_that_hashes_everything_again_is_found_only_by_checkpoints_kept_elsewhere(
     scene: Scene, attack: str
 ) -> None:
-    """Why checkpoints are published: whoever owns the whole file can make it agree with itself."""
+    """Why checkpoints are published: whoever owns the whole database can make it agree with itself."""
     ATTACKS[attack][0](scene)
     assert scene.ledger.verify().problems == []
     assert not scene.ledger.verify(scene.kept, KEY.public_key()).ok
@@ -274,7 +297,7 @@ def test_a_replay_attack_is_refused_by_the_database(ledger: Ledger) -> None:
 
 
 def test_an_unreadable_entry_attack_is_a_problem_and_not_a_crash(scene: Scene) -> None:
-    scene.tamper("UPDATE entry SET envelope = CAST('{' AS BLOB) WHERE seq = 6", "UPDATE checkpoint SET text = '{}'")
+    scene.tamper(f"UPDATE entry SET envelope = {scene.blob('{')} WHERE seq = 6", "UPDATE checkpoint SET text = '{}'")
     problems = scene.ledger.verify(scene.kept, KEY.public_key()).problems
     assert any("entry 6 cannot be read" in p for p in problems)
     assert any("checkpoint 1 of the ledger cannot be read" in p for p in problems)
@@ -282,7 +305,7 @@ def test_an_unreadable_entry_attack_is_a_problem_and_not_a_crash(scene: Scene) -
 
 def test_a_changed_payload_is_not_handed_out(scene: Scene) -> None:
     digest = scene.ledger.entry(3).payload_digest
-    scene.tamper("UPDATE payload SET content = CAST('{}' AS BLOB)")
+    scene.tamper(f"UPDATE payload SET content = {scene.blob('{}')}")
     with pytest.raises(LedgerBroken, match="has been changed"):
         scene.ledger.payload(digest)
 

@@ -95,7 +95,7 @@ def of_signals(workspace: Workspace, names: list[str]) -> Disclosure:
 
 def holdout_use(workspace: Workspace) -> HoldoutUse:
     """The hold-out's budget, and every opening that the ledger knows of."""
-    if not workspace.ledger.exists():
+    if not workspace.has_ledger:
         return HoldoutUse(workspace.params.holdout.budget)
     from flows.records import open_ledger
 

@@ -1,0 +1,41 @@
+"""Commands that copy the ledger; each imports its flow when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal import Json, show
+
+ledger_app = typer.Typer()
+
+
+@ledger_app.command("backup", epilog="Example: ictal audit backup /media/usb/ledger-2026-11.jsonl")
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="A new file; it holds payloads, so guard it as them.")],
+    as_json: Json = False,
+) -> None:
+    """Write the whole ledger into one file, as it is at this moment; whoever appends meanwhile is not held up.
+
+    Keys are not in it: copy the workspace's keys/ as well.
+    """
+    from flows.backup import backup_ledger
+
+    result = backup_ledger(file)
+    show(result, as_json, result.pop("text"))
+
+
+@ledger_app.command(
+    "restore",
+    epilog="Examples: ictal audit restore /media/usb/ledger-2026-11.jsonl · "
+    "ICTAL_LEDGER=postgresql://ictal:…@db.hospital/ledger ictal audit restore ledger.jsonl",
+)
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `ictal audit backup` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Fill an empty ledger from a backup, all of it or nothing: also to move from SQLite to PostgreSQL and back."""
+    from flows.backup import restore_ledger
+
+    result = restore_ledger(file)
+    show(result, as_json, result.pop("text"))

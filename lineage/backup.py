@@ -1,0 +1,169 @@
+"""A ledger in one file that any store can be filled from: what was written and cannot be made again, line by line.
+
+The first line says what the file holds, then come entries (with the very bytes that were hashed), payloads and
+checkpoints, and at the end the digest of all lines before. Tree, index and lineage follow from the entries and are made
+again, so that a ledger moves between SQLite and PostgreSQL and between releases. Keys are not in it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from lineage import appending, merkle
+from lineage.checkpoints import TreeHead
+from lineage.entries import Entry
+from lineage.graph import HasEngine
+from lineage.refused import Refused
+from lineage.rows import CheckpointRow, EntryRow, PayloadRow
+from lineage.store import Base, add_rows, session
+
+FORMAT = "ictal.ledger/1"
+AT_ONCE = 2000
+"""Rows that are held at once."""
+
+
+class BackupRefused(Refused, ValueError):
+    """A backup that cannot be written or read, or a ledger that is not empty."""
+
+
+def write_backup(ledger: HasEngine, path: Path) -> TreeHead:
+    """Write the ledger as it is at one moment, while others may append; never over another file."""
+    if path.exists():
+        raise BackupRefused(f"{path.name} is there already: name a file that is not")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            head = _write(ledger, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(unfinished, path)
+    except OSError as error:
+        raise BackupRefused(f"{path.name} cannot be written: {error.strerror}; choose another place") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return head
+
+
+def read_backup(ledger: HasEngine, path: Path) -> TreeHead:
+    """Fill an empty ledger from a backup, all of it or nothing. Refuses a ledger that holds anything, a file that was
+    cut off or changed, and one whose entries do not hash to the root that it states."""
+    try:
+        with path.open("rb") as file, session(ledger.engine) as writing:
+            return _read(writing, file)
+    except OSError as error:
+        raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise BackupRefused(f"{path.name} is no whole backup of a ledger: take another copy of it") from error
+
+
+def _write(ledger: HasEngine, file: IO[bytes]) -> TreeHead:
+    with session(ledger.engine, write=False) as reading:
+        size = appending.tree_size(reading)
+        head = TreeHead(size, merkle.root_of(appending.nodes(reading), size).hex())
+        lines = _Lines(file)
+        lines.write({"format": FORMAT, "size": size, "root": head.root, **_counts(reading)})
+        for (envelope,) in _rows(reading, select(EntryRow.envelope).order_by(EntryRow.seq)):
+            lines.write({"entry": _text(envelope)})
+        for digest, content in _rows(reading, select(PayloadRow.digest, PayloadRow.content)):
+            lines.write({"payload": digest, "content": _text(content)})
+        for at, text in _rows(reading, select(CheckpointRow.at, CheckpointRow.text).order_by(CheckpointRow.id)):
+            lines.write({"checkpoint": text, "at": at})
+        file.write(json.dumps({"sha256": lines.digest.hexdigest()}).encode() + b"\n")
+    return head
+
+
+class _Lines:
+    """Written one by one, and hashed as they are."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, values: dict[str, Any]) -> None:
+        line = json.dumps(values).encode() + b"\n"
+        self.digest.update(line)
+        self._file.write(line)
+
+
+def _read(writing: Session, file: IO[bytes]) -> TreeHead:
+    for table in (EntryRow, PayloadRow, CheckpointRow):
+        if _count(writing, table):
+            raise BackupRefused(
+                "this ledger is not empty, and nothing is ever written over one: restore into a new one"
+            )
+    lines = _whole(file)
+    stated = next(lines)
+    if stated["format"] != FORMAT:
+        raise BackupRefused(f"a backup of the form {str(stated['format'])[:40]!r} is not read here, {FORMAT} is")
+    found = merkle.Frontier()
+    for part in _parts(lines):
+        _add(writing, found, part)
+    head = TreeHead(found.size, found.root().hex())
+    if head != TreeHead(stated["size"], stated["root"]) or _counts(writing) != {k: stated[k] for k in _counts(writing)}:
+        raise BackupRefused(
+            f"the backup states {stated['size']} entries with root {str(stated['root'])[:16]}…, and holds {head.size} with "
+            f"root {head.root[:16]}…: it was changed, or made of a ledger that `ictal audit verify` rejects"
+        )
+    return head
+
+
+def _add(writing: Session, frontier: merkle.Frontier, lines: list[dict[str, Any]]) -> None:
+    leaves = [_bytes(line["entry"]) for line in lines if "entry" in line]
+    entries = [Entry.from_envelope(json.loads(leaf)) for leaf in leaves]
+    appending.write(writing, frontier, entries, leaves)
+    payloads = [{"digest": x["payload"], "content": _bytes(x["content"])} for x in lines if "payload" in x]
+    add_rows(writing, PayloadRow, payloads)
+    add_rows(writing, CheckpointRow, [{"at": x["at"], "text": x["checkpoint"]} for x in lines if "checkpoint" in x])
+
+
+def _whole(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Every line but the last, which must be the digest of all before it."""
+    digest = hashlib.sha256()
+    for line in file:
+        values = json.loads(line)
+        if "sha256" in values:
+            if values["sha256"] != digest.hexdigest() or file.readline():
+                raise ValueError("the digest at the end is another")
+            return
+        digest.update(line)
+        yield values
+    raise ValueError("the end is missing")
+
+
+def _parts(lines: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    for line in lines:
+        part.append(line)
+        if len(part) == AT_ONCE:
+            yield part
+            part = []
+    yield part
+
+
+def _counts(reading: Session) -> dict[str, int]:
+    return {"payloads": _count(reading, PayloadRow), "checkpoints": _count(reading, CheckpointRow)}
+
+
+def _count(reading: Session, table: type[Base]) -> int:
+    return reading.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _rows(reading: Session, query: Select[Any]) -> Iterable[Any]:
+    return reading.execute(query, execution_options={"yield_per": AT_ONCE})
+
+
+def _text(content: bytes) -> str:
+    """Any bytes as text that JSON can hold. Law: `_bytes(_text(b)) == b`."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,215 @@
+"""A backup holds all that was written; what is restored is the same ledger, in either database."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.workspace import MARKER
+from lineage import backup, graph
+from lineage.backup import BackupRefused, read_backup, write_backup
+from lineage.keys import create_platform_key, platform_key
+from lineage.ledger import Edge, Ledger, Subject
+from lineage.place import ledger_place
+from lineage.receipts import issue
+from tests.commands import ictal
+from tests.databases import NewPlace, Place, Server
+from tests.ledgers import DIGESTS, KEY, LATER, NOW, PERSON, recording, small_ledger
+
+
+@pytest.fixture
+def ledger(place: Place) -> Ledger:
+    return lived_in(place)
+
+
+def lived_in(place: Place) -> Ledger:
+    """Seven recordings, a model of one of them, a checkpoint, an erased payload."""
+    ledger = small_ledger(place)
+    model = Subject("model", "m\u00e4dchen \U0001f9e0", DIGESTS[0])
+    edge = Edge(DIGESTS[0], "trained_on", recording(3).subjects[0].digest)
+    ledger.append(
+        "run.finished", actor=PERSON, subjects=(model,), payload={"\u00fc": "\ud7ff"}, edges=(edge,), now=LATER
+    )
+    ledger.checkpoint(KEY, LATER)
+    ledger.erase(ledger.entry(2).payload_digest, actor=PERSON, reason="consent withdrawn", now=LATER)
+    return ledger
+
+
+def same(one: Ledger, two: Ledger) -> None:
+    assert one.head() == two.head() and one.entries() == two.entries()
+    assert one.checkpoints() == two.checkpoints()
+    for entry in one.entries():
+        assert one.payload(entry.payload_digest) == two.payload(entry.payload_digest)
+    about = recording(3).subjects[0].digest
+    assert graph.downstream(one, about) == graph.downstream(two, about) != []
+    assert two.verify(one.checkpoints(), KEY.public_key()).problems == []
+
+
+def test_a_restored_ledger_is_the_ledger_that_was_backed_up(
+    ledger: Ledger, new_place: NewPlace, tmp_path: Path
+) -> None:
+    assert write_backup(ledger, tmp_path / "b.jsonl") == ledger.head()
+    restored = Ledger(new_place(), ledger.software)
+    assert read_backup(restored, tmp_path / "b.jsonl") == ledger.head()
+    same(ledger, restored)
+    assert restored.append("run.started", actor=PERSON, now=LATER).seq == ledger.head().size
+
+
+def test_a_ledger_moves_from_sqlite_to_postgresql_and_back(server: Server, tmp_path: Path) -> None:
+    ledger, moved, back = lived_in(tmp_path), Ledger(server.new_database()), Ledger(tmp_path / "back.db")
+    write_backup(ledger, tmp_path / "one")
+    read_backup(moved, tmp_path / "one")
+    same(ledger, moved)
+    write_backup(moved, tmp_path / "two")
+    read_backup(back, tmp_path / "two")
+    same(ledger, back)
+
+
+def test_a_backup_is_of_one_moment_while_others_append(ledger: Ledger, new_place: NewPlace, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def append() -> None:
+        for number in range(100, 10_000):
+            ledger.append_many([recording(number)])
+            if stop.is_set():
+                return
+
+    writer = threading.Thread(target=append)
+    writer.start()
+    try:
+        heads = [write_backup(ledger, tmp_path / f"{i}") for i in range(3)]
+    finally:
+        stop.set()
+        writer.join()
+    assert ledger.head().size > heads[-1].size > heads[0].size
+    restored = Ledger(new_place())
+    assert read_backup(restored, tmp_path / "2") == heads[-1] == restored.head()
+    assert restored.verify().problems == []
+
+
+def test_nothing_is_restored_over_a_ledger_that_holds_something(ledger: Ledger, tmp_path: Path) -> None:
+    write_backup(ledger, tmp_path / "b")
+    before = ledger.head()
+    with pytest.raises(BackupRefused, match="not empty"):
+        read_backup(ledger, tmp_path / "b")
+    assert ledger.head() == before
+
+
+def test_a_backup_is_never_written_over_a_file_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    ledger, out = small_ledger(tmp_path), tmp_path / "b"
+    write_backup(ledger, out)
+    assert out.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(BackupRefused, match="is there already"):
+        write_backup(ledger, out)
+    with pytest.raises(BackupRefused, match="cannot be written"):
+        write_backup(ledger, tmp_path / "nowhere" / "b")
+    assert sorted(p.name for p in tmp_path.iterdir() if "b." in p.name and "ledger" not in p.name) == []
+
+
+def sealed_again(lines: list[bytes]) -> list[bytes]:
+    """With the digest that belongs to these lines."""
+    digest = backup.hashlib.sha256(b"".join(lines[:-1])).hexdigest()
+    return [*lines[:-1], json.dumps({"sha256": digest}).encode() + b"\n"]
+
+
+DAMAGED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
+    "cut off": (lambda lines: lines[:-1], "no whole backup"),
+    "cut off in a line": (lambda lines: [*lines[:3], lines[3][:20]], "no whole backup"),
+    "nothing in it": (lambda lines: [], "no whole backup"),
+    "another file": (lambda lines: [b"{}\n", *lines], "no whole backup"),
+    "a changed byte": (
+        lambda lines: [*lines[:2], lines[2].replace(b"first seen", b"never seen"), *lines[3:]],
+        "no whole",
+    ),
+    "changed and sealed": (
+        lambda lines: sealed_again([*lines[:2], lines[2].replace(b"first seen", b"never seen"), *lines[3:]]),
+        "it was changed",
+    ),
+    "an entry left out, sealed": (lambda lines: sealed_again([*lines[:9], *lines[10:]]), "no whole|it was changed"),
+    "a payload left out, sealed": (
+        lambda lines: sealed_again([x for i, x in enumerate(lines) if b'"payload": ' not in x or i % 2]),
+        "it was changed",
+    ),
+    "another form": (lambda lines: sealed_again([lines[0].replace(b"ledger/1", b"ledger/9"), *lines[1:]]), "ledger/9"),
+    "more behind the end": (lambda lines: [*lines, lines[1]], "no whole backup"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_backup_leaves_the_ledger_empty(tmp_path: Path, damage: str) -> None:
+    act, reason = DAMAGED[damage]
+    write_backup(lived_in(tmp_path), tmp_path / "b")
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"".join(act((tmp_path / "b").read_bytes().splitlines(keepends=True))))
+    empty = Ledger(tmp_path / "empty.db")
+    with pytest.raises(BackupRefused, match=reason):
+        read_backup(empty, damaged)
+    assert empty.head().size == 0 and empty.verify().problems == []
+
+
+@given(st.binary(max_size=30))
+def test_any_bytes_come_back_from_a_backups_text(content: bytes) -> None:
+    assert backup._bytes(json.loads(json.dumps(backup._text(content)))) == content
+
+
+@pytest.fixture
+def workspaces(new_place: NewPlace, tmp_path: Path) -> list[tuple[Path, dict[str, str]]]:
+    """Two workspaces with one platform key, and the settings that name their ledgers."""
+    made = []
+    for name in ("one", "two"):
+        home = tmp_path / name
+        create_platform_key(home / "keys")
+        if made:
+            copytree(made[0][0] / "keys", home / "keys", dirs_exist_ok=True)
+        (home / MARKER).write_text('{"kind": "real"}')
+        place = new_place()
+        made.append((home, {"ICTAL_HOME": str(home)} | ({"ICTAL_LEDGER": place} if isinstance(place, str) else {})))
+    return made
+
+
+def test_what_is_restored_by_command_verifies(
+    workspaces: list[tuple[Path, dict[str, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home, settings), (_, others) = workspaces
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    ledger = small_ledger(ledger_place(home))
+    issue(ledger, ledger.entry(3), platform_key(home / "keys"), NOW)
+    written = ictal("audit", "backup", tmp_path / "b", "--json")
+    assert (written.code, written.json["size"]) == (0, 7)
+    assert ictal("audit", "restore", tmp_path / "b").code == 2
+    for name, value in others.items():
+        monkeypatch.setenv(name, value)
+    assert ictal("audit", "restore", tmp_path / "b", "--json").json == written.json
+    verified = ictal("audit", "verify", "--json")
+    assert (verified.code, verified.json["root"], verified.json["size"]) == (0, written.json["root"], 7)
+
+
+def test_a_ledger_that_cannot_be_reached_is_refused_and_its_password_not_shown(
+    workspaces: list[tuple[Path, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICTAL_HOME", str(workspaces[0][0]))
+    for url, reason in {
+        "postgresql://ictal:hunter2@127.0.0.1:1/ledger": "does not answer",
+        "postgresql://ictal:hunter2@127.0.0.1": "cannot be read",
+        "oracle://ictal:hunter2@somewhere/x": "got oracle",
+    }.items():
+        monkeypatch.setenv("ICTAL_LEDGER", url)
+        said = ictal("audit", "verify")
+        assert said.code == 2 and reason in said.err and "hunter2" not in said.err + said.out
+
+
+def test_a_demo_never_writes_into_another_ledger(
+    workspaces: list[tuple[Path, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = workspaces[0][0]
+    (home / MARKER).write_text('{"kind": "demo"}')
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    monkeypatch.setenv("ICTAL_LEDGER", "postgresql://ictal:hunter2@127.0.0.1:1/ledger")
+    said = ictal("audit", "verify")
+    assert said.code == 2 and "a demo keeps its ledger in its own folder" in said.err
