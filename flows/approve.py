@@ -8,7 +8,14 @@ from typing import Any
 
 from flows import records
 from flows.authenticate import attested, failures_noted, refuse_unattested, signer, unlocked
-from flows.promote import approval_path, evidence_of, find_candidate, gates_of, refuse_unevaluated
+from flows.promote import (
+    approval_path,
+    evidence_of,
+    find_candidate,
+    gates_of,
+    proposed_model,
+    refuse_unevaluated,
+)
 from flows.stages.champions import keep_champion
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
@@ -26,8 +33,9 @@ from lineage.approvals import (
     signed_line,
     signed_with,
 )
-from lineage.digest import digest_of
+from lineage.digest import Digest, digest_of
 from lineage.dsse import PrivateKey
+from lineage.graph import node
 from lineage.ledger import Draft, Edge, Subject
 from lineage.lifecycle import Standing
 from lineage.people import People
@@ -101,8 +109,8 @@ def _to_be_signed(workspace: Workspace, digest: str, meaning: str, deviations: l
     candidate = find_candidate(workspace, digest)
     workspace = workspace.of(candidate["task"])
     refuse_leaky(load_model(workspace.store / "bundles" / candidate["candidate"]))
-    _refuse_dirty(workspace, candidate)
     _refuse_stranger(workspace, candidate)
+    _refuse_dirty(workspace, candidate)
     _refuse_changed(workspace, candidate)
     refuse_unevaluated(workspace, candidate["detector"], candidate["candidate"])
     Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
@@ -143,10 +151,13 @@ def _check(workspace: Workspace, approval: Approval, people: People, now: dateti
 def revoke_model(
     digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Take a model back for good: signed, in the ledger, and obeyed by running services within seconds."""
+    """Take a model back for good: signed, in the ledger, and obeyed by running services within seconds.
+
+    It works whatever became of the candidate's file: stopping must not depend on what somebody may have edited.
+    """
     workspace = open_workspace()
-    candidate = find_candidate(workspace, digest)
-    return _take_back(workspace, candidate, candidate["candidate"], "revokes", (person, passphrase, code), reason, now)
+    model = proposed_model(workspace, digest)
+    return _take_back(workspace, model, model, "revokes", (person, passphrase, code), reason, now)
 
 
 def retire_model(
@@ -157,7 +168,8 @@ def retire_model(
     candidate = find_candidate(workspace, digest)
     Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
     Lifecycle(candidate["state"]).advance("retired")
-    return _take_back(workspace, candidate, candidate["record"], "retires", (person, passphrase, code), reason, now)
+    model, components = candidate["candidate"], (person, passphrase, code)
+    return _take_back(workspace, model, candidate["record"], "retires", components, reason, now)
 
 
 ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retired", "retired", "retired: ")}
@@ -166,14 +178,14 @@ ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retir
 
 def _take_back(
     workspace: Workspace,
-    candidate: dict[str, Any],
-    what: str,
+    model: Digest,
+    what: Digest,
     how: str,
     components: tuple[str, str, str],
     reason: str,
     now: datetime | None,
 ) -> dict[str, Any]:
-    """Sign that `what` (a bundle or an approval record) ends. The file that stops services comes before the ledger's line."""
+    """Sign that `what` (the model, or the approval record of it) ends. The file that stops services comes before the ledger's line."""
     type, word, opening = ENDS[how]
     person, now = components[0], now or datetime.now(UTC)
     if not reason.strip():
@@ -184,11 +196,12 @@ def _take_back(
             revocations_folder(workspace.root), workspace.keys, *components,
             digest=what, reason=f"{opening}{reason}", now=now,
         )  # fmt: skip
-    subject = Subject("revocation", candidate["detector"], digest_of(vars(made)))
+    ledger = records.open_ledger(workspace)
+    name = node(ledger, model).label
+    subject = Subject("revocation", name, digest_of(vars(made)))
     edges = (Edge(subject.digest, how, what),)
-    line = Draft(type, signer(workspace, person), (subject,), reason, vars(made), edges)
-    records.open_ledger(workspace).append_many([line])
-    return {**vars(made), "text": f"{person} {word} {candidate['detector']} {candidate['candidate'][:12]}: {reason}"}
+    ledger.append_many([Draft(type, signer(workspace, person), (subject,), reason, vars(made), edges)])
+    return {**vars(made), "text": f"{person} {word} {name} {model[:12]}: {reason}"}
 
 
 def put_in_force(workspace: Workspace, candidate: dict[str, Any], approval_path: Path, now: datetime) -> None:

@@ -110,6 +110,15 @@ def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
     return read_candidate(workspace, found[0].stem)
 
 
+def proposed_model(workspace: Workspace, digest: str) -> str:
+    """The whole digest of a model that was ever proposed, by the ledger: whatever became of its candidate's file."""
+    edges = [edge for e in records.open_ledger(workspace).entries("candidate.proposed") for edge in e.edges]
+    found = {e.parent for e in edges if e.relation == "proposes" and digest and e.parent.startswith(digest)}
+    if len(found) != 1:
+        raise Refused(f"{len(found)} proposed models begin with {digest[:16]!r}; see `ictal candidates`")
+    return found.pop()
+
+
 def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
     """A candidate as it was proposed, and where it stands by the ledger: `state`, the `record` that was signed for it,
     and why it has `ended`. Refuses a file that is not what the ledger says was proposed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from lineage import dsse
 from lineage.digest import Digest, digest_of
+from lineage.refused import Refused
 from lineage.times import read_utc, utc_text
 
 PEOPLE = "people.json"
@@ -142,10 +143,17 @@ class People:
 
     @classmethod
     def read(cls, folder: Path) -> "People":
-        """The people of `folder`; nobody where none was registered."""
+        """The people of `folder`; nobody where none was registered. Refuses a file that is no such list."""
         path = folder / PEOPLE
-        rows = json.loads(path.read_text()) if path.exists() else []
-        return cls({row["id"]: Person.from_values(row) for row in rows})
+        if not path.exists():
+            return cls({})
+        try:
+            return cls({row["id"]: Person.from_values(row) for row in json.loads(path.read_text())})
+        except (ValueError, TypeError, KeyError) as error:
+            raise Refused(
+                f"{PEOPLE} cannot be read, or is of a version in which nobody had a device: move it away and register "
+                "everybody anew with `ictal person add`"
+            ) from error
 
     def person(self, id: str) -> Person:
         """The person registered under `id`; KeyError where nobody is."""

@@ -92,6 +92,7 @@ def test_rubbish_ends_in_a_typed_outcome(tmp_path: Path, content: bytes) -> None
 WITHOUT_WORKSPACE = [
     ["train"], ["evaluate"], ["candidates"], ["candidates", "--propose"], ["drift"], ["audit", "verify"],
     ["audit", "why", "x"], ["key", "issue", "--site", "a"], ["check", "simulated"], ["serve"],
+    ["approvals"], ["person", "list"], ["key", "list"], ["key", "rotate-platform"],
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """People sign with two components; the platform's key is nobody's."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from lineage.keys import (
     create_platform_key,
     platform_key,
     platform_public_path,
+    platform_public_paths,
+    rotate_person,
+    rotate_platform_key,
     unlock,
 )
-from tests.authenticator import code, enrol
+from lineage.refused import Refused
+from tests.authenticator import code, enrol, know
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PHRASE = "a long enough phrase"
@@ -107,6 +112,15 @@ def test_people_come_back_as_they_were_registered(keys: Path) -> None:
         people.person("nobody")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "{}}", '{"reviewer-1": {"role": "neurologist"}}', '[{"id": "reviewer-1"}]', "[1]"]
+)
+def test_a_list_of_people_that_cannot_be_read_is_refused_and_never_an_empty_one(keys: Path, text: str) -> None:
+    (keys / "people.json").write_text(text)
+    with pytest.raises(Refused, match="cannot be read"):
+        People.read(keys)
+
+
 def test_a_demo_key_is_valid_for_24_hours(keys: Path) -> None:
     demo = enrol(keys, "demo-reviewer-1", "Demo Reviewer 1", "demo", PHRASE, demo=True, now=NOW)
     assert demo.valid_until == NOW + timedelta(hours=24)
@@ -187,6 +201,72 @@ def test_only_p_256_keys_are_read() -> None:
     assert dsse.key_id(dsse.read_pem(dsse.pem_of(SOME_KEY.public_key()))) == dsse.key_id(SOME_KEY.public_key())
     with pytest.raises(ValueError, match="P-256"):
         dsse.read_pem(dsse.pem_of(dsse.ec.generate_private_key(dsse.ec.SECP384R1()).public_key()))
+
+
+def test_a_rotated_key_opens_with_the_new_components_only_and_old_signatures_stay_good(keys: Path) -> None:
+    old = People.read(keys).person("reviewer-1")
+    before = code(keys, "reviewer-1", NOW)
+    key = unlock(keys, "reviewer-1", PHRASE, before, NOW)
+    signature = dsse.sign(key, "application/a", b"{}")
+    later = NOW + timedelta(minutes=5)
+    new = know(rotate_person(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", later), "another phrase", later))
+    assert People.read(keys).person("reviewer-1") == new and new.key_id != old.key_id
+    former = new.key_named(old.key_id)
+    assert former is not None and dsse.verifies(former.key, "application/a", b"{}", signature)
+    assert [former.is_valid(at) for at in (NOW, later, later + timedelta(seconds=1))] == [True, True, False]
+    assert sorted(p.name for p in keys.glob("reviewer-1*")) == ["reviewer-1+2.pem", "reviewer-1+2.totp"]
+    with pytest.raises(AuthenticationFailed):
+        unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", later), later)
+    opened = unlock(keys, "reviewer-1", "another phrase", code(keys, "reviewer-1", later), later)
+    assert dsse.key_id(opened.public_key()) == new.key_id
+
+
+def test_a_key_is_not_rotated_without_both_components_or_to_a_short_passphrase(keys: Path) -> None:
+    before = {p.name: p.read_bytes() for p in keys.glob("reviewer*")}
+    with pytest.raises(AuthenticationFailed):
+        rotate_person(keys, "reviewer-1", PHRASE, "000000", "another phrase", NOW)
+    with pytest.raises(PersonRefused, match="at least 8 characters"):
+        rotate_person(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), "short", NOW)
+    assert {p.name: p.read_bytes() for p in keys.glob("reviewer*")} == before
+
+
+def test_what_is_left_of_a_rotation_that_was_cut_off_does_not_stand_in_the_way(keys: Path) -> None:
+    (keys / "reviewer-1+2.pem").write_text("half a key")
+    rotate_person(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), "another phrase", NOW)
+
+
+@pytest.mark.parametrize("how", ["revoked", "ended"])
+def test_whoever_holds_a_key_that_was_taken_out_of_use_gets_no_new_one(keys: Path, how: str) -> None:
+    people = People.read(keys)
+    person = people.person("reviewer-1")
+    ended = person.revoked(NOW, "lost") if how == "revoked" else person.ended(NOW)
+    people.holding(ended).write(keys)
+    later = NOW + timedelta(minutes=1)
+    with pytest.raises(PersonRefused, match="revoked or has ended"):
+        rotate_person(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", later), "another phrase", later)
+
+
+def test_who_left_has_signed_what_they_signed_and_whose_key_was_stolen_has_not(keys: Path) -> None:
+    person, later = People.read(keys).person("reviewer-1"), NOW + timedelta(hours=1)
+    left, stolen = person.ended(later), person.revoked(later, "stolen")
+    assert [left.present.is_valid(at) for at in (NOW, later + timedelta(seconds=1))] == [True, False]
+    assert not stolen.present.is_valid(NOW)
+
+
+def test_a_new_platform_key_leaves_the_old_public_key_and_destroys_the_old_private_one(keys: Path) -> None:
+    create_platform_key(keys)
+    old = platform_key(keys)
+    former = rotate_platform_key(keys)
+    assert dsse.key_id(platform_key(keys).public_key()) != dsse.key_id(old.public_key())
+    assert former.read_text() == dsse.pem_of(old.public_key())
+    assert platform_public_paths(keys) == [platform_public_path(keys), former]
+    secret = old.private_numbers().private_value.to_bytes(32, "big")
+    assert secret not in b"".join(serialization_of(path) for path in keys.glob("*.pem"))
+
+
+def serialization_of(path: Path) -> bytes:
+    """The bytes of a PEM file."""
+    return base64.b64decode("".join(path.read_text().splitlines()[1:-1]))
 
 
 SOME_KEY = dsse.ec.generate_private_key(dsse.ec.SECP256R1())

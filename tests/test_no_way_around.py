@@ -345,6 +345,12 @@ def a_revocation_taken_away(o: Office) -> None:
     assert f"by the ledger it was revoked by {FIRST}" in o.refused_by_service()
 
 
+def the_candidate_edited_so_that_it_cannot_be_revoked(o: Office) -> None:
+    candidate_file(o).write_text("{}")
+    o.revoke(FIRST)
+    assert f"revoked by {FIRST}" in o.refused_by_service()
+
+
 def a_revoked_model_proposed_again(o: Office) -> None:
     o.revoke(FIRST)
     with refused("this very model was revoked"):
@@ -428,6 +434,7 @@ AFTER_PASSED_GATES: dict[str, dict[str, Attempt]] = {
         "a revoked key restored in the file": a_revoked_key_restored_in_the_file,
         "a signature moved from another record": a_signature_moved_from_another_record,
         "a revocation taken away": a_revocation_taken_away,
+        "the candidate edited so that it cannot be revoked": the_candidate_edited_so_that_it_cannot_be_revoked,
         "a revoked model proposed again": a_revoked_model_proposed_again,
         "another platform key": another_platform_key,
         "without the ledger": without_the_ledger,

@@ -16,7 +16,7 @@ import pytest
 from data.cohorts.bids import Entry, read_cohort
 from flows.stages.files import read_json, splits
 from flows.workspace import Workspace, open_workspace
-from tests.authenticator import code, enrol
+from tests.authenticator import code, know
 from tests.commands import CHECKOUT, changed_in_checkout
 from tests.e2e.verbs import AUTHOR, small_workspace
 
@@ -120,8 +120,10 @@ def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def register_signers(workspace: Workspace) -> None:
+    from flows.register import register
+
     for person in (*SIGNERS, AUTHOR):
-        enrol(workspace.keys, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC))
+        know(register(workspace, person, person, "reviewer", PASSPHRASE, demo=True, now=datetime.now(UTC)))
 
 
 def sign(candidate: str, person: str, meaning: str, deviations: list[str]) -> dict[str, Any]:

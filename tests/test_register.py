@@ -1,0 +1,171 @@
+"""People and keys are registered, rotated and revoked on the command line, and the ledger, the approvals and the service follow."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from flows import audit, register
+from flows.workspace import Workspace
+from lineage.keys import rotate_platform_key
+from lineage.ledger import Ledger
+from lineage.refused import Refused
+from tests.authenticator import code
+from tests.commands import Said, ictal, ictal_process
+from tests.proposals import AUTHOR, FIRST, PASSPHRASE, SECOND, Office, evaluated_office, gates_with
+
+WHY = "calibration=few patients"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """A workspace whose model two people have put in force, in spite of a gate that failed."""
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    office = evaluated_office(tmp_path_factory.mktemp("register") / "served", gates_with("fail"), an_hour_ago)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICTAL_HOME", str(office.home))
+        office.propose()
+        office.both_sign([WHY])
+    return office
+
+
+@pytest.fixture
+def office(served: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    copied = served.copied(tmp_path / "office")
+    monkeypatch.setenv("ICTAL_HOME", str(copied.home))
+    copied.now = datetime.now(UTC)
+    assert copied.refused_by_service() == ""
+    return copied
+
+
+def typed(office: Office, *arguments: object, lines: tuple[str, ...] = ()) -> Said:
+    """A command in a process without a terminal, with its answers on standard input."""
+    return ictal_process(*arguments, environment=office.workspace.environment(), typed="".join(f"{x}\n" for x in lines))
+
+
+def types_of(workspace: Workspace, opening: str) -> list[str]:
+    return [e.type.value for e in Ledger(workspace.ledger).entries() if e.type.value.startswith(opening)]
+
+
+def test_a_person_is_added_with_a_passphrase_on_standard_input_and_told_their_secret_once(office: Office) -> None:
+    said = typed(
+        office, "person", "add", "reviewer-3", "--name", "A. Reviewer", "--role", "neurologist", "--json",
+        lines=(PASSPHRASE, PASSPHRASE),
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    told = json.loads(said.out[said.out.index("{") :])
+    secret = parse_qs(urlsplit(told["enrolment_uri"]).query)["secret"][0]
+    assert len(secret) == 32 and PASSPHRASE not in said.out + said.err
+    kept = b"".join(p.read_bytes() for p in office.home.rglob("*") if p.is_file())
+    assert secret.encode() not in kept
+    listed = ictal("person", "list", "--json").json
+    assert {row["id"]: row["state"] for row in listed}["reviewer-3"] == "may sign"
+    assert types_of(office.workspace, "person")[-1] == "person.registered"
+
+
+def test_a_rotated_person_signs_on_and_what_they_signed_stays_in_force(office: Office) -> None:
+    shown = code(office.workspace.keys, FIRST, datetime.now(UTC))
+    told = register.rotate_person(FIRST, PASSPHRASE, shown, "another long phrase")
+    assert told["enrolment_uri"].startswith("otpauth://totp/")
+    assert types_of(office.workspace, "person")[-1] == "person.key_rotated"
+    assert office.refused_by_service() == ""
+    assert ictal("approvals", office.candidate[:8], "--json").json[0]["in_force"]
+
+
+def test_a_wrong_component_is_refused_with_exit_code_2_and_stands_in_the_ledger(office: Office) -> None:
+    said = typed(
+        office,
+        "revoke",
+        office.candidate[:12],
+        "--as",
+        FIRST,
+        "--reason",
+        "misses seizures",
+        lines=(PASSPHRASE, "000000"),
+    )
+    assert said.code == 2 and "attempts are left" in said.err and "Traceback" not in said.err
+    (failed,) = Ledger(office.workspace.ledger).entries("auth.failed")
+    assert (failed.actor.id, failed.reason) == (FIRST, "to take a model back (revoked)")
+    assert office.refused_by_service() == ""
+
+
+def test_a_model_is_retired_with_both_components_on_standard_input(office: Office) -> None:
+    said = typed(
+        office, "retire", office.candidate[:12], "--as", SECOND, "--reason", "superseded",
+        lines=(PASSPHRASE, code(office.workspace.keys, SECOND, datetime.now(UTC))),
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (listed,) = ictal("candidates", "--json").json
+    assert (listed["state"], listed["ended"]) == ("retired", f"retired by {SECOND}: superseded")
+    assert "retired: superseded" in office.refused_by_service()
+    again = typed(office, "retire", office.candidate[:12], "--as", SECOND, "--reason", "x", lines=(PASSPHRASE, "0"))
+    assert again.code == 2 and "it goes no further" in again.err
+
+
+def test_the_terms_and_signatures_of_an_approval_can_be_printed(office: Office) -> None:
+    text = ictal("approvals").out
+    assert "sites demo-*; ages 0 to 28 days; montage neonatal_18" in text
+    assert f"deviation calibration: few patients, signed by {FIRST} (review), {SECOND} (approval)" in text
+    shown = rf"review by {FIRST} \(neurologist, {FIRST}\) at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, local time .* \(UTC[+-]\d\d:\d\d\)"
+    assert re.search(shown, text), text
+    assert "in force" in text.splitlines()[0] and f"author {AUTHOR}" in text
+    assert "few patients" in ictal("candidates").out
+    assert ictal("approvals", "ffff").code == 2
+
+
+def test_revoking_a_signers_key_stops_the_model_and_leaving_does_not(office: Office) -> None:
+    left = ictal("person", "revoke", FIRST, "--left", "--reason", "retirement")
+    assert left.code == 0 and office.refused_by_service() == ""
+    assert ictal("person", "revoke", FIRST, "--reason", "x").code == 2, "it has ended already"
+    stolen = ictal("person", "revoke", SECOND, "--reason", "the laptop was stolen")
+    assert stolen.code == 0 and "key that was revoked: the laptop was stolen" in office.refused_by_service()
+    assert types_of(office.workspace, "person")[-2:] == ["person.key_ended", "person.key_revoked"]
+    assert ictal("person", "revoke", "nobody", "--reason", "x").code == 2
+    assert "revoked at" in ictal("person", "list").out
+
+
+def test_a_rotated_platform_key_still_vouches_and_a_revoked_one_does_not(office: Office) -> None:
+    audit.publish_checkpoint(office.home / "before.json")
+    old = ictal("key", "list", "--json").json[0]["key_id"]
+    assert ictal("key", "rotate-platform").code == 0
+    assert office.refused_by_service() == "", "bundle and pointer are signed by the former key"
+    assert audit.verify_ledger([office.home / "before.json"])["ok"]
+    assert {row["state"] for row in ictal("key", "list", "--json").json} == {"present", "former"}
+    assert ictal("key", "revoke-platform", old[:12], "--reason", "the disk was stolen").code == 0
+    assert office.refused_by_service() == "the pointer to the model in force is not signed by this platform"
+    assert audit.verify_ledger([office.home / "before.json"])["ok"]
+    assert ictal("key", "revoke-platform", old[:12], "--reason", "x").code == 2
+    assert ictal("key", "revoke-platform", old[:3], "--reason", "x").code == 2
+    for path in office.workspace.keys.glob("*.revoked"):
+        path.rename(path.with_suffix(".pub"))
+    assert "not signed by this platform" in office.refused_by_service(), "the ledger knows that it is revoked"
+
+
+def test_after_a_platform_key_was_revoked_the_model_is_signed_proposed_and_approved_anew(office: Office) -> None:
+    present = ictal("key", "list", "--json").json[0]["key_id"]
+    assert ictal("key", "revoke-platform", present[:12], "--reason", "the disk was stolen").code == 0
+    assert {row["state"] for row in ictal("key", "list", "--json").json} == {"present", "revoked"}
+    before = office.candidate
+    assert office.propose() == before and office.state() == "evaluated"
+    office.both_sign([WHY])
+    assert (office.state(), office.refused_by_service()) == ("deployed", "")
+
+
+def test_an_exchanged_platform_key_signs_nothing_until_it_is_rotated_away(office: Office) -> None:
+    rotate_platform_key(office.workspace.keys)
+    with pytest.raises(Refused, match="not one that the ledger knows"):
+        register.platform_key(office.workspace)
+    register.rotate_platform_key()
+    register.platform_key(office.workspace)
+
+
+def test_outside_the_demo_the_author_has_to_be_somebody_registered(office: Office) -> None:
+    (office.home / "workspace.json").write_text('{"kind": "real"}')
+    assert ictal("candidates", "--propose", "--author", "pipeline").code == 2
+    office.retire(FIRST)
+    office.propose("somebody")
+    with pytest.raises(Refused, match="is nobody registered"):
+        office.sign(FIRST, "review", [WHY])
