@@ -70,8 +70,7 @@ def withdraw(
         note_pieces(case)
         _record(case)
     note_pieces(case)
-    _revoke(case, signer, components)
-    return _finish(case, first=begun is None)
+    return _finish(case, begun is None, _revoke(case, signer, components))
 
 
 def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask | None) -> list[dict[str, Any]]:
@@ -162,15 +161,24 @@ def _record(case: Case) -> None:
     ledger.append_many(drafts)
 
 
-def _revoke(case: Case, signer: str | None, components: Components | None) -> None:
-    """Take back the models that were decided to be withdrawn and are not yet."""
+def _revoke(case: Case, signer: str | None, components: Components | None) -> list[str]:
+    """Take back the models that were decided to be withdrawn and are not yet; returns why some could not be.
+
+    What cannot be signed for holds up nothing else: the bytes go all the same.
+    """
+    refused = []
     for decided in case.plan["decisions"]:
         done = graph.hanging(case.ledger, decided["digest"], ("revokes",))
         if decided["decision"] != "withdraw" or done:
             continue
         if signer is None or components is None:
-            raise Refused(f"{decided['label']} is still to be revoked, which a person signs: say who with --as PERSON")
-        revoke_model(decided["digest"], signer, *components(signer), f"consent withdrawn: {case.plan['reason']}")
+            refused.append(f"{decided['label']} is still to be revoked, which a person signs: say who with --as PERSON")
+            continue
+        try:
+            revoke_model(decided["digest"], signer, *components(signer), f"consent withdrawn: {case.plan['reason']}")
+        except Refused as why:
+            refused.append(f"{decided['label']} could not be revoked: {why}")
+    return refused
 
 
 def _what_would_go(case: Case) -> dict[str, Any]:
@@ -194,7 +202,7 @@ def _what_would_go(case: Case) -> dict[str, Any]:
     return {**impact, "would_go": would, "text": "\n".join([impact["text"], *lines])}
 
 
-def _finish(case: Case, first: bool) -> dict[str, Any]:
+def _finish(case: Case, first: bool, unrevoked: list[str]) -> dict[str, Any]:
     """Everything that goes, goes; then it is looked whether anything is left, and a signed report says so."""
     workspace, stores = case.workspace, Stores.of(case.workspace)
     pieces = [bytes.fromhex(piece) for piece in unfinished(case)["pieces"]]
@@ -208,10 +216,10 @@ def _finish(case: Case, first: bool) -> dict[str, Any]:
         found = search(places, case.digests, pieces, [case.unfinished])
     left = changed(workspace, stores, case.traces, case.md5s, write=False)
     earlier = reported(case)
-    if not first and earlier and not any(gone.values()) and found.nothing and not left.renamed:
+    if not first and earlier and not any(gone.values()) and found.nothing and not (left.renamed or unrevoked):
         done = read_json(earlier)
         return _result(case, earlier, json.loads(dsse.payload_of(done)), again=True)
-    report = report_of(case, gone, found, left, stores)
+    report = report_of(case, gone, found, left, stores, unrevoked)
     path = save(case, report)
     if report["clean"]:
         case.unfinished.unlink(missing_ok=True)

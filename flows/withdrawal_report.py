@@ -27,9 +27,11 @@ STAYS = (
 )
 
 
-def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, stores: Stores) -> dict[str, Any]:
+def report_of(
+    case: Case, gone: dict[str, int], found: Found, left: Change, stores: Stores, unrevoked: list[str]
+) -> dict[str, Any]:
     """Everything about a withdrawal that somebody may ask for later; `clean` where nothing of the patient was found."""
-    clean = found.nothing and not left.renamed and not stores.unreached
+    clean = found.nothing and not (left.renamed or stores.unreached or unrevoked)
     return {
         "kind": "withdrawal of consent",
         "person": case.person,
@@ -44,6 +46,7 @@ def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, stor
         "lists_of_dvc_that_name_them": len(left.renamed),
         "remotes_not_reached": list(stores.unreached),
         "objects_to_delete_there": sorted(case.md5s) if stores.unreached else [],
+        "still_to_be_revoked": unrevoked,
         "git": _git(case.workspace),
         "stays": list(STAYS),
         "clean": clean,
@@ -97,7 +100,10 @@ def in_words(report: dict[str, Any]) -> list[str]:
         f"of DVC, {gone['payloads']} payloads, {gone['answers']} saved answers"
     )
     how = f"{found['files']} files ({found['size'] / 1e6:.0f} MB) searched by SHA-256, MD5 and {found['pieces']} pieces of the bytes"
-    lines.append(f"{how}: " + ("nothing was found" if report["clean"] else "NOT ALL IS GONE"))
+    lines.append(
+        f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
+    )
     lines += [f"  found again: {place}" for kind in ("same", "named", "holding") for place in found[kind]]
     lines += [f"  remote not reached: {name}" for name in report["remotes_not_reached"]]
+    lines += report["still_to_be_revoked"]
     return [*lines, report["git"], *(f"stays: {what}" for what in report["stays"])]

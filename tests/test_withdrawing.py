@@ -254,6 +254,19 @@ def test_what_cannot_be_decided_or_signed_is_refused_before_anything_is_written(
     assert withdraw.decide([proposed], {}, lambda model: "keep")[0]["decision"] == "keep"
 
 
+def test_a_model_that_cannot_be_revoked_holds_up_nothing_else(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided = {"digest": MODEL, "label": "line_length fold 0", "role": "trained on", "state": "deployed"}
+    monkeypatch.setattr(withdraw, "decide", lambda *_: [{**decided, "decision": "withdraw"}])
+    said = withdraw.withdraw(PERSON, REASON, {}, signer="nobody-1", components=lambda _: ("a wrong phrase", "000000"))
+    assert (
+        not said["ok"]
+        and "could not be revoked" in said["still_to_be_revoked"][0]
+        and "nothing was found" in said["text"]
+    )
+    again = withdraw.withdraw(PERSON, "", {})
+    assert not again["ok"] and "say who with --as" in again["still_to_be_revoked"][0]
+
+
 def test_a_withdrawal_without_a_reason_is_refused(here: Workspace) -> None:
     said = ictal("audit", "impact", "--patient", PERSON, "--withdraw")
     assert said.code == 2 and "needs a reason" in said.err and not withdrawn(here).persons

@@ -135,7 +135,7 @@ def test_two_detectors_differ_in_parameters_and_figures_on_the_same_data(at_pipe
 def test_who_takes_consent_back_is_gone_the_model_revoked_and_training_goes_on(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_out = shutil.ignore_patterns("prefect", "log", "jobs")
+    left_out = shutil.ignore_patterns("prefect")
     shutil.copytree(pipeline.workspace.root, tmp_path / "home", ignore=left_out)
     here = Workspace(tmp_path / "home")
     monkeypatch.setenv("ICTAL_HOME", str(here.root))
