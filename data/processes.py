@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing.context import BaseContext
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -22,10 +23,12 @@ def begin_alone() -> None:
 
 
 def context(modules: Sequence[str] = ()) -> BaseContext:
-    """Where workers are made: a fork of this process where it is alone and runs one thread, else a server that has
-    imported `modules`. A fork of a process with threads can hang."""
+    """Where workers are made, with `modules` imported: a fork of this process where it is alone and runs one thread, else
+    a server. A fork of a process with threads can hang."""
     os.environ.update(ONE_THREAD)
     if _alone[0] and threading.active_count() == 1:
+        for module in modules:
+            import_module(module)
         return multiprocessing.get_context("fork")
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(list(modules))

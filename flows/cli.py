@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_ledger import ledger_app
+from flows.cli_pack import pack_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -29,6 +30,7 @@ app.add_typer(audit_app, name="audit")
 audit_app.add_typer(ledger_app)
 app.add_typer(key_app, name="key")
 app.add_typer(video_app)
+audit_app.add_typer(pack_app)
 
 Task = Annotated[
     str,
@@ -470,7 +472,11 @@ def stage(
 ) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
     from data.processes import begin_alone
+    from flows.warm import run_there
 
+    code = run_there(name, what or ())
+    if code is not None:
+        raise typer.Exit(code)
     begin_alone()
     from flows.stages import run
     from flows.workspace import MARKER, open_workspace

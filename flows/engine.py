@@ -22,6 +22,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import warm
+from flows.observing import observed
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
@@ -76,7 +78,7 @@ def run_lane(home: str, stages: Sequence[str]) -> list[str]:
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", _shown[0]) as extra:
         try:
-            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra)
+            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra | warm.place())
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:
@@ -102,9 +104,10 @@ def run_stages(home: str, stages: Sequence[str]) -> list[str]:
 
 
 def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """A Prefect flow whose tasks run on `LANES` threads."""
+    """A Prefect flow whose tasks run on `LANES` threads, and of whose every run OpenLineage events tell."""
     lanes: Any = ThreadPoolTaskRunner(max_workers=LANES)
-    return prefect_flow(name=name, task_runner=lanes)
+    made = prefect_flow(name=name, task_runner=lanes)
+    return lambda body: made(observed(name, body))
 
 
 _shown: list[Show] = [silently]

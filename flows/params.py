@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
+from data.settings import read_yaml
 from flows.change_plan import Block, GateParams
 from lineage.refused import Refused
 
@@ -158,7 +159,7 @@ class Params(Block):
 def read_params(path: Path) -> Params:
     """Read and check params.yaml; the message of a refusal names the key, its value and what is allowed."""
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = read_yaml(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise BadParams(f"params.yaml is not YAML: {str(error).splitlines()[0]}") from error
     return _validated(document)
@@ -178,7 +179,7 @@ def _validated(document: Any) -> Params:
 
 def set_params(path: Path, changes: dict[str, Any]) -> Params:
     """Write `changes` (dotted keys) into params.yaml, comments kept where they stand on lines of their own."""
-    document = yaml.safe_load(path.read_text()) or {}
+    document = read_yaml(path.read_text()) or {}
     for key, value in changes.items():
         block, name = key.split(".")
         document.setdefault(block, {})[name] = value

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows import records
 from flows.engine import flow, run_flow
+from flows.evidence import keep_evidence, proposal_digest
 from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
@@ -56,6 +57,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
             "made_cleanly": records.made_cleanly(records.open_ledger(workspace), bundle.digest),
         },
     }
+    keep_evidence(workspace, candidate)
     write_json(candidate_path(workspace, bundle.digest), candidate)
     _record_candidate(workspace, candidate)
     return bundle.digest
@@ -80,7 +82,10 @@ def best_inside(workspace: Workspace) -> str:
     """The detector with the best inner AUC; the outer test folds have no say."""
     ranking = inner_auc(workspace)
     if not ranking:
-        raise Refused("no detector can be chosen: no inner patient has a seizure, so bring in more patients who have")
+        raise Refused(
+            f"no detector of {workspace.task} can be chosen: in no fold do the inner patients show two classes, "
+            "so bring in more patients of each"
+        )
     return max(ranking, key=lambda name: ranking[name])
 
 
@@ -113,8 +118,7 @@ def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
 
 def approval_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the approval of this proposal lies; proposed anew, the same bundle gets another."""
-    name = digest_of([candidate["candidate"], candidate["proposed_at"]])
-    return workspace.store / "approvals" / f"{name}.json"
+    return workspace.store / "approvals" / f"{proposal_digest(candidate)}.json"
 
 
 def refuse_unevaluated(workspace: Workspace, name: str, bundle: str) -> None:

@@ -25,6 +25,9 @@ from lineage.refused import Refused
 
 PIPELINE = Actor("pipeline", "Ictal pipeline", "service", auth_method="local")
 
+DEVELOPMENT = " (development)"
+"""What the name of the part of a cohort that may be learnt from ends with."""
+
 
 def open_ledger(workspace: Workspace) -> Ledger:
     """The workspace's ledger, written by the code that runs now."""
@@ -193,12 +196,13 @@ def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:
 
 
 def record_reports(workspace: Workspace, names: Sequence[str]) -> None:
-    """Write which report, gates and card came of each evaluation, so that none of them can be exchanged later."""
+    """Write which report, page, gates and card came of each evaluation, so that none can be exchanged later."""
     ledger, folder = open_ledger(workspace), workspace.reports / "evaluation"
     for name in names:
         report = Subject("report", name, sha256_file(folder / f"{name}.json"))
         evaluation = sha256_file(evaluation_of(workspace, name, "patient") / "result.json")
         made = {"gates": sha256_file(folder / "gates.json"), "card": sha256_file(folder / f"{name}.card.md")}
+        made["page"] = sha256_file(folder / f"{name}.html")
         edges = (Edge(report.digest, "reports", evaluation),)
         _once(ledger, Draft("evaluation.recorded", PIPELINE, (report,), payload=made, edges=edges))
 
@@ -217,7 +221,7 @@ def _under(regime: str) -> str:
 def development_data(workspace: Workspace) -> Subject:
     """The recordings that training and evaluation may see, as a thing with a digest."""
     recordings = dataset_digest(cohort_of(workspace), [e.name for e in development(workspace)])
-    return Subject("dataset", f"{workspace.cohort_name} (development)", digest_of(recordings))
+    return Subject("dataset", f"{workspace.cohort_name}{DEVELOPMENT}", digest_of(recordings))
 
 
 def frozen_data(workspace: Workspace) -> tuple[Subject, dict[str, str]]:

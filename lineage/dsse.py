@@ -22,9 +22,10 @@ def encode(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(key: PrivateKey, payload_type: str, payload: bytes) -> str:
-    """Base64 of the DER signature."""
-    return base64.b64encode(key.sign(encode(payload_type, payload), ec.ECDSA(hashes.SHA256()))).decode()
+def sign(key: PrivateKey, payload_type: str, payload: bytes, *, repeatable: bool = False) -> str:
+    """Base64 of the DER signature; with `repeatable` the same one every time (RFC 6979)."""
+    algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=repeatable)
+    return base64.b64encode(key.sign(encode(payload_type, payload), algorithm)).decode()
 
 
 def verifies(key: PublicKey, payload_type: str, payload: bytes, signature: str) -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from data.montage import ELECTRODES
 from data.recording import Recording, Segment
+from data.settings import read_yaml
 from lineage.approvals import NotApproved
 from lineage.keys import platform_public_path
 from lineage.signing import SignatureInvalid, verify_bundle
@@ -55,7 +55,7 @@ class Loaded:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What the card states in its header: title, intended use, ages, montage."""
-        stated: dict[str, Any] = yaml.safe_load(self.card.split("---")[1])
+        stated: dict[str, Any] = read_yaml(self.card.split("---")[1])
         return stated
 
 

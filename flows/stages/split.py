@@ -22,13 +22,13 @@ def run(workspace: Workspace) -> None:
     as_published = {"folds": settings.pop("leaky_folds")}
     listed = members(workspace)
     patient = draw_split("patient", listed, **settings)
-    _check(listed, patient)
     known = REGIMES if workspace.task == "detection" else TYPING_REGIMES
     asked = {regime: settings | (as_published if regime in ("window", "seizure") else {}) for regime in known}
     others = {regime: _drawn(regime, listed, asked[regime]) for regime in known if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
     everybody = [*development(workspace), *holdout(workspace)]
     write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))
+    _check(listed, patient)  # last: Great Expectations starts threads, after which workers cannot be forked
 
 
 def _drawn(regime: str, listed: list[Member], settings: dict[str, Any]) -> dict[str, Any]:

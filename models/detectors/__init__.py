@@ -5,8 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from data.settings import read_yaml
 from lineage.refused import Refused
 from models.ablations import Ablations, read_ablations
 from models.detector import Detector
@@ -20,7 +19,7 @@ class UnknownDetector(Refused):
 
 def names(task: str | None = None) -> list[str]:
     """The detectors of a task (`TASKS`), or all of them."""
-    index: dict[str, list[str]] = yaml.safe_load((HERE / "index.yaml").read_text())
+    index: dict[str, list[str]] = read_yaml((HERE / "index.yaml").read_text())
     lists = {task: index.get(key) or [] for task, key in TASKS.items()}
     return list(lists[task]) if task else [name for of_task in lists.values() for name in of_task]
 
@@ -70,12 +69,12 @@ def build(name: str, params: dict[str, Any] | None = None, preset: str = "demo")
 
 def facts(name: str) -> dict[str, Any]:
     """What a detector states about itself, in JSON values; read from its card's header, so nothing heavy is imported."""
-    header = yaml.safe_load(card_of(name).split("---")[1])
+    header = read_yaml(card_of(name).split("---")[1])
     return {"name": name, **header}
 
 
 def _document(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((_folder(name) / "params.yaml").read_text())
+    document: dict[str, Any] = read_yaml((_folder(name) / "params.yaml").read_text())
     return document
 
 

@@ -67,6 +67,7 @@ def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if own else f"{path.parent.name}/{path.name}"
 
 
+@cache
 def _imported(path: Path, root: Path) -> list[Path]:
     names = [name for name in _import_names(path) if name.split(".")[0] in FIGURES]
     candidates = [root / name.replace(".", "/") for name in names]

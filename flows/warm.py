@@ -1,0 +1,147 @@
+"""One process that has imported what stages need and is forked for each of them: imports are most of a short stage.
+
+A command that runs stages starts it (`place`), and DVC's stages find its socket in ICTAL_WARM: `ictal stage` hands over its
+arguments, folder, environment and standard streams, and waits for the exit code (`run_there`). Where there is none, or it
+is gone, the stage runs in the process that DVC started, with the same code. Linux alone: elsewhere a fork is not safe.
+"""
+
+import atexit
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+PLACE = "ICTAL_WARM"
+LONGEST_REQUEST = 1 << 17
+"""Bytes: an environment and a few arguments. Below the least that Linux lets through in one piece."""
+
+NEEDED = {
+    "simulate": ("scipy.signal",),
+    "check": ("great_expectations", "scipy.signal"),
+    "split": ("great_expectations", "scipy.signal"),
+    "pretrain": ("torch",),
+    "train": ("torch", "scipy.signal"),
+    "evaluate": ("torch", "scipy.signal"),
+    "train_types": ("torch", "scipy.signal"),
+    "evaluate_types": ("torch", "scipy.signal"),
+    "report": ("matplotlib.pyplot",),
+    "report_types": ("matplotlib.pyplot",),
+}
+"""What a stage imports where it is used, hence after the fork, unless it is there before."""
+
+_one_at_a_time = threading.Lock()
+_started: list[tuple[str, "subprocess.Popen[bytes]"]] = []
+
+
+def place() -> dict[str, str]:
+    """The environment by which stages find the process of this command; the first call starts it."""
+    if sys.platform != "linux":
+        return {}
+    with _one_at_a_time:
+        if not _started:
+            _started.append(_start())
+    return {PLACE: _started[0][0]}
+
+
+def run_there(stage: str, what: Sequence[str]) -> int | None:
+    """The exit code of a stage that ran in a fork of the warm process; None where there is no such process."""
+    if PLACE not in os.environ:
+        return None
+    environment = {name: value for name, value in os.environ.items() if name != PLACE}
+    request = json.dumps([stage, list(what), os.getcwd(), environment]).encode()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+            asking.connect(os.environ[PLACE])
+            socket.send_fds(asking, [request], [1, 2])
+            answer = asking.recv(1)
+    except OSError:
+        return None
+    return answer[0] if answer else 1  # killed, or out of memory: it said nothing
+
+
+def _start() -> tuple[str, "subprocess.Popen[bytes]"]:
+    """Listen first and hand the socket over, so that whoever asks early only waits."""
+    folder = tempfile.mkdtemp(prefix="ictal-")  # nobody else may enter
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = str(Path(folder) / "stages")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(path)
+        listening.listen()
+        command = [sys.executable, "-c", f"from flows.warm import main; main({listening.fileno()})"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()])
+    assert process.stdin
+    atexit.register(process.stdin.close)  # it ends when this end closes, however that comes about
+    return path, process
+
+
+def main(listening_fd: int) -> None:
+    """Fork for every stage that is asked for, until whoever started this process is gone."""
+    from data.processes import begin_alone
+
+    begin_alone()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks tell their exit code themselves
+    with socket.socket(fileno=listening_fd) as listening:
+        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+            _fork(listening)
+
+
+def _fork(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        request, streams, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, 2)
+        stage, what, folder, environment = json.loads(request)
+        if stage in NEEDED:
+            with warnings.catch_warnings():  # some libraries redirect them while they are imported
+                for name in (f"flows.stages.{stage}", *NEEDED[stage]):
+                    import_module(name)
+        if os.fork() == 0:
+            listening.close()
+            _live(connection, streams, stage, what, folder, environment)
+        for stream in streams:
+            os.close(stream)
+
+
+def _live(
+    connection: socket.socket, streams: Sequence[int], stage: str, what: list[str], folder: str, environment: dict
+) -> None:
+    """What a fork does: be `ictal stage …` in the caller's place, tell the exit code, and end."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for stream, place_ in zip(streams, (1, 2), strict=True):
+            os.dup2(stream, place_)
+            os.close(stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        code = _command(["ictal", "stage", stage, *what])
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.send(bytes([code]))
+        os._exit(code)
+
+
+def _command(arguments: list[str]) -> int:
+    from flows.cli import main as command
+
+    sys.argv = arguments
+    try:
+        command()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
