@@ -344,13 +344,17 @@ def _steps(
         select(here.digest, EdgeRow.relation, *_NAMED)
         .select_from(reached)
         .join(EdgeRow, near == reached.c.no)
-        .join(NodeRow, NodeRow.no == far)
-        .join(here, here.no == reached.c.no)
+        .join(NodeRow, NodeRow.no == far, isouter=True)
+        .join(here, here.no == reached.c.no, isouter=True)
     )
     if short_of:
         query = query.where(EdgeRow.kind.not_in(short_of))
     edges: dict[Digest, list[tuple[str, Node]]] = {}
     for at, relation, *named in reading.execute(query):
+        if at is None or named[0] is None:
+            raise UnknownNode(
+                f"a thing on the way is {relation} but not in the lineage: `ictal audit verify` says more"
+            )
         edges.setdefault(at, []).append((relation, Node(*named)))
     return _nearest_first(start, edges)
 

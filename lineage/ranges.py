@@ -30,6 +30,9 @@ LEVEL = 14
 LONG = 100_000
 """Entries from which on the start of other processes is worth its second."""
 
+PROCESSES = 8
+"""At most; each has a connection of its own."""
+
 Run = Callable[[Callable[[int], "Sound | None"], Iterable[int]], Iterator["Sound | None"]]
 
 
@@ -79,7 +82,9 @@ def verify_sound(
 
 @contextmanager
 def _processes() -> Iterator[Run]:
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        min(os.cpu_count() or 1, PROCESSES), mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
         yield pool.map
 
 

@@ -188,28 +188,3 @@ def test_what_is_restored_by_command_verifies(
     assert ictal("audit", "restore", tmp_path / "b", "--json").json == written.json
     verified = ictal("audit", "verify", "--json")
     assert (verified.code, verified.json["root"], verified.json["size"]) == (0, written.json["root"], 7)
-
-
-def test_a_ledger_that_cannot_be_reached_is_refused_and_its_password_not_shown(
-    workspaces: list[tuple[Path, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ICTAL_HOME", str(workspaces[0][0]))
-    for url, reason in {
-        "postgresql://ictal:hunter2@127.0.0.1:1/ledger": "does not answer",
-        "postgresql://ictal:hunter2@127.0.0.1": "cannot be read",
-        "oracle://ictal:hunter2@somewhere/x": "got oracle",
-    }.items():
-        monkeypatch.setenv("ICTAL_LEDGER", url)
-        said = ictal("audit", "verify")
-        assert said.code == 2 and reason in said.err and "hunter2" not in said.err + said.out
-
-
-def test_a_demo_never_writes_into_another_ledger(
-    workspaces: list[tuple[Path, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = workspaces[0][0]
-    (home / MARKER).write_text('{"kind": "demo"}')
-    monkeypatch.setenv("ICTAL_HOME", str(home))
-    monkeypatch.setenv("ICTAL_LEDGER", "postgresql://ictal:hunter2@127.0.0.1:1/ledger")
-    said = ictal("audit", "verify")
-    assert said.code == 2 and "a demo keeps its ledger in its own folder" in said.err

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from lineage import appending, merkle, ranges
 from lineage.entries import Entry
-from lineage.graph import EdgeRow, NodeRow
+from lineage.graph import EdgeRow, NodeRow, UnknownNode, upstream
 from lineage.ledger import TABLES, Checkpoint, Edge, Ledger, LedgerBroken, Verification
 from lineage.rows import CheckpointRow, EntryRow, SubjectRow, TreeRow
 from lineage.store import session
@@ -322,6 +322,13 @@ def test_a_changed_payload_is_not_handed_out(scene: Scene) -> None:
     scene.tamper(f"UPDATE payload SET content = {scene.blob('{}')}")
     with pytest.raises(LedgerBroken, match="has been changed"):
         scene.ledger.payload(digest)
+
+
+def test_a_walk_past_a_thing_that_was_taken_away_is_refused_rather_than_cut_short(scene: Scene) -> None:
+    cut, source = (recording(number).subjects[0].digest for number in (8, 0))
+    scene.tamper(f"DELETE FROM lineage_node WHERE digest = '{source}'")
+    with pytest.raises(UnknownNode, match="cut_from but not in the lineage"):
+        upstream(scene.ledger, cut)
 
 
 def test_nothing_is_appended_to_a_broken_tree(scene: Scene) -> None:
