@@ -78,11 +78,17 @@ def why(subject: str) -> dict[str, Any]:
 
 
 def _raw_bytes(workspace: Workspace, steps: list[Step]) -> dict[str, str]:
-    """For each recording of the walk: whether the bytes on disk are those that were registered."""
-    cohorts = [cohort_of(workspace.of(task)) for task in workspace.tasks]
-    cohort = {digest_of_entry(e): e.path for own in cohorts for e in own.entries}
-    recordings = dict.fromkeys(s.node.digest for s in steps if s.node.kind == "recording")
-    return {digest: _state_of(cohort.get(digest), workspace.root) for digest in recordings}
+    """For each recording of the walk: whether the bytes on disk are those that were registered.
+
+    Files of their names are hashed first, all others only where one of those is not what it was.
+    """
+    entries = [e for task in workspace.tasks for e in cohort_of(workspace.of(task)).entries]
+    recordings = {s.node.digest: s.node.label for s in steps if s.node.kind == "recording"}
+    names = set(recordings.values())
+    found = {digest_of_entry(e): e.path for e in entries if e.name in names}
+    if not found.keys() >= recordings.keys():
+        found |= {digest_of_entry(e): e.path for e in entries if e.name not in names}
+    return {digest: _state_of(found.get(digest), workspace.root) for digest in recordings}
 
 
 def _state_of(path: Path | None, root: Path) -> str:
@@ -128,7 +134,7 @@ def _signers(ledger: Ledger, digests: list[str]) -> list[str]:
         s.node.digest
         for d in digests
         if _is_model(ledger, d)
-        for s in downstream(ledger, d)
+        for s in downstream(ledger, d, short_of=("prediction",))
         if s.node.kind == "approval"
     }
     lines = []
