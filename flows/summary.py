@@ -18,6 +18,9 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
     console.print("\n[bold]Open[/bold]")
     for what, path in pages(root).items():
         console.print(f"  {what:12} {path}", highlight=False, soft_wrap=True)
+    console.print(
+        "  all of it    `ictal audit serve`: models, signatures, answers back to raw bytes, the ledger", highlight=False
+    )
 
 
 def lines_of(name: str, figures: dict[str, Any]) -> list[str]:
