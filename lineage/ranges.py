@@ -77,7 +77,7 @@ def verify_sound(
         and not any(key_problems(checkpoints, key))
         and all(_holds(reading, size, checkpoint) for checkpoint in (*kept, *checkpoints))
     )
-    return Verification([], size, merkle.root_of(appending.nodes(reading), size).hex()) if sound else None
+    return Verification([], size, appending.head(reading).root) if sound else None
 
 
 @contextmanager
@@ -132,5 +132,7 @@ def _holds(reading: Session, size: int, checkpoint: Checkpoint) -> bool:
     at = utc_text(checkpoint.at)
     times = select(EntryRow.seq, EntryRow.recorded_at).where(EntryRow.seq.in_((checkpoint.size - 1, checkpoint.size)))
     in_time = all(time <= at if seq < checkpoint.size else time >= at for seq, time in reading.execute(times))
-    nodes = appending.nodes(reading)
-    return in_time and checkpoint.size <= size and merkle.root_of(nodes, checkpoint.size).hex() == checkpoint.root
+    if not in_time or checkpoint.size > size:
+        return False
+    root = appending.over_tree(reading, lambda nodes: merkle.root_of(nodes, checkpoint.size))
+    return root.hex() == checkpoint.root
