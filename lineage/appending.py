@@ -1,19 +1,21 @@
 """Adding lines to the ledger inside one open transaction: place, time, tree, lineage and payload together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from lineage import graph, merkle
-from lineage.checkpoints import Checkpoint
+from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
 from lineage.store import add_rows
 from lineage.times import in_a_zone, read_utc, utc_text
+
+T = TypeVar("T")
 
 
 def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
@@ -57,16 +59,28 @@ def tree_size(reading: Session) -> int:
     return 0 if last is None else last + 1
 
 
-def nodes(reading: Session) -> merkle.Nodes:
-    """The stored tree, one look-up for each node asked for."""
+def head(reading: Session) -> TreeHead:
+    """How long the ledger is and what it hashes to, by the stored tree."""
+    size = tree_size(reading)
+    return TreeHead(size, over_tree(reading, lambda nodes: merkle.root_of(nodes, size)).hex())
+
+
+def over_tree(reading: Session, walk: Callable[[merkle.Nodes], T]) -> T:
+    """What `walk` makes of the stored tree, with one look-up for all nodes that it asks for."""
+    asked: list[tuple[int, int]] = []
+
+    def ask(level: int, position: int) -> bytes:
+        asked.append((level, position))
+        return b""
 
     def node(level: int, position: int) -> bytes:
-        found = reading.scalar(select(TreeRow.hash).where(TreeRow.level == level, TreeRow.position == position))
-        if found is None:
+        if (level, position) not in found:
             raise LedgerBroken(f"the tree has no node {level}/{position}; `ictal audit verify` says what is missing")
-        return found
+        return found[level, position]
 
-    return node
+    walk(ask)
+    found = _stored_nodes(reading, asked)
+    return walk(node)
 
 
 class LedgerBroken(Exception):
@@ -76,11 +90,19 @@ class LedgerBroken(Exception):
 def _frontier(reading: Session) -> merkle.Frontier:
     size = tree_size(reading)
     wanted = merkle.peaks(size)
-    key = tuple_(TreeRow.level, TreeRow.position)
-    hashes = reading.scalars(select(TreeRow.hash).where(key.in_(wanted)).order_by(TreeRow.level.desc())).all()
-    if len(hashes) != len(wanted):
+    found = _stored_nodes(reading, wanted)
+    if len(found) != len(wanted):
         raise LedgerBroken(f"the tree over {size} entries is not whole; `ictal audit verify` says what is missing")
-    return merkle.Frontier(size, hashes)
+    return merkle.Frontier(size, [found[peak] for peak in wanted])
+
+
+def _stored_nodes(reading: Session, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """Those nodes that are there. Each is named apart: SQLite looks through the whole tree for a list of pairs."""
+    if not wanted:
+        return {}
+    named = or_(*((TreeRow.level == level) & (TreeRow.position == position) for level, position in wanted))
+    rows = reading.execute(select(TreeRow.level, TreeRow.position, TreeRow.hash).where(named))
+    return {(level, position): found for level, position, found in rows}
 
 
 def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, software: Software) -> Entry:

@@ -66,10 +66,9 @@ def read_backup(ledger: HasEngine, path: Path) -> TreeHead:
 
 def _write(ledger: HasEngine, file: IO[bytes]) -> TreeHead:
     with session(ledger.engine, write=False) as reading:
-        size = appending.tree_size(reading)
-        head = TreeHead(size, merkle.root_of(appending.nodes(reading), size).hex())
+        head = appending.head(reading)
         lines = _Lines(file)
-        lines.write({"format": FORMAT, "size": size, "root": head.root, **_counts(reading)})
+        lines.write({"format": FORMAT, "size": head.size, "root": head.root, **_counts(reading)})
         for (envelope,) in _rows(reading, select(EntryRow.envelope).order_by(EntryRow.seq)):
             lines.write({"entry": _text(envelope)})
         for digest, content in _rows(reading, select(PayloadRow.digest, PayloadRow.content)):

@@ -197,9 +197,9 @@ class Entry:
             "occurred_at": read_utc(envelope["occurred_at"]),
             "recorded_at": read_utc(envelope["recorded_at"]),
             "actor": Actor(**envelope["actor"]),
-            "subjects": tuple(Subject(**s) for s in envelope["subjects"]),
+            "subjects": tuple([Subject(**s) for s in envelope["subjects"]]),
             "software": Software(**envelope["software"]),
-            "edges": tuple(Edge(**e) for e in envelope["edges"]),
+            "edges": tuple([Edge(**e) for e in envelope["edges"]]),
         }
         return cls(**{**envelope, **nested})
 

@@ -31,7 +31,7 @@ from lineage.digest import Digest
 from lineage.entries import Edge, Entry
 from lineage.refused import Refused
 from lineage.rows import EntryRow, keep_forever
-from lineage.store import Base, add_rows, session
+from lineage.store import Base, add_rows, raw_rows, session
 from lineage.times import utc_text
 
 LOOKUP = 500
@@ -423,7 +423,7 @@ def _issued(
         .join(EntryRow, EntryRow.seq == _entry_of(NodeRow.no))
         .order_by(found.c.no.desc())
     )
-    rows = reading.execute(query)
+    rows = raw_rows(reading, query)
     return [Issued(seq, type, at, where, Node(*named)) for seq, type, at, where, *named in rows]
 
 

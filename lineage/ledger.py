@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 from lineage import appending, audit, dsse, graph, merkle, ranges
 from lineage.appending import LedgerBroken
@@ -107,25 +106,24 @@ class Ledger:
 
     def head(self) -> TreeHead:
         with session(self.engine, write=False) as reading:
-            return _head(reading)
+            return appending.head(reading)
 
     def inclusion_proof(self, seq: int, size: int | None = None) -> list[bytes]:
         """The hashes from entry `seq` to the root over the first `size` entries (all, if left out)."""
         with session(self.engine, write=False) as reading:
-            return merkle.inclusion_path(
-                appending.nodes(reading), seq, appending.tree_size(reading) if size is None else size
-            )
+            of = appending.tree_size(reading) if size is None else size
+            return appending.over_tree(reading, lambda nodes: merkle.inclusion_path(nodes, seq, of))
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
         """The hashes that show the first `old` entries unchanged among the first `new`."""
         with session(self.engine, write=False) as reading:
-            return merkle.consistency_path(appending.nodes(reading), old, new)
+            return appending.over_tree(reading, lambda nodes: merkle.consistency_path(nodes, old, new))
 
     def checkpoint(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:
         """Sign what the ledger is now, and remember it. Publish `.to_json()` where the ledger's owner cannot reach."""
         with session(self.engine) as writing:
             at = appending.not_before_the_last(writing, now)
-            signed = Checkpoint.signed(_head(writing), private_key, at)
+            signed = Checkpoint.signed(appending.head(writing), private_key, at)
             add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
         return signed
 
@@ -135,7 +133,7 @@ class Ledger:
         A signed head that is not remembered bears the time of the last line, which no later line can precede.
         """
         with session(self.engine, write=False) as reading:
-            head, at = _head(reading), appending.last_time(reading)
+            head, at = appending.head(reading), appending.last_time(reading)
             remembered = appending.last_checkpoint(reading)
         if at is None or remembered is None or _is_due(head.size, now, remembered):
             return self.checkpoint(private_key, now)
@@ -159,11 +157,6 @@ class Ledger:
 
 def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:
     return size - last.size >= CHECKPOINT_LINES or now - last.at >= CHECKPOINT_EVERY
-
-
-def _head(reading: Session) -> TreeHead:
-    size = appending.tree_size(reading)
-    return TreeHead(size, merkle.root_of(appending.nodes(reading), size).hex())
 
 
 def _number(digits: str) -> int | float:

@@ -14,6 +14,7 @@ from lineage import graph, merkle
 from lineage.digest import canonical, digest_of, sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Checkpoint, Draft, Edge, Entry, EntryType, Ledger, Software, Subject
+from lineage.receipts import issue
 from lineage.store import session
 from lineage.times import read_utc, utc_text
 from tests.databases import NewPlace, Place, Server
@@ -302,3 +303,20 @@ def test_an_append_asks_the_store_no_more_in_a_long_ledger_than_in_a_short_one(l
     ledger.append_many([recording(1023)])
     assert 0 < len(asked) == short
     event.remove(ledger.engine, "before_cursor_execute", count)
+
+
+def test_an_append_and_a_receipt_look_nothing_through_from_end_to_end(tmp_path: Path) -> None:
+    """What they ask SQLite is found by an index, so that they take as long in a long ledger as in a short one."""
+    ledger, asked = small_ledger(tmp_path), []
+    with ledger.engine.connect() as asking:
+
+        def note(connection: Any, cursor: Any, statement: str, parameters: Any, *others: Any) -> None:
+            if statement.startswith(("SELECT", "WITH")) and "LIMIT" not in statement:
+                asked.append((statement, parameters))
+
+        event.listen(ledger.engine, "before_cursor_execute", note)
+        issue(ledger, ledger.append_many([recording(i) for i in range(7, 20)])[-1], KEY, LATER)
+        event.remove(ledger.engine, "before_cursor_execute", note)
+        plans = [asking.exec_driver_sql(f"EXPLAIN QUERY PLAN {what}", how).all() for what, how in asked]
+    steps = [step[-1] for plan in plans for step in plan]
+    assert len(steps) > 5 and not [step for step in steps if step.startswith("SCAN")]
