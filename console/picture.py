@@ -1,31 +1,14 @@
 """The way of a prediction back to raw bytes as a picture: boxes and lines, and the same things as rows of a table.
 
-Things of one kind that hang in the same way on the same things become one box (“60 recordings”), so that a picture
-stays readable however much a model has learnt from. Whether bytes are those that were registered stands in words and colour.
+Things that hang alike share a box (“60 recordings”), so that a picture stays readable however much a model has learnt from.
+Whether bytes are those that were registered stands in words and colour.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
-from console.layers import Line, lay_out
-
-BOX = (232, 66)
-"""Width and height of a box, in the units of the picture (pixels at full size)."""
-
-GAP, BETWEEN, MARGIN = 26, 58, 8
-"""Between boxes of a row, between rows, around everything."""
-
-LEAVING, ARRIVING = 64, 16
-"""Distance between lines that leave a box, each with its relation beside it, and between those that end at one."""
-
-RELATION_AT = ((0.16, 0.3), (0.57, 0.54))
-"""Where on its first curve a line's relation stands, across and down: by turns, so that neighbours do not collide."""
-
-LETTERS = 25
-"""Of a label, as many as fit into a box."""
+from lineage.boxes import BOX_H, BOX_W, Hanging, Stroke, boxed, cut, place
 
 MATCHES = "matches"
 
@@ -61,15 +44,6 @@ class Thing:
             return "✓ bytes match" if self.matching else "✗ bytes not found"
         missing = self.many - self.matching
         return f"✓ bytes of all {self.many} match" if not missing else f"✗ bytes of {missing} not found"
-
-
-@dataclass(frozen=True)
-class Hanging:
-    """`upper` came from `lower`, or by right of it, in the way that `relation` says."""
-
-    upper: str
-    relation: str
-    lower: str
 
 
 @dataclass(frozen=True)
@@ -109,18 +83,7 @@ class Box:
 
     @property
     def title(self) -> str:
-        name = self.thing.name
-        return name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """A line as an SVG path, and where its relation is written."""
-
-    path: str
-    relation: str
-    x: float
-    y: float
+        return cut(self.thing.name)
 
 
 @dataclass(frozen=True)
@@ -129,127 +92,39 @@ class Picture:
     height: float
     boxes: tuple[Box, ...]
     strokes: tuple[Stroke, ...]
-    box_width: float = BOX[0]
-    box_height: float = BOX[1]
-
-
-@dataclass
-class _Met:
-    """What is known of a thing while a walk is read."""
-
-    kind: str
-    label: str
-    hangs: set[tuple[str, str]] = field(default_factory=set)
+    box_width: float = BOX_W
+    box_height: float = BOX_H
 
 
 def chain(found: Mapping[str, Any], signers: Mapping[str, Sequence[str]] | None = None) -> Chain:
     """The answer of `why` as things and lines; `signers` are the names under each approval, by its digest."""
     subject, bytes_ = found["subject"], found["raw_bytes"]
-    met = {subject["digest"]: _Met(subject["kind"], subject["label"])}
+    met = {subject["digest"]: Thing(subject["digest"], subject["kind"], subject["label"], subject["digest"])}
+    hangings = []
     for step in found["steps"]:
-        met.setdefault(step["digest"], _Met(step["kind"], step["label"])).hangs.add((step["at"], step["relation"]))
+        met.setdefault(step["digest"], Thing(step["digest"], step["kind"], step["label"], step["digest"]))
+        hangings.append(Hanging(step["at"], step["relation"].replace("_", " "), step["digest"]))
     for approval, names in (signers or {}).items():
         for name in names if approval in met else ():
-            met.setdefault(name, _Met("signature", name)).hangs.add((approval, "signed_by"))
-    key_of = _grouped(met)
-    members: dict[str, list[str]] = defaultdict(list)
-    for digest, key in key_of.items():
-        members[key].append(digest)
-    things = {key: _thing(alike, met, bytes_) for key, alike in members.items()}
-    place = {digest: i for i, digest in enumerate(met)}
-    hangs = sorted((place[at], place[d], relation) for d, thing in met.items() for at, relation in thing.hangs)
-    names = list(met)
-    lines = dict.fromkeys(Hanging(key_of[names[a]], r.replace("_", " "), key_of[names[b]]) for a, b, r in hangs)
+            met.setdefault(name, Thing(name, "signature", name))
+            hangings.append(Hanging(approval, "signed by", name))
+    signatures = [key for key, thing in met.items() if thing.kind == "signature"]  # who signed is to be read
+    members, lines = boxed({key: thing.kind for key, thing in met.items()}, hangings, alone=signatures)
+    things = {key: _thing([met[m] for m in alike], bytes_) for key, alike in members.items()}
     return Chain(subject["digest"], things, tuple(lines))
 
 
-def _grouped(met: Mapping[str, _Met]) -> dict[str, str]:
-    """Of each thing the first of those that share its box: of one kind, hanging in the same ways on the same boxes."""
-    key_of = {digest: digest for digest in met}
-    while True:
-        first: dict[Any, str] = {}
-        again = {}
-        for digest, thing in met.items():
-            alone = digest if thing.kind == "signature" else ""  # who signed is to be read
-            hangs = frozenset((key_of[at], relation) for at, relation in thing.hangs)
-            again[digest] = first.setdefault((thing.kind, alone, hangs), digest)
-        if again == key_of:
-            return key_of
-        key_of = again
-
-
-def _thing(members: Sequence[str], met: Mapping[str, _Met], bytes_: Mapping[str, str]) -> Thing:
-    first = met[members[0]]
-    made = Thing(members[0], first.kind, first.label, "" if first.kind == "signature" else members[0], len(members))
+def _thing(members: Sequence[Thing], bytes_: Mapping[str, str]) -> Thing:
+    made = members[0]
     if len(members) > 1:
-        made = replace(made, label=", ".join(met[m].label for m in members[:2]) + ", …" * (len(members) > 2), digest="")
-    hashed = [bytes_[m] for m in members if m in bytes_]
+        label = ", ".join(member.label for member in members[:2]) + ", …"
+        made = replace(made, label=label, digest="", many=len(members))
+    hashed = [bytes_[member.key] for member in members if member.key in bytes_]
     return replace(made, matching=sum(said.startswith(MATCHES) for said in hashed)) if hashed else made
 
 
 def draw(chain: Chain) -> Picture:
-    """Where everything of a chain is drawn. A chain of one thing is one box."""
-    width, height = BOX
-    if not chain.lines:
-        only = Box(chain.things[chain.start], MARGIN, MARGIN)
-        return Picture(width + 2 * MARGIN, height + 2 * MARGIN, (only,), ())
-    ends: dict[Line, list[str]] = defaultdict(list)
-    for line in chain.lines:
-        ends[line.upper, line.lower].append(line.relation)
-    recordings = [t.key for t in chain.things.values() if t.kind == "recording"]
-    placed = lay_out(list(ends), box=width, gap=GAP, level=recordings)
-    boxes = [
-        Box(chain.things[key], MARGIN + middle - width / 2, MARGIN + row * (height + BETWEEN))
-        for key, (middle, row) in placed.at.items()
-    ]
-    leaving, arriving = _ports(placed.routes, first=True), _ports(placed.routes, first=False)
-    strokes = [
-        _stroke(route, placed.at[line[0]][1], leaving[line], arriving[line], ", ".join(ends[line]))
-        for line, route in placed.routes.items()
-    ]
-    rows = placed.rows
-    return Picture(
-        placed.width + 2 * MARGIN,
-        rows * height + (rows - 1) * BETWEEN + 2 * MARGIN,
-        tuple(boxes),
-        tuple(strokes),
-    )
-
-
-class Port(NamedTuple):
-    """Where a line meets a side of a box: how far from its middle, and the how-manieth there from the left."""
-
-    apart: float
-    place: int
-
-
-def _ports(routes: Mapping[Line, Sequence[float]], *, first: bool) -> dict[Line, Port]:
-    """Where each line leaves its upper box (or ends at its lower one), in the order of where it goes to (comes from)."""
-    meeting: dict[str, list[tuple[float, Line]]] = defaultdict(list)
-    for line, route in routes.items():
-        meeting[line[0 if first else 1]].append((route[1] if first else route[-2], line))
-    ports: dict[Line, Port] = {}
-    for lines in meeting.values():
-        step = min(LEAVING if first else ARRIVING, (BOX[0] - 40) / len(lines))
-        for place, (_, line) in enumerate(sorted(lines)):
-            ports[line] = Port((place - (len(lines) - 1) / 2) * step, place)
-    return ports
-
-
-def _stroke(route: Sequence[float], row: int, leaving: Port, arriving: Port, relation: str) -> Stroke:
-    """A line down through the rows: curved between them, straight beside the boxes of those that it passes."""
-    height = BOX[1]
-    xs = [MARGIN + x for x in route]
-    xs[0], xs[-1] = xs[0] + leaving.apart, xs[-1] + arriving.apart
-    y = MARGIN + row * (height + BETWEEN) + height
-    path = f"M{xs[0]:.1f},{y:.1f}"
-    across, down = RELATION_AT[leaving.place % 2]
-    beside = xs[0] + across * (xs[1] - xs[0]), y + down * BETWEEN
-    for place, (left, right) in enumerate(pairwise(xs)):
-        half = y + BETWEEN / 2
-        path += f" C{left:.1f},{half:.1f} {right:.1f},{half:.1f} {right:.1f},{y + BETWEEN:.1f}"
-        y += BETWEEN
-        if place < len(xs) - 2:
-            y += height
-            path += f" V{y:.1f}"
-    return Stroke(path, relation, *beside)
+    """Where everything of a chain is drawn."""
+    drawn = place({key: thing.kind for key, thing in chain.things.items()}, chain.lines)
+    boxes = tuple(Box(chain.things[key], *corner) for key, corner in drawn.corners.items())
+    return Picture(drawn.width, drawn.height, boxes, drawn.strokes)

@@ -1,71 +1,9 @@
-"""The way back to raw bytes as a picture: every thing once, every line downwards, no box upon another, no line through one."""
+"""The way back to raw bytes as a picture: every thing once, what it hangs on below it."""
 
-from itertools import combinations, pairwise
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from console.layers import lay_out, least_moved
-from console.picture import BETWEEN, BOX, MARGIN, chain, draw
-
-WIDTH, GAP = 100.0, 20.0
-
-
-@st.composite
-def downwards(draw: st.DrawFn) -> list[tuple[str, str]]:
-    """Lines among a few things, each from an earlier to a later one: there is no circle."""
-    pairs = list(combinations("abcdefgh", 2))
-    return draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=14, unique=True))
-
-
-@given(downwards())
-def test_every_line_runs_downwards_and_boxes_of_a_row_stand_apart(lines: list[tuple[str, str]]) -> None:
-    placed = lay_out(lines, box=WIDTH, gap=GAP)
-    assert set(placed.at) == {end for line in lines for end in line}
-    assert all(placed.at[upper][1] < placed.at[lower][1] for upper, lower in lines)
-    for row in range(placed.rows):
-        middles = sorted(x for x, at in placed.at.values() if at == row)
-        assert middles and all(b - a >= WIDTH + GAP - 1e-6 for a, b in pairwise(middles))
-    assert all(WIDTH / 2 - 1e-6 <= x <= placed.width - WIDTH / 2 + 1e-6 for x, _ in placed.at.values())
-
-
-@given(downwards())
-def test_a_line_passes_the_boxes_of_the_rows_between(lines: list[tuple[str, str]]) -> None:
-    placed = lay_out(lines, box=WIDTH, gap=GAP)
-    for (upper, _), route in placed.routes.items():
-        for row, x in list(enumerate(route, start=placed.at[upper][1]))[1:-1]:
-            boxes = [middle for middle, at in placed.at.values() if at == row]
-            assert all(abs(x - middle) >= WIDTH / 2 + GAP - 1e-6 for middle in boxes)
-
-
-@given(downwards(), st.sets(st.sampled_from("abcdefgh")))
-def test_what_is_to_stand_level_does_unless_one_of_it_came_from_another(
-    lines: list[tuple[str, str]], level: set[str]
-) -> None:
-    placed = lay_out(lines, box=WIDTH, gap=GAP, level=level)
-    reached = set(lines)
-    for _ in lines:
-        reached |= {(a, d) for a, b in reached for c, d in lines if b == c}
-    related = any((a, b) in reached for a in level for b in level)
-    rows = {placed.at[key][1] for key in level if key in placed.at}
-    assert len(rows) <= 1 or related
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.floats(0, 50))
-def test_places_keep_their_distance_and_stay_where_they_want_to_be_if_they_can(
-    wanted: list[float], apart: float
-) -> None:
-    found = least_moved(wanted, [apart] * (len(wanted) - 1))
-    assert all(b - a >= apart - 1e-6 for a, b in pairwise(found))
-    free = [i * (apart + 1) for i in range(len(wanted))]
-    assert least_moved(free, [apart] * (len(wanted) - 1)) == pytest.approx(free)
-
-
-def test_two_lines_that_need_not_cross_do_not() -> None:
-    placed = lay_out([("a", "x"), ("a", "y"), ("x", "p"), ("y", "q"), ("a", "q")], box=WIDTH, gap=GAP)
-    assert (placed.at["x"][0] < placed.at["y"][0]) == (placed.at["p"][0] < placed.at["q"][0])
+from console.picture import chain, draw
+from lineage.boxes import BETWEEN, BOX_H, BOX_W, MARGIN
 
 
 def step(at: str, relation: str, kind: str, digest: str, label: str = "") -> dict[str, Any]:
@@ -123,16 +61,16 @@ def test_the_picture_holds_every_thing_and_every_line_inside_its_edges() -> None
     assert {box.thing.key for box in picture.boxes} == set(stands_on.things)
     assert len(picture.strokes) == len(stands_on.lines)
     for box in picture.boxes:
-        assert MARGIN <= box.x <= picture.width - BOX[0] - MARGIN + 1e-6
-        assert MARGIN <= box.y <= picture.height - BOX[1] - MARGIN + 1e-6
+        assert MARGIN <= box.x <= picture.width - BOX_W - MARGIN + 1e-6
+        assert MARGIN <= box.y <= picture.height - BOX_H - MARGIN + 1e-6
     rows = {box.thing.key: box.y for box in picture.boxes}
-    assert rows["m"] - rows["a"] == BOX[1] + BETWEEN and rows["r0"] == rows["r1"] == max(rows.values())
+    assert rows["m"] - rows["a"] == BOX_H + BETWEEN and rows["r0"] == rows["r1"] == max(rows.values())
 
 
 def test_a_thing_that_stands_on_nothing_is_one_box() -> None:
     alone = chain({"subject": FOUND["subject"], "steps": [], "raw_bytes": {}})
     picture = draw(alone)
-    assert len(picture.boxes) == 1 and not picture.strokes and picture.width == BOX[0] + 2 * MARGIN
+    assert len(picture.boxes) == 1 and not picture.strokes and picture.width == BOX_W + 2 * MARGIN
 
 
 def test_a_long_name_is_cut_in_the_picture_and_whole_in_the_table() -> None:
