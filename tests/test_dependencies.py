@@ -19,6 +19,11 @@ LOCK = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().
 
 IMPORTED_AS = {
     "pyyaml": "yaml",
+    "cyclonedx-python-lib": "cyclonedx.model.bom",
+    "openlineage-python": "openlineage.client",
+    "rocrate": "rocrate.rocrate",
+    "playwright": "playwright.sync_api",
+    "axe-playwright-python": "axe_playwright_python.sync_playwright",
     "opencv-python-headless": "cv2",
     "model-signing": "model_signing.signing",
     "pyopenssl": "OpenSSL",

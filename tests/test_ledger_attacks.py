@@ -285,7 +285,7 @@ def test_an_attack_on_a_long_ledger_is_found_by_the_range_that_it_lies_in(scene:
 
 def in_ranges(scene: Scene) -> Verification | None:
     with session(scene.ledger.engine, write=False) as reading:
-        return ranges.verify_sound(reading, scene.kept, KEY.public_key(), level=2, run=map)
+        return ranges.verify_sound(reading, scene.kept, [KEY.public_key()], level=2, run=map)
 
 
 @pytest.mark.parametrize("attack", [name for name in ATTACKS if name.endswith("hashed again")])

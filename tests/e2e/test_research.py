@@ -20,8 +20,9 @@ from tests.test_evaluate_on import WHY, windows
 @pytest.fixture
 def looked(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy of the workspace with its candidate, in which the proposed detector was tried on windows of a child."""
-    made = copy_of(proposed.workspace, tmp_path / "home", (*STAGED, "ledger"))
-    shutil.copytree(proposed.unsigned / "keys", made.root / "keys")
+    made = copy_of(proposed.workspace, tmp_path / "home", STAGED)
+    for part in ("ledger", "keys"):  # of before anybody signed
+        shutil.copytree(proposed.unsigned / part, made.root / part)
     for part in ("candidates", "bundles"):
         shutil.rmtree(made.store / part, ignore_errors=True)
         shutil.copytree(proposed.unsigned / "store" / part, made.store / part)
