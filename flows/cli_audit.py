@@ -73,7 +73,7 @@ def audit_predictions(
     show(result, as_json, result.pop("text"))
 
 
-@audit_app.command("diff", epilog="Example: ictal audit diff da_stnet line_length --json")
+@audit_app.command("diff", epilog="Example: ictal audit diff da_stnet 3f2a91 --json")
 def audit_diff(first: Model, second: Model, as_json: Json = False) -> None:
     """What differs between two models: data, split, parameters, code, environment, figures, gates, approvals."""
     from flows.audit_diff import diff
