@@ -23,6 +23,7 @@ def looked(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made = copy_of(proposed.workspace, tmp_path / "home", STAGED)
     for part in ("ledger", "keys"):  # of before anybody signed
         shutil.copytree(proposed.unsigned / part, made.root / part)
+    shutil.rmtree(made.store / "approvals", ignore_errors=True)
     for part in ("candidates", "bundles"):
         shutil.rmtree(made.store / part, ignore_errors=True)
         shutil.copytree(proposed.unsigned / "store" / part, made.store / part)
