@@ -39,7 +39,7 @@ def model(workspace: Workspace, ledger: Ledger, name: str) -> Node:
 
 
 def candidates(workspace: Workspace) -> dict[Digest, dict[str, Any]]:
-    """Every model that was ever proposed, with its state now, by digest."""
+    """Every model that was ever proposed, as its file has it, by digest."""
     return {path.stem: read_json(path) for path in sorted((workspace.store / "candidates").glob("*.json"))}
 
 

@@ -24,7 +24,7 @@ from flows.workspace import Workspace
 from lineage import crate, sbom, verify_pack
 from lineage.approvals import revoke
 from lineage.digest import canonical, digest_of, sha256_bytes
-from lineage.graph import NodeRow
+from lineage.graph import EdgeRow, NodeRow
 from lineage.keys import platform_key
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
@@ -169,6 +169,10 @@ LOST: dict[str, tuple[str, Callable[[Workspace], object]]] = {
     "a thing without a name": (
         "lineage graph",
         lambda w: in_database(w, f"DELETE FROM {NodeRow.__tablename__} WHERE digest = ?", SPLIT.digest),
+    ),
+    "a run that came of no split": (
+        "lineage graph",
+        lambda w: in_database(w, f"DELETE FROM {EdgeRow.__tablename__} WHERE relation = 'split_by'"),
     ),
     "a forged entry": ("ledger entries", forge_entry),
     "a lost payload": ("ledger entries", lambda w: lose_payload(w, "approval.signed")),
