@@ -158,7 +158,8 @@ def _compared(
     apart = _apart(before, after)
     worst = max((d for d in apart.values() if d is not None), default=0.0)
     within = all(d is not None and d <= TOLERANCE for d in apart.values())
-    verdict = "bit-equal" if not apart else "within tolerance" if within else "different"
+    alike = same_code and same_machine  # then nothing but the very same bits will do
+    verdict = "bit-equal" if not apart else "within tolerance" if within and not alike else "different"
     where = f"{'the same' if same_code else 'other'} code, {'the same' if same_machine else 'another'} kind of machine"
     text = f"{verdict}: prediction {issued['prediction_id']} asked again ({where})"
     if verdict == "within tolerance":
@@ -166,7 +167,7 @@ def _compared(
     if verdict == "different":
         text += f"; {len(apart)} places differ, first {', '.join(list(apart)[:3])}"
     return {
-        "ok": not apart if same_code and same_machine else within,
+        "ok": verdict != "different",
         "verdict": verdict,
         "same_code": same_code,
         "same_machine": same_machine,
