@@ -178,6 +178,22 @@ def _keep(case: _Case, person: str, meaning: str, now: datetime) -> dict[str, An
     return {"candidate": candidate["candidate"], "state": case.state, "record": record, "text": text}
 
 
+def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
+    """Put in force what two people have approved, where that was cut off after the last signature. Signs nothing."""
+    workspace, now = open_workspace(), now or datetime.now(UTC)
+    candidate = find_candidate(workspace, digest)
+    workspace = workspace.of(candidate["task"])
+    Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
+    state = Lifecycle(candidate["state"]).advance("deployed").state
+    approval, path = recorded(records.open_ledger(workspace), candidate["record"]), approval_path(workspace, candidate)
+    _refuse_edited(path, approval)
+    _check(workspace, approval, attested(workspace), now)
+    approval.write(path)
+    put_in_force(workspace, candidate, path, now)
+    text = f"candidate {candidate['candidate'][:12]} is {state}, as two people have approved"
+    return {"candidate": candidate["candidate"], "state": state, "record": approval.record.digest, "text": text}
+
+
 def _check(workspace: Workspace, approval: Approval, people: People, now: datetime) -> None:
     """The very check that a service makes, for the first site of the scope."""
     check(
