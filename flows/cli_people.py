@@ -4,11 +4,13 @@ Passphrase and code are asked for on the terminal, unseen. Where there is none t
 line each in the order asked, so that a script gives them by a file or a pipe and no secret ever stands on a command line.
 """
 
+import sys
 from typing import Annotated
 
 import typer
 
 from flows.terminal import Json, show
+from lineage.refused import Refused
 
 people_app = typer.Typer()
 person_app = typer.Typer(no_args_is_help=True, help="People who may sign approvals.")
@@ -22,14 +24,22 @@ IN_SCRIPTS = " In scripts passphrase and code are two lines of standard input: i
 
 def asked(person: str) -> tuple[str, str]:
     """Both components of a person, typed unseen."""
-    passphrase = typer.prompt(f"Passphrase of {person}", hide_input=True)
-    return passphrase, typer.prompt(f"Code on the device of {person}", hide_input=True)
+    return _secret(f"Passphrase of {person}"), _secret(f"Code on the device of {person}")
 
 
 def chosen(person: str, what: str = "Passphrase") -> str:
-    """A passphrase that a person chooses, typed twice."""
-    passphrase: str = typer.prompt(f"{what} of {person}", hide_input=True, confirmation_prompt=True)
-    return passphrase
+    """A passphrase that a person chooses, typed twice where it is typed."""
+    return _secret(f"{what} of {person}", confirmation_prompt=True)
+
+
+def _secret(what: str, **asked: bool) -> str:
+    """A prompt for secrets looks for a terminal by itself, past what was piped in: hence none is shown to a script."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, **asked))
+    line = sys.stdin.readline()
+    if not line:
+        raise Refused(f"{what} is missing: standard input has ended; give it there, one line each in the order asked")
+    return line.rstrip("\r\n")
 
 
 @people_app.command(

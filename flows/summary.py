@@ -19,7 +19,9 @@ def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
     for what, path in pages(root).items():
         console.print(f"  {what:12} {path}", highlight=False, soft_wrap=True)
     console.print(
-        "  all of it    `ictal audit serve`: models, signatures, answers back to raw bytes, the ledger", highlight=False
+        "  all of it    `ictal audit serve`: models, signatures, answers back to raw bytes, the ledger",
+        highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +16,7 @@ from lineage.keys import rotate_platform_key
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from tests.authenticator import code
-from tests.commands import Said, ictal, ictal_process
+from tests.commands import ICTAL, Said, ictal, ictal_process
 from tests.proposals import AUTHOR, FIRST, PASSPHRASE, SECOND, Office, evaluated_office, gates_with
 
 WHY = "calibration=few patients"
@@ -90,6 +92,23 @@ def test_a_wrong_component_is_refused_with_exit_code_2_and_stands_in_the_ledger(
     (failed,) = Ledger(office.workspace.ledger).entries("auth.failed")
     assert (failed.actor.id, failed.reason) == (FIRST, "to take a model back (revoked)")
     assert office.refused_by_service() == ""
+
+
+def test_a_script_that_gives_too_little_is_told_what_is_missing(office: Office) -> None:
+    said = typed(office, "revoke", office.candidate[:12], "--as", FIRST, "--reason", "x", lines=(PASSPHRASE,))
+    assert said.code == 2 and f"Code on the device of {FIRST} is missing" in said.err and PASSPHRASE not in said.err
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="util-linux's script, which gives a terminal, is not here")
+def test_what_is_piped_in_is_taken_though_there_is_a_terminal(office: Office, tmp_path: Path) -> None:
+    """A prompt for secrets looks for the terminal by itself, and would wait there."""
+    (tmp_path / "components").write_text(f"{PASSPHRASE}\n000000\n")
+    command = f"{ICTAL} revoke {office.candidate[:12]} --as {FIRST} --reason x < {tmp_path / 'components'}"
+    done = subprocess.run(
+        ["script", "-qec", command, "/dev/null"],
+        env=office.workspace.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2 and "attempts are left" in done.stdout, done.stdout
 
 
 def test_a_model_is_retired_with_both_components_on_standard_input(office: Office) -> None:
