@@ -29,13 +29,13 @@ def asked(person: str) -> tuple[str, str]:
 
 def chosen(person: str, what: str = "Passphrase") -> str:
     """A passphrase that a person chooses, typed twice where it is typed."""
-    return _secret(f"{what} of {person}", confirmation_prompt=True)
+    return _secret(f"{what} of {person}", twice=True)
 
 
-def _secret(what: str, **asked: bool) -> str:
+def _secret(what: str, *, twice: bool = False) -> str:
     """A prompt for secrets looks for a terminal by itself, past what was piped in: hence none is shown to a script."""
     if sys.stdin.isatty():
-        return str(typer.prompt(what, hide_input=True, **asked))
+        return str(typer.prompt(what, hide_input=True, confirmation_prompt=twice))
     line = sys.stdin.readline()
     if not line:
         raise Refused(f"{what} is missing: standard input has ended; give it there, one line each in the order asked")
