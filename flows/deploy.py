@@ -56,7 +56,7 @@ def issue_site_key(site: str, days: float) -> str:
     """A new key for a site, told once; the ledger keeps that it was given."""
     workspace = open_workspace()
     try:
-        key = issue_key(open_keys(workspace.root), site, ("detect",), datetime.now(UTC), days)
+        key = issue_key(open_keys(workspace.root), site, ("detect", "verdict"), datetime.now(UTC), days)
     except ValueError as error:
         raise Refused(str(error)) from error
     ledger = records.open_ledger(workspace)

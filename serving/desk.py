@@ -17,13 +17,16 @@ from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import SiteKey, VerifiedKeys, open_keys, site_of
+from serving.job_desk import JobDesk
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
+from serving.past import PastDesk
 from serving.problems import ProblemError, write_line
 from serving.schema import Answer, Models, NamedAnswer
+from serving.stream_desk import StreamDesk
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
@@ -44,6 +47,10 @@ class Desk:
         self.estimator = estimator_of(home)
         self.journal = Journal(home, software)
         self.keys, self.verified = open_keys(home), VerifiedKeys()
+        every = {"detection": self.loader, **self.namers}
+        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, self.metrics.answered)
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, self.metrics.answered)
+        self.past = PastDesk(self.journal, clock)
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
@@ -85,9 +92,13 @@ class Desk:
             if time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink(missing_ok=True)
         self.loader.why_not(self.clock())
+        self.jobs.open()
 
     def close(self) -> None:
-        """Wait for the analyses that run, then let go of threads and files."""
+        """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
+        self.streams.close()
+        self.jobs.close()
+        self.past.close()
         self.analyses.shutdown()
         self.checks.shutdown()
         self.keys.dispose()

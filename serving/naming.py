@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from data.ages import describe_age
@@ -19,7 +20,7 @@ from models.admission import admit
 from models.detector import Stretch
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import actor_of, notice_of, rounded, statement_of
+from serving.answering import Stages, actor_of, nobody, notice_of, rounded, statement_of
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
@@ -45,6 +46,7 @@ def name_stretches(
     now: datetime,
     key_id: str = "",
     estimator: PoseEstimator | None = None,
+    told: Stages = nobody,
 ) -> NamedAnswer:
     """Ask the model in force for a site what the `marked` stretches of a recording are, and write the answer down.
 
@@ -58,7 +60,8 @@ def name_stretches(
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said = answered(files, age_days, marked, loaded, now, estimate)
+        said = answered(files, age_days, marked, loaded, now, estimate, told)
+    told("recording", 1.0)
     asked = asked_of(files, age_days, marked, estimator.digest if estimator else None)
     return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
 
@@ -82,19 +85,21 @@ def answered(
     loaded: Loaded,
     now: datetime,
     estimate: Estimate | None,
+    told: Stages = nobody,
 ) -> NamedAnswer:
     """What a loaded model says of stretches; neither asks by what right nor writes it down."""
+    told("reading", 0.0)
     bundle, digest = loaded.bundle, digest_of_files(files)
     assert isinstance(bundle, TypingBundle)
     task = bundle.detector.task
     try:
         source = _opened(files, bundle.detector.modality, age_days, estimate)
-        _check_age(source.age_days, loaded)
+        check_age(source.age_days, loaded)
         admit(source, bundle.detector)
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle)
+    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"))
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):
@@ -134,7 +139,7 @@ def _is_film(path: Path) -> bool:
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
 
 
-def _check_age(age_days: float | None, loaded: Loaded) -> None:
+def check_age(age_days: float | None, loaded: Loaded) -> None:
     """The approval may be for fewer ages than the detector is made for."""
     scope = loaded.terms.approval.record.scope
     if age_days is not None and not scope.covers_age(age_days):

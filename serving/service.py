@@ -17,25 +17,20 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
-from data.ages import parse_age
-from data.outcomes import Refusal
 from lineage.entries import Software
 from serving.desk import Desk
+from serving.fields import AGE, DURATION, FIELDS, FILM_FIELDS, ONSET, SHA256, age_days_of, check_fields, marked_of
+from serving.job_routes import add_jobs
 from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
-from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, exchange, problem_response
+from serving.past_routes import add_past
+from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
 from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
 from serving.store import quiet_bentoml
+from serving.stream_routes import add_stream
 
 TITLE = "Ictal prediction API"
-AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
-SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
-FIELDS = {"recording", "age", "sha256"}
-FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
-SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
-ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
-DURATION = "how long that stretch is, in seconds; goes with onset_s"
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEMS: Problems = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status, what in {
         400: "the request cannot be read",
@@ -45,6 +40,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "another content type",
         429: "too many requests at once",
         500: "the service failed",
+        503: "not now: `Retry-After` says when",
         504: "not done in time",
     }.items()
 }
@@ -102,14 +98,17 @@ def _api(desk: Desk) -> FastAPI:
         sha256: Annotated[str | None, Form(description=SHA256)] = None,
     ) -> Response:
         """One EDF, EDF+, BDF or BDF+ recording, answered at once. Also what cannot be evaluated is an answer (200)."""
-        await _check_fields(request, FIELDS)
+        await check_fields(request, FIELDS)
         this = exchange(request.scope)
-        answer = await desk.detect(recording.file, sha256, _age_days(age), this.site, this.key_id)
+        answer = await desk.detect(recording.file, sha256, age_days_of(age), this.site, this.key_id)
         this.outcome, this.code = answer.outcome, answer.code or ""
         return Response(answer.model_dump_json(), media_type="application/json")
 
     for question in QUESTIONS:
         _add_question(api, desk, key, question)
+    add_jobs(api, desk.jobs, key, PROBLEMS)
+    add_past(api, desk.past, key, PROBLEMS)
+    add_stream(api, desk.streams, desk.authenticate, key, PROBLEMS)
 
     @api.get("/v1/models", dependencies=[key], responses=PROBLEMS)
     async def models(request: Request) -> Models:
@@ -141,13 +140,11 @@ def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
         duration_s: Annotated[float | None, Form(description=DURATION, gt=0)] = None,
     ) -> Response:
         """One recording (EDF, pose track, or film with up to two views), answered at once."""
-        await _check_fields(request, FILM_FIELDS)
-        if (onset_s is None) != (duration_s is None):
-            raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
-        marked = [] if onset_s is None or duration_s is None else [(onset_s, duration_s)]
+        await check_fields(request, FILM_FIELDS)
+        marked = marked_of(onset_s, duration_s)
         views = [recording.file, *([second_view.file] if second_view else [])]
         this = exchange(request.scope)
-        said = await desk.name(question, views, sha256, _age_days(age), marked, this.site, this.key_id)
+        said = await desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
         this.outcome, this.code = said.outcome, said.code or ""
         return Response(said.model_dump_json(), media_type="application/json")
 
@@ -177,20 +174,6 @@ def _bento(desk: Desk, api: FastAPI) -> ASGIApp:
     # Its timer is never cancelled and keeps every request in memory until it fires: `Bounds` has the one that counts.
     inner.user_middleware = [m for m in inner.user_middleware if m.cls is not TimeoutMiddleware]
     return inner
-
-
-async def _check_fields(request: Request, known: set[str]) -> None:
-    """A second recording or a misspelt field would be left out silently, and the answer would be about something else."""
-    names = [name for name, _ in (await request.form()).multi_items()]
-    if len(names) != len(set(names)) or not set(names) <= known:
-        raise ProblemError(400, f"the form fields are {', '.join(sorted(known))}, each at most once")
-
-
-def _age_days(age: str | None) -> float | None:
-    try:
-        return parse_age(age) if age else None
-    except Refusal as refusal:
-        raise ProblemError(400, refusal.reason) from None
 
 
 def _say(request: Request, error: Exception) -> Response:
