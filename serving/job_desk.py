@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from lineage.digest import sha256_file
+from lineage.entries import uuid7
 from lineage.place import ledger_place
 from models.pose_estimator import PoseEstimator
 from serving.answering import Stages, answer
 from serving.job_files import JobFiles
 from serving.job_worker import Workers
-from serving.jobs import ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, new_id, task_of
+from serving.jobs import ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
 from serving.journal import Act, Journal
 from serving.loader import Loader
 from serving.naming import name_stretches
@@ -88,7 +89,7 @@ class JobDesk:
         key_id: str,
         idempotency_key: str | None,
     ) -> JobStatement:
-        id, now = new_id(self.clock()), self.clock()
+        id, now = uuid7(self.clock()), self.clock()
         accepted = ""
         try:
             files = self.files.keep(id, uploads)

@@ -14,7 +14,6 @@ from sqlalchemy import UniqueConstraint, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineage.digest import Digest, digest_of
-from lineage.entries import uuid7
 from lineage.store import Base, open_store, session
 from lineage.times import utc_text
 
@@ -61,6 +60,7 @@ class JobRow(Base):
     __tablename__ = "serving_job"
     __table_args__ = (UniqueConstraint("site", "idempotency_key"),)
     id: Mapped[str] = mapped_column(primary_key=True)
+    no: Mapped[int] = mapped_column(unique=True)
     site: Mapped[str] = mapped_column(index=True)
     key_id: Mapped[str]
     idempotency_key: Mapped[str | None]
@@ -135,6 +135,7 @@ class Jobs:
             if known is not None:
                 return known
             self._check_room(writing, site, size)
+            row.no = (writing.scalar(select(func.max(JobRow.no))) or 0) + 1
             writing.add(row)
         return row
 
@@ -145,7 +146,7 @@ class Jobs:
 
     def ahead(self, row: JobRow) -> int:
         """How many jobs of the same site wait before this one."""
-        before = (JobRow.site == row.site) & (JobRow.state == "queued") & (JobRow.id < row.id)
+        before = (JobRow.site == row.site) & (JobRow.state == "queued") & (JobRow.no < row.no)
         with session(self.engine, write=False) as reading:
             return reading.scalar(select(func.count()).where(before)) or 0
 
@@ -235,15 +236,15 @@ class Jobs:
         running: dict[str, int] = dict(
             reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
         )
-        first = select(JobRow.site, func.min(JobRow.id)).where(JobRow.state == "queued").group_by(JobRow.site)
+        first = select(JobRow.site, func.min(JobRow.no)).where(JobRow.state == "queued").group_by(JobRow.site)
         served = select(JobRow.site, func.max(JobRow.started_at)).where(JobRow.started_at.is_not(None))
         turn: dict[str, Any] = dict(reading.execute(served.group_by(JobRow.site)).tuples().all())
         free = [
-            (running.get(site, 0), turn.get(site) or "", id)
-            for site, id in reading.execute(first).tuples()
+            (running.get(site, 0), turn.get(site) or "", no)
+            for site, no in reading.execute(first).tuples()
             if running.get(site, 0) < self.limits.at_once_per_site
         ]
-        return reading.get(JobRow, min(free)[-1]) if free else None
+        return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
 
     def _take_back(self, writing: Session, now: datetime) -> None:
         """Jobs whose worker is gone: killed, cut off, or stuck."""
@@ -265,11 +266,6 @@ def task_of(row: JobRow) -> Task:
     said = json.loads(row.task)
     marked = tuple((float(onset_s), float(length_s)) for onset_s, length_s in said["marked"])
     return Task(said["question"], tuple(said["files"]), said["age_days"], marked)
-
-
-def new_id(now: datetime) -> str:
-    """Ids sort by the time of acceptance."""
-    return uuid7(now)
 
 
 def _earlier(reading: Session, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from lineage.digest import sha256_bytes
+from lineage.entries import uuid7
 from lineage.ledger import Actor, Ledger
 from lineage.store import session
 from serving.job_files import ORPHANED_S, JobFiles
 from serving.job_worker import Workers
-from serving.jobs import JobLimits, Jobs, LeaseLost, OtherBody, Task, TooManyJobs, new_id
+from serving.jobs import JobLimits, Jobs, LeaseLost, OtherBody, Task, TooManyJobs
 from serving.journal import Journal
 from serving.schema import Answer
 from tests.databases import Place
@@ -36,7 +37,7 @@ def jobs(place: Place) -> Iterator[Jobs]:
 
 def left(jobs: Jobs, site: str = "north", at_s: float = 0, key: str | None = None, task: Task = TASK) -> str:
     now = NOW + timedelta(seconds=at_s)
-    return jobs.accept(new_id(now), task, site=site, key_id="k", size=100, now=now, idempotency_key=key).id
+    return jobs.accept(uuid7(now), task, site=site, key_id="k", size=100, now=now, idempotency_key=key).id
 
 
 def claimed(jobs: Jobs, worker: str = "w", at_s: float = 60) -> str | None:
@@ -193,7 +194,7 @@ def test_the_queue_is_bounded_for_a_site_for_all_and_in_bytes(jobs: Jobs) -> Non
         left(jobs, at_s=5)
     assert (caught.value.of_site, caught.value.limit) == (True, 4)
     with pytest.raises(TooManyJobs) as caught:
-        jobs.accept(new_id(NOW), TASK, site="south", key_id="k", size=9_700, now=NOW)
+        jobs.accept(uuid7(NOW), TASK, site="south", key_id="k", size=9_700, now=NOW)
     assert not caught.value.of_site
     left(jobs, "south")
     left(jobs, "east")
@@ -253,7 +254,7 @@ def home(tmp_path: Path) -> Path:
 
 def accepted(jobs: Jobs, files: JobFiles, home: Path, content: bytes = b"eeg") -> str:
     (home / "upload").write_bytes(content)
-    id = new_id(NOW)
+    id = uuid7(NOW)
     with open(home / "upload", "rb") as upload:
         files.keep(id, [upload])
     task = Task("detection", (sha256_bytes(content),), 3.0)
@@ -268,7 +269,7 @@ def worked(home: Path, jobs: Jobs, files: JobFiles, id: str, do: object) -> str:
     ended = threading.Event()
     for _ in range(200):
         row = jobs.of_site(id, "north")
-        if row is None or row.state in ("done", "failed", "cancelled") and not files.of(id):
+        if row is None or (row.state in ("done", "failed", "cancelled") and not files.of(id)):
             break
         ended.wait(0.05)
     workers.close()

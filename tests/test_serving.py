@@ -6,10 +6,8 @@ import shutil
 import socket
 import threading
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,44 +44,11 @@ from tests.served import (
     running,
     write_recording,
 )
+from tests.services import MARK, Served, TestClient, problem, said, serving
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
-    from starlette.testclient import TestClient
-
-MARK = "NAME-OF-NOBODY"
 PICKLE = "application/vnd.bentoml+pickle"
 PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
 """How a file begins in a multipart body with the boundary x."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """A service of a workspace, with a key and a recording of its site."""
-
-    home: Path
-    client: TestClient
-    key: str
-    recording: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
-
-    def detect(self, content: bytes | None = None, age: str | None = "3d", **fields: str) -> httpx.Response:
-        data = fields | ({"age": age} if age else {})
-        files = {"recording": (f"{MARK}.edf", self.recording if content is None else content)}
-        return self.client.post("/v1/detect", headers=self.headers, files=files, data=data)
-
-
-@contextmanager
-def serving(home: Path, recording: bytes, **settings: Any) -> Iterator[Served]:
-    engine = open_keys(home)
-    key = issue_key(engine, "demo-north", ("detect", "models"), NOW, 30)
-    engine.dispose()
-    app = create_app(home, allow_demo=True, clock=lambda: NOW, **settings)
-    with TestClient(app) as client:
-        yield Served(home, client, key, recording)
 
 
 @pytest.fixture(scope="module")
@@ -110,23 +75,6 @@ def served(finished: Path, recording: bytes) -> Iterator[Served]:
 def other_home(finished: Path, tmp_path: Path) -> Path:
     """A copy of the workspace that a test may spoil."""
     return Path(shutil.copytree(finished, tmp_path / "home", ignore=shutil.ignore_patterns("jobs")))
-
-
-def said(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of an answer, which knows neither NaN nor Infinity."""
-    found: dict[str, Any] = json.loads(response.text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
-    return found
-
-
-def problem(response: httpx.Response, status: int) -> str:
-    """The detail of a problem that has the one shape (RFC 9457)."""
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    body = said(response)
-    assert set(body) == {"type", "title", "status", "detail", "instance"}
-    assert body["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
-    assert body["status"] == status
-    assert "Traceback" not in response.text
-    return str(body["detail"])
 
 
 def test_the_seizure_in_the_recording_is_in_the_answer(served: Served) -> None:
