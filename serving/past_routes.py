@@ -6,10 +6,10 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from serving.answering import actor_of
-from serving.forms import FORMS, form_of
+from serving.forms import FORMS, examples, form_of
 from serving.past import PastDesk
 from serving.problems import Problems, exchange
-from serving.schema import EXAMPLE, Answer, NamedAnswer
+from serving.schema import Answer, NamedAnswer
 from serving.statements import (
     GIVEN_EXAMPLE,
     RECEIPT_EXAMPLE,
@@ -30,15 +30,12 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
         410: problems[400] | {"description": "what it said was erased"},
         **problems,
     }
-    forms = {form.media_type: {"example": form.example} for form in FORMS.values()} | {
-        "application/json": {"example": EXAMPLE}
-    }
 
     @api.get(
         "/v1/predictions/{id}",
         dependencies=[key],
         response_model=Answer | NamedAnswer,
-        responses={200: {"content": forms}, **missing},
+        responses={200: {"content": examples()}, **missing},
     )
     async def read(
         request: Request, id: str, format: Annotated[str | None, Query(description=FORMAT)] = None

@@ -39,6 +39,8 @@ HOME = {
     "onnx": "models",
     "onnxruntime": "models",
     "bentoml": "serving",
+    "fhir": "serving",
+    "websockets": "serving",
     "fastapi": "serving console",
     "uvicorn": "serving console",
     "evidently": "monitoring",
