@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,12 +28,15 @@ Made = TypeVar("Made")
 
 @dataclass
 class Held:
-    """A stream with the connection that it is on, if any; one part of it is heard at a time."""
+    """A stream with the connection that it is on, if any.
+
+    `lock` is held by the thread that works on the stream: a request that is cut off leaves its thread at work.
+    """
 
     stream: LiveStream
     token: str
     connection: object | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     expiry: asyncio.TimerHandle | None = None
     checked_s: float = float("-inf")
     let_go: Callable[[], Any] = lambda: None
@@ -96,17 +100,20 @@ class StreamDesk:
 
     async def take(self, held: Held, seq: int, part: Part) -> list[dict[str, Any]]:
         """What became final with a part of a stream."""
-        async with held.lock:
-            return await self._in(held.stream.take, seq, part, self.journal, self.clock())
+        return await self._alone(held, held.stream.take, seq, part, self.journal, self.clock())
+
+    async def so_far(self, held: Held, have_s: int, have_events: int) -> dict[str, Any]:
+        """What was given already, once all that came over an earlier connection is heard."""
+        return await self._alone(held, held.stream.so_far, have_s, have_events)
 
     async def settle(self, held: Held) -> Answer | None:
         """The answer, if the stream is over: because it was ended, or since no model may answer any more."""
-        async with held.lock:
-            if asyncio.get_running_loop().time() - held.checked_s >= CHECK_S:
-                held.checked_s = asyncio.get_running_loop().time()
-                await self._in(held.stream.check_terms, self.clock())
-            if held.stream.is_over and held.stream.answer is None:
-                await self._in(held.stream.finish, self.journal, self.clock())
+        now_s = asyncio.get_running_loop().time()
+        if now_s - held.checked_s >= CHECK_S:
+            held.checked_s = now_s
+            await self._alone(held, held.stream.check_terms, self.clock())
+        if held.stream.is_over and held.stream.answer is None:
+            await self._alone(held, held.stream.finish, self.journal, self.clock())
         return held.stream.answer
 
     def close(self) -> None:
@@ -122,19 +129,26 @@ class StreamDesk:
         task.add_done_callback(self._ending.discard)
 
     async def _end(self, held: Held) -> None:
-        async with held.lock:
-            if held.connection is None:
-                self._held.pop(_name(held.token), None)
-                await self._in(self._finish, held)
+        if held.connection is None:
+            self._held.pop(_name(held.token), None)
+            await self._in(self._finish, held)
 
     def _finish(self, held: Held) -> None:
         if held.expiry:
             held.expiry.cancel()
         if held.stream.answer is None and held.stream.now_s > 0:
             try:
-                held.stream.finish(self.journal, self.clock())
+                with held.lock:
+                    held.stream.finish(self.journal, self.clock())
             except Exception as error:
                 write_line("stream failure", prediction=held.stream.prediction_id, **where(error))
+
+    async def _alone(self, held: Held, act: Callable[..., Made], *arguments: object) -> Made:
+        def alone() -> Made:
+            with held.lock:
+                return act(*arguments)
+
+        return await self._in(alone)
 
     async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))

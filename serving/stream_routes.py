@@ -79,8 +79,7 @@ class _Connection:
         else:
             held = self.desk.find(first, self.this.site)
             self._attach(held)
-            async with held.lock:  # what the connection before has sent is heard to its end
-                so_far = held.stream.so_far(first.have_s, first.have_events)
+            so_far = await self.desk.so_far(held, first.have_s, first.have_events)
             await self._welcome(held)
             await self._say(so_far)
         return held
