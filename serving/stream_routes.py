@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, WebSocket
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -22,8 +22,9 @@ CHECK_S = 2.0
 """So often it is asked whether key and model are still in force."""
 TEXT_BYTES = 16_384
 
-_FIRST: TypeAdapter[Hello | Resume] = TypeAdapter(Hello | Resume)
-_LATER: TypeAdapter[Gap | End] = TypeAdapter(Gap | End)
+_BY_TYPE = Field(discriminator="type")
+_FIRST: TypeAdapter[Hello | Resume] = TypeAdapter(Annotated[Hello | Resume, _BY_TYPE])
+_LATER: TypeAdapter[Gap | End] = TypeAdapter(Annotated[Gap | End, _BY_TYPE])
 
 
 def add_stream(api: FastAPI, desk: StreamDesk, authenticate: Authenticate, key: Any, problems: Problems) -> None:
@@ -46,7 +47,7 @@ _DESCRIPTION = (
     "floats, sample by sample), `{type: gap, seq, seconds}` and at last `{type: end, seq}`. The service says `ack`, `heard` "
     "and at last `answer`, which is that of /v1/detect for the same samples; `problem` before it closes for another reason."
 )
-_FIELDS = {name for kind in (Hello, Resume, Gap, End) for name in kind.model_fields}
+_FIELDS = {name for kind in (Hello, Resume, Gap, End) for name in kind.model_fields} - {"type"}
 
 
 class _Connection:
