@@ -66,7 +66,10 @@ def issue_site_key(site: str, days: float) -> str:
 
 
 def _command(port: int) -> list[str]:
+    from serving.stream import StreamLimits  # imports the models, and stopping or giving keys needs none
+
     options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    options += ["--ws-max-size", str(StreamLimits().chunk_bytes)]  # larger messages are not even kept
     return [sys.executable, "-m", "uvicorn", "serving.service:app_from_environment", *options]
 
 
