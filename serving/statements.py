@@ -22,7 +22,8 @@ Electrode = Annotated[str, Field(pattern=r"^[A-Za-z]{1,3}[0-9]{0,2}(-[A-Za-z]{1,
 class JobStatement(Said):
     """How far a job is. `result` is the answer once `state` is `done`: as of `/v1/detect`, or of the question's route.
 
-    `progress` is the share (0–1) of the work of `stage` that is done, `ahead` how many jobs of the site come first.
+    `stage` is waiting, starting, reading, analysing, recording, or the state in which it ended; `progress` is the share (0–1)
+    of that stage that is done, `ahead` how many jobs of the site come first.
     Where a job has failed, `outcome` says whether it is worth sending again (`failed_retryable`) and `reason` why.
     """
 

@@ -39,6 +39,7 @@ class Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
     expiry: asyncio.TimerHandle | None = None
     checked_s: float = float("-inf")
+    counted: bool = False
     let_go: Callable[[], Any] = lambda: None
     """Has the present connection closed, since another goes on."""
 
@@ -54,8 +55,7 @@ class StreamDesk:
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
     ):
-        self.loader, self.limits, self.clock = loader, limits, clock
-        self.journal = journal.together_with(lambda writing, answer: done(answer))
+        self.loader, self.journal, self.limits, self.clock, self.done = loader, journal, limits, clock, done
         self._held: dict[str, Held] = {}
         self._pool = ThreadPoolExecutor(HEARD_AT_ONCE, "stream")
         self._ending: set[asyncio.Task[None]] = set()
@@ -100,7 +100,9 @@ class StreamDesk:
 
     async def take(self, held: Held, seq: int, part: Part) -> list[dict[str, Any]]:
         """What became final with a part of a stream."""
-        return await self._alone(held, held.stream.take, seq, part, self.journal, self.clock())
+        said = await self._alone(held, held.stream.take, seq, part, self.journal, self.clock())
+        self._count(held)
+        return said
 
     async def so_far(self, held: Held, have_s: int, have_events: int) -> dict[str, Any]:
         """What was given already, once all that came over an earlier connection is heard."""
@@ -114,6 +116,7 @@ class StreamDesk:
             await self._alone(held, held.stream.check_terms, self.clock())
         if held.stream.is_over and held.stream.answer is None:
             await self._alone(held, held.stream.finish, self.journal, self.clock())
+            self._count(held)
         return held.stream.answer
 
     def close(self) -> None:
@@ -140,8 +143,16 @@ class StreamDesk:
             try:
                 with held.lock:
                     held.stream.finish(self.journal, self.clock())
+                self._count(held)
             except Exception as error:
                 write_line("stream failure", prediction=held.stream.prediction_id, **where(error))
+
+    def _count(self, held: Held) -> None:
+        answer = held.stream.answer
+        if answer is not None and not held.counted:
+            held.counted = True
+            write_line("stream", site=held.stream.site, outcome=answer.outcome, code=answer.code or "")
+            self.done(answer)
 
     async def _alone(self, held: Held, act: Callable[..., Made], *arguments: object) -> Made:
         def alone() -> Made:

@@ -118,7 +118,6 @@ class _Connection:
         answer = await self.desk.settle(held)
         if answer is None:
             return False
-        self.this.outcome, self.this.code = answer.outcome, answer.code or ""
         await self._say({"type": "answer", "answer": answer.model_dump(mode="json")})
         await self._close(DONE)
         return True

@@ -78,6 +78,7 @@ def test_what_is_left_is_accepted_with_an_address_and_answered_as_by_detect(serv
 
 
 def test_a_job_that_is_done_has_one_line_in_the_ledger_and_no_file(served: Served) -> None:
+
     before = entries(served.home, "prediction.issued")
     ended(served, leave(served).headers["location"])
     assert entries(served.home, "prediction.issued") == before + 1

@@ -301,6 +301,12 @@ def connected(served: Served, headers: dict[str, str] | None = None) -> Any:
     return served.client.websocket_connect("/v1/stream", headers=headers or served.headers)
 
 
+def counts(served: Served) -> float:
+    """Recordings that were answered `completed`, as the service counts them."""
+    lines = served.client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if 'ictal_answers_total{code="",outcome="completed"}' in line)
+
+
 def closed(site: Site) -> tuple[int, str]:
     """The status of the problem that is said, and the code of the closing."""
     problem = site.until("problem")["problem"]
@@ -312,6 +318,7 @@ def closed(site: Site) -> tuple[int, str]:
 def test_a_stream_over_the_network_ends_in_the_answer_of_the_file_with_a_receipt(
     served: Served, signal: np.ndarray, batch: dict[str, Any]
 ) -> None:
+    counted = counts(served)
     with connected(served) as socket:
         site = Site(socket)
         welcome = site.hello()
@@ -330,6 +337,7 @@ def test_a_stream_over_the_network_ends_in_the_answer_of_the_file_with_a_receipt
     assert verify_answer(answer, platform_public_path(served.home / "keys").read_bytes()).ok
     again = said(served.client.get(f"/v1/predictions/{answer['prediction_id']}", headers=served.headers))
     assert of_file(again) == batch
+    assert counts(served) == counted + 1
 
 
 def test_a_lost_connection_goes_on_where_it_was_and_no_second_is_lost(
