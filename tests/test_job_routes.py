@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from data.readers.pose import write_parquet
+from data.readers.video_writer import write_video
 from lineage.digest import sha256_bytes
 from lineage.keys import platform_public_path
 from lineage.ledger import Ledger
@@ -18,7 +21,9 @@ from serving.journal import verify_answer
 from serving.limits import Limits
 from serving.schema import EXAMPLE, Answer
 from serving.statements import DONE_EXAMPLE, JobStatement
-from tests.served import write_recording
+from tests.infants import infant
+from tests.served import NOW, people_and_keys, write_recording
+from tests.served_poses import put_spasms_in_force
 from tests.services import MARK, Served, key_of, problem, said, served_home, serving, without_instance
 
 OTHER_SITE = "demo-south"
@@ -99,6 +104,26 @@ def test_a_question_without_a_model_in_force_is_answered_so(served: Served) -> N
     assert (body["question"], body["outcome"]) == ("typing", "not_evaluable")
     assert body["result"]["code"] == "no_approved_model"
     assert body["result"]["asked"]["stretches"] == [{"onset_s": 1.0, "duration_s": 5.0}]
+
+
+def test_poses_and_films_are_left_as_recordings_are(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    people_and_keys(home)
+    put_spasms_in_force(home, NOW)
+    write_parquet(infant(7, 60.0, 4)[0], tmp_path / "poses")
+    write_video(tmp_path / "film.mp4", np.random.default_rng(0).integers(60, 200, (90, 64, 64), np.uint8), rate_hz=15.0)
+    with serving(home, (tmp_path / "poses").read_bytes()) as ready:
+        poses = ended(ready, leave(ready, question="spasms", age="5mo").headers["location"])["result"]
+        assert (poses["outcome"], len(poses["stretches"]), poses["model"]["name"]) == ("completed", 12, "joint_speed")
+        marked = leave(ready, question="spasms", age="5mo", onset_s="5", duration_s="5")
+        assert len(ended(ready, marked.headers["location"])["result"]["stretches"]) == 1
+        film = (tmp_path / "film.mp4").read_bytes()
+        said_of_film = ended(ready, leave(ready, film, question="spasms", age="5mo").headers["location"])["result"]
+        assert (said_of_film["outcome"], said_of_film["code"]) == ("not_evaluable", "no_pose_estimator")
+        fhir = ready.client.get(
+            f"/v1/predictions/{poses['prediction_id']}", headers=ready.headers, params={"format": "fhir"}
+        )
+        assert len([1 for e in fhir.json()["entry"] if e["resource"]["resourceType"] == "Observation"]) == 12
 
 
 def test_the_same_key_and_body_are_one_job_and_another_body_is_refused(served: Served) -> None:
