@@ -17,6 +17,7 @@ from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import SiteKey, VerifiedKeys, open_keys, site_of
+from serving.fields import check_sha256
 from serving.job_desk import JobDesk
 from serving.journal import Journal
 from serving.limits import Limits
@@ -24,7 +25,7 @@ from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.past import PastDesk
-from serving.problems import ProblemError, write_line
+from serving.problems import write_line
 from serving.schema import Answer, Models, NamedAnswer
 from serving.stream_desk import StreamDesk
 
@@ -149,10 +150,7 @@ class Desk:
                 shutil.copyfileobj(upload, kept, 1 << 20)
                 kept.flush()
                 paths.append(Path(kept.name))
-            if sha256 is not None and sha256_file(paths[0]) != sha256.strip().lower():
-                raise ProblemError(
-                    400, "the file that arrived does not have the SHA-256 that was announced: send again"
-                )
+            check_sha256(sha256_file(paths[0]), sha256)
             yield paths
 
     def _why_not(self) -> str | None:

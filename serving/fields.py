@@ -4,6 +4,7 @@ from fastapi import Request
 
 from data.ages import parse_age
 from data.outcomes import Refusal
+from lineage.digest import Digest
 from serving.naming import Span
 from serving.problems import ProblemError
 
@@ -37,3 +38,9 @@ def marked_of(onset_s: float | None, duration_s: float | None) -> list[Span]:
             raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
         return []
     return [(onset_s, duration_s)]
+
+
+def check_sha256(found: Digest, announced: str | None) -> None:
+    """Refuse a file that is another than the one that was announced."""
+    if announced is not None and found != announced.strip().lower():
+        raise ProblemError(400, "the file that arrived does not have the SHA-256 that was announced: send again")

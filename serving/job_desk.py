@@ -13,6 +13,7 @@ from lineage.entries import uuid7
 from lineage.place import ledger_place
 from models.pose_estimator import PoseEstimator
 from serving.answering import Stages, answer
+from serving.fields import check_sha256
 from serving.job_files import JobFiles
 from serving.job_worker import Workers
 from serving.jobs import ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
@@ -94,7 +95,7 @@ class JobDesk:
         try:
             files = self.files.keep(id, uploads)
             task = task_of_files(tuple(sha256_file(file) for file in files))
-            _check_sha256(task.files[0], sha256)
+            check_sha256(task.files[0], sha256)
             size = sum(file.stat().st_size for file in files)
             row = self._accepted(id, task, site, key_id, size, now, idempotency_key)
             accepted = row.id
@@ -169,8 +170,3 @@ def _there(row: JobRow | None) -> JobRow:
     if row is None:
         raise ProblemError(404, "this site has no such job: jobs are forgotten some weeks after they ended")
     return row
-
-
-def _check_sha256(found: str, announced: str | None) -> None:
-    if announced is not None and found != announced.strip().lower():
-        raise ProblemError(400, "the file that arrived does not have the SHA-256 that was announced: send again")

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from lineage.digest import sha256_file
@@ -90,7 +91,7 @@ class Workers:
             self.jobs.let_go(row.id, self.name, self.clock(), counts=True)
         except Exception as error:
             write_line("job failure", job=row.id, **where(error))
-            last = "failed_retryable" if isinstance(error, OSError) else "failed_permanent"
+            last = "failed_retryable" if isinstance(error, OSError | DBAPIError) else "failed_permanent"
             self.jobs.let_go(row.id, self.name, self.clock(), counts=True, why=_FAILED, last=last)
         else:
             write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")

@@ -66,7 +66,7 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
         openapi_extra={"requestBody": {"content": {"application/json": {"example": VERDICT_EXAMPLE}}}},
     )
     async def judge(request: Request, id: str, given: VerdictGiven) -> Response:
-        """What a reader makes of an answer. Several may be given; the latest of a reader's profession is the one that counts."""
+        """What a reader makes of an answer. Several may be given; each stays."""
         this = exchange(request.scope)
         said = await desk.judge(id, given, actor_of(this.site, this.key_id))
         return Response(said.model_dump_json(exclude_none=True), 201, media_type="application/json")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,24 +58,32 @@ class StreamDesk:
     ):
         self.loader, self.journal, self.limits, self.clock, self.done = loader, journal, limits, clock, done
         self._held: dict[str, Held] = {}
+        self._beginning: Counter[str] = Counter()
         self._pool = ThreadPoolExecutor(HEARD_AT_ONCE, "stream")
         self._ending: set[asyncio.Task[None]] = set()
 
     async def begin(self, hello: Hello, site: str, key_id: str) -> Held:
         """A new stream; ProblemError where there are too many, or the age cannot be read."""
         going = [held for held in self._held.values() if held.stream.answer is None]
-        mine = sum(held.stream.site == site for held in going)
+        mine = sum(held.stream.site == site for held in going) + self._beginning[site]
         if mine >= self.limits.at_once_per_site:
             raise ProblemError(
                 429, f"{mine} streams of this site are open: end one first, or wait", {"Retry-After": "30"}
             )
-        if len(going) >= self.limits.at_once or len(self._held) >= ENDED_KEPT * self.limits.at_once:
+        if (
+            len(going) + self._beginning.total() >= self.limits.at_once
+            or len(self._held) >= ENDED_KEPT * self.limits.at_once
+        ):
             raise ProblemError(503, "too many streams are open: begin this one later", {"Retry-After": "30"})
         token = secrets.token_urlsafe(32)
         made = partial(
             LiveStream, hello, age_days_of(hello.age), self.loader, self.limits, self.clock(), site=site, key_id=key_id
         )
-        self._held[_name(token)] = held = Held(await self._in(made), token)
+        self._beginning[site] += 1
+        try:
+            self._held[_name(token)] = held = Held(await self._in(made), token)
+        finally:
+            self._beginning[site] -= 1
         return held
 
     def find(self, resume: Resume, site: str) -> Held:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from lineage.digest import sha256_bytes
 from lineage.entries import uuid7
@@ -210,6 +211,23 @@ def test_a_job_of_another_site_is_no_job(jobs: Jobs) -> None:
     assert state(jobs, id) == "queued"
 
 
+def test_looking_for_anothers_job_asks_the_store_the_same_as_for_none(jobs: Jobs) -> None:
+    """No difference in what is done, so none in how long it takes."""
+    asked: list[list[str]] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked[-1].append(statement)
+
+    id = left(jobs)
+    event.listen(jobs.engine, "before_cursor_execute", note)
+    for one in (id, "none"):
+        asked.append([])
+        jobs.of_site(one, "south")
+        jobs.cancel(one, "south", NOW)
+    event.remove(jobs.engine, "before_cursor_execute", note)
+    assert asked[0] == asked[1] and any("serving_job" in statement for statement in asked[0])
+
+
 def test_ended_jobs_are_forgotten_after_their_days_and_waiting_ones_never(jobs: Jobs) -> None:
     old, waiting = left(jobs), left(jobs, at_s=1)
     claimed(jobs)
@@ -283,10 +301,12 @@ def predictions(home: Path) -> int:
     return count
 
 
-def test_a_job_and_its_line_in_the_ledger_are_one_step(home: Path) -> None:
+def test_a_job_and_its_line_in_the_ledger_are_one_step(
+    home: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The answer is written by whoever lost the job meanwhile: neither of them stands anywhere."""
-    journal = Journal(home)
-    jobs = Jobs(home / "ledger" / "ledger.db", LIMITS)
+    monkeypatch.setenv("ICTAL_LEDGER", str(place))
+    journal, jobs = Journal(home), Jobs(place, LIMITS)
     files = JobFiles(home / "jobs")
     id = accepted(jobs, files, home)
 
@@ -298,7 +318,7 @@ def test_a_job_and_its_line_in_the_ledger_are_one_step(home: Path) -> None:
         raise AssertionError
 
     assert worked(home, jobs, files, id, do) == "cancelled"
-    assert predictions(home) == 0
+    assert journal.ledger.entries("prediction.issued") == []
 
 
 def test_a_job_that_is_done_gives_its_prediction_and_keeps_no_file(home: Path) -> None:
