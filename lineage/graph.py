@@ -187,8 +187,8 @@ def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
 
     For one of another site the very same is done as for one that is none: one look-up by the id.
     """
-    # In `coalesce` the columns are in no index: SQLite would rather go through all predictions of the site.
-    here = func.coalesce(NodeRow.kind, "") == PREDICTION, func.coalesce(NodeRow.site, "") == site
+    # In `coalesce` the kind is in no index: SQLite might go through all predictions of the site instead.
+    here = func.coalesce(NodeRow.kind, "") == PREDICTION, NodeRow.site == site
     with session(ledger.engine, write=False) as reading:
         found = _issued(reading, select(NodeRow.no).where(NodeRow.label == id, *here), None, None, 1)
     return found[0] if found else None

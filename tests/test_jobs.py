@@ -250,6 +250,21 @@ def test_files_of_a_job_are_on_disk_and_go_with_it(tmp_path: Path) -> None:
     assert files.of("id") == []
 
 
+def test_files_and_their_folders_are_on_the_disk_before_a_job_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def sync(handle: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{handle}")).relative_to(tmp_path).as_posix())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    (tmp_path / "a").write_bytes(b"eeg")
+    with open(tmp_path / "a", "rb") as upload:
+        JobFiles(tmp_path / "accepted").keep("id", [upload])
+    assert synced == ["accepted/id/recording", "accepted/id", "accepted"]
+
+
 def test_an_upload_that_was_never_accepted_is_removed_once_it_is_old(tmp_path: Path) -> None:
     files = JobFiles(tmp_path)
     for id in ("wanted", "fresh", "left"):
