@@ -26,6 +26,7 @@ from serving.naming import QUESTIONS
 from serving.past_routes import add_past
 from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
 from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
+from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
 from serving.store import quiet_bentoml
 from serving.stream_routes import add_stream
 
@@ -110,7 +111,11 @@ def _api(desk: Desk) -> FastAPI:
     add_past(api, desk.past, key, PROBLEMS)
     add_stream(api, desk.streams, desk.authenticate, key, PROBLEMS)
 
-    @api.get("/v1/models", dependencies=[key], responses=PROBLEMS)
+    @api.get(
+        "/v1/models",
+        dependencies=[key],
+        responses={200: {"content": {"application/json": {"example": MODELS_EXAMPLE}}}, **PROBLEMS},
+    )
     async def models(request: Request) -> Models:
         """The model in force for the asking site, with its intended use and its card."""
         return await desk.models(exchange(request.scope).site)
@@ -129,7 +134,13 @@ def _api(desk: Desk) -> FastAPI:
 def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
     """The route of one question about stretches of a recording."""
 
-    @api.post(f"/v1/{question}", dependencies=[key], response_model=NamedAnswer, responses=PROBLEMS, name=question)
+    @api.post(
+        f"/v1/{question}",
+        dependencies=[key],
+        response_model=NamedAnswer,
+        responses={200: {"content": {"application/json": {"example": NAMED_EXAMPLE}}}, **PROBLEMS},
+        name=question,
+    )
     async def name(
         request: Request,
         recording: UploadFile,

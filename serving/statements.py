@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from data.seizure_types import seizure_type
 from lineage.digest import Digest
 from serving.jobs import State
-from serving.schema import EXAMPLE, Probability, Said, Seconds
+from serving.schema import EXAMPLE, ModelCard, Models, NamedAnswer, NamedStretch, Probability, Said, Seconds
 
 READERS = (
     "epileptologist", "neurologist", "neonatologist", "paediatrician", "intensivist", "clinical_neurophysiologist",
@@ -128,3 +128,26 @@ GIVEN_EXAMPLE = VERDICT_EXAMPLE | {
     "prediction_id": EXAMPLE["prediction_id"],
     "receipt": RECEIPT_EXAMPLE,
 }
+NAMED_EXAMPLE: dict[str, Any] = NamedAnswer(
+    prediction_id=EXAMPLE["prediction_id"],
+    outcome="completed",
+    duration_s=15.0,
+    recording_digest="c0" * 32,
+    question="semiology",
+    classes=("FBTCS", "FOS"),
+    stretches=(
+        NamedStretch(onset_s=2.0, duration_s=15.0, name="FOS", probabilities={"FBTCS": 0.2, "FOS": 0.8}, clips=8),
+    ),
+    receipt=RECEIPT_EXAMPLE,
+).model_dump(mode="json")
+MODELS_EXAMPLE: dict[str, Any] = Models(
+    models=(
+        ModelCard(
+            **{name: EXAMPLE["model"][name] for name in ("name", "title", "digest", "front_end", "intended_use")},
+            ages="0 to 28 days",
+            montage="neonatal_18",
+            min_duration_s=30.0,
+            card="# Line length, the floor …",
+        ),
+    )
+).model_dump(mode="json")

@@ -14,6 +14,7 @@ from lineage.ledger import Ledger
 from serving.auth import issue_key, open_keys
 from serving.client import Client, ServiceRefused
 from serving.stream_client import Stream
+from tests.commands import ictal
 from tests.served import RATE_HZ, free_port, people_and_keys, put_in_force, running, write_recording
 
 JOBS = 2
@@ -62,6 +63,11 @@ def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_me
     assert [job["result"]["outcome"] for job in found] == JOBS * ["completed"]
 
 
+def test_a_job_needs_a_service(tmp_path: Path) -> None:
+    said = ictal("predict", write_recording(tmp_path / "a.edf", 1, (0, 1)), "--job")
+    assert said.code == 2 and "--url" in said.err
+
+
 def test_a_stream_whose_connection_is_cut_again_and_again_ends_in_the_answer_of_the_file(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     key, url = home_with_key(home), f"http://127.0.0.1:{port}"
@@ -77,6 +83,8 @@ def test_a_stream_whose_connection_is_cut_again_and_again_ends_in_the_answer_of_
                     stream._connection.socket.shutdown(socket.SHUT_RDWR)
             answer = stream.finish()
         batch = client.detect(file, age="3d")
+        left = ictal("predict", file, "--age", "3d", "--url", url, "--key", key, "--job", "--json")
+        assert (left.code, left.json["trend_1hz"]) == (0, batch["trend_1hz"]), left.err
         with pytest.raises(ServiceRefused, match="key is not one that is in force"):
             Stream(url, "ictal_x", channels=ELECTRODES, rate_hz=RATE_HZ)
         with pytest.raises(ServiceRefused, match="rate_hz has the wrong form"):

@@ -371,6 +371,21 @@ def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Se
     assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
 
 
+def test_every_route_is_described_with_an_example_of_what_it_answers(served: Served) -> None:
+    document = served.client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            answers = {status: shown for status, shown in route["responses"].items() if status < "300"}
+            if path == "/v1/stream":
+                assert "welcome" in answers["101"]["description"]
+                continue
+            for status, shown in answers.items():
+                example = shown.get("content", {}).get("application/json", {}).get("example")
+                assert example or (status == "202" and method == "delete"), (method, path, status)
+            assert route["description"]
+            assert "404" in route["responses"] or "{id}" not in path
+
+
 def test_a_site_can_read_what_the_model_is_for(served: Served) -> None:
     [card] = served.client.get("/v1/models", headers=served.headers).json()["models"]
     assert card["intended_use"] == "A yardstick for neonatal seizure detectors. Not for clinical use."
