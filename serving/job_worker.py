@@ -48,7 +48,7 @@ class Workers:
         done: Callable[[Answered], None] = lambda answer: None,
     ):
         self.jobs, self.files, self.do, self.clock, self.done = jobs, files, do, clock, done
-        self.name = str(uuid.uuid4())
+        self.name, self._at_work = str(uuid.uuid4()), set[str]()
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
         self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
@@ -78,11 +78,13 @@ class Workers:
             if row is None:
                 self._news.wait(POLL_S)
             else:
+                self._at_work.add(row.id)
                 _tried(lambda row=row: self._do(row))
+                self._at_work.discard(row.id)  # whatever was left undone: the lease lapses, and another takes it
                 self._news.set()
 
     def _do(self, row: JobRow) -> None:
-        """One attempt; however it ends, the job is never left in our hands."""
+        """One attempt, and what follows from how it ends."""
         try:
             answer = self._answered(row)
         except Closing:
@@ -120,7 +122,7 @@ class Workers:
 
     def _keep_leases(self) -> None:
         while not self._closed.wait(self.jobs.limits.lease_s / 4):
-            _tried(lambda: self.jobs.renew(self.name, self.clock()))
+            _tried(lambda: self.jobs.renew(self.name, tuple(self._at_work), self.clock()))
 
     def _sweep(self) -> None:
         while True:

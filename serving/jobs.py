@@ -5,6 +5,7 @@ renewed; whoever lost it can no longer write the answer down. So a job is done o
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -177,11 +178,13 @@ class Jobs:
                 row.lease_until = now.timestamp() + self.limits.lease_s
             return row
 
-    def renew(self, worker: str, now: datetime) -> None:
-        """Keep all leases of a worker that are not lost yet."""
-        with session(self.engine) as writing:
+    def renew(self, worker: str, ids: Collection[str], now: datetime) -> None:
+        """Keep the leases of a worker on those jobs that it works on, where they are not lost yet."""
+        if ids:
             kept = now.timestamp() + self.limits.lease_s
-            writing.execute(update(JobRow).where(*_held(worker)).values(lease_until=kept))
+            with session(self.engine) as writing:
+                mine = update(JobRow).where(JobRow.id.in_(ids), *_held(worker))
+                writing.execute(mine.values(lease_until=kept))
 
     def note(self, id: str, worker: str, stage: str, share: float) -> None:
         """Say how far a job is; LeaseLost where it was cancelled or is another's by now."""

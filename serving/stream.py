@@ -237,7 +237,7 @@ class LiveStream:
 
     def _heard(self, part: Part, journal: Journal, now: datetime) -> list[dict[str, Any]]:
         if isinstance(part, End):
-            self._check_clock(part.duration_s or self.now_s)
+            self._check_clock(self.now_s if part.duration_s is None else part.duration_s)
             self.finish(journal, now, part.duration_s)
             return []
         assert self._live is not None

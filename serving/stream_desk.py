@@ -84,6 +84,7 @@ class StreamDesk:
             self._held[_name(token)] = held = Held(await self._in(made), token)
         finally:
             self._beginning[site] -= 1
+        self.detach(held, None)
         return held
 
     def find(self, resume: Resume, site: str) -> Held:
@@ -100,7 +101,7 @@ class StreamDesk:
         held.let_go()
         held.connection, held.let_go, held.expiry = connection, let_go, None
 
-    def detach(self, held: Held, connection: object) -> None:
+    def detach(self, held: Held, connection: object | None) -> None:
         """The connection is gone; the stream waits a while for another."""
         if held.connection is not connection:
             return

@@ -124,8 +124,11 @@ def test_who_has_lost_the_lease_can_no_longer_finish(jobs: Jobs) -> None:
 def test_a_lease_that_is_renewed_is_kept(jobs: Jobs) -> None:
     id = left(jobs)
     assert claimed(jobs, "w", at_s=0) == id
-    jobs.renew("w", NOW + timedelta(seconds=7))
-    assert claimed(jobs, "other", at_s=9) is None
+    other = left(jobs, "south")
+    assert claimed(jobs, "w", at_s=0) == other
+    jobs.renew("w", [id], NOW + timedelta(seconds=7))
+    assert claimed(jobs, "heir", at_s=9) == other  # of which nobody works any more
+    assert claimed(jobs, "heir", at_s=9) is None
     finish(jobs, id)
 
 

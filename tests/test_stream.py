@@ -215,6 +215,7 @@ def test_what_may_wait_is_bounded_in_number_and_bytes(loader: Loader, journal: J
         ([(0, Gap(type="gap", seq=0, seconds=1e9))], "at most 1 h"),
         ([(0, Gap(type="gap", seq=0, seconds=1)), (1, Gap(type="gap", seq=1, seconds=1))], "at most 1 gaps"),
         ([(0, np.ones((19, 2560), np.float32)), (1, End(type="end", seq=1, duration_s=5))], "10.000 s were heard"),
+        ([(0, np.ones((19, 2560), np.float32)), (1, End(type="end", seq=1, duration_s=0))], "10.000 s were heard"),
     ],
 )
 def test_a_stream_has_an_end(loader: Loader, journal: Journal, parts: list[tuple[int, Part]], words: str) -> None:
