@@ -30,6 +30,8 @@ from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
 
 UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}
+MOST_UV = 1e12
+"""Beyond it sums of squares overflow. What is only too large for an EEG is refused as that of a file is (`unit_suspect`)."""
 HEADER = 8
 """Bytes of a chunk before its samples: its number, unsigned, lowest byte first."""
 SAMPLE = np.dtype("<f4")
@@ -167,10 +169,13 @@ class LiveStream:
             )
         sent = np.frombuffer(chunk, SAMPLE, offset=HEADER).reshape(-1, len(self.hello.channels))
         signal = np.ascontiguousarray(sent.T, dtype=np.float32)
+        if not (np.abs(signal) <= MOST_UV / UNITS[self.hello.unit]).all():
+            raise ProblemError(
+                400,
+                f"a sample is no number up to {MOST_UV:g} µV: send a gap where nothing was recorded, and check the unit",
+            )
         if self.hello.unit != "uV":
             signal *= np.float32(UNITS[self.hello.unit])
-        if not np.isfinite(signal).all():
-            raise ProblemError(400, "a sample is not a finite number: send a gap where nothing was recorded")
         return int.from_bytes(chunk[:HEADER], "little"), signal
 
     def take(self, seq: int, part: Part, journal: Journal, now: datetime) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -42,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield ready
 
 
-LIMITS = Limits(streams=StreamLimits(idle_s=2.0, resume_s=2.0, at_once=40, at_once_per_site=8))
+LIMITS = Limits(streams=StreamLimits(idle_s=2.0, resume_s=2.0, at_once=200, at_once_per_site=8))
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,9 @@ WRONG = {
     "no header": (b"\0" * 7, "8 bytes of number"),
     "half a sample": (b"\0" * (8 + 4 * 18), "whole samples of 19 channels"),
     "too large": (b"\0" * (8 + 4 * 19 * 60_000), "at most 4194304 bytes"),
-    "not a number": ((0).to_bytes(8, "little") + np.full((1, 19), np.nan, "<f4").tobytes(), "not a finite number"),
+    "not a number": ((0).to_bytes(8, "little") + np.full((1, 19), np.nan, "<f4").tobytes(), "no number up to 1e"),
+    "an infinite number": ((0).to_bytes(8, "little") + np.full((1, 19), np.inf, "<f4").tobytes(), "no number up to 1e"),
+    "a number beyond sense": ((0).to_bytes(8, "little") + np.full((1, 19), 3e38, "<f4").tobytes(), "check the unit"),
 }
 
 
@@ -417,6 +420,47 @@ def test_a_beginning_that_cannot_be_read_is_refused(served: Served, message: Any
         site = Site(socket)
         assert closed(site) == (status, 1008)
         assert "NOBODY" not in json.dumps(site.heard)
+
+
+def test_samples_of_another_unit_are_refused_as_those_of_a_file_are(
+    loader: Loader, journal: Journal, signal: np.ndarray
+) -> None:
+    for factor in (1e6, 1e9):
+        live = stream(loader)
+        part = live.samples(chunk_of(0, signal[:, :15_360] * np.float32(factor)))[1]
+        fed(live, journal, [(0, part), (1, End(type="end", seq=1))])
+        assert answer_of(live)["code"] == "unit_suspect"
+
+
+MESSAGES = st.one_of(
+    st.binary(max_size=200),
+    st.binary(min_size=76 * 4, max_size=76 * 4).map(lambda content: bytes(8) + content),
+    st.text(max_size=40),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["gap", "end", "hello", "resume", "x"])},
+        optional={
+            "seq": st.integers(-1, 2**70),
+            "seconds": st.floats(),
+            "duration_s": st.floats(),
+            "token": st.text(max_size=5),
+        },
+    ).map(json.dumps),
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=5))
+def test_whatever_is_sent_ends_in_an_answer_or_in_a_problem(served: Served, messages: list[bytes | str]) -> None:
+    with ExitStack() as stack:
+        site = Site(stack.enter_context(connected(served, key_of(served.home, f"demo-{uuid.uuid4().hex[:8]}"))))
+        site.hello()
+        for message in messages:
+            (site.socket.send_bytes if isinstance(message, bytes) else site.socket.send_text)(message)  # type: ignore[operator]
+        site.socket.send_text("over")
+        last = site.next()
+        while last["type"] in ("ack", "heard"):
+            last = site.next()
+        assert last["type"] == "answer" or (last["type"] == "problem" and 400 <= last["problem"]["status"] < 500)
 
 
 def test_what_breaks_the_rules_closes_the_connection_and_the_stream_can_go_on(
