@@ -26,4 +26,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) from constraints.txt: about 3 minutes and 2.5 GB, once"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(VENV)/bin/python -m flows.blank_database
 	@touch $(READY)

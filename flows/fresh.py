@@ -15,6 +15,9 @@ from flows.summary import show_summary
 from flows.workspace import MARKER, Workspace, WorkspaceRefused, home, make_workspace
 from lineage.refused import Refused
 
+STAGES = ["simulate", "check", "split", "train_types", "evaluate_types", "report_types"]
+"""What the demo comes to, in this order; `train` and `evaluate` need nothing that these do not."""
+
 
 class DemoFailed(Refused):
     """A step of the demo failed; its traceback stands above."""
@@ -53,7 +56,12 @@ def refuse_real(root: Path) -> None:
 
 def _run_inside(workspace: Workspace) -> int:
     """Run the steps in a process group of their own, so that stopping reaches stages, workers and servers alike."""
-    command = [sys.executable, "-c", "from flows.demo import main; main()"]  # no main module for workers to import
+    early = f"from flows import warm; warm.place({STAGES})"  # it imports while this process imports Prefect
+    command = [
+        sys.executable,
+        "-c",
+        f"{early}; from flows.demo import main; main()",
+    ]  # no main module for workers to import
     process = subprocess.Popen(command, env=workspace.environment(), start_new_session=True)
     try:
         return process.wait()

@@ -29,10 +29,10 @@ NEEDED = {
     "simulate": ("scipy.signal",),
     "check": ("great_expectations", "scipy.signal"),
     "split": ("great_expectations", "scipy.signal"),
-    "pretrain": ("torch",),
-    "train": ("torch", "scipy.signal"),
+    "pretrain": ("torch", "torch._dynamo"),  # the second with the first optimiser, and larger than all the rest
+    "train": ("torch", "torch._dynamo", "scipy.signal"),
     "evaluate": ("torch", "scipy.signal"),
-    "train_types": ("torch", "scipy.signal"),
+    "train_types": ("torch", "torch._dynamo", "scipy.signal"),
     "evaluate_types": ("torch", "scipy.signal"),
     "report": ("matplotlib.pyplot",),
     "report_types": ("matplotlib.pyplot",),
@@ -43,13 +43,16 @@ _one_at_a_time = threading.Lock()
 _started: list[tuple[str, "subprocess.Popen[bytes]"]] = []
 
 
-def place() -> dict[str, str]:
-    """The environment by which stages find the process of this command; the first call starts it."""
+def place(ahead: Sequence[str] = ()) -> dict[str, str]:
+    """The environment by which stages find the process of this command; the first call starts it.
+
+    `ahead` names stages that are known to come: what they need is imported while nobody asks for anything.
+    """
     if sys.platform != "linux":
         return {}
     with _one_at_a_time:
         if not _started:
-            _started.append(_start())
+            _started.append(_start(ahead))
     return {PLACE: _started[0][0]}
 
 
@@ -69,7 +72,7 @@ def run_there(stage: str, what: Sequence[str]) -> int | None:
     return answer[0] if answer else 1  # killed, or out of memory: it said nothing
 
 
-def _start() -> tuple[str, "subprocess.Popen[bytes]"]:
+def _start(ahead: Sequence[str]) -> tuple[str, "subprocess.Popen[bytes]"]:
     """Listen first and hand the socket over, so that whoever asks early only waits."""
     folder = tempfile.mkdtemp(prefix="ictal-")  # nobody else may enter
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -77,22 +80,26 @@ def _start() -> tuple[str, "subprocess.Popen[bytes]"]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(path)
         listening.listen()
-        command = [sys.executable, "-c", f"from flows.warm import main; main({listening.fileno()})"]
+        command = [sys.executable, "-c", f"from flows.warm import main; main({listening.fileno()}, {list(ahead)})"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()])
     assert process.stdin
     atexit.register(process.stdin.close)  # it ends when this end closes, however that comes about
     return path, process
 
 
-def main(listening_fd: int) -> None:
+def main(listening_fd: int, ahead: Sequence[str]) -> None:
     """Fork for every stage that is asked for, until whoever started this process is gone."""
     from data.processes import begin_alone
 
     begin_alone()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks tell their exit code themselves
+    coming = list(dict.fromkeys(module for stage in ahead for module in _needed(stage)))
     with socket.socket(fileno=listening_fd) as listening:
-        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
-            _fork(listening)
+        while sys.stdin not in (asking := select.select([listening, sys.stdin], [], [], 0 if coming else None)[0]):
+            if asking:
+                _fork(listening)
+            else:
+                _import([coming.pop(0)])
 
 
 def _fork(listening: socket.socket) -> None:
@@ -101,14 +108,22 @@ def _fork(listening: socket.socket) -> None:
         request, streams, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, 2)
         stage, what, folder, environment = json.loads(request)
         if stage in NEEDED:
-            with warnings.catch_warnings():  # some libraries redirect them while they are imported
-                for name in (f"flows.stages.{stage}", *NEEDED[stage]):
-                    import_module(name)
+            _import(_needed(stage))
         if os.fork() == 0:
             listening.close()
             _live(connection, streams, stage, what, folder, environment)
         for stream in streams:
             os.close(stream)
+
+
+def _needed(stage: str) -> list[str]:
+    return [f"flows.stages.{stage}", *NEEDED[stage]]
+
+
+def _import(modules: Sequence[str]) -> None:
+    with warnings.catch_warnings():  # some libraries redirect them while they are imported
+        for module in modules:
+            import_module(module)
 
 
 def _live(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flows import blank_database
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
 from lineage.place import LEDGER, ledger_place
@@ -248,6 +249,7 @@ def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Worksp
     root.mkdir(parents=True, exist_ok=True)
     made = Workspace(root)
     _lay_in(made)
+    blank_database.lay_in(root / "prefect")
     marker = {
         "kind": kind,
         "made": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
