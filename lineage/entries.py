@@ -47,6 +47,7 @@ class EntryType(StrEnum):
     APPROVAL_SIGNED = "approval.signed"
     APPROVAL_REJECTED = "approval.rejected"
     APPROVAL_REVOKED = "approval.revoked"
+    MODEL_EXPORTED = "model.exported"
     MODEL_SIGNED = "model.signed"
     MODEL_RETIRED = "model.retired"
     DEPLOYMENT_SHADOW = "deployment.shadow"

@@ -13,6 +13,7 @@ from data.recording import Recording
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
+from models.engines import REFERENCE
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
@@ -50,13 +51,14 @@ def answer(
 def _answer(
     path: Path, site: str, age_days: float | None, loader: Loader, journal: Journal, now: datetime, key_id: str
 ) -> Answer:
+    engine = REFERENCE
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         said = _in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
-        said = analysed(path, age_days, loaded, now)
-    said = said.model_copy(update={"asked": asked_of([path], age_days)})
+        said, engine = analysed(path, age_days, loaded, now), loaded.engine
+    said = said.model_copy(update={"asked": asked_of([path], age_days, engine=engine)})
     return journal.record(said, actor_of(site, key_id), now)
 
 
@@ -150,6 +152,7 @@ def model_card(loaded: Loaded) -> ModelCard:
         ages=facts["ages"],
         montage=facts["montage"],
         min_duration_s=contract.min_duration_s,
+        engine=loaded.engine,
         notice=notice_of(loaded),
         card=loaded.card,
     )

@@ -20,6 +20,7 @@ from lineage.people import PEOPLE
 from lineage.signing import SignatureInvalid, verify_bundle
 from models.analysis import analyse, assess
 from models.bundle import BrokenBundle, Bundle, NonReportable, refuse_leaky
+from models.engines import ONNX_RUNTIME
 from models.typing import TypingBundle, load_model
 from serving.store import NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
@@ -51,6 +52,11 @@ class Loaded:
         """The bundle of a detector that finds seizures."""
         assert isinstance(self.bundle, Bundle)
         return self.bundle
+
+    @property
+    def engine(self) -> str:
+        """What runs the model: ONNX Runtime where its bundle holds its networks so, the reference otherwise."""
+        return self.bundle.detector.engine
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -158,7 +164,7 @@ class Loader:
         pointer = terms.pointer
         folder = stored_bundle(self.home, pointer.tag)
         verify_bundle(folder, *terms.platform_keys)
-        bundle = load_model(folder)
+        bundle = load_model(folder, ONNX_RUNTIME)
         if bundle.detector.task != self.task:
             raise NotInForce(f"the pointer names a model for {bundle.detector.task}, asked for is {self.task}")
         if bundle.digest != pointer.bundle:

@@ -17,6 +17,7 @@ from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
 from models.admission import admit
 from models.detector import Stretch
+from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving.answering import actor_of, notice_of, rounded, statement_of
@@ -51,15 +52,15 @@ def name_stretches(
     `files` is one EDF, one pose track, or the views of one film. Where nothing is marked the model is asked about the
     whole recording, as it divides it. `estimator` makes poses of a film where poses are needed. Always ends in an answer.
     """
-    estimate = estimator.estimate if estimator else None
+    estimate, engine = estimator.estimate if estimator else None, REFERENCE
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said = answered(files, age_days, marked, loaded, now, estimate)
-    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None)
+        said, engine = answered(files, age_days, marked, loaded, now, estimate), loaded.engine
+    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, engine)
     return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
 
 
@@ -94,7 +95,7 @@ def answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle)
+    found = answer_stretches(source, stretches, bundle, variants=False)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):

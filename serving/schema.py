@@ -70,7 +70,8 @@ class Asked(Said):
     """What was asked, so that it can be asked again of the same bytes (`ictal audit replay`).
 
     `files` are the SHA-256 of the files, `views` the cameras they are of, `age_days` the age as declared, `stretches`
-    those that were marked. `code` is the digest of the code that answered, `machine` the kind of machine it ran on.
+    those that were marked. `code` is the digest of the code that answered, `machine` the kind of machine it ran on, and
+    `engine` what ran the network: `onnxruntime`, or `reference`, the code that the model was fitted with.
     """
 
     files: tuple[Digest, ...]
@@ -80,6 +81,7 @@ class Asked(Said):
     pose_estimator: Digest | None = None
     code: Digest
     machine: str
+    engine: str = "reference"
 
 
 class Answered(Said):
@@ -184,7 +186,7 @@ EXAMPLE: dict[str, Any] = Answer(
 
 
 class ModelCard(Said):
-    """A model in force for the site that asks: what it is meant for, and its card in Markdown."""
+    """A model in force for the site that asks: what it is meant for, what runs it, and its card in Markdown."""
 
     name: str
     title: str
@@ -194,6 +196,7 @@ class ModelCard(Said):
     ages: str
     montage: str
     min_duration_s: Seconds
+    engine: str
     notice: str | None = None
     card: str
 

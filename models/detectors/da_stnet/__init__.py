@@ -18,6 +18,7 @@ from data.spectra import stft_log_power
 from data.windows import samples
 from lineage.refused import Refused
 from models.detector import Examples, InputContract, Progress, State, WindowDetector, WindowsToX
+from models.engines import Network
 from models.layers.attention import AttentionPool, MeanPool
 from models.layers.reversal import reverse_gradient, schedule
 from models.training import Schedule, fit_network
@@ -127,7 +128,14 @@ class DaStNet(WindowDetector):
         )
 
     def score(self, examples: Examples) -> np.ndarray:
+        if self.sessions:
+            return self.sessions["network"](examples.x).astype(float)
         return self._read(self.network, examples).astype(float)
+
+    def networks(self) -> dict[str, Network]:
+        bins, frames = self._spectrogram
+        mean, spread = (part.numpy()[:, None] for part in (self.network.mean, self.network.spread))  # type: ignore[operator]
+        return {"network": Network(self.network, (len(self.front_end.channels), bins, frames), mean, spread)}
 
     def features(self, examples: Examples) -> np.ndarray:
         """What the seizure classifier reads of each window, (windows, features): what a probe looks into."""
@@ -167,9 +175,14 @@ class DaStNet(WindowDetector):
 
     def _build(self, domains: int) -> DaStNetwork:
         p = self.params
-        bins = int(p["band_hz"][1] * p["n_fft"] / self.front_end.rate_hz)
-        frames = (samples(self.window_s, self.front_end.rate_hz) - p["n_fft"]) // p["stft_hop"] + 1
-        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], (bins, frames), domains)
+        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], self._spectrogram, domains)
+
+    @property
+    def _spectrogram(self) -> tuple[int, int]:
+        """Bins and frames of a window."""
+        p, rate_hz = self.params, self.front_end.rate_hz
+        bins = int(p["band_hz"][1] * p["n_fft"] / rate_hz)
+        return bins, (samples(self.window_s, rate_hz) - p["n_fft"]) // p["stft_hop"] + 1
 
     def _fit_scale(self, train_set: Examples) -> None:
         sample = train_set.x[:: max(1, len(train_set) // 2000)]
