@@ -67,6 +67,7 @@ class EntryType(StrEnum):
     PREDICTION_ISSUED = "prediction.issued"
     PREDICTION_ABSTAINED = "prediction.abstained"
     PREDICTION_NOT_EVALUABLE = "prediction.not_evaluable"
+    WINDOWS_ANSWERED = "windows.answered"
     VERDICT_RECORDED = "verdict.recorded"
     LABEL_ARRIVED = "label.arrived"
     DRIFT_ALARM = "drift.alarm"

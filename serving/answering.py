@@ -9,7 +9,6 @@ import numpy as np
 from data.ages import describe_age
 from data.outcomes import Refusal
 from data.readers.edf import read_edf
-from data.recording import Recording
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
@@ -18,7 +17,7 @@ from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
-from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, OodStatement, Span
+from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, OodStatement, Span
 
 DECIMALS = 6
 """Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
@@ -69,16 +68,16 @@ def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) 
     except Refusal as refusal:
         return _in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
     try:
-        _check_scope(recording, loaded)
+        check_age(recording.age_days, loaded)
     except Refusal as refusal:
         refused = not_evaluable(refusal, loaded.detection, recording.duration_s)
         return _in_words(refused, loaded, recording.digest, now)
     return _in_words(analyse(recording, loaded.detection), loaded, recording.digest, now)
 
 
-def _check_scope(recording: Recording, loaded: Loaded) -> None:
+def check_age(age_days: float | None, loaded: Loaded) -> None:
     """The approval may be for fewer ages than the detector is made for."""
-    scope, age_days = loaded.terms.approval.record.scope, recording.age_days
+    scope = loaded.terms.approval.record.scope
     low, high = scope.age_days
     if age_days is not None and not scope.covers_age(age_days):
         raise Refusal(
@@ -115,7 +114,7 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         abstained=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.abstained),
         decided_share=rounded(analysis.decided_share),
         ood=analysis.ood and _ood(analysis.ood),
-        model=loaded and statement_of(loaded),
+        model=loaded and loaded.statement,
         recording_digest=recording,
     )  # fmt: skip
 
@@ -125,19 +124,6 @@ def _ood(strangeness: Strangeness) -> OodStatement:
         round(value, DECIMALS) for value in (strangeness.score, strangeness.limit, strangeness.share_outside)
     )
     return OodStatement(score=score, limit=limit, share_outside=share)
-
-
-def statement_of(loaded: Loaded) -> ModelStatement:
-    """Which model answered, as an answer states it."""
-    facts = loaded.facts
-    return ModelStatement(
-        name=loaded.bundle.name,
-        title=facts["title"],
-        digest=loaded.bundle.digest,
-        front_end=loaded.bundle.front_end.digest,
-        approval=loaded.terms.approval.record.digest,
-        intended_use=facts["intended_use"],
-    )
 
 
 def model_card(loaded: Loaded) -> ModelCard:

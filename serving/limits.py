@@ -17,6 +17,7 @@ PRIVATE = "/v1/"
 SCOPES_FOR = {
     "/v1/detect": {"detect"},
     **{f"/v1/{question}": {"detect"} for question in QUESTIONS},
+    "/v1/windows": {"detect"},
     "/v1/models": {"models", "detect"},
 }
 """Any of these scopes opens the route: who may send recordings may read what the model is for."""
@@ -24,6 +25,8 @@ ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SC
 """All that is served; what the frameworks would show besides (their own pages and schemas) is not."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UPLOAD_TYPE = "multipart/form-data"
+BODY_TYPES = {"/v1/windows": "application/octet-stream"}
+"""What a body is where it is no upload."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -43,6 +46,7 @@ class Limits:
     """How much one request may bring and how long it may take; `analyses` run at once, the others wait."""
 
     upload_bytes: int = 128 * 2**20
+    windows_bytes: int = 8 * 2**20
     concurrent: int = 16
     timeout_s: float = 120.0
     analyses: int = 2
@@ -94,7 +98,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _check_content_type(Headers(scope=scope))
+            _check_content_type(Headers(scope=scope), BODY_TYPES.get(scope["path"], UPLOAD_TYPE))
             if scope["path"].startswith(PRIVATE):
                 await self._admit(scope)
             if scope["path"] not in ROUTES:
@@ -124,7 +128,7 @@ class Bounds:
         if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
             await self.app(scope, receive, send)
             return
-        self._check_announced(Headers(scope=scope).get("content-length", "0"))
+        self._check_announced(Headers(scope=scope).get("content-length", "0"), self._most(scope))
         if self.busy >= self.limits.concurrent:
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
@@ -152,34 +156,35 @@ class Bounds:
             raise ProblemError(504, late) from None
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        seen = 0
+        seen, most = 0, self._most(scope)
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limits.upload_bytes:
-                exchange(scope).refusal = self._too_large()
-                raise self._too_large()
+            if seen > most:
+                exchange(scope).refusal = self._too_large(most)
+                raise self._too_large(most)
             return message
 
         return counted
 
-    def _check_announced(self, content_length: str) -> None:
+    def _most(self, scope: Scope) -> int:
+        return self.limits.windows_bytes if scope["path"] in BODY_TYPES else self.limits.upload_bytes
+
+    def _check_announced(self, content_length: str, most: int) -> None:
         if not content_length.isdecimal():
             raise ProblemError(400, "Content-Length has to be a number of bytes")
-        if int(content_length) > self.limits.upload_bytes:
-            raise self._too_large()
+        if int(content_length) > most:
+            raise self._too_large(most)
 
-    def _too_large(self) -> ProblemError:
-        return ProblemError(
-            413, f"an upload has at most {self.limits.upload_bytes} bytes: send a shorter recording, or cut it"
-        )
+    def _too_large(self, most: int) -> ProblemError:
+        return ProblemError(413, f"an upload has at most {most} bytes: send a shorter recording, or cut it")
 
 
-def _check_content_type(headers: Headers) -> None:
+def _check_content_type(headers: Headers, wanted: str) -> None:
     """Pickles are refused wherever they come; a body is read in one type only."""
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if "pickle" in kind or (has_body and kind != UPLOAD_TYPE):
-        raise ProblemError(415, f"only {UPLOAD_TYPE} is read here", {"Accept-Post": UPLOAD_TYPE})
+    if "pickle" in kind or (has_body and kind != wanted):
+        raise ProblemError(415, f"only {wanted} is read here", {"Accept-Post": wanted})

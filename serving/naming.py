@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from data.ages import describe_age
 from data.film import Film
 from data.outcomes import Refusal
 from data.pose import PoseTrack
@@ -20,7 +19,7 @@ from models.detector import Stretch
 from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import actor_of, notice_of, rounded, statement_of
+from serving.answering import actor_of, check_age, notice_of, rounded
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
@@ -90,7 +89,7 @@ def answered(
     task = bundle.detector.task
     try:
         source = _opened(files, bundle.detector.modality, age_days, estimate)
-        _check_age(source.age_days, loaded)
+        check_age(source.age_days, loaded)
         admit(source, bundle.detector)
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
@@ -107,7 +106,7 @@ def answered(
         outcome="completed_with_abstentions" if unsaid else "completed",
         notice=notice_of(loaded),
         duration_s=source.duration_s,
-        model=statement_of(loaded),
+        model=loaded.statement,
         recording_digest=digest,
         question=task,
         classes=bundle.detector.classes,
@@ -133,18 +132,6 @@ def _is_film(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(16)
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
-
-
-def _check_age(age_days: float | None, loaded: Loaded) -> None:
-    """The approval may be for fewer ages than the detector is made for."""
-    scope = loaded.terms.approval.record.scope
-    if age_days is not None and not scope.covers_age(age_days):
-        low, high = scope.age_days
-        raise Refusal(
-            "age_out_of_scope",
-            f"the model is approved for {describe_age(low)} to {describe_age(high)}, the patient's age is "
-            f"{describe_age(age_days)}: use one for that age",
-        )
 
 
 def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) -> list[Stretch]:
@@ -178,7 +165,7 @@ def _refused(
         reason=refusal.reason,
         notice=notice_of(loaded),
         duration_s=duration_s,
-        model=loaded and statement_of(loaded),
+        model=loaded and loaded.statement,
         recording_digest=digest,
         question=task,
     )

@@ -185,6 +185,27 @@ EXAMPLE: dict[str, Any] = Answer(
 """The shape of an answer, with a trend cut short and an empty receipt; nobody's recording."""
 
 
+class WindowsAnswer(Said):
+    """What the model makes of windows that a site's own software sent: a probability for each, and no finding.
+
+    `probability` is calibrated and of that window alone, not smoothed; None where the window looks unlike the patients
+    that the model has learnt from. `onset_s` counts from the first sample sent. There is no receipt: the ledger holds one
+    line for all windows answered within a second, with a digest over what was sent and said.
+    """
+
+    answer_id: str
+    outcome: Outcome
+    code: str | None = None
+    reason: str | None = None
+    banner: str = BANNER
+    notice: str | None = None
+    window_s: Seconds = 0.0
+    onset_s: tuple[Seconds, ...] | None = None
+    probability: tuple[Probability | None, ...] | None = None
+    model: ModelStatement | None = None
+    engine: str
+
+
 class ModelCard(Said):
     """A model in force for the site that asks: what it is meant for, what runs it, and its card in Markdown."""
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Form, Request, UploadFile
+from fastapi import Depends, FastAPI, Form, Header, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
@@ -24,8 +24,10 @@ from serving.desk import Desk
 from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
 from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, exchange, problem_response
-from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
+from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem, WindowsAnswer
 from serving.store import quiet_bentoml
+from serving.windows import MEDIA_TYPE as MEDIA
+from serving.windows import read_samples
 
 TITLE = "Ictal prediction API"
 AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
@@ -108,6 +110,7 @@ def _api(desk: Desk) -> FastAPI:
         this.outcome, this.code = answer.outcome, answer.code or ""
         return Response(answer.model_dump_json(), media_type="application/json")
 
+    _add_windows(api, desk, key)
     for question in QUESTIONS:
         _add_question(api, desk, key, question)
 
@@ -125,6 +128,31 @@ def _api(desk: Desk) -> FastAPI:
         return JSONResponse({"service": TITLE, "openapi": "/openapi.json", "banner": BANNER})
 
     return api
+
+
+def _add_windows(api: FastAPI, desk: Desk, key: Any) -> None:
+    """The route for software that cuts windows itself."""
+    binary = {"requestBody": {"required": True, "content": {MEDIA: {"schema": {"type": "string", "format": "binary"}}}}}
+
+    @api.post("/v1/windows", dependencies=[key], response_model=WindowsAnswer, responses=PROBLEMS, openapi_extra=binary)
+    async def windows(
+        request: Request,
+        x_channels: Annotated[str, Header(description="names of the channels, with commas between them")],
+        x_rate_hz: Annotated[float, Header(description="samples per second")],
+        x_sample_format: Annotated[str, Header(description="float32 (µV) or int16, little-endian")] = "float32",
+        x_scale_uv: Annotated[float | None, Header(description="microvolts of one step of an int16")] = None,
+        x_age: Annotated[str | None, Header(description=AGE)] = None,
+    ) -> Response:
+        """A gapless stretch of at most a minute, channel after channel, for software that has windows of its own.
+
+        Answered is the probability of each whole window, of that window alone: no recording, no event, no finding.
+        """
+        body = await request.body()
+        sent = read_samples(body, x_channels, x_rate_hz, _age_days(x_age), x_sample_format, x_scale_uv)
+        this = exchange(request.scope)
+        said, text = desk.windows(body, sent, this.site, this.key_id)
+        this.outcome, this.code = said.outcome, said.code or ""
+        return Response(text, media_type="application/json")
 
 
 def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
@@ -202,7 +230,8 @@ def _say_what_is_missing(request: Request, error: Exception) -> Response:
     """Names fields, never what stood in them."""
     assert isinstance(error, RequestValidationError)
     fields = sorted({str(fault["loc"][-1]) for fault in error.errors()})
-    detail = f"the form field {', '.join(fields)} is missing or has the wrong form"
+    what = "header" if any(fault["loc"][0] == "header" for fault in error.errors()) else "form field"
+    detail = f"the {what} {', '.join(fields)} is missing or has the wrong form"
     if "recording" in fields:
         detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
     return _say(request, ProblemError(400, detail))
