@@ -11,22 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Form, Header, Request, UploadFile
+from fastapi import Depends, FastAPI, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data.ages import parse_age
 from data.outcomes import Refusal
 from lineage.entries import Software
 from serving.desk import Desk
-from serving.limits import Admission, Bounds, Limits, RequestLine
+from serving.limits import BODY_TYPES, Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
 from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, exchange, problem_response
 from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem, WindowsAnswer
 from serving.store import quiet_bentoml
-from serving.windows import MEDIA_TYPE as MEDIA
 from serving.windows import read_samples
 
 TITLE = "Ictal prediction API"
@@ -37,6 +36,17 @@ FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
 SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
 ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
 DURATION = "how long that stretch is, in seconds; goes with onset_s"
+HEADERS = [
+    {"name": name, "in": "header", "required": required, "description": what, "schema": {"type": kind}}
+    for name, required, kind, what in (
+        ("X-Channels", True, "string", "names of the channels, with commas between them"),
+        ("X-Rate-Hz", True, "number", "samples per second"),
+        ("X-Sample-Format", False, "string", "float32 (µV, the default) or int16, little-endian"),
+        ("X-Scale-uV", False, "number", "microvolts of one step of an int16"),
+        ("X-Age", False, "string", AGE),
+    )
+]
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status, what in {
@@ -67,9 +77,21 @@ def create_app(
     limits = limits or Limits()
     desk = Desk(home, allow_demo, limits, software, clock)
     with quiet_bentoml():
-        inner = _bento(desk, _api(desk))
+        api = _api(desk)
+        inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
     return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
+
+
+class Beside:
+    """Passes windows by BentoML: what it does around a request takes as long as the answer to a window."""
+
+    def __init__(self, app: ASGIApp, api: ASGIApp):
+        self.app, self.api = app, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        direct = scope["type"] == "http" and scope["path"] in BODY_TYPES
+        await (self.api if direct else self.app)(scope, receive, send)
 
 
 def app_from_environment() -> ASGIApp:
@@ -131,24 +153,17 @@ def _api(desk: Desk) -> FastAPI:
 
 
 def _add_windows(api: FastAPI, desk: Desk, key: Any) -> None:
-    """The route for software that cuts windows itself."""
-    binary = {"requestBody": {"required": True, "content": {MEDIA: {"schema": {"type": "string", "format": "binary"}}}}}
+    """The route for software that cuts windows itself. Its headers are read by our own hand: that is most of its time."""
+    schema = {"parameters": HEADERS, "requestBody": {"required": True, "content": {BODY_TYPES["/v1/windows"]: BINARY}}}
 
-    @api.post("/v1/windows", dependencies=[key], response_model=WindowsAnswer, responses=PROBLEMS, openapi_extra=binary)
-    async def windows(
-        request: Request,
-        x_channels: Annotated[str, Header(description="names of the channels, with commas between them")],
-        x_rate_hz: Annotated[float, Header(description="samples per second")],
-        x_sample_format: Annotated[str, Header(description="float32 (µV) or int16, little-endian")] = "float32",
-        x_scale_uv: Annotated[float | None, Header(description="microvolts of one step of an int16")] = None,
-        x_age: Annotated[str | None, Header(description=AGE)] = None,
-    ) -> Response:
+    @api.post("/v1/windows", dependencies=[key], response_model=WindowsAnswer, responses=PROBLEMS, openapi_extra=schema)
+    async def windows(request: Request) -> Response:
         """A gapless stretch of at most a minute, channel after channel, for software that has windows of its own.
 
         Answered is the probability of each whole window, of that window alone: no recording, no event, no finding.
         """
         body = await request.body()
-        sent = read_samples(body, x_channels, x_rate_hz, _age_days(x_age), x_sample_format, x_scale_uv)
+        sent = read_samples(body, request.headers, _age_days(request.headers.get("x-age")))
         this = exchange(request.scope)
         said, text = desk.windows(body, sent, this.site, this.key_id)
         this.outcome, this.code = said.outcome, said.code or ""
@@ -230,8 +245,7 @@ def _say_what_is_missing(request: Request, error: Exception) -> Response:
     """Names fields, never what stood in them."""
     assert isinstance(error, RequestValidationError)
     fields = sorted({str(fault["loc"][-1]) for fault in error.errors()})
-    what = "header" if any(fault["loc"][0] == "header" for fault in error.errors()) else "form field"
-    detail = f"the {what} {', '.join(fields)} is missing or has the wrong form"
+    detail = f"the form field {', '.join(fields)} is missing or has the wrong form"
     if "recording" in fields:
         detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
     return _say(request, ProblemError(400, detail))

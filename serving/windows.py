@@ -25,13 +25,13 @@ from serving.loader import Loaded
 from serving.problems import ProblemError
 from serving.schema import WindowsAnswer
 
-MEDIA_TYPE = "application/octet-stream"
 FORMATS: Mapping[str, str] = {"float32": "<f4", "int16": "<i2"}
 LONGEST_S = 60.0
 BEHIND = 1000
 """Lines that may wait to be written."""
 MOST_CHANNELS = 256
 RATES_HZ = (1.0, 20_000.0)
+SCALES_UV = (1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,19 @@ class Sent:
     age_days: float | None
 
 
-def read_samples(
-    body: bytes, channels: str, rate_hz: float, age_days: float | None, format: str, scale_uv: float | None
-) -> Sent:
-    """The samples that were sent, channel after channel, in `FORMATS`; `scale_uv` is of one step of an int16.
+def read_samples(body: bytes, headers: Mapping[str, str], age_days: float | None) -> Sent:
+    """The samples that were sent, channel after channel, as the headers (names in lower case) describe them.
 
     Refuses (ProblemError 400) what is no whole number of samples, no number (NaN, infinite), or too much.
     """
-    names = tuple(name.strip() for name in channels.split(","))
+    names = tuple(name.strip() for name in headers.get("x-channels", "").split(","))
+    if not all(names) or len(names) > MOST_CHANNELS:
+        raise ProblemError(400, f"X-Channels names 1 to {MOST_CHANNELS} channels, with commas between them")
+    rate_hz, format = _number("X-Rate-Hz", headers, *RATES_HZ), headers.get("x-sample-format", "float32")
     if format not in FORMATS:
         raise ProblemError(400, f"X-Sample-Format is {' or '.join(FORMATS)}, little-endian")
-    if (scale_uv is None) == (format == "int16"):
+    if ("x-scale-uv" in headers) != (format == "int16"):
         raise ProblemError(400, "X-Scale-uV, the microvolts of one step, goes with int16 and with nothing else")
-    if scale_uv is not None and not 0 < scale_uv < 1e6:
-        raise ProblemError(400, "X-Scale-uV has to be above 0")
-    if not 0 < len(names) <= MOST_CHANNELS:
-        raise ProblemError(400, f"X-Channels names 1 to {MOST_CHANNELS} channels, with commas between them")
-    if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
-        raise ProblemError(400, f"X-Rate-Hz is between {RATES_HZ[0]:g} and {RATES_HZ[1]:g}")
     kind = np.dtype(FORMATS[format])
     count, rest = divmod(len(body), kind.itemsize * len(names))
     if rest or not count:
@@ -71,11 +66,21 @@ def read_samples(
     if count / rate_hz > LONGEST_S:
         raise ProblemError(413, f"at most {LONGEST_S:g} s are read here: send recordings to /v1/detect")
     signal = np.frombuffer(body, kind).reshape(len(names), count).astype(np.float32)
-    if scale_uv is not None:
-        signal *= np.float32(scale_uv)
+    if format == "int16":
+        signal *= np.float32(_number("X-Scale-uV", headers, *SCALES_UV))
     if not np.isfinite(signal).all():
         raise ProblemError(400, "a sample is not a number: leave out what was not recorded")
     return Sent(signal, names, rate_hz, age_days)
+
+
+def _number(name: str, headers: Mapping[str, str], low: float, high: float) -> float:
+    try:
+        found = float(headers.get(name.lower(), ""))
+    except ValueError:
+        found = float("nan")
+    if not low <= found <= high:
+        raise ProblemError(400, f"{name} is a number from {low:g} to {high:g}")
+    return found
 
 
 def answer_windows(sent: Sent, loaded: Loaded | None, why: str, now: datetime) -> WindowsAnswer:
