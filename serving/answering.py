@@ -7,18 +7,30 @@ from pathlib import Path
 import numpy as np
 
 from data.ages import describe_age
+from data.events import Annotations
 from data.outcomes import Refusal
 from data.readers.edf import read_edf
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
 from models.engines import REFERENCE
+from models.explain import Drivers
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
-from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, OodStatement, Span
+from serving.schema import (
+    DEMO_NOTICE,
+    Answer,
+    ChannelShare,
+    EventDrivers,
+    FoundEvent,
+    ModelCard,
+    OodStatement,
+    Span,
+)  # fmt: skip
 
+SHARE_DECIMALS, MOST_CHANNELS = 4, 5
 DECIMALS = 6
 """Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
 
@@ -98,12 +110,7 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         code=analysis.code,
         reason=analysis.reason,
         notice=notice_of(loaded),
-        events=None if events is None else tuple(
-            FoundEvent(
-                onset_s=e.onset_s, duration_s=e.duration_s, confidence=rounded(e.confidence), channels=e.channels
-            )
-            for e in events.events
-        ),
+        events=None if events is None else _events(events, analysis, loaded),
         trend_1hz=None if analysis.trend is None else tuple(rounded(float(p)) for p in analysis.trend),
         burden_min_per_h=burden,
         burden_total_min=None if events is None else events.total_s() / 60,
@@ -117,6 +124,37 @@ def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now:
         model=loaded and loaded.statement,
         recording_digest=recording,
     )  # fmt: skip
+
+
+def _events(events: Annotations, analysis: Analysis, loaded: Loaded | None) -> tuple[FoundEvent, ...]:
+    known = analysis.drivers or (None,) * len(events.events)
+    return tuple(
+        FoundEvent(
+            onset_s=e.onset_s,
+            duration_s=e.duration_s,
+            confidence=rounded(e.confidence),
+            channels=() if drivers is None or loaded is None else _channels(drivers, loaded),
+            drivers=drivers and _said(drivers),
+        )
+        for e, drivers in zip(events.events, known, strict=True)
+    )
+
+
+def _channels(drivers: Drivers, loaded: Loaded) -> tuple[str, ...]:
+    """Those with more than an equal share, of the first five."""
+    equal = 1 / len(loaded.detection.front_end.channels)
+    return tuple(name for name, share in drivers.channels[:MOST_CHANNELS] if share > equal)
+
+
+def _said(drivers: Drivers) -> EventDrivers:
+    return EventDrivers(
+        method=drivers.method,
+        channels=tuple(
+            ChannelShare(channel=name, share=round(share, SHARE_DECIMALS))
+            for name, share in drivers.channels[:MOST_CHANNELS]
+        ),
+        moments=tuple(Span(onset_s=onset, duration_s=length) for onset, length in drivers.moments),
+    )
 
 
 def _ood(strangeness: Strangeness) -> OodStatement:

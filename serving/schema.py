@@ -24,20 +24,44 @@ class Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FoundEvent(Said):
-    """One seizure that was found, in seconds from the recording's start; `confidence` is its highest probability."""
-
-    onset_s: Seconds
-    duration_s: Seconds
-    confidence: Probability | None = None
-    channels: tuple[str, ...] = ()
-
-
 class Span(Said):
     """A stretch of the recording, in seconds from its start."""
 
     onset_s: Seconds
     duration_s: Seconds
+
+
+class ChannelShare(Said):
+    """How much a channel drove an event: its share (0–1) among all that the model looks at."""
+
+    channel: str
+    share: Probability
+
+
+class EventDrivers(Said):
+    """What drove an event, by integrated gradients; it explains the model, not the patient.
+
+    `channels` holds the five that count most with their shares, `moments` the windows with the highest probability, from
+    which the shares are.
+    """
+
+    method: str
+    channels: tuple[ChannelShare, ...]
+    moments: tuple[Span, ...]
+
+
+class FoundEvent(Said):
+    """One seizure that was found, in seconds from the recording's start; `confidence` is its highest probability.
+
+    `channels` are those that drove it by more than an equal share, the first of them the most; empty where the model
+    does not tell. `drivers` says by how much.
+    """
+
+    onset_s: Seconds
+    duration_s: Seconds
+    confidence: Probability | None = None
+    channels: tuple[str, ...] = ()
+    drivers: EventDrivers | None = None
 
 
 class OodStatement(Said):

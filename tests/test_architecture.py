@@ -38,6 +38,7 @@ HOME = {
     "transformers": "models",
     "onnx": "models",
     "onnxruntime": "models",
+    "captum": "models",
     "bentoml": "serving",
     "fastapi": "serving console",
     "uvicorn": "serving console",

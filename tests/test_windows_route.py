@@ -228,7 +228,7 @@ def test_a_judgement_holds_for_a_second_and_no_longer(home: Path) -> None:
     loader._looked_s = float("-inf")
     loaded = loader.for_site("demo-north", NOW + timedelta(hours=12) - JUDGED / 2)
     assert loader.for_site("demo-north", NOW + timedelta(hours=12)) is loaded, "half a second later: not judged anew"
-    with pytest.raises(NoApprovedModel, match="expired|ended|until"):
+    with pytest.raises(NoApprovedModel, match=r"expired|ended|until"):
         loader.for_site("demo-north", NOW + timedelta(hours=12) + JUDGED / 2 + timedelta(milliseconds=1))
     with pytest.raises(NoApprovedModel):
         loader.for_site("elsewhere", NOW)

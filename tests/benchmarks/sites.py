@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,18 +105,14 @@ def _request(port: int, path: str, headers: dict[str, str], body: bytes) -> byte
 
 
 def _make_home(home: Path, preset: str) -> None:
-    from lineage.signing import sign_bundle
-    from models.bundle import load_bundle, save_bundle
+    from models.bundle import load_bundle
     from serving.auth import issue_key, open_keys
     from tests import served
 
     now = datetime.now(UTC)
     home.mkdir(parents=True)
     served.people_and_keys(home, now)
-    made = replace(load_bundle(bundle_of(preset)), origin=served.HONEST)
-    bundle = save_bundle(made, served.bundle_folder(home))
-    sign_bundle(served.bundle_folder(home), home / "keys" / "platform.pem")
-    served.point(home, bundle, served.approve(home, served.record_for(bundle, now=now), now=now), now=now)
+    served.put_bundle_in_force(home, load_bundle(bundle_of(preset)), now)
     engine = open_keys(home)
     (home / "key.txt").write_text(issue_key(engine, SITE, ("detect", "models"), now, 1))
     engine.dispose()

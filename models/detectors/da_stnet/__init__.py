@@ -19,6 +19,7 @@ from data.windows import samples
 from lineage.refused import Refused
 from models.detector import Examples, InputContract, Progress, State, WindowDetector, WindowsToX
 from models.engines import Network
+from models.explain import integrated_gradients
 from models.layers.attention import AttentionPool, MeanPool
 from models.layers.reversal import reverse_gradient, schedule
 from models.training import Schedule, fit_network
@@ -150,6 +151,14 @@ class DaStNet(WindowDetector):
         if not isinstance(pool, AttentionPool):
             raise NoAttention("this network has no attention (`attention: 0`): all its derivations weigh the same")
         return self._read(lambda x: pool.weights(self.network.per_channel(x)), examples)
+
+    def shares(self, x: np.ndarray) -> np.ndarray:
+        """Of each derivation in what raised a window above the training babies' mean, (windows, derivations).
+
+        Not the attention: the LSTM has mixed the derivations before it, and its weights hardly differ.
+        """
+        mean = np.broadcast_to(self.network.mean.numpy()[:, None], x.shape[1:])  # type: ignore[operator]
+        return integrated_gradients(self.network, x, mean)
 
     def _read(self, what: Callable[[torch.Tensor], torch.Tensor], examples: Examples) -> np.ndarray:
         """`what` of every window, in blocks of one size, filled up with zeros: then it is the same bits in any company."""
