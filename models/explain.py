@@ -10,7 +10,7 @@ from data.events import Annotations, Event
 
 METHOD = "integrated_gradients"
 STEPS = 8
-"""Points between nothing and a window at which gradients are taken; with 16 no share was seen to change by 0.01."""
+"""Points between nothing and a window at which gradients are taken; with 64 no share of an event was seen to change by 0.02."""
 PEAKS = 2
 """Windows of an event that are explained: those with the highest probability."""
 MOST_EVENTS = 20
@@ -76,7 +76,8 @@ class Peaks:
         """The next windows."""
         for at in range(len(onset_s)):
             if probability[at] < self._threshold:
-                self._past, self._run = (self._past + self._run)[:KEPT], []
+                if self._run:
+                    self._past, self._run = (self._past + self._run)[:KEPT], []
             elif len(self._run) < PEAKS or probability[at] > self._run[-1].probability:
                 self._run = _highest([*self._run, Peak(float(probability[at]), float(onset_s[at]), x[at].copy())])
 
