@@ -20,6 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 
+from data.montage import ELECTRODES
+from data.readers.edf import read_edf
 from lineage.approvals import revoke
 from lineage.keys import create_platform_key, platform_public_path
 from lineage.ledger import Ledger
@@ -29,7 +31,7 @@ from serving.answering import answer
 from serving.auth import issue_key, key_id, open_keys, revoke_key
 from serving.client import Client, ServiceRefused
 from serving.journal import Journal, verify_answer
-from serving.limits import ROUTES, Limits
+from serving.limits import BODY_TYPES, ROUTES, Limits
 from serving.loader import Loader, revocations_folder
 from serving.naming import QUESTIONS
 from serving.schema import EXAMPLE, Answer
@@ -354,8 +356,9 @@ def test_no_route_reads_a_pickle_or_any_other_type(served: Served, path: str) ->
     for method in ("GET", "POST"):
         for kind in (PICKLE, PICKLE.upper(), "application/x-python-pickle; charset=x"):
             response = served.client.request(method, path, headers={**served.headers, "Content-Type": kind})
-            assert "multipart/form-data" in problem(response, 415)
-    for kind in ("application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""):
+            assert BODY_TYPES.get(path, "multipart/form-data") in problem(response, 415)
+    kinds = {"application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""}
+    for kind in sorted(kinds - {BODY_TYPES.get(path)}):
         headers = {**served.headers, "Content-Type": kind}
         problem(served.client.post(path, headers=headers, content=b"{}"), 415)
 
@@ -423,7 +426,7 @@ def test_every_response_carries_the_headers_that_keep_browsers_out(served: Serve
 def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Served) -> None:
     document = served.client.get("/openapi.json").json()
     questions = {f"/v1/{question}" for question in QUESTIONS}
-    assert set(document["paths"]) == {"/v1/detect", "/v1/models", *questions}
+    assert set(document["paths"]) == {"/v1/detect", "/v1/windows", "/v1/models", *questions}
     content = document["paths"]["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]
     assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
 
@@ -564,6 +567,9 @@ def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: byt
         assert (found["outcome"], len(found["events"])) == ("completed", 1)
         assert verify_answer(found, platform_public_path(tmp_path / "keys").read_bytes()).ok
         assert client.models()["models"][0]["name"] == "line_length"
+        signal = read_edf(file).segments[0].signal[:, : 4 * 256]
+        windows = client.windows(signal, ELECTRODES, 256.0, age="3d")
+        assert windows["onset_s"] == [0.0, 1.0, 2.0] and all(p < 0.5 for p in windows["probability"])
         with pytest.raises(ServiceRefused, match="key is not one that is in force") as caught:
             stranger.detect(file)
         assert (caught.value.status, caught.value.instance[:9]) == (401, "urn:uuid:")
