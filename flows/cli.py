@@ -178,6 +178,7 @@ def predict(
     site: Annotated[str | None, typer.Option(help="The site that asks; approvals are given per site.")] = None,
     url: Annotated[str | None, typer.Option(help="Ask a running service instead of answering here.")] = None,
     key: Annotated[str | None, typer.Option(envvar="ICTAL_KEY", help="The site's key for --url.")] = None,
+    job: Annotated[bool, typer.Option("--job", help="With --url: leave it as a job, and wait for the answer.")] = False,
     as_json: Json = False,
 ) -> None:
     """Look for seizures in one recording with the approved detector, or, with --question, name its stretches."""
@@ -185,12 +186,12 @@ def predict(
 
     if question != "detection":
         result = predict_stretches(
-            files, question, age=age, detector=detector, site=site, at=at, url=url, key=key
+            files, question, age=age, detector=detector, site=site, at=at, url=url, key=key, job=job
         )  # fmt: skip
     elif len(files) > 1 or at:
         raise Refused("seizures are looked for in one whole recording: leave --at and the second file out")
     else:
-        result = predict_file(files[0], age=age, detector=detector, site=site, url=url, key=key)
+        result = predict_file(files[0], age=age, detector=detector, site=site, url=url, key=key, job=job)
     show(result, as_json, result.pop("text"))
 
 

@@ -56,7 +56,7 @@ def issue_site_key(site: str, days: float) -> str:
     """A new key for a site, told once; the ledger keeps that it was given."""
     workspace = open_workspace()
     try:
-        key = issue_key(open_keys(workspace.root), site, ("detect",), datetime.now(UTC), days)
+        key = issue_key(open_keys(workspace.root), site, ("detect", "verdict"), datetime.now(UTC), days)
     except ValueError as error:
         raise Refused(str(error)) from error
     ledger = records.open_ledger(workspace)
@@ -66,7 +66,10 @@ def issue_site_key(site: str, days: float) -> str:
 
 
 def _command(port: int) -> list[str]:
+    from serving.stream import StreamLimits  # imports the models, and stopping or giving keys needs none
+
     options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    options += ["--ws-max-size", str(StreamLimits().chunk_bytes)]  # larger messages are not even kept
     return [sys.executable, "-m", "uvicorn", "serving.service:app_from_environment", *options]
 
 

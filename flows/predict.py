@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.ages import parse_age
+from flows.progress import on_terminal
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
 from lineage.entries import Software
 from lineage.refused import Refused
@@ -18,22 +19,44 @@ from serving.naming import QUESTIONS, estimator_of, name_stretches
 
 
 def predict_file(
-    file: Path, *, age: str | None, detector: str | None, site: str | None, url: str | None, key: str | None
+    file: Path,
+    *,
+    age: str | None,
+    detector: str | None,
+    site: str | None,
+    url: str | None,
+    key: str | None,
+    job: bool = False,
 ) -> dict[str, Any]:
-    """The answer as JSON values, with `text` for people. Refuses a missing file, and where no model is approved."""
+    """The answer as JSON values, with `text` for people. Refuses a missing file, and where no model is approved.
+
+    A service at `url` answers at once, or, with `job`, takes the file and is waited for.
+    """
+    _check_job(job, url)
     if not file.is_file():
         raise Refused("there is no such file to analyse")
     if age is not None:
         parse_age(age)
     if detector is not None:
         detectors.facts(detector)
-    said = _ask(url, key, file, age) if url else _answer_here(file, age, detector, site)
+    said = _ask(url, key, file, age, job) if url else _answer_here(file, age, detector, site)
     return {**said, "text": _in_words(said)}
 
 
-def _ask(url: str, key: str | None, file: Path, age: str | None) -> dict[str, Any]:
+def _ask(url: str, key: str | None, file: Path, age: str | None, job: bool) -> dict[str, Any]:
     with Client(url, key or "") as client:
-        return client.detect(file, age)
+        return _left(client, client.submit(file, age=age)) if job else client.detect(file, age)
+
+
+def _left(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a job, whose progress a terminal shows."""
+    with on_terminal() as show:
+        return client.wait(job["job_id"], lambda state: show(state["stage"], round(100 * state["progress"]), 100))
+
+
+def _check_job(job: bool, url: str | None) -> None:
+    if job and not url:
+        raise Refused("a job is left with a service: name it with --url")
 
 
 def predict_stretches(
@@ -46,12 +69,14 @@ def predict_stretches(
     at: str | None,
     url: str | None,
     key: str | None,
+    job: bool = False,
 ) -> dict[str, Any]:
     """What the stretches of a recording are, as JSON values, with `text` for people.
 
     `files` is one recording, or the two views of a film; `at` is “onset,duration” in seconds of the one stretch that is
     asked about, the whole recording unless given. Refuses a missing file, and where no model is approved.
     """
+    _check_job(job, url)
     if question not in QUESTIONS:
         raise Refused(f"no question {question[:30]!r}; questions are detection, {', '.join(QUESTIONS)}")
     if not all(file.is_file() for file in files):
@@ -61,7 +86,10 @@ def predict_stretches(
     days, marked = parse_age(age) if age else None, _span(at)
     if url:
         with Client(url, key or "") as client:
-            said = client.name(question, files, age, marked)
+            if job:
+                said = _left(client, client.submit(*files, question=question, age=age, marked=marked))
+            else:
+                said = client.name(question, files, age, marked)
     else:
         said = _name_here(files, question, days, detector, site, marked)
     return {**said, "text": _stretches_in_words(said)}

@@ -182,6 +182,18 @@ def count_below(ledger: HasEngine, digest: Digest, *, site: str | None = None, s
         return _count(reading, _resting_on(_number(reading, digest)), site, since)
 
 
+def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
+    """The prediction with this id where it was issued at this site.
+
+    For one of another site the very same is done as for one that is none: one look-up by the id.
+    """
+    # In `coalesce` the kind is in no index: SQLite might go through all predictions of the site instead.
+    here = func.coalesce(NodeRow.kind, "") == PREDICTION, NodeRow.site == site
+    with session(ledger.engine, write=False) as reading:
+        found = _issued(reading, select(NodeRow.no).where(NodeRow.label == id, *here), None, None, 1)
+    return found[0] if found else None
+
+
 def node(ledger: HasEngine, digest: Digest) -> Node:
     """The thing with this digest; refuses unknown ones."""
     with session(ledger.engine, write=False) as reading:

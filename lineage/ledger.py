@@ -5,12 +5,13 @@ named it stays. Several programs may append to one ledger at once.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from lineage import appending, audit, dsse, graph, merkle, ranges
 from lineage.appending import LedgerBroken
@@ -53,20 +54,30 @@ class Ledger:
         edges: Iterable[Edge] = (),
         now: datetime | None = None,
         occurred_at: datetime | None = None,
+        also: Callable[[Session], None] | None = None,
     ) -> Entry:
-        """Add one line; entry, payload, lineage and tree are kept together or not at all.
+        """Add one line; entry, payload, lineage, tree and what `also` writes are kept together or not at all.
 
         `now` is the time of recording (the clock, if left out). The ledger's time never runs backwards: a `now`
         before the last line or checkpoint is recorded as theirs, and stays visible as `occurred_at`.
         Refuses (ValueError) unknown types, a future `occurred_at`, edges to unknown digests and circles.
         """
         draft = Draft(type, actor, tuple(subjects), reason, payload, tuple(edges), occurred_at)
-        return self.append_many([draft], now=now)[0]
+        return self.append_many([draft], now=now, also=also)[0]
 
-    def append_many(self, drafts: Iterable[Draft], *, now: datetime | None = None) -> list[Entry]:
-        """Add several lines in one transaction: all or none."""
+    def append_many(
+        self,
+        drafts: Iterable[Draft],
+        *,
+        now: datetime | None = None,
+        also: Callable[[Session], None] | None = None,
+    ) -> list[Entry]:
+        """Add several lines, and what `also` writes, in one transaction: all or none."""
         with session(self.engine) as writing:
-            return appending.append(writing, drafts, self.software, now)
+            entries = appending.append(writing, drafts, self.software, now)
+            if also:
+                also(writing)
+        return entries
 
     def entries(self, type: str | None = None, subject_digest: Digest | None = None) -> list[Entry]:
         """Lines in order, all of them or those of a type, or about the thing with a digest."""

@@ -1,5 +1,7 @@
 """One recording through one bundle: the same path for evaluation, for the service and for the command line."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from data.door import door
@@ -11,10 +13,18 @@ from models.decisions import raw_trend
 from models.findings import Analysis, not_evaluable
 from models.live import Hearing, asked_for
 
-__all__ = ["Analysis", "analyse", "assess", "not_evaluable"]
+__all__ = ["Analysis", "Told", "analyse", "assess", "nobody", "not_evaluable"]
 
 
-def analyse(recording: Recording, bundle: Bundle) -> Analysis:
+Told = Callable[[float], None]
+"""Told how much of the work is done (0–1); may raise, and so end it there."""
+
+
+def nobody(share: float) -> None:
+    """Whoever does not want to be told."""
+
+
+def analyse(recording: Recording, bundle: Bundle, told: Told = nobody) -> Analysis:
     """Run a bundle over a recording; an input the detector is not meant for ends `not_evaluable`, never empty.
 
     It is heard minute by minute by the very object that hears a live one, so that the two cannot differ.
@@ -28,6 +38,7 @@ def analyse(recording: Recording, bundle: Bundle) -> Analysis:
         hearing.start(segment.onset_s)
         for at in range(0, segment.signal.shape[1], step):
             hearing(segment.signal[:, at : at + step])
+            told(hearing.now_s / recording.duration_s)
     return hearing.finish(recording.duration_s)
 
 

@@ -17,6 +17,7 @@ from data.outcomes import Refusal
 from lineage.digest import Digest
 from models import detectors
 from models.admission import Source, admit
+from models.analysis import Told, nobody
 from models.bundle import BrokenBundle, Bundle, load_bundle, read_description, rebuilt, write_files
 from models.detector import Examples, Pretrained, Progress, State, Stretch, TypingDetector
 from models.engines import REFERENCE
@@ -170,7 +171,11 @@ def answer_known(recording: Source, truth: Annotations, bundle: TypingBundle) ->
 
 
 def answer_stretches(
-    recording: Source, stretches: Sequence[Stretch], bundle: TypingBundle, variants: bool = True
+    recording: Source,
+    stretches: Sequence[Stretch],
+    bundle: TypingBundle,
+    told: Told = nobody,
+    variants: bool = True,
 ) -> list[StretchAnswer]:
     """`answer_known` of any stretches, whether or not it is known what they are; the answer alone without `variants`."""
     try:
@@ -178,8 +183,11 @@ def answer_stretches(
         prepared = bundle.detector.prepare(recording)
     except Refusal as refusal:
         return [refused(one, bundle, refusal) for one in stretches]
-    blocks = [stretches[at : at + TOGETHER] for at in range(0, len(stretches), TOGETHER)]
-    return [said for block in blocks for said in _typed(prepared, block, bundle, variants)]
+    said: list[StretchAnswer] = []
+    for at in range(0, len(stretches), TOGETHER):
+        told(at / len(stretches))
+        said += _typed(prepared, stretches[at : at + TOGETHER], bundle, variants)
+    return said
 
 
 def refused(one: Stretch, bundle: TypingBundle, refusal: Refusal) -> StretchAnswer:

@@ -1,7 +1,9 @@
 """One recording in, one answer out: the same for the service and for the command line, and journaled in both."""
 
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,14 @@ DECIMALS = 6
 """Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
 
 
+Stages = Callable[[str, float], None]
+"""Told what is being done and how much of the whole is done (0–1); may raise, and so end it there."""
+
+
+def nobody(stage: str, share: float) -> None:
+    """Whoever does not want to be told."""
+
+
 def answer(
     source: Path | bytes,
     *,
@@ -44,6 +54,7 @@ def answer(
     journal: Journal,
     now: datetime,
     key_id: str = "",
+    told: Stages = nobody,
 ) -> Answer:
     """Analyse a recording (a file, or its bytes) for a site with the model in force there, and write it down.
 
@@ -55,36 +66,46 @@ def answer(
         with tempfile.NamedTemporaryFile(suffix=".edf") as kept:
             kept.write(source)
             kept.flush()
-            return _answer(Path(kept.name), site, age_days, loader, journal, now, key_id)
-    return _answer(source, site, age_days, loader, journal, now, key_id)
+            return _answer(Path(kept.name), site, age_days, loader, journal, now, key_id, told)
+    return _answer(source, site, age_days, loader, journal, now, key_id, told)
 
 
 def _answer(
-    path: Path, site: str, age_days: float | None, loader: Loader, journal: Journal, now: datetime, key_id: str
+    path: Path,
+    site: str,
+    age_days: float | None,
+    loader: Loader,
+    journal: Journal,
+    now: datetime,
+    key_id: str,
+    told: Stages,
 ) -> Answer:
     engine = REFERENCE
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
-        said = _in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
+        said = in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
-        said, engine = analysed(path, age_days, loaded, now), loaded.engine
+        said, engine = analysed(path, age_days, loaded, now, told), loaded.engine
+    told("recording", 1.0)
     said = said.model_copy(update={"asked": asked_of([path], age_days, engine=engine)})
     return journal.record(said, actor_of(site, key_id), now)
 
 
-def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime) -> Answer:
+def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime, told: Stages = nobody) -> Answer:
     """What a loaded model says of a recording; neither asks by what right nor writes it down."""
+    told("reading", 0.0)
     try:
         recording = read_edf(path, age_days=age_days)
     except Refusal as refusal:
-        return _in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
+        return in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
     try:
         check_age(recording.age_days, loaded)
     except Refusal as refusal:
         refused = not_evaluable(refusal, loaded.detection, recording.duration_s)
-        return _in_words(refused, loaded, recording.digest, now)
-    return _in_words(analyse(recording, loaded.detection), loaded, recording.digest, now)
+        return in_words(refused, loaded, recording.digest, now)
+    analysis = analyse(recording, loaded.detection, partial(told, "analysing"))
+    return in_words(analysis, loaded, recording.digest, now)
 
 
 def check_age(age_days: float | None, loaded: Loaded) -> None:
@@ -99,7 +120,7 @@ def check_age(age_days: float | None, loaded: Loaded) -> None:
         )
 
 
-def _in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: datetime) -> Answer:
+def in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: datetime) -> Answer:
     """An analysis as the site reads it; all numbers finite."""
     events, burden = analysis.events, None
     if events is not None and analysis.analysed_s > 0:

@@ -14,8 +14,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from lineage.store import Base, Version, open_store, session
 from lineage.times import read_utc, utc_text
 
-SCOPES = ("detect", "models")
-"""`detect` sends recordings and reads which models are in force; `models` only reads."""
+SCOPES = ("detect", "models", "verdict")
+"""`detect` sends recordings and reads what was answered and which models are in force; `models` reads the latter alone.
+
+`verdict` reads what was answered, and says what readers make of it.
+"""
 
 _COST = {"n": 2**14, "r": 8, "p": 1}
 _NOBODY = (bytes(16), bytes(32))

@@ -1,7 +1,9 @@
 """The service as seen from a site: send a recording, get the answer, or one clear sentence why not."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +16,8 @@ from lineage.digest import sha256_file
 from lineage.refused import Refused
 
 TIMEOUT_S = 150.0
+AGAIN = (0, 429, 502, 503, 504)
+"""Answers after which it is worth asking again how far a job is; 0 is none at all."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -40,10 +44,8 @@ class Client:
 
         Raises ServiceRefused where there is no answer.
         """
-        fields = {"sha256": sha256_file(path)} | ({"age": age} if age else {})
-        with open(path, "rb") as file:
-            named = {"recording": ("recording.edf", file, "application/octet-stream")}
-            return self._asked("POST", "/v1/detect", files=named, data=fields)
+        with _uploads([path]) as named:
+            return self._asked("POST", "/v1/detect", files=named, data=_fields([path], age))
 
     def name(
         self, question: str, files: Sequence[Path], age: str | None = None, marked: tuple[float, float] | None = None
@@ -53,14 +55,75 @@ class Client:
         `files` is one recording, or the two views of a film; `marked` the stretch's (onset_s, duration_s), the whole
         recording unless given. File names are not sent. Raises ServiceRefused where there is no answer.
         """
-        fields = {"sha256": sha256_file(files[0])} | ({"age": age} if age else {})
-        if marked:
-            fields |= {"onset_s": repr(marked[0]), "duration_s": repr(marked[1])}
-        with ExitStack() as stack:
-            opened = [stack.enter_context(open(file, "rb")) for file in files]
-            parts = zip(("recording", "second_view"), opened, strict=False)
-            named = {field: (field, file, "application/octet-stream") for field, file in parts}
-            return self._asked("POST", f"/v1/{question}", files=named, data=fields)
+        with _uploads(files) as named:
+            return self._asked("POST", f"/v1/{question}", files=named, data=_fields(files, age, marked))
+
+    def submit(
+        self,
+        *files: Path,
+        question: str = "detection",
+        age: str | None = None,
+        marked: tuple[float, float] | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Leave a recording (a film may have two views) as a job; returns its state with `job_id`.
+
+        `question` is detection, typing, spasms, semiology or forecasting. Sent again with the same `idempotency_key` (one
+        is made up unless given), it is the same job.
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        with _uploads(files) as named:
+            fields = _fields(files, age, marked) | {"question": question}
+            return self._asked("POST", "/v1/jobs", files=named, data=fields, headers=headers)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """How far a job is; `result` is the answer once `state` is done."""
+        return self._asked("GET", f"/v1/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Call a job off; where it runs it ends a little later."""
+        return self._asked("DELETE", f"/v1/jobs/{job_id}")
+
+    def wait(
+        self, job_id: str, told: Callable[[dict[str, Any]], None] = lambda state: None, *, every_s: float = 1.0
+    ) -> dict[str, Any]:
+        """The answer of a job, once it is done; `told` hears its state each time that it is asked for.
+
+        A service that is away meanwhile is waited for. Raises ServiceRefused where the job failed or was cancelled.
+        """
+        while True:
+            try:
+                state = self.job(job_id)
+            except ServiceRefused as refused:
+                if refused.status not in AGAIN:
+                    raise
+            else:
+                told(state)
+                if state["state"] == "done":
+                    answer: dict[str, Any] = state["result"]
+                    return answer
+                if state["state"] in ("failed", "cancelled"):
+                    raise ServiceRefused(
+                        0, f"the job {job_id} is {state['state']}: {state['reason'] or 'as was asked'}"
+                    )
+            time.sleep(every_s)
+
+    def prediction(self, prediction_id: str) -> dict[str, Any]:
+        """An answer that was given before."""
+        return self._asked("GET", f"/v1/predictions/{prediction_id}")
+
+    def prediction_as(self, form: str, prediction_id: str) -> bytes:
+        """An answer that was given before as `fhir`, `tsv` or `edf`."""
+        return self._response("GET", f"/v1/predictions/{prediction_id}", params={"format": form}).content
+
+    def receipt(self, prediction_id: str) -> dict[str, Any]:
+        """Proof that an answer stands in the ledger, under the head that it has now."""
+        return self._asked("GET", f"/v1/predictions/{prediction_id}/receipt")
+
+    def verdict(self, prediction_id: str, verdict: str, reader: str, **content: Any) -> dict[str, Any]:
+        """Say what a reader makes of an answer: `confirm`, `reject`, or `edit` with `events` (or `stretches`)."""
+        body = {"verdict": verdict, "reader": reader, **content}
+        return self._asked("POST", f"/v1/predictions/{prediction_id}/verdict", json=body)
 
     def windows(
         self, signal: np.ndarray, channels: Sequence[str], rate_hz: float, age: str | None = None
@@ -97,6 +160,10 @@ class Client:
         self.close()
 
     def _asked(self, method: str, path: str, **what: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self._response(method, path, **what).json()
+        return found
+
+    def _response(self, method: str, path: str, **what: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **what)
         except httpx.TransportError as error:
@@ -104,9 +171,22 @@ class Client:
                 0, f"the service cannot be reached ({type(error).__name__}): is it running?"
             ) from error
         if response.is_success:
-            found: dict[str, Any] = response.json()
-            return found
+            return response
         raise _refusal(response)
+
+
+@contextmanager
+def _uploads(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The files of one recording as fields of a form, without their names."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open(file, "rb")) for file in files]
+        parts = zip(("recording", "second_view"), opened, strict=False)
+        yield {field: (field, file, "application/octet-stream") for field, file in parts}
+
+
+def _fields(files: Sequence[Path], age: str | None, marked: tuple[float, float] | None = None) -> dict[str, str]:
+    fields = {"sha256": sha256_file(files[0])} | ({"age": age} if age else {})
+    return fields | ({"onset_s": repr(marked[0]), "duration_s": repr(marked[1])} if marked else {})
 
 
 def _refusal(response: httpx.Response) -> ServiceRefused:

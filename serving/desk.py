@@ -18,13 +18,17 @@ from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import AcceptedKeys, SiteKey, VerifiedKeys, open_keys, site_of
+from serving.fields import check_sha256
+from serving.job_desk import JobDesk
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
-from serving.problems import ProblemError, where, write_line
+from serving.past import PastDesk
+from serving.problems import where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
+from serving.stream_desk import StreamDesk
 from serving.windows import Sent, WindowBook, answer_windows
 
 KEY_CHECKS = 4
@@ -52,6 +56,10 @@ class Desk:
         self.book = WindowBook(self.journal)
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
+        every = {"detection": self.loader, **self.namers}
+        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, self.metrics.answered)
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, self.metrics.answered)
+        self.past = PastDesk(self.journal, clock)
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
@@ -99,11 +107,15 @@ class Desk:
             if time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink(missing_ok=True)
         self.loader.why_not(self.clock())
+        self.jobs.open()
 
     def close(self) -> None:
-        """Wait for the analyses that run, then let go of threads and files."""
+        """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
         self._closing.set()
         self._every_second.join()
+        self.streams.close()
+        self.jobs.close()
+        self.past.close()
         self.analyses.shutdown()
         self.checks.shutdown()
         self.accepted.version.close()
@@ -181,10 +193,7 @@ class Desk:
                 shutil.copyfileobj(upload, kept, 1 << 20)
                 kept.flush()
                 paths.append(Path(kept.name))
-            if sha256 is not None and sha256_file(paths[0]) != sha256.strip().lower():
-                raise ProblemError(
-                    400, "the file that arrived does not have the SHA-256 that was announced: send again"
-                )
+            check_sha256(sha256_file(paths[0]), sha256)
             yield paths
 
     def _why_not(self) -> str | None:

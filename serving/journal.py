@@ -2,21 +2,32 @@
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.orm import Session
 
 from lineage.checkpoints import Verification
 from lineage.circumstances import edges_of, register
 from lineage.digest import digest_of
 from lineage.keys import platform_key
-from lineage.ledger import Actor, Edge, EntryType, Ledger, Software, Subject
+from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place
 from lineage.receipts import issue, verify_receipt
 from serving.schema import Answered
 
 Made = TypeVar("Made", bound=Answered)
+
+
+class Act(Protocol):
+    """Writes what has to be kept together with an answer, in the same transaction; may raise, and then neither is."""
+
+    def __call__(self, writing: Session, answer: Answered) -> None: ...
+
 
 ENTRY_OF = {
     "completed": EntryType.PREDICTION_ISSUED,
@@ -33,6 +44,13 @@ class Journal:
         self._keys = home / "keys"
         platform_key(self._keys)  # a service without one does not start
         register(self.ledger)
+        self._act: Act | None = None
+
+    def together_with(self, act: Act) -> "Journal":
+        """The same journal, where every answer is kept together with what `act` writes, or neither is."""
+        both = copy(self)
+        both._act = act
+        return both
 
     def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
@@ -56,9 +74,14 @@ class Journal:
             payload=answer.statement(),
             edges=edges,
             now=now,
+            also=partial(self._act, answer=answer) if self._act else None,
         )
-        receipt = issue(self.ledger, entry, platform_key(self._keys), now)
-        return answer.model_copy(update={"receipt": json.loads(receipt.to_json())})
+        return answer.model_copy(update={"receipt": self.receipt(entry, now)})
+
+    def receipt(self, entry: Entry, now: datetime) -> dict[str, Any]:
+        """Proof that an entry stands in the ledger, under a head signed now."""
+        made: dict[str, Any] = json.loads(issue(self.ledger, entry, platform_key(self._keys), now).to_json())
+        return made
 
 
 def verify_answer(answer: Mapping[str, Any], public_key_pem: str | bytes) -> Verification:

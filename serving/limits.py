@@ -1,23 +1,35 @@
 """What stands around the service: who may come in, with what, how large, how many at once and for how long."""
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.auth import SiteKey, Unauthorised
+from serving.jobs import JobLimits
 from serving.naming import QUESTIONS
 from serving.problems import KEY, Exchange, ProblemError, exchange, write_line
+from serving.stream import StreamLimits
 
 PRIVATE = "/v1/"
+JOBS, STREAM = "/v1/jobs", "/v1/stream"
+STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+"""Messages that begin an answer."""
 SCOPES_FOR = {
     "/v1/detect": {"detect"},
     **{f"/v1/{question}": {"detect"} for question in QUESTIONS},
     "/v1/windows": {"detect"},
+    "/v1/jobs": {"detect"},
+    "/v1/jobs/{id}": {"detect"},
+    "/v1/stream": {"detect"},
+    "/v1/predictions/{id}": {"detect", "verdict"},
+    "/v1/predictions/{id}/receipt": {"detect", "verdict"},
+    "/v1/predictions/{id}/verdict": {"verdict"},
     "/v1/models": {"models", "detect"},
 }
 """Any of these scopes opens the route: who may send recordings may read what the model is for."""
@@ -25,8 +37,10 @@ ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SC
 """All that is served; what the frameworks would show besides (their own pages and schemas) is not."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UPLOAD_TYPE = "multipart/form-data"
-BODY_TYPES = {"/v1/windows": "application/octet-stream"}
-"""What a body is where it is no upload."""
+JSON_TYPE = "application/json"
+WINDOWS = "/v1/windows"
+READS = {"/v1/predictions/{id}/verdict": JSON_TYPE, WINDOWS: "application/octet-stream"}
+"""The one content type that a route reads, where that is not an upload."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -43,13 +57,31 @@ Observe = Callable[[Exchange, str, int, float], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request may bring and how long it may take; `analyses` run at once, the others wait."""
+    """How much one request may bring and how long it may take; `analyses` run at once, the others wait.
+
+    `take_in_s` is how long a file may take to arrive that is left with us (`jobs`).
+    """
 
     upload_bytes: int = 128 * 2**20
     windows_bytes: int = 8 * 2**20
+    json_bytes: int = 2 * 2**20
     concurrent: int = 16
     timeout_s: float = 120.0
+    take_in_s: float = 900.0
     analyses: int = 2
+    jobs: JobLimits = field(default_factory=JobLimits)
+    streams: StreamLimits = field(default_factory=StreamLimits)
+
+    def bytes_of(self, route: str) -> int:
+        """How large a request's body may be; what is left with us may be larger than what is answered at once."""
+        if route == WINDOWS:
+            return self.windows_bytes
+        if route in READS:
+            return self.json_bytes
+        return self.jobs.upload_bytes if route == JOBS else self.upload_bytes
+
+    def seconds_of(self, route: str) -> float:
+        return self.take_in_s if route == JOBS else self.timeout_s
 
 
 class RequestLine:
@@ -59,10 +91,7 @@ class RequestLine:
         self.app, self.observe = app, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         this = scope[KEY] = Exchange(str(uuid.uuid4()))
@@ -70,8 +99,9 @@ class RequestLine:
 
         async def with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in STARTS:
+                status = message.get("status", 101)
+                message.setdefault("headers", [])
                 MutableHeaders(scope=message).update({**HEADERS, "X-Request-ID": this.request_id})
             await send(message)
 
@@ -81,8 +111,8 @@ class RequestLine:
             self._note(scope, status, time.monotonic() - start_s)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        this, route = exchange(scope), scope["path"] if scope["path"] in ROUTES else "other"
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        this, route, said = exchange(scope), route_of(scope["path"]) or "other", scope.get("method", "GET")
+        method = said if said in METHODS else "other"
         self.observe(this, route, status, seconds)
         write_line(
             "request", request_id=this.request_id, method=method, route=route, status=status, site=this.site,
@@ -97,17 +127,17 @@ class Admission:
         self.app, self.authenticate = app, authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            _check_content_type(Headers(scope=scope), BODY_TYPES.get(scope["path"], UPLOAD_TYPE))
+        if scope["type"] in ("http", "websocket"):
+            _check_content_type(Headers(scope=scope), route_of(scope["path"]))
             if scope["path"].startswith(PRIVATE):
                 await self._admit(scope)
-            if scope["path"] not in ROUTES:
+            if not route_of(scope["path"]) or (scope["type"] == "websocket" and scope["path"] != STREAM):
                 raise ProblemError(404, "there is nothing under this address: see /openapi.json for what there is")
         await self.app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        enough = SCOPES_FOR.get(scope["path"], set())
+        enough = SCOPES_FOR.get(route_of(scope["path"]), set())
         try:
             found = await self.authenticate(key if kind.lower() == "bearer" else "")
         except Unauthorised as error:
@@ -128,18 +158,19 @@ class Bounds:
         if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
             await self.app(scope, receive, send)
             return
-        self._check_announced(Headers(scope=scope).get("content-length", "0"), self._most(scope))
+        most = self.limits.bytes_of(route_of(scope["path"]))
+        _check_announced(Headers(scope=scope).get("content-length", "0"), most)
         if self.busy >= self.limits.concurrent:
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
         try:
-            await self._in_time(scope, self._counted(scope, receive), send)
+            await self._in_time(scope, _counted(scope, receive, most), send)
         finally:
             self.busy -= 1
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         """BentoML's own timer is never cancelled and keeps every finished request in memory until it fires."""
-        started = False
+        started, seconds = False, self.limits.seconds_of(route_of(scope["path"]))
 
         async def noted(message: Message) -> None:
             nonlocal started
@@ -147,44 +178,55 @@ class Bounds:
             await send(message)
 
         try:
-            async with asyncio.timeout(self.limits.timeout_s) as running:
+            async with asyncio.timeout(seconds) as running:
                 await self.app(scope, receive, noted)
         except TimeoutError:
             if started or not running.expired():
                 raise
-            late = f"not done within {self.limits.timeout_s:g} s: send a shorter recording, or try again"
+            late = f"not done within {seconds:g} s: send a shorter recording, or try again"
             raise ProblemError(504, late) from None
 
-    def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        seen, most = 0, self._most(scope)
 
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > most:
-                exchange(scope).refusal = self._too_large(most)
-                raise self._too_large(most)
-            return message
-
-        return counted
-
-    def _most(self, scope: Scope) -> int:
-        return self.limits.windows_bytes if scope["path"] in BODY_TYPES else self.limits.upload_bytes
-
-    def _check_announced(self, content_length: str, most: int) -> None:
-        if not content_length.isdecimal():
-            raise ProblemError(400, "Content-Length has to be a number of bytes")
-        if int(content_length) > most:
-            raise self._too_large(most)
-
-    def _too_large(self, most: int) -> ProblemError:
-        return ProblemError(413, f"an upload has at most {most} bytes: send a shorter recording, or cut it")
+def route_of(path: str) -> str:
+    """The route that a path belongs to, with `{id}` where an id stands in it; empty where nothing is served."""
+    return (
+        path if path in ROUTES and "{" not in path else next((r for r, p in _WITH_ID.items() if p.fullmatch(path)), "")
+    )
 
 
-def _check_content_type(headers: Headers, wanted: str) -> None:
+_WITH_ID = {route: re.compile(route.replace("{id}", "[^/]+")) for route in ROUTES if "{id}" in route}
+
+
+def _counted(scope: Scope, receive: Receive, most: int) -> Receive:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            exchange(scope).refusal = _too_large(most)
+            raise _too_large(most)
+        return message
+
+    return counted
+
+
+def _check_announced(content_length: str, most: int) -> None:
+    if not content_length.isdecimal():
+        raise ProblemError(400, "Content-Length has to be a number of bytes")
+    if int(content_length) > most:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> ProblemError:
+    return ProblemError(413, f"an upload has at most {most} bytes: send a shorter recording, or cut it")
+
+
+def _check_content_type(headers: Headers, route: str) -> None:
     """Pickles are refused wherever they come; a body is read in one type only."""
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if "pickle" in kind or (has_body and kind != wanted):
-        raise ProblemError(415, f"only {wanted} is read here", {"Accept-Post": wanted})
+    read = READS.get(route, UPLOAD_TYPE)
+    if "pickle" in kind or (has_body and kind != read):
+        raise ProblemError(415, f"only {read} is read here", {"Accept-Post": read})

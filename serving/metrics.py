@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from serving.loader import Loaded
 from serving.problems import Exchange
+from serving.schema import Answered
 
 BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -41,6 +42,10 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
         if this.outcome:
             self._answers.labels(this.outcome, this.code).inc()
+
+    def answered(self, answer: Answered) -> None:
+        """Count a recording that was answered outside of any request: as a job, or at the end of a stream."""
+        self._answers.labels(answer.outcome, answer.code or "").inc()
 
     def model(self, loaded: Loaded | None) -> None:
         """Note which model is in force now, if any."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from data.film import Film
@@ -19,7 +20,7 @@ from models.detector import Stretch
 from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import actor_of, check_age, notice_of, rounded
+from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
@@ -45,6 +46,7 @@ def name_stretches(
     now: datetime,
     key_id: str = "",
     estimator: PoseEstimator | None = None,
+    told: Stages = nobody,
 ) -> NamedAnswer:
     """Ask the model in force for a site what the `marked` stretches of a recording are, and write the answer down.
 
@@ -58,7 +60,8 @@ def name_stretches(
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said, engine = answered(files, age_days, marked, loaded, now, estimate), loaded.engine
+        said, engine = answered(files, age_days, marked, loaded, now, estimate, told), loaded.engine
+    told("recording", 1.0)
     asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, engine)
     return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
 
@@ -82,8 +85,10 @@ def answered(
     loaded: Loaded,
     now: datetime,
     estimate: Estimate | None,
+    told: Stages = nobody,
 ) -> NamedAnswer:
     """What a loaded model says of stretches; neither asks by what right nor writes it down."""
+    told("reading", 0.0)
     bundle, digest = loaded.bundle, digest_of_files(files)
     assert isinstance(bundle, TypingBundle)
     task = bundle.detector.task
@@ -94,7 +99,7 @@ def answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle, variants=False)
+    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):

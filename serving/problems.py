@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.schema import Problem
 
 MEDIA_TYPE = "application/problem+json"
+Problems = dict[int | str, dict[str, Any]]
+"""Which problems a route may answer with, as its description says."""
 LOG = logging.getLogger("ictal.serving")
 
 DETAILS = {
@@ -55,10 +57,13 @@ def exchange(scope: Scope) -> Exchange:
     return found
 
 
-def problem_response(error: ProblemError, request_id: str) -> Response:
+def problem_of(error: ProblemError, request_id: str) -> Problem:
     title = HTTPStatus(error.status).phrase
-    body = Problem(title=title, status=error.status, detail=error.detail, instance=f"urn:uuid:{request_id}")
-    return JSONResponse(body.model_dump(), error.status, error.headers, MEDIA_TYPE)
+    return Problem(title=title, status=error.status, detail=error.detail, instance=f"urn:uuid:{request_id}")
+
+
+def problem_response(error: ProblemError, request_id: str) -> Response:
+    return JSONResponse(problem_of(error, request_id).model_dump(), error.status, error.headers, MEDIA_TYPE)
 
 
 class OneErrorShape:
@@ -68,6 +73,9 @@ class OneErrorShape:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -79,6 +87,28 @@ class OneErrorShape:
         except Exception as error:
             write_line("failure", request_id=exchange(scope).request_id, **where(error))
             await reply.fail(ProblemError(500, DETAILS[500]))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A connection that is refused is answered as any request; one that was taken is closed."""
+        taken = False
+
+        async def noted(message: Message) -> None:
+            nonlocal taken
+            taken = taken or message["type"] == "websocket.accept"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception as error:
+            if not isinstance(error, ProblemError):
+                write_line("failure", request_id=exchange(scope).request_id, **where(error))
+            problem = error if isinstance(error, ProblemError) else ProblemError(500, DETAILS[500])
+            if taken:
+                await send({"type": "websocket.close", "code": 1011})
+            elif "websocket.http.response" in scope.get("extensions", {}):
+                await problem_response(problem, exchange(scope).request_id)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
 
 
 class _Reply:

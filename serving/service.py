@@ -15,39 +15,24 @@ from fastapi import Depends, FastAPI, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from data.ages import parse_age
-from data.outcomes import Refusal
 from lineage.entries import Software
 from serving.desk import Desk
-from serving.limits import BODY_TYPES, Admission, Bounds, Limits, RequestLine
+from serving.fields import AGE, DURATION, FIELDS, FILM_FIELDS, ONSET, SHA256, age_days_of, check_fields, marked_of
+from serving.job_routes import add_jobs
+from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
-from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, exchange, problem_response
-from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem, WindowsAnswer
+from serving.past_routes import add_past
+from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
+from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
+from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
 from serving.store import quiet_bentoml
-from serving.windows import read_samples
+from serving.stream_routes import add_stream
+from serving.window_routes import Beside, add_windows
 
 TITLE = "Ictal prediction API"
-AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
-SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
-FIELDS = {"recording", "age", "sha256"}
-FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
-SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
-ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
-DURATION = "how long that stretch is, in seconds; goes with onset_s"
-HEADERS = [
-    {"name": name, "in": "header", "required": required, "description": what, "schema": {"type": kind}}
-    for name, required, kind, what in (
-        ("X-Channels", True, "string", "names of the channels, with commas between them"),
-        ("X-Rate-Hz", True, "number", "samples per second"),
-        ("X-Sample-Format", False, "string", "float32 (µV, the default) or int16, little-endian"),
-        ("X-Scale-uV", False, "number", "microvolts of one step of an int16"),
-        ("X-Age", False, "string", AGE),
-    )
-]
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEMS: Problems = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status, what in {
         400: "the request cannot be read",
@@ -57,6 +42,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "another content type",
         429: "too many requests at once",
         500: "the service failed",
+        503: "not now: `Retry-After` says when",
         504: "not done in time",
     }.items()
 }
@@ -81,17 +67,6 @@ def create_app(
         inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
     return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
-
-
-class Beside:
-    """Passes windows by BentoML: what it does around a request takes as long as the answer to a window."""
-
-    def __init__(self, app: ASGIApp, api: ASGIApp):
-        self.app, self.api = app, api
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        direct = scope["type"] == "http" and scope["path"] in BODY_TYPES
-        await (self.api if direct else self.app)(scope, receive, send)
 
 
 def app_from_environment() -> ASGIApp:
@@ -126,17 +101,24 @@ def _api(desk: Desk) -> FastAPI:
         sha256: Annotated[str | None, Form(description=SHA256)] = None,
     ) -> Response:
         """One EDF, EDF+, BDF or BDF+ recording, answered at once. Also what cannot be evaluated is an answer (200)."""
-        await _check_fields(request, FIELDS)
+        await check_fields(request, FIELDS)
         this = exchange(request.scope)
-        answer = await desk.detect(recording.file, sha256, _age_days(age), this.site, this.key_id)
+        answer = await desk.detect(recording.file, sha256, age_days_of(age), this.site, this.key_id)
         this.outcome, this.code = answer.outcome, answer.code or ""
         return Response(answer.model_dump_json(), media_type="application/json")
 
-    _add_windows(api, desk, key)
+    add_windows(api, desk, key, PROBLEMS)
     for question in QUESTIONS:
         _add_question(api, desk, key, question)
+    add_jobs(api, desk.jobs, key, PROBLEMS)
+    add_past(api, desk.past, key, PROBLEMS)
+    add_stream(api, desk.streams, desk.authenticate, key, PROBLEMS)
 
-    @api.get("/v1/models", dependencies=[key], responses=PROBLEMS)
+    @api.get(
+        "/v1/models",
+        dependencies=[key],
+        responses={200: {"content": {"application/json": {"example": MODELS_EXAMPLE}}}, **PROBLEMS},
+    )
     async def models(request: Request) -> Models:
         """The model in force for the asking site, with its intended use and its card."""
         return await desk.models(exchange(request.scope).site)
@@ -152,28 +134,16 @@ def _api(desk: Desk) -> FastAPI:
     return api
 
 
-def _add_windows(api: FastAPI, desk: Desk, key: Any) -> None:
-    """The route for software that cuts windows itself. Its headers are read by our own hand: that is most of its time."""
-    schema = {"parameters": HEADERS, "requestBody": {"required": True, "content": {BODY_TYPES["/v1/windows"]: BINARY}}}
-
-    @api.post("/v1/windows", dependencies=[key], response_model=WindowsAnswer, responses=PROBLEMS, openapi_extra=schema)
-    async def windows(request: Request) -> Response:
-        """A gapless stretch of at most a minute, channel after channel, for software that has windows of its own.
-
-        Answered is the probability of each whole window, of that window alone: no recording, no event, no finding.
-        """
-        body = await request.body()
-        sent = read_samples(body, request.headers, _age_days(request.headers.get("x-age")))
-        this = exchange(request.scope)
-        said, text = desk.windows(body, sent, this.site, this.key_id)
-        this.outcome, this.code = said.outcome, said.code or ""
-        return Response(text, media_type="application/json")
-
-
 def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
     """The route of one question about stretches of a recording."""
 
-    @api.post(f"/v1/{question}", dependencies=[key], response_model=NamedAnswer, responses=PROBLEMS, name=question)
+    @api.post(
+        f"/v1/{question}",
+        dependencies=[key],
+        response_model=NamedAnswer,
+        responses={200: {"content": {"application/json": {"example": NAMED_EXAMPLE}}}, **PROBLEMS},
+        name=question,
+    )
     async def name(
         request: Request,
         recording: UploadFile,
@@ -184,13 +154,11 @@ def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
         duration_s: Annotated[float | None, Form(description=DURATION, gt=0)] = None,
     ) -> Response:
         """One recording (EDF, pose track, or film with up to two views), answered at once."""
-        await _check_fields(request, FILM_FIELDS)
-        if (onset_s is None) != (duration_s is None):
-            raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
-        marked = [] if onset_s is None or duration_s is None else [(onset_s, duration_s)]
+        await check_fields(request, FILM_FIELDS)
+        marked = marked_of(onset_s, duration_s)
         views = [recording.file, *([second_view.file] if second_view else [])]
         this = exchange(request.scope)
-        said = await desk.name(question, views, sha256, _age_days(age), marked, this.site, this.key_id)
+        said = await desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
         this.outcome, this.code = said.outcome, said.code or ""
         return Response(said.model_dump_json(), media_type="application/json")
 
@@ -220,20 +188,6 @@ def _bento(desk: Desk, api: FastAPI) -> ASGIApp:
     # Its timer is never cancelled and keeps every request in memory until it fires: `Bounds` has the one that counts.
     inner.user_middleware = [m for m in inner.user_middleware if m.cls is not TimeoutMiddleware]
     return inner
-
-
-async def _check_fields(request: Request, known: set[str]) -> None:
-    """A second recording or a misspelt field would be left out silently, and the answer would be about something else."""
-    names = [name for name, _ in (await request.form()).multi_items()]
-    if len(names) != len(set(names)) or not set(names) <= known:
-        raise ProblemError(400, f"the form fields are {', '.join(sorted(known))}, each at most once")
-
-
-def _age_days(age: str | None) -> float | None:
-    try:
-        return parse_age(age) if age else None
-    except Refusal as refusal:
-        raise ProblemError(400, refusal.reason) from None
 
 
 def _say(request: Request, error: Exception) -> Response:

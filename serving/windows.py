@@ -34,6 +34,17 @@ RATES_HZ = (1.0, 20_000.0)
 SCALES_UV = (1e-6, 1e6)
 
 
+WINDOWS_EXAMPLE: dict[str, Any] = WindowsAnswer(
+    answer_id="019d3e6a-6f2b-7c41-9a55-0b6f0a1d2c3e",
+    outcome="completed",
+    window_s=2.0,
+    onset_s=(0.0, 1.0),
+    probability=(0.04, 0.91),
+    engine="onnxruntime",
+).model_dump(mode="json")
+"""The shape of an answer, without its model; nobody's windows."""
+
+
 @dataclass(frozen=True)
 class Sent:
     """A gapless stretch of EEG: `signal` (channels, samples) float32 µV."""

@@ -171,7 +171,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, port: int) -> Iterator[None]:
+def running(home: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A service process of its own, as it is run at a site."""
     environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
@@ -179,7 +179,7 @@ def running(home: Path, port: int) -> Iterator[None]:
     with open(home / "service.log", "wb") as log:
         service = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield
+            yield service
         finally:
             service.terminate()
             service.wait(20)

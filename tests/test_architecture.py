@@ -40,6 +40,8 @@ HOME = {
     "onnxruntime": "models",
     "captum": "models",
     "bentoml": "serving",
+    "fhir": "serving",
+    "websockets": "serving",
     "fastapi": "serving console",
     "uvicorn": "serving console",
     "evidently": "monitoring",

@@ -26,17 +26,15 @@ from flows.records import open_ledger
 from flows.stages.audits import members
 from flows.stages.files import write_json
 from flows.workspace import Workspace
-from lineage.approvals import Scope
-from lineage.signing import sign_bundle
 from models import detectors
 from models.ablations import FULL, read_ablations
 from models.detectors.gestures.grid import Cell, grid_params
-from models.typing import build_typing, fit_typing_fold, save_typing, stretch_examples
+from models.typing import build_typing
 from serving.naming import estimator_of
-from serving.store import import_bundle, write_pointer
 from tests.commands import ictal
 from tests.infants import infant
-from tests.served import HONEST, approve, people_and_keys, record_for
+from tests.served import people_and_keys
+from tests.served_poses import put_spasms_in_force
 from tests.test_ablation_runs import here
 from tests.test_forecast_study import QUICK, SETTINGS, clips
 from validation.ablation.page import ablation_page, lines
@@ -315,23 +313,8 @@ def approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A demo workspace in which the floor of spasms is in force, fitted on two infants of our own."""
     made, now = bare(tmp_path), datetime.now(UTC)
     (made.root / "workspace.json").write_text('{"kind": "demo"}')
-    built = detectors.build("joint_speed")
-    parts = [
-        stretch_examples(built, built.front_end.prepare(track), truth, str(seed), str(seed))  # type: ignore[arg-type]
-        for seed in (0, 1)
-        for track, truth in [infant(seed, 60.0, 4)]
-    ]
-    assert parts[0] is not None and parts[1] is not None
-    fitted, _ = fit_typing_fold("joint_speed", built.params, parts[0], parts[1], seed=0)
-    folder = made.root / "store" / "bundles" / "spasms"
     people_and_keys(made.root, now)
-    bundle = save_typing(replace(fitted, origin={**HONEST, **fitted.origin}), folder)
-    sign_bundle(folder, made.root / "keys" / "platform.pem")
-    scope = Scope(("demo-*",), (0.0, 800.0), (built.contract.montage,))
-    approval = approve(made.root, replace(record_for(bundle, now=now), scope=scope), now=now)  # type: ignore[arg-type]
-    write_pointer(
-        made.root, bundle=bundle.digest, tag=import_bundle(made.root, folder), approval=approval, now=now, task="spasms"
-    )
+    put_spasms_in_force(made.root, now)
     monkeypatch.setenv("ICTAL_HOME", str(made.root))
     return made
 

@@ -6,10 +6,8 @@ import shutil
 import socket
 import threading
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.websockets import WebSocketDisconnect
 
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
@@ -31,7 +28,7 @@ from serving.answering import answer
 from serving.auth import issue_key, key_id, open_keys, revoke_key
 from serving.client import Client, ServiceRefused
 from serving.journal import Journal, verify_answer
-from serving.limits import BODY_TYPES, ROUTES, Limits
+from serving.limits import READS, ROUTES, SCOPES_FOR, Limits
 from serving.loader import Loader, revocations_folder
 from serving.naming import QUESTIONS
 from serving.schema import EXAMPLE, Answer
@@ -49,44 +46,11 @@ from tests.served import (
     running,
     write_recording,
 )
+from tests.services import MARK, Served, TestClient, problem, said, serving
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
-    from starlette.testclient import TestClient
-
-MARK = "NAME-OF-NOBODY"
 PICKLE = "application/vnd.bentoml+pickle"
 PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
 """How a file begins in a multipart body with the boundary x."""
-
-
-@dataclass(frozen=True)
-class Served:
-    """A service of a workspace, with a key and a recording of its site."""
-
-    home: Path
-    client: TestClient
-    key: str
-    recording: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
-
-    def detect(self, content: bytes | None = None, age: str | None = "3d", **fields: str) -> httpx.Response:
-        data = fields | ({"age": age} if age else {})
-        files = {"recording": (f"{MARK}.edf", self.recording if content is None else content)}
-        return self.client.post("/v1/detect", headers=self.headers, files=files, data=data)
-
-
-@contextmanager
-def serving(home: Path, recording: bytes, **settings: Any) -> Iterator[Served]:
-    engine = open_keys(home)
-    key = issue_key(engine, "demo-north", ("detect", "models"), NOW, 30)
-    engine.dispose()
-    app = create_app(home, allow_demo=True, clock=lambda: NOW, **settings)
-    with TestClient(app) as client:
-        yield Served(home, client, key, recording)
 
 
 @pytest.fixture(scope="module")
@@ -113,23 +77,6 @@ def served(finished: Path, recording: bytes) -> Iterator[Served]:
 def other_home(finished: Path, tmp_path: Path) -> Path:
     """A copy of the workspace that a test may spoil."""
     return Path(shutil.copytree(finished, tmp_path / "home", ignore=shutil.ignore_patterns("jobs")))
-
-
-def said(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of an answer, which knows neither NaN nor Infinity."""
-    found: dict[str, Any] = json.loads(response.text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
-    return found
-
-
-def problem(response: httpx.Response, status: int) -> str:
-    """The detail of a problem that has the one shape (RFC 9457)."""
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    body = said(response)
-    assert set(body) == {"type", "title", "status", "detail", "instance"}
-    assert body["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
-    assert body["status"] == status
-    assert "Traceback" not in response.text
-    return str(body["detail"])
 
 
 def test_the_seizure_in_the_recording_is_in_the_answer(served: Served) -> None:
@@ -351,14 +298,15 @@ def test_a_key_opens_only_what_it_is_for(served: Served) -> None:
     assert "scope detect" in problem(served.client.post("/v1/detect", headers=headers, files=files), 403)
 
 
-@pytest.mark.parametrize("path", [*ROUTES, "/elsewhere", "/v1/jobs"])
+@pytest.mark.parametrize("path", [*ROUTES, "/elsewhere"])
 def test_no_route_reads_a_pickle_or_any_other_type(served: Served, path: str) -> None:
+    read = READS.get(path, "multipart/form-data")
     for method in ("GET", "POST"):
         for kind in (PICKLE, PICKLE.upper(), "application/x-python-pickle; charset=x"):
             response = served.client.request(method, path, headers={**served.headers, "Content-Type": kind})
-            assert BODY_TYPES.get(path, "multipart/form-data") in problem(response, 415)
-    kinds = {"application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""}
-    for kind in sorted(kinds - {BODY_TYPES.get(path)}):
+            assert read in problem(response, 415)
+    others = "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""
+    for kind in {*others, "multipart/form-data"} - {read}:
         headers = {**served.headers, "Content-Type": kind}
         problem(served.client.post(path, headers=headers, content=b"{}"), 415)
 
@@ -409,12 +357,6 @@ def test_what_is_not_served_here_is_not_found_whatever_the_frameworks_would_show
     assert served.client.post("/livez").headers["allow"]
 
 
-def test_there_is_no_websocket_yet(served: Served) -> None:
-    with pytest.raises(WebSocketDisconnect) as caught, served.client.websocket_connect("/v1/stream"):
-        pytest.fail("connected")
-    assert caught.value.code == 1008
-
-
 def test_every_response_carries_the_headers_that_keep_browsers_out(served: Served) -> None:
     for response in (served.client.get("/"), served.client.get("/elsewhere"), served.detect()):
         assert response.headers["cache-control"] == "no-store"
@@ -426,9 +368,24 @@ def test_every_response_carries_the_headers_that_keep_browsers_out(served: Serve
 def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Served) -> None:
     document = served.client.get("/openapi.json").json()
     questions = {f"/v1/{question}" for question in QUESTIONS}
-    assert set(document["paths"]) == {"/v1/detect", "/v1/windows", "/v1/models", *questions}
+    assert set(document["paths"]) == set(SCOPES_FOR) and questions < set(SCOPES_FOR)
     content = document["paths"]["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]
     assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
+
+
+def test_every_route_is_described_with_an_example_of_what_it_answers(served: Served) -> None:
+    document = served.client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            answers = {status: shown for status, shown in route["responses"].items() if status < "300"}
+            if path == "/v1/stream":
+                assert "welcome" in answers["101"]["description"]
+                continue
+            for status, shown in answers.items():
+                example = shown.get("content", {}).get("application/json", {}).get("example")
+                assert example or (status == "202" and method == "delete"), (method, path, status)
+            assert route["description"]
+            assert "404" in route["responses"] or "{id}" not in path
 
 
 def test_a_site_can_read_what_the_model_is_for(served: Served) -> None:

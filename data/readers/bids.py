@@ -79,7 +79,12 @@ def parse_events(table: str, duration_s: float | None = None) -> EventTable:
 
 
 def write_events(path: Path, annotations: Annotations, start: datetime = datetime(2000, 1, 1)) -> None:
-    """Write an events.tsv that `read_events` reads back exactly; one `bckg` row where there is no event.
+    """Write an events.tsv that `read_events` reads back exactly; see `events_table`."""
+    path.write_text(events_table(annotations, start), "utf-8")
+
+
+def events_table(annotations: Annotations, start: datetime = datetime(2000, 1, 1)) -> str:
+    """Events as the text of an events.tsv; one `bckg` row where there is none. Inverse of `parse_events`.
 
     Types that could not be read back are a ValueError.
     """
@@ -94,7 +99,7 @@ def write_events(path: Path, annotations: Annotations, start: datetime = datetim
         lines.append(f"{float(e.onset_s)!r}\t{float(e.duration_s)!r}\t{e.type}\t{confidence}\t{channels}\t{tail}")
     if not annotations.events:
         lines.append(f"0.0\t{length_s!r}\tbckg\tn/a\tn/a\t{tail}")
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Plain EDF files for the simulator: equal signals give equal bytes, and the header names nobody."""
+"""Plain EDF files for the simulator, and remarks in EDF+ alone: equal input gives equal bytes, no header names anybody."""
 
+import io
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,22 @@ def write_edf(
         data_record_duration=_record_duration_s(recording_signal.shape[1], rate_hz),
     )
     edf.write(path)
+
+
+def annotations_edf(remarks: Sequence[tuple[float, float | None, str]]) -> bytes:
+    """An EDF+ file of remarks (onset_s, duration_s or None, text) without any signal (EDF+ 2.2.1), to lay beside a recording.
+
+    It has no date: onsets count from the recording's start. Empty texts and onsets below 0 are a ValueError.
+    """
+    import edfio
+
+    for onset_s, duration_s, text in remarks:
+        if not (text and np.isfinite(onset_s) and onset_s >= 0 and (duration_s is None or duration_s >= 0)):
+            raise ValueError("a remark has a text, an onset of 0 s or later, and a duration of 0 s or longer, or none")
+    edf = edfio.Edf([], annotations=[edfio.EdfAnnotation(*remark) for remark in remarks])
+    file = io.BytesIO()
+    edf.write(file)
+    return file.getvalue()
 
 
 def _range(row: np.ndarray) -> tuple[float, float]:

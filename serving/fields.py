@@ -1,0 +1,46 @@
+"""The fields of an upload, the same in all routes that take one."""
+
+from fastapi import Request
+
+from data.ages import parse_age
+from data.outcomes import Refusal
+from lineage.digest import Digest
+from serving.naming import Span
+from serving.problems import ProblemError
+
+AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
+SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
+FIELDS = {"recording", "age", "sha256"}
+FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
+SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
+ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
+DURATION = "how long that stretch is, in seconds; goes with onset_s"
+
+
+async def check_fields(request: Request, known: set[str]) -> None:
+    """A second recording or a misspelt field would be left out silently, and the answer would be about something else."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    if len(names) != len(set(names)) or not set(names) <= known:
+        raise ProblemError(400, f"the form fields are {', '.join(sorted(known))}, each at most once")
+
+
+def age_days_of(age: str | None) -> float | None:
+    try:
+        return parse_age(age) if age else None
+    except Refusal as refusal:
+        raise ProblemError(400, refusal.reason) from None
+
+
+def marked_of(onset_s: float | None, duration_s: float | None) -> list[Span]:
+    """The one stretch that is asked about, or none."""
+    if onset_s is None or duration_s is None:
+        if onset_s is not duration_s:
+            raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
+        return []
+    return [(onset_s, duration_s)]
+
+
+def check_sha256(found: Digest, announced: str | None) -> None:
+    """Refuse a file that is another than the one that was announced."""
+    if announced is not None and found != announced.strip().lower():
+        raise ProblemError(400, "the file that arrived does not have the SHA-256 that was announced: send again")

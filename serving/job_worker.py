@@ -1,0 +1,151 @@
+"""Does the jobs: takes one after another, keeps its lease while it works, and stops at the next step when it has to."""
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from lineage.digest import sha256_file
+from serving.answering import Stages
+from serving.job_files import JobFiles
+from serving.jobs import JobRow, Jobs, LeaseLost, Task, task_of
+from serving.journal import Act
+from serving.problems import where, write_line
+from serving.schema import Answered
+
+POLL_S = 1.0
+NOTE_EVERY = 0.05
+"""Share of the work after which progress is written down."""
+SWEEP_S = 600.0
+
+
+class Closing(Exception):
+    """The service is being stopped: what is not done is left for the next one."""
+
+
+class Do(Protocol):
+    """Answers a task about files, tells how far it is, and writes the answer down together with `act`."""
+
+    def __call__(
+        self, task: Task, files: Sequence[Path], *, site: str, key_id: str, told: Stages, act: Act
+    ) -> Answered: ...
+
+
+class Workers:
+    """Threads that work until `close`; `done` is told of every job that ended with an answer."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        files: JobFiles,
+        do: Do,
+        clock: Callable[[], datetime],
+        done: Callable[[Answered], None] = lambda answer: None,
+    ):
+        self.jobs, self.files, self.do, self.clock, self.done = jobs, files, do, clock, done
+        self.name, self._at_work = str(uuid.uuid4()), set[str]()
+        self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
+        self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
+
+    def start(self) -> None:
+        for thread in (*self._workers, *self._keepers):
+            thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._news.set()
+
+    def close(self) -> None:
+        """Stop after the step that each job is at; jobs that are not done are queued again, as if never begun."""
+        self._closing.set()
+        self._news.set()
+        for thread in self._workers:
+            thread.join()
+        self._closed.set()
+        for thread in self._keepers:
+            thread.join()
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            self._news.clear()
+            row = _tried(lambda: self.jobs.claim(self.name, self.clock()))
+            if row is None:
+                self._news.wait(POLL_S)
+            else:
+                self._at_work.add(row.id)
+                _tried(lambda row=row: self._do(row))
+                self._at_work.discard(row.id)  # whatever was left undone: the lease lapses, and another takes it
+                self._news.set()
+
+    def _do(self, row: JobRow) -> None:
+        """One attempt, and what follows from how it ends."""
+        try:
+            answer = self._answered(row)
+        except Closing:
+            self.jobs.let_go(row.id, self.name, self.clock(), counts=False)
+        except LeaseLost:
+            self.jobs.let_go(row.id, self.name, self.clock(), counts=True)
+        except Exception as error:
+            write_line("job failure", job=row.id, **where(error))
+            last = "failed_retryable" if isinstance(error, OSError | DBAPIError) else "failed_permanent"
+            self.jobs.let_go(row.id, self.name, self.clock(), counts=True, why=_FAILED, last=last)
+        else:
+            write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")
+            self.done(answer)
+        if row.id not in self.jobs.waiting():
+            self.files.remove(row.id)
+
+    def _answered(self, row: JobRow) -> Answered:
+        task, files = task_of(row), self.files.of(row.id)
+        if tuple(sha256_file(file) for file in files) != task.files:
+            raise FilesLost
+        noted = ("", -1.0)
+
+        def tell(stage: str, share: float) -> None:
+            nonlocal noted
+            if self._closing.is_set():
+                raise Closing
+            if stage != noted[0] or share - noted[1] >= NOTE_EVERY:
+                self.jobs.note(row.id, self.name, stage, share)
+                noted = stage, share
+
+        def finish(writing: Session, answer: Answered) -> None:
+            self.jobs.finish(writing, row.id, self.name, answer.prediction_id, answer.outcome, self.clock())
+
+        return self.do(task, files, site=row.site, key_id=row.key_id, told=tell, act=finish)
+
+    def _keep_leases(self) -> None:
+        while not self._closed.wait(self.jobs.limits.lease_s / 4):
+            _tried(lambda: self.jobs.renew(self.name, tuple(self._at_work), self.clock()))
+
+    def _sweep(self) -> None:
+        while True:
+            _tried(self._remove_old)
+            if self._closed.wait(SWEEP_S):
+                return
+
+    def _remove_old(self) -> None:
+        self.jobs.forget(self.clock())
+        self.files.remove_all_but(self.jobs.waiting())
+
+
+_FAILED = "the service failed over this recording; report the job's id to whoever runs it"
+
+
+class FilesLost(OSError):
+    """The files of a job are not those that were accepted."""
+
+
+def _tried(act: Callable[[], JobRow | None] | Callable[[], None]) -> JobRow | None:
+    """A store that does not answer now may do so in a second; a worker never dies of it."""
+    try:
+        return act()
+    except Exception as error:
+        write_line("job failure", **where(error))
+        return None

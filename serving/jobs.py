@@ -1,0 +1,298 @@
+"""Work that a site may leave with us: jobs in the ledger's own store, so that a job and its answer end in one step.
+
+A job is queued, then running, then done, failed or cancelled. Who works on one holds a lease on it that has to be
+renewed; whoever lost it can no longer write the answer down. So a job is done once, however often it was begun.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import UniqueConstraint, delete, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lineage.digest import Digest, digest_of
+from lineage.store import Base, open_store, session
+from lineage.times import utc_text
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """How much may wait, and how much of it is done at once.
+
+    A service does `at_once` jobs at once; all services together `at_once_per_site` of one site, so that a site which
+    sends a hundred leaves room for others. `waiting` jobs may be in, of one site `waiting_per_site`, with `waiting_bytes`
+    of files. A lease that is not renewed for `lease_s` is lost; after `attempts` a job has failed. Ended jobs are
+    forgotten after `kept_days`.
+    """
+
+    at_once: int = 2
+    at_once_per_site: int = 1
+    waiting: int = 200
+    waiting_per_site: int = 40
+    waiting_bytes: int = 32 * 2**30
+    upload_bytes: int = 2 * 2**30
+    lease_s: float = 8.0
+    attempts: int = 3
+    kept_days: float = 30.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job is about: a question, the digests of its files, the age as declared, the stretches that are marked."""
+
+    question: str
+    files: tuple[Digest, ...]
+    age_days: float | None = None
+    marked: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(vars(self) | {"marked": [list(span) for span in self.marked], "files": list(self.files)})
+
+
+class JobRow(Base):
+    __tablename__ = "serving_job"
+    __table_args__ = (UniqueConstraint("site", "idempotency_key"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    no: Mapped[int] = mapped_column(unique=True)
+    site: Mapped[str] = mapped_column(index=True)
+    key_id: Mapped[str]
+    idempotency_key: Mapped[str | None]
+    task: Mapped[str]
+    task_digest: Mapped[str]
+    bytes: Mapped[int]
+    state: Mapped[str] = mapped_column(index=True)
+    stage: Mapped[str]
+    share: Mapped[float]
+    attempts: Mapped[int]
+    cancelling: Mapped[bool]
+    accepted_at: Mapped[str]
+    started_at: Mapped[str | None]
+    ended_at: Mapped[str | None]
+    worker: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    prediction_id: Mapped[str | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str | None]
+
+
+class TooManyJobs(Exception):
+    """The queue is full: of this site (`of_site`), or of all."""
+
+    def __init__(self, of_site: bool, limit: int):
+        super().__init__(f"{limit} jobs")
+        self.of_site, self.limit = of_site, limit
+
+
+class OtherBody(Exception):
+    """The idempotency key was used before, for something else."""
+
+
+class LeaseLost(Exception):
+    """The job is no longer ours: cancelled, or taken over."""
+
+
+class Jobs:
+    """The queue in the store at `place`; used by several threads and processes at once. Time comes as `now`."""
+
+    def __init__(self, place: str | Path, limits: JobLimits | None = None):
+        self.engine = open_store(place, JobRow)
+        self.limits = limits or JobLimits()
+
+    def earlier(self, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:
+        """The job that was accepted under this key; OtherBody where that was for another task."""
+        with session(self.engine, write=False) as reading:
+            return _earlier(reading, site, idempotency_key, task)
+
+    def accept(
+        self,
+        id: str,
+        task: Task,
+        *,
+        site: str,
+        key_id: str,
+        size: int,
+        now: datetime,
+        idempotency_key: str | None = None,
+    ) -> JobRow:
+        """Queue a job whose files are kept; what is returned survives a power cut. TooManyJobs, OtherBody.
+
+        It is an earlier job, with another id, where the site used the idempotency key before for the same task.
+        """
+        row = JobRow(
+            id=id, site=site, key_id=key_id, idempotency_key=idempotency_key, task=json.dumps(vars(task)),
+            task_digest=task.digest, bytes=size, state="queued", stage="waiting", share=0.0, attempts=0,
+            cancelling=False, accepted_at=utc_text(now),
+        )  # fmt: skip
+        with session(self.engine) as writing:
+            known = _earlier(writing, site, idempotency_key, task)
+            if known is not None:
+                return known
+            self._check_room(writing, site, size)
+            row.no = (writing.scalar(select(func.max(JobRow.no))) or 0) + 1
+            writing.add(row)
+        return row
+
+    def of_site(self, id: str, site: str) -> JobRow | None:
+        """A site's job. One of another site is looked for in the very same way as one that there is not."""
+        with session(self.engine, write=False) as reading:
+            return reading.scalar(select(JobRow).where(JobRow.id == id, JobRow.site == site))
+
+    def ahead(self, row: JobRow) -> int:
+        """How many jobs of the same site wait before this one."""
+        before = (JobRow.site == row.site) & (JobRow.state == "queued") & (JobRow.no < row.no)
+        with session(self.engine, write=False) as reading:
+            return reading.scalar(select(func.count()).where(before)) or 0
+
+    def cancel(self, id: str, site: str, now: datetime) -> JobRow | None:
+        """End a queued job now, and have a running one end at its next step; ended ones stay as they are."""
+        with session(self.engine) as writing:
+            row = writing.scalar(select(JobRow).where(JobRow.id == id, JobRow.site == site))
+            if row is not None and row.state == "queued":
+                row.state, row.stage, row.ended_at = "cancelled", "cancelled", utc_text(now)
+            elif row is not None and row.state == "running":
+                row.cancelling = True
+            return row
+
+    def claim(self, worker: str, now: datetime) -> JobRow | None:
+        """The next job for this worker, with a lease; None where there is nothing that it may do now.
+
+        Next is the oldest job of the site with the fewest jobs running, and of those the one whose turn was longest ago.
+        """
+        with session(self.engine, write=False) as reading:
+            if self._next(reading, now) is None and not _lapsed(reading, now):
+                return None  # without the writer's lock, since every worker asks once a second
+        with session(self.engine) as writing:
+            self._take_back(writing, now)
+            row = self._next(writing, now)
+            if row is not None:
+                row.state, row.worker, row.attempts = "running", worker, row.attempts + 1
+                row.stage, row.share, row.started_at = "starting", 0.0, utc_text(now)
+                row.lease_until = now.timestamp() + self.limits.lease_s
+            return row
+
+    def renew(self, worker: str, ids: Collection[str], now: datetime) -> None:
+        """Keep the leases of a worker on those jobs that it works on, where they are not lost yet."""
+        if ids:
+            kept = now.timestamp() + self.limits.lease_s
+            with session(self.engine) as writing:
+                mine = update(JobRow).where(JobRow.id.in_(ids), *_held(worker))
+                writing.execute(mine.values(lease_until=kept))
+
+    def note(self, id: str, worker: str, stage: str, share: float) -> None:
+        """Say how far a job is; LeaseLost where it was cancelled or is another's by now."""
+        with session(self.engine) as writing:
+            mine = update(JobRow).where(JobRow.id == id, *_held(worker), ~JobRow.cancelling)
+            if not _changed(writing, mine.values(stage=stage, share=share)):
+                raise LeaseLost(id)
+
+    def finish(self, writing: Session, id: str, worker: str, prediction_id: str, outcome: str, now: datetime) -> None:
+        """A job is done; called inside the transaction that writes its answer down, which LeaseLost undoes."""
+        mine = update(JobRow).where(JobRow.id == id, *_held(worker), ~JobRow.cancelling)
+        ended = {"state": "done", "stage": "done", "share": 1.0, "ended_at": utc_text(now), "lease_until": None}
+        if not _changed(writing, mine.values(prediction_id=prediction_id, outcome=outcome, **ended)):
+            raise LeaseLost(id)
+
+    def let_go(self, id: str, worker: str, now: datetime, *, counts: bool, why: str = "", last: str = "") -> None:
+        """A job was not done: it is cancelled if that was wished, queued again, or failed after too many attempts.
+
+        `counts` says whether this was an attempt; `why` and `last` are reason and outcome if it was the last one.
+        """
+        with session(self.engine) as writing:
+            row = writing.scalar(select(JobRow).where(JobRow.id == id, *_held(worker)))
+            if row is not None:
+                row.attempts -= not counts
+                self._end_or_queue(row, now, why, last or "failed_permanent")
+
+    def forget(self, now: datetime) -> list[str]:
+        """Delete the jobs that ended more than `kept_days` ago; gives their ids."""
+        old = JobRow.state.in_(ENDED) & (JobRow.ended_at < utc_text(now - timedelta(days=self.limits.kept_days)))
+        with session(self.engine) as writing:
+            gone = list(writing.scalars(select(JobRow.id).where(old)))
+            writing.execute(delete(JobRow).where(old))
+        return gone
+
+    def waiting(self) -> set[str]:
+        """Jobs whose files are still needed."""
+        with session(self.engine, write=False) as reading:
+            return set(reading.scalars(select(JobRow.id).where(JobRow.state.not_in(ENDED))))
+
+    def _check_room(self, writing: Session, site: str, size: int) -> None:
+        waits = select(func.count(), func.coalesce(func.sum(JobRow.bytes), 0)).where(JobRow.state.not_in(ENDED))
+        (of_site, _), (of_all, size_of_all) = (
+            writing.execute(query).one() for query in (waits.where(JobRow.site == site), waits)
+        )
+        if of_site >= self.limits.waiting_per_site:
+            raise TooManyJobs(True, self.limits.waiting_per_site)
+        if of_all >= self.limits.waiting or size_of_all + size > self.limits.waiting_bytes:
+            raise TooManyJobs(False, self.limits.waiting)
+
+    def _next(self, reading: Session, now: datetime) -> JobRow | None:
+        alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())
+        running: dict[str, int] = dict(
+            reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
+        )
+        first = select(JobRow.site, func.min(JobRow.no)).where(JobRow.state == "queued").group_by(JobRow.site)
+        served = select(JobRow.site, func.max(JobRow.started_at)).where(JobRow.started_at.is_not(None))
+        turn: dict[str, Any] = dict(reading.execute(served.group_by(JobRow.site)).tuples().all())
+        free = [
+            (running.get(site, 0), turn.get(site) or "", no)
+            for site, no in reading.execute(first).tuples()
+            if running.get(site, 0) < self.limits.at_once_per_site
+        ]
+        return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
+
+    def _take_back(self, writing: Session, now: datetime) -> None:
+        """Jobs whose worker is gone: killed, cut off, or stuck."""
+        why = f"the service was stopped {self.limits.attempts} times while it worked on this: cut the recording"
+        for row in writing.scalars(select(JobRow).where(*_out(now))):
+            self._end_or_queue(row, now, why, "failed_permanent")
+
+    def _end_or_queue(self, row: JobRow, now: datetime, why: str, last: str) -> None:
+        row.worker, row.lease_until = None, None
+        if row.cancelling:
+            row.state, row.stage, row.ended_at = "cancelled", "cancelled", utc_text(now)
+        elif row.attempts >= self.limits.attempts:
+            row.state, row.stage, row.ended_at, row.outcome, row.reason = "failed", "failed", utc_text(now), last, why
+        else:
+            row.state, row.stage, row.share = "queued", "waiting", 0.0
+
+
+def task_of(row: JobRow) -> Task:
+    said = json.loads(row.task)
+    marked = tuple((float(onset_s), float(length_s)) for onset_s, length_s in said["marked"])
+    return Task(said["question"], tuple(said["files"]), said["age_days"], marked)
+
+
+def _earlier(reading: Session, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:
+    if idempotency_key is None:
+        return None
+    same = select(JobRow).where(JobRow.site == site, JobRow.idempotency_key == idempotency_key)
+    row = reading.scalar(same)
+    if row is not None and row.task_digest != task.digest:
+        raise OtherBody
+    return row
+
+
+def _held(worker: str) -> tuple[Any, Any]:
+    return JobRow.worker == worker, JobRow.state == "running"
+
+
+def _out(now: datetime) -> tuple[Any, Any]:
+    return JobRow.state == "running", JobRow.lease_until < now.timestamp()
+
+
+def _lapsed(reading: Session, now: datetime) -> bool:
+    return reading.scalar(select(JobRow.id).where(*_out(now)).limit(1)) is not None
+
+
+def _changed(writing: Session, statement: Any) -> bool:
+    result: Any = writing.execute(statement)
+    return bool(result.rowcount)

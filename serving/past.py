@@ -1,0 +1,114 @@
+"""What was answered before: read again from the ledger, for the site that asked, and judged by its readers."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from lineage import graph
+from lineage.digest import digest_of
+from lineage.entries import uuid7
+from lineage.ledger import Actor, Edge, Entry, EntryType, Subject
+from serving.journal import Journal
+from serving.problems import ProblemError
+from serving.statements import ReadEvent, ReadStretch, VerdictGiven, VerdictStatement
+
+READ_AT_ONCE = 4
+Made = TypeVar("Made")
+
+
+class Past:
+    """The predictions in the ledger, each only for its own site."""
+
+    def __init__(self, journal: Journal):
+        self.journal = journal
+
+    def answer(self, id: str, site: str, now: datetime) -> dict[str, Any]:
+        """The answer as it was given, with a receipt under the ledger's present head.
+
+        ProblemError 404 for one of another site as for one that is none, 410 where what it said was erased since.
+        """
+        entry = self._entry(id, site)
+        return {**self._statement(entry), "receipt": self.journal.receipt(entry, now)}
+
+    def receipt(self, id: str, site: str, now: datetime) -> dict[str, Any]:
+        """Proof that the answer stands in the ledger; also where what it said was erased."""
+        return self.journal.receipt(self._entry(id, site), now)
+
+    def judge(self, id: str, given: VerdictGiven, actor: Actor, now: datetime) -> VerdictStatement:
+        """Write down what a reader makes of a prediction; ProblemError 404 and 410 as `answer`, 400 for one that does not
+        fit the prediction."""
+        entry = self._entry(id, actor.site)
+        _check_fits(given, self._statement(entry))
+        verdict_id = uuid7(now)
+        said = given.model_dump(mode="json", exclude_none=True) | {"verdict_id": verdict_id, "prediction_id": id}
+        verdict, prediction = Subject("verdict", verdict_id, digest_of(said)), entry.subjects[0]
+        line = self.journal.ledger.append(
+            EntryType.VERDICT_RECORDED,
+            actor=actor,
+            subjects=(verdict, prediction),
+            reason=given.verdict,
+            payload=said,
+            edges=(Edge(verdict.digest, "judges", prediction.digest),),
+            now=now,
+        )
+        return VerdictStatement(**said, receipt=self.journal.receipt(line, now))
+
+    def _entry(self, id: str, site: str) -> Entry:
+        found = graph.prediction_at(self.journal.ledger, id, site)
+        if found is None:
+            raise ProblemError(404, "this site has no such prediction")
+        return self.journal.ledger.entry(found.seq)
+
+    def _statement(self, entry: Entry) -> dict[str, Any]:
+        said = self.journal.ledger.payload(entry.payload_digest)
+        if said is None:
+            raise ProblemError(410, "what this prediction said was erased; its line in the ledger and its receipt stay")
+        return said
+
+
+class PastDesk:
+    """`Past` for the event loop."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], datetime]):
+        self.past, self.clock = Past(journal), clock
+        self._pool = ThreadPoolExecutor(READ_AT_ONCE, "past")
+
+    async def answer(self, id: str, site: str) -> dict[str, Any]:
+        return await self._in(self.past.answer, id, site, self.clock())
+
+    async def receipt(self, id: str, site: str) -> dict[str, Any]:
+        return await self._in(self.past.receipt, id, site, self.clock())
+
+    async def judge(self, id: str, given: VerdictGiven, actor: Actor) -> VerdictStatement:
+        return await self._in(self.past.judge, id, given, actor, self.clock())
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))
+
+
+def _check_fits(given: VerdictGiven, said: dict[str, Any]) -> None:
+    """An edit corrects what was answered: events of a detection, names of stretches otherwise."""
+    if given.verdict != "edit":
+        return
+    asked_for = "stretches" if "question" in said else "events"
+    if getattr(given, asked_for) is None:
+        raise ProblemError(
+            400, f"an edit of this prediction gives `{asked_for}`: those that there are, or an empty list"
+        )
+    duration_s = said["duration_s"]
+    spans: list[ReadEvent | ReadStretch] = [*(given.events or ()), *(given.stretches or ())]
+    for span in spans:
+        if duration_s and span.onset_s + span.duration_s > duration_s + 1e-6:
+            raise ProblemError(
+                400,
+                f"{span.onset_s:g}–{span.onset_s + span.duration_s:g} s is not inside the recording (0–{duration_s:g} s)",
+            )
+    unknown = {s.name for s in given.stretches or ()} - set(said.get("classes", ()))
+    if unknown and said.get("classes"):
+        raise ProblemError(400, f"a stretch is named one of {', '.join(said['classes'])}")

@@ -1,0 +1,180 @@
+"""The streams of one service: begun, lost and found again by a token, and ended for those who never come back."""
+
+import asyncio
+import hashlib
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from serving.fields import age_days_of
+from serving.journal import Journal
+from serving.loader import Loader
+from serving.problems import ProblemError, where, write_line
+from serving.schema import Answer, Answered
+from serving.stream import Hello, LiveStream, Part, Resume, StreamLimits
+
+HEARD_AT_ONCE = 2
+ENDED_KEPT = 8
+"""Streams that are kept in all, for each one that may go on: ended ones wait for whoever lost the answer."""
+CHECK_S = 1.0
+"""So often a stream asks whether its model may still answer."""
+Made = TypeVar("Made")
+
+
+@dataclass
+class Held:
+    """A stream with the connection that it is on, if any.
+
+    `lock` is held by the thread that works on the stream: a request that is cut off leaves its thread at work.
+    """
+
+    stream: LiveStream
+    token: str
+    connection: object | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    expiry: asyncio.TimerHandle | None = None
+    checked_s: float = float("-inf")
+    counted: bool = False
+    let_go: Callable[[], Any] = lambda: None
+    """Has the present connection closed, since another goes on."""
+
+
+class StreamDesk:
+    """Keeps streams in this process's memory: one that goes on has to come back to the same process, before it ends."""
+
+    def __init__(
+        self,
+        loader: Loader,
+        journal: Journal,
+        limits: StreamLimits,
+        clock: Callable[[], datetime],
+        done: Callable[[Answered], None],
+    ):
+        self.loader, self.journal, self.limits, self.clock, self.done = loader, journal, limits, clock, done
+        self._held: dict[str, Held] = {}
+        self._beginning: Counter[str] = Counter()
+        self._pool = ThreadPoolExecutor(HEARD_AT_ONCE, "stream")
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def begin(self, hello: Hello, site: str, key_id: str) -> Held:
+        """A new stream; ProblemError where there are too many, or the age cannot be read."""
+        going = [held for held in self._held.values() if held.stream.answer is None]
+        mine = sum(held.stream.site == site for held in going) + self._beginning[site]
+        if mine >= self.limits.at_once_per_site:
+            raise ProblemError(
+                429, f"{mine} streams of this site are open: end one first, or wait", {"Retry-After": "30"}
+            )
+        if (
+            len(going) + self._beginning.total() >= self.limits.at_once
+            or len(self._held) >= ENDED_KEPT * self.limits.at_once
+        ):
+            raise ProblemError(503, "too many streams are open: begin this one later", {"Retry-After": "30"})
+        token = secrets.token_urlsafe(32)
+        made = partial(
+            LiveStream, hello, age_days_of(hello.age), self.loader, self.limits, self.clock(), site=site, key_id=key_id
+        )
+        self._beginning[site] += 1
+        try:
+            self._held[_name(token)] = held = Held(await self._in(made), token)
+        finally:
+            self._beginning[site] -= 1
+        self.detach(held, None)
+        return held
+
+    def find(self, resume: Resume, site: str) -> Held:
+        """The stream with this token; 404 alike for one of another site and for none."""
+        held = self._held.get(_name(resume.token))
+        if held is None or held.stream.site != site:
+            raise ProblemError(404, "there is no such stream any more: begin another")
+        return held
+
+    def attach(self, held: Held, connection: object, let_go: Callable[[], Any]) -> None:
+        """From here on the stream is on this connection; the one before is let go of."""
+        if held.expiry:
+            held.expiry.cancel()
+        held.let_go()
+        held.connection, held.let_go, held.expiry = connection, let_go, None
+
+    def detach(self, held: Held, connection: object | None) -> None:
+        """The connection is gone; the stream waits a while for another."""
+        if held.connection is not connection:
+            return
+        held.connection, held.let_go = None, lambda: None
+        held.expiry = asyncio.get_running_loop().call_later(self.limits.resume_s, self._give_up, held)
+
+    async def take(self, held: Held, seq: int, part: Part) -> list[dict[str, Any]]:
+        """What became final with a part of a stream."""
+        said = await self._alone(held, held.stream.take, seq, part, self.journal, self.clock())
+        self._count(held)
+        return said
+
+    async def so_far(self, held: Held, have_s: int, have_events: int) -> dict[str, Any]:
+        """What was given already, once all that came over an earlier connection is heard."""
+        return await self._alone(held, held.stream.so_far, have_s, have_events)
+
+    async def settle(self, held: Held) -> Answer | None:
+        """The answer, if the stream is over: because it was ended, or since no model may answer any more."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - held.checked_s >= CHECK_S:
+            held.checked_s = now_s
+            await self._alone(held, held.stream.check_terms, self.clock())
+        if held.stream.is_over and held.stream.answer is None:
+            await self._alone(held, held.stream.finish, self.journal, self.clock())
+            self._count(held)
+        return held.stream.answer
+
+    def close(self) -> None:
+        """End all streams where they are: what was said of them until then stands in the ledger."""
+        self._pool.shutdown()
+        for held in self._held.values():
+            self._finish(held)
+        self._held.clear()
+
+    def _give_up(self, held: Held) -> None:
+        task = asyncio.get_running_loop().create_task(self._end(held))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, held: Held) -> None:
+        if held.connection is None:
+            self._held.pop(_name(held.token), None)
+            await self._in(self._finish, held)
+
+    def _finish(self, held: Held) -> None:
+        if held.expiry:
+            held.expiry.cancel()
+        if held.stream.answer is None and held.stream.now_s > 0:
+            try:
+                with held.lock:
+                    held.stream.finish(self.journal, self.clock())
+                self._count(held)
+            except Exception as error:
+                write_line("stream failure", prediction=held.stream.prediction_id, **where(error))
+
+    def _count(self, held: Held) -> None:
+        answer = held.stream.answer
+        if answer is not None and not held.counted:
+            held.counted = True
+            write_line("stream", site=held.stream.site, outcome=answer.outcome, code=answer.code or "")
+            self.done(answer)
+
+    async def _alone(self, held: Held, act: Callable[..., Made], *arguments: object) -> Made:
+        def alone() -> Made:
+            with held.lock:
+                return act(*arguments)
+
+        return await self._in(alone)
+
+    async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))
+
+
+def _name(token: str) -> str:
+    """Tokens are looked up by their hash, so that how long that takes says nothing of their characters."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""The service inside the test's own process, with a key and a recording of a site."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.auth import issue_key, open_keys
+from serving.service import create_app
+from tests.served import NOW, people_and_keys, put_in_force
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
+    from starlette.testclient import TestClient
+
+MARK = "NAME-OF-NOBODY"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service of a workspace, with a key and a recording of its site."""
+
+    home: Path
+    client: TestClient
+    key: str
+    recording: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def detect(self, content: bytes | None = None, age: str | None = "3d", **fields: str) -> httpx.Response:
+        data = fields | ({"age": age} if age else {})
+        files = {"recording": (f"{MARK}.edf", self.recording if content is None else content)}
+        return self.client.post("/v1/detect", headers=self.headers, files=files, data=data)
+
+
+@contextmanager
+def serving(home: Path, recording: bytes, **settings: Any) -> Iterator[Served]:
+    engine = open_keys(home)
+    key = issue_key(engine, "demo-north", ("detect", "models", "verdict"), NOW, 30)
+    engine.dispose()
+    app = create_app(home, allow_demo=True, clock=lambda: NOW, **settings)
+    with TestClient(app) as client:
+        yield Served(home, client, key, recording)
+
+
+def said(response: httpx.Response) -> dict[str, Any]:
+    """The JSON of an answer, which knows neither NaN nor Infinity."""
+    found: dict[str, Any] = json.loads(response.text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+    return found
+
+
+def problem(response: httpx.Response, status: int) -> str:
+    """The detail of a problem that has the one shape (RFC 9457)."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    body = said(response)
+    assert set(body) == {"type", "title", "status", "detail", "instance"}
+    assert body["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert body["status"] == status
+    assert "Traceback" not in response.text
+    return str(body["detail"])
+
+
+def served_home(home: Path) -> Path:
+    """A workspace whose model is in force."""
+    people_and_keys(home)
+    put_in_force(home)
+    return home
+
+
+def key_of(home: Path, site: str, *scopes: str) -> dict[str, str]:
+    """The headers of another key."""
+    engine = open_keys(home)
+    key = issue_key(engine, site, scopes or ("detect", "models", "verdict"), NOW, 30)
+    engine.dispose()
+    return {"Authorization": f"Bearer {key}"}
+
+
+def without_instance(response: httpx.Response) -> tuple[int, dict[str, Any]]:
+    """A problem as it is said of any request."""
+    return response.status_code, {name: value for name, value in response.json().items() if name != "instance"}

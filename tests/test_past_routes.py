@@ -1,0 +1,224 @@
+"""What was answered before, read again by the site that asked, and judged by its readers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mne
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from data.readers.bids import parse_events
+from lineage import graph
+from lineage.keys import platform_public_path
+from lineage.ledger import Actor, Ledger
+from lineage.receipts import verify_receipt
+from serving.journal import verify_answer
+from serving.statements import READERS, VERDICT_EXAMPLE, VerdictGiven
+from tests.served import NOW, write_recording
+from tests.services import MARK, Served, key_of, problem, said, served_home, serving, without_instance
+
+NOBODYS = "019d3e6a-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = served_home(tmp_path_factory.mktemp("served"))
+    recording = write_recording(home / "recording.edf", patient=f"X F X {MARK}").read_bytes()
+    with serving(home, recording) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def answer(served: Served) -> dict[str, Any]:
+    return said(served.detect())
+
+
+@pytest.fixture
+def ledger(served: Served) -> Iterator[Ledger]:
+    opened = Ledger(served.home / "ledger" / "ledger.db")
+    yield opened
+    opened.engine.dispose()
+
+
+def read(served: Served, id: str, form: str = "", headers: dict[str, str] | None = None) -> Any:
+    return served.client.get(
+        f"/v1/predictions/{id}", headers={**served.headers, **(headers or {})}, params={"format": form} if form else {}
+    )
+
+
+def judge(served: Served, id: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+    headers = {**(headers or served.headers), "Content-Type": "application/json"}
+    return served.client.post(f"/v1/predictions/{id}/verdict", headers=headers, content=json.dumps(body))
+
+
+def pem(served: Served) -> bytes:
+    return platform_public_path(served.home / "keys").read_bytes()
+
+
+def test_an_answer_is_read_again_as_it_was_given_with_a_receipt_of_today(
+    served: Served, answer: dict[str, Any]
+) -> None:
+    again = said(read(served, answer["prediction_id"]))
+    assert verify_answer(again, pem(served)).ok
+    assert again.pop("receipt")["entry"] == answer["receipt"]["entry"]
+    assert again == {name: value for name, value in answer.items() if name != "receipt"}
+
+
+def test_a_receipt_alone_proves_the_same_entry(served: Served, answer: dict[str, Any]) -> None:
+    receipt = said(served.client.get(f"/v1/predictions/{answer['prediction_id']}/receipt", headers=served.headers))
+    assert verify_receipt(json.dumps(receipt), pem(served)).ok
+    assert receipt["entry"] == answer["receipt"]["entry"]
+
+
+def test_the_forms_are_served_with_their_media_types(served: Served, answer: dict[str, Any], tmp_path: Path) -> None:
+    id = answer["prediction_id"]
+    fhir = read(served, id, headers={"Accept": "application/fhir+json"})
+    assert fhir.headers["content-type"] == "application/fhir+json"
+    assert len(Bundle.model_validate_json(fhir.content).entry) == 4
+    table = read(served, id, "tsv")
+    assert table.headers["content-type"].startswith("text/tab-separated-values")
+    [event] = parse_events(table.text).annotations.events
+    assert event.onset_s == answer["events"][0]["onset_s"]
+    edf = read(served, id, "edf")
+    assert edf.headers["content-disposition"] == 'attachment; filename="annotations.edf"'
+    (tmp_path / "a.edf").write_bytes(edf.content)
+    assert "sz (0.88)"[:3] in [text[:3] for text in mne.read_annotations(tmp_path / "a.edf").description]
+    assert "json, fhir" in problem(read(served, id, "pdf"), 406)
+
+
+def test_what_was_not_evaluable_has_no_table(served: Served) -> None:
+    refused = said(served.detect(b"%PDF-1.7 " * 100))
+    assert "as if there were no seizure" in problem(read(served, refused["prediction_id"], "tsv"), 406)
+    assert "dataAbsentReason" in read(served, refused["prediction_id"], "fhir").text
+
+
+def test_a_site_never_learns_that_another_has_a_prediction(served: Served, answer: dict[str, Any]) -> None:
+    other = key_of(served.home, "demo-south")
+    for path in ("", "/receipt"):
+        theirs, nobodys = (
+            served.client.get(f"/v1/predictions/{id}{path}", headers=other) for id in (answer["prediction_id"], NOBODYS)
+        )
+        assert without_instance(theirs) == without_instance(nobodys) and theirs.status_code == 404
+    confirmed = {"verdict": "confirm", "reader": "neurologist"}
+    theirs, nobodys = (judge(served, id, confirmed, other) for id in (answer["prediction_id"], NOBODYS))
+    assert without_instance(theirs) == without_instance(nobodys) and theirs.status_code == 404
+
+
+def test_looking_for_anothers_prediction_asks_the_store_the_same_as_for_none(
+    answer: dict[str, Any], ledger: Ledger
+) -> None:
+    """No difference in what is done, so none in how long it takes."""
+    from sqlalchemy import event
+
+    asked: list[list[str]] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda c, cu, statement, *_: asked[-1].append(statement))
+    for id in (answer["prediction_id"], NOBODYS):
+        asked.append([])
+        assert graph.prediction_at(ledger, id, "demo-south") is None
+    assert asked[0] == asked[1] and len(asked[0]) <= 2
+    assert graph.prediction_at(ledger, answer["prediction_id"], "demo-north") is not None
+
+
+def test_a_prediction_is_found_by_its_id_and_not_by_going_through_all_of_the_site(ledger: Ledger) -> None:
+    from sqlalchemy import event
+
+    plans: list[str] = []
+
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            plans.extend(
+                str(row) for row in connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            )
+
+    event.listen(ledger.engine, "before_cursor_execute", explain)
+    graph.prediction_at(ledger, NOBODYS, "demo-north")
+    assert any("label=?" in plan for plan in plans) and not any("of_site" in plan for plan in plans)
+
+
+def test_a_verdict_stands_in_the_ledger_below_its_prediction(
+    served: Served, answer: dict[str, Any], ledger: Ledger
+) -> None:
+    response = judge(served, answer["prediction_id"], VERDICT_EXAMPLE)
+    body = said(response)
+    assert response.status_code == 201
+    [entry] = [e for e in ledger.entries("verdict.recorded") if e.subjects[0].id == body["verdict_id"]]
+    predicted = answer["receipt"]["entry"]["payload_digest"]
+    assert [(e.relation, e.parent) for e in entry.edges] == [("judges", predicted)]
+    assert (entry.actor.site, entry.actor.printed_name, entry.reason) == ("demo-north", "", "edit")
+    assert ledger.payload(entry.payload_digest) == {k: v for k, v in body.items() if k != "receipt"}
+    assert [e["onset_s"] for e in body["events"]] == [14.0]
+    assert verify_receipt(json.dumps(body["receipt"]), pem(served)).ok
+    assert ledger.verify().ok
+    assert "judges" in [step.relation for step in graph.downstream(ledger, predicted)]
+
+
+def test_several_readers_may_judge_and_each_is_kept(served: Served, answer: dict[str, Any], ledger: Ledger) -> None:
+    before = len(ledger.entries("verdict.recorded"))
+    for verdict in ("confirm", "reject", "confirm"):
+        assert judge(served, answer["prediction_id"], {"verdict": verdict, "reader": "nurse"}).status_code == 201
+    assert len(ledger.entries("verdict.recorded")) == before + 3
+
+
+EVENT = {"onset_s": 1.0, "duration_s": 2.0}
+WRONG: dict[str, tuple[Any, str]] = {
+    "no reader": ({"verdict": "confirm"}, "reader"),
+    "a name instead of a profession": ({"verdict": "confirm", "reader": MARK}, "reader"),
+    "a remark": ({"verdict": "confirm", "reader": "nurse", "remark": MARK}, "wrong form"),
+    "another verdict": ({"verdict": "maybe", "reader": "nurse"}, "verdict"),
+    "an edit of nothing": ({"verdict": "edit", "reader": "nurse"}, "wrong form"),
+    "events with a confirmation": ({"verdict": "confirm", "reader": "nurse", "events": []}, "wrong form"),
+    "stretches of a detection": ({"verdict": "edit", "reader": "nurse", "stretches": []}, "gives `events`"),
+    "an event outside": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "onset_s": 119.0}]}, "0–120 s"),
+    "an event of no length": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "duration_s": 0}]}, "duration_s"),
+    "a type that is none": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "type": MARK}]}, "type"),
+    "a channel that is none": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "channels": [MARK]}]}, "wrong form"),
+    "no object": ([], "wrong form"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_verdict_that_cannot_be_read_is_refused_without_repeating_it(
+    served: Served, answer: dict[str, Any], ledger: Ledger, case: str
+) -> None:
+    body, words = WRONG[case]
+    before = ledger.head().size
+    response = judge(served, answer["prediction_id"], body)
+    assert words in problem(response, 400) and MARK not in response.text
+    assert ledger.head().size == before
+
+
+def test_not_a_number_is_no_time(served: Served, answer: dict[str, Any]) -> None:
+    body = '{"verdict": "edit", "reader": "nurse", "events": [{"onset_s": NaN, "duration_s": 1}]}'
+    headers = {**served.headers, "Content-Type": "application/json"}
+    url = f"/v1/predictions/{answer['prediction_id']}/verdict"
+    problem(served.client.post(url, headers=headers, content=body), 400)
+    problem(served.client.post(url, headers=headers, content=b"\xff{"), 400)
+    problem(served.client.post(url, headers=headers, content=b"x" * (3 << 20)), 413)
+
+
+def test_what_was_erased_is_gone_and_its_receipt_stays(served: Served, ledger: Ledger) -> None:
+    own = said(served.detect())
+    ledger.erase(own["receipt"]["entry"]["payload_digest"], actor=Actor("o", role="operator"), reason="asked", now=NOW)
+    id = own["prediction_id"]
+    assert "erased" in problem(read(served, id), 410)
+    problem(judge(served, id, {"verdict": "confirm", "reader": "nurse"}), 410)
+    assert served.client.get(f"/v1/predictions/{id}/receipt", headers=served.headers).status_code == 200
+
+
+def test_who_may_send_may_read_and_only_a_readers_key_may_judge(served: Served, answer: dict[str, Any]) -> None:
+    id, confirmed = answer["prediction_id"], {"verdict": "confirm", "reader": "nurse"}
+    sends, judges, looks = (key_of(served.home, "demo-north", scope) for scope in ("detect", "verdict", "models"))
+    assert [read(served, id, headers=key).status_code for key in (sends, judges, looks)] == [200, 200, 403]
+    assert [judge(served, id, confirmed, key).status_code for key in (sends, judges, looks)] == [403, 201, 403]
+
+
+def test_the_example_of_a_verdict_is_one_and_readers_are_professions(served: Served) -> None:
+    document = served.client.get("/openapi.json").json()
+    [example] = [
+        document["paths"]["/v1/predictions/{id}/verdict"]["post"]["requestBody"]["content"]["application/json"][
+            "example"
+        ]
+    ]
+    assert VerdictGiven.model_validate(example).verdict == "edit" and "neurologist" in READERS

@@ -1,0 +1,99 @@
+"""The service as a process of its own: killed over its work, and cut off from a stream."""
+
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.montage import ELECTRODES
+from data.readers.edf import read_edf
+from lineage.ledger import Ledger
+from serving.auth import issue_key, open_keys
+from serving.client import Client, ServiceRefused
+from serving.stream_client import Stream
+from tests.commands import ictal
+from tests.served import RATE_HZ, free_port, people_and_keys, put_in_force, running, write_recording
+
+JOBS = 2
+
+
+def until(client: Client, ids: list[str], holds: Any, log: Path) -> list[dict[str, Any]]:
+    end = time.monotonic() + 90
+    while not client.ready() or not holds(found := [client.job(id) for id in ids]):
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
+    return found
+
+
+def home_with_key(home: Path) -> str:
+    now = datetime.now(UTC)
+    people_and_keys(home, now)
+    put_in_force(home, now=now)
+    engine = open_keys(home)
+    key = issue_key(engine, "demo-north", ("detect",), now, 1)
+    engine.dispose()
+    return key
+
+
+def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_meanwhile(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    key = home_with_key(home)
+    file = write_recording(tmp_path / "long.edf", seconds=1800)
+    port, log = free_port(), home / "service.log"
+    with Client(f"http://127.0.0.1:{port}", key) as client:
+        with running(home, port) as service:
+            until(client, [], lambda found: True, log)
+            ids = [client.submit(file, age="3d", idempotency_key=f"key-{n}")["job_id"] for n in range(JOBS)]
+            until(client, ids, lambda found: any(job["state"] == "running" for job in found), log)
+            service.kill()
+            service.wait()
+        with running(home, port):
+            found = until(client, ids, lambda found: all(job["state"] == "done" for job in found), log)
+            again = client.submit(file, age="3d", idempotency_key="key-0")
+    assert again["job_id"] == ids[0]
+    assert max(job["attempts"] for job in found) == 2  # one was being worked on
+    ledger = Ledger(home / "ledger" / "ledger.db")
+    written = [entry.subjects[0].id for entry in ledger.entries("prediction.issued")]
+    assert sorted(written) == sorted(job["prediction_id"] for job in found) and len(set(written)) == JOBS
+    assert ledger.verify().ok
+    ledger.engine.dispose()
+    assert [job["result"]["outcome"] for job in found] == JOBS * ["completed"]
+
+
+def test_a_job_needs_a_service(tmp_path: Path) -> None:
+    said = ictal("predict", write_recording(tmp_path / "a.edf", 1, (0, 1)), "--job")
+    assert said.code == 2 and "--url" in said.err
+
+
+def test_a_stream_whose_connection_is_cut_again_and_again_ends_in_the_answer_of_the_file(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    key, url = home_with_key(home), f"http://127.0.0.1:{port}"
+    file = write_recording(tmp_path / "short.edf")
+    [segment] = read_edf(file, age_days=3.0).segments
+    heard: list[dict[str, Any]] = []
+    with running(home, port), Client(url, key) as client:
+        until(client, [], lambda found: True, home / "service.log")
+        with Stream(url, key, channels=ELECTRODES, rate_hz=RATE_HZ, age="3d", told=heard.append) as stream:
+            for second in range(0, 120, 4):
+                stream.send(segment.signal[:, second * 256 : (second + 4) * 256])
+                if second % 20 == 0:
+                    stream._connection.socket.shutdown(socket.SHUT_RDWR)
+            answer = stream.finish()
+        batch = client.detect(file, age="3d")
+        left = ictal("predict", file, "--age", "3d", "--url", url, "--key", key, "--job", "--json")
+        assert (left.code, left.json["trend_1hz"]) == (0, batch["trend_1hz"]), left.err
+        with pytest.raises(ServiceRefused, match="key is not one that is in force"):
+            Stream(url, "ictal_x", channels=ELECTRODES, rate_hz=RATE_HZ)
+        with pytest.raises(ServiceRefused, match="rate_hz has the wrong form"):
+            Stream(url, key, channels=ELECTRODES, rate_hz=-1)
+        assert client.prediction(stream.prediction_id)["events"] == batch["events"]
+    other = {"prediction_id", "receipt", "asked", "recording_digest"}
+    assert {k: v for k, v in answer.items() if k not in other} == {k: v for k, v in batch.items() if k not in other}
+    trend = [p for one in heard for p in one["trend_1hz"]]
+    assert trend == batch["trend_1hz"][: len(trend)] and len(trend) >= 118
+    assert [e for one in heard for e in one["events"]] == batch["events"]
+    with pytest.raises(ServiceRefused, match="is it running"):
+        Stream(url, key, channels=ELECTRODES, rate_hz=RATE_HZ)
