@@ -83,6 +83,25 @@ def raw_rows(reading: Session, query: Select[Any]) -> list[tuple]:
     return rows
 
 
+class Version:
+    """Whether a store was written to: ask twice, and it was not where the two answers are equal.
+
+    SQLite tells a connection in microseconds whether another has written. PostgreSQL does not: there no two are equal.
+    """
+
+    def __init__(self, engine: Engine):
+        self._held = engine.raw_connection() if engine.dialect.name == "sqlite" else None
+
+    def __call__(self) -> object:
+        driver: Any = self._held and self._held.driver_connection
+        return driver.execute("PRAGMA data_version").fetchone()[0] if driver else object()
+
+    def close(self) -> None:
+        if self._held:
+            self._held.close()
+            self._held = None
+
+
 def settle(engine: Engine, table: type[Base]) -> None:
     """Let nothing of what was deleted from a table live on in its files, once no reader needs it.
 

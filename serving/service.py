@@ -29,6 +29,7 @@ from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
 from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
 from serving.store import quiet_bentoml
 from serving.stream_routes import add_stream
+from serving.window_routes import Beside, add_windows
 
 TITLE = "Ictal prediction API"
 PROBLEMS: Problems = {
@@ -62,7 +63,8 @@ def create_app(
     limits = limits or Limits()
     desk = Desk(home, allow_demo, limits, software, clock)
     with quiet_bentoml():
-        inner = _bento(desk, _api(desk))
+        api = _api(desk)
+        inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
     return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
 
@@ -105,6 +107,7 @@ def _api(desk: Desk) -> FastAPI:
         this.outcome, this.code = answer.outcome, answer.code or ""
         return Response(answer.model_dump_json(), media_type="application/json")
 
+    add_windows(api, desk, key, PROBLEMS)
     for question in QUESTIONS:
         _add_question(api, desk, key, question)
     add_jobs(api, desk.jobs, key, PROBLEMS)

@@ -38,6 +38,7 @@ HOME = {
     "transformers": "models",
     "onnx": "models",
     "onnxruntime": "models",
+    "captum": "models",
     "bentoml": "serving",
     "fhir": "serving",
     "websockets": "serving",
