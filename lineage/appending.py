@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ def append(writing: Session, drafts: Iterable[Draft], software: Software, now: d
         entries.append(_entry(draft, content, seq, now, at, software))
         payloads[entries[-1].payload_digest] = content
     write(writing, frontier, entries, [entry.leaf() for entry in entries])
-    kept = [{"digest": digest, "content": content} for digest, content in payloads.items() if digest]
+    kept = [(digest, content) for digest, content in payloads.items() if digest]
     add_rows(writing, PayloadRow, kept, if_new=True)
     return entries
 
@@ -136,19 +136,17 @@ def write_copies(
     writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry], leaves: Sequence[bytes]
 ) -> None:
     """Tree, index and lineage of entries, which can be made again from them."""
-    completed = [made for leaf in leaves for made in frontier.add(merkle.leaf_hash(leaf))]
-    add_rows(writing, TreeRow, [{"level": level, "position": at, "hash": made} for level, at, made in completed])
+    completed = frontier.add_all([merkle.leaf_hash(leaf) for leaf in leaves])
+    add_rows(
+        writing, TreeRow, [(level, at, made) for level, first, row in completed for at, made in enumerate(row, first)]
+    )
     add_rows(writing, SubjectRow, [row for entry in entries for row in _subject_rows(entry)])
     graph.record(writing, entries)
 
 
-def _row(entry: Entry, leaf: bytes) -> dict[str, Any]:
-    at = utc_text(entry.recorded_at)
-    return {"seq": entry.seq, "id": entry.id, "type": entry.type.value, "recorded_at": at, "envelope": leaf}
+def _row(entry: Entry, leaf: bytes) -> tuple:
+    return entry.seq, entry.id, entry.type.value, utc_text(entry.recorded_at), leaf
 
 
-def _subject_rows(entry: Entry) -> list[dict[str, Any]]:
-    return [
-        {"seq": entry.seq, "place": place, "kind": s.kind, "id": s.id, "digest": s.digest}
-        for place, s in enumerate(entry.subjects)
-    ]
+def _subject_rows(entry: Entry) -> list[tuple]:
+    return [(entry.seq, place, s.kind, s.id, s.digest) for place, s in enumerate(entry.subjects)]

@@ -135,7 +135,7 @@ class Ledger:
         with session(self.engine) as writing:
             at = appending.not_before_the_last(writing, now)
             signed = Checkpoint.signed(appending.head(writing), private_key, at)
-            add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
+            add_rows(writing, CheckpointRow, [(utc_text(at), signed.to_json())], columns=("at", "text"))
         return signed
 
     def certify(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:
