@@ -15,6 +15,7 @@ from flows.approve import revoke_model
 from flows.audit_impact import NEVER_PROPOSED, impact_of, withdrawals
 from flows.consent import withdrawn
 from flows.dvc_objects import Change, Stores, changed, delete, refuse_while_running, rewrite_locks
+from flows.listing import SHOWN
 from flows.patients import Patient, find_patient
 from flows.records import PIPELINE, person_subject
 from flows.searching import both_digests, search
@@ -47,11 +48,13 @@ def withdraw(
     components: Components | None = None,
     ask: Ask | None = None,
     dry_run: bool = False,
+    limit: int | None = SHOWN,
 ) -> dict[str, Any]:
     """Carry out a withdrawal of consent, or finish one that was begun; `dry_run` only says what would go.
 
     `decisions` say of each model (digest or its beginning, detector, or `all`) keep, retrain or withdraw; of proposed
     models that are not named `ask` is asked. What is withdrawn is revoked by `signer`, who gives both `components`.
+    `limit`: of how many predictions about them a dry run tells (None: of all).
     """
     workspace = open_workspace()
     ledger = books.books_of(workspace)
@@ -60,7 +63,7 @@ def withdraw(
     begun = _begun(workspace, ledger, found.person)
     case = Case(workspace, ledger, found.person, _plan(workspace, ledger, found, reason, begun))
     if dry_run:
-        return _what_would_go(case)
+        return _what_would_go(case, limit)
     register.platform_key(workspace)
     if begun is None:
         _refuse_unreasoned(reason)
@@ -181,7 +184,7 @@ def _revoke(case: Case, signer: str | None, components: Components | None) -> li
     return refused
 
 
-def _what_would_go(case: Case) -> dict[str, Any]:
+def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     stores = Stores.of(case.workspace)
     taken = take_out(case.workspace, case.traces, act=False)
     change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
@@ -198,7 +201,7 @@ def _what_would_go(case: Case) -> dict[str, Any]:
         *(f"not reached: remote {name}; its objects have to be deleted there" for name in stores.unreached),
         "nothing was changed: --withdraw --reason '…' carries it out",
     ]
-    impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person))
+    impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person), limit)
     return {**impact, "would_go": would, "text": "\n".join([impact["text"], *lines])}
 
 
