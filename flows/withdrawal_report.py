@@ -7,7 +7,7 @@ from typing import Any
 
 from flows import register
 from flows.audit_impact import withdrawals
-from flows.dvc_objects import Change, Stores
+from flows.dvc_objects import Change
 from flows.records import PIPELINE
 from flows.searching import Found
 from flows.stages.files import read_json, write_json
@@ -27,11 +27,9 @@ STAYS = (
 )
 
 
-def report_of(
-    case: Case, gone: dict[str, int], found: Found, left: Change, stores: Stores, unrevoked: list[str]
-) -> dict[str, Any]:
+def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, unrevoked: list[str]) -> dict[str, Any]:
     """Everything about a withdrawal that somebody may ask for later; `clean` where nothing of the patient was found."""
-    clean = found.nothing and not (left.renamed or stores.unreached or unrevoked)
+    clean = found.nothing and not (left.renamed or unrevoked)
     return {
         "kind": "withdrawal of consent",
         "person": case.person,
@@ -44,8 +42,6 @@ def report_of(
         "gone": gone,
         "search": found.to_json(),
         "lists_of_dvc_that_name_them": len(left.renamed),
-        "remotes_not_reached": list(stores.unreached),
-        "objects_to_delete_there": sorted(case.md5s) if stores.unreached else [],
         "still_to_be_revoked": unrevoked,
         "git": _git(case.workspace),
         "stays": list(STAYS),
@@ -104,6 +100,6 @@ def in_words(report: dict[str, Any]) -> list[str]:
         f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
     )
     lines += [f"  found again: {place}" for kind in ("same", "named", "holding") for place in found[kind]]
-    lines += [f"  remote not reached: {name}" for name in report["remotes_not_reached"]]
+    lines += [f"remote {name}: all its objects searched by name" for name in found["remotes"]]
     lines += report["still_to_be_revoked"]
     return [*lines, report["git"], *(f"stays: {what}" for what in report["stays"])]

@@ -133,11 +133,13 @@ def downstream(
     """Every edge from `digest` towards what was made from it, nearest first; each edge once.
 
     With `kinds`, only edges to things of these kinds are told; the walk goes on through the others. It ends before
-    things of the kinds `short_of`: below a recording on which a million predictions rest, all else took 0.8 s.
+    things of the kinds `short_of`, over which the index passes: all else below a recording on which a million predictions
+    rest took 0.01 s of processor time.
     """
     with session(ledger.engine, write=False) as reading:
-        reached = _reached([_number(reading, digest)], EdgeRow.parent_no, EdgeRow.child_no, short_of)
-        steps = _steps(reading, digest, reached, EdgeRow.parent_no, EdgeRow.child_no, short_of)
+        through = _kinds_but(reading, short_of) if short_of else None
+        reached = _reached([_number(reading, digest)], EdgeRow.parent_no, EdgeRow.child_no, through)
+        steps = _steps(reading, digest, reached, EdgeRow.parent_no, EdgeRow.child_no, through)
     return [step for step in steps if kinds is None or step.node.kind in kinds]
 
 
@@ -376,15 +378,26 @@ def _refuse_cycles(
                 raise Cycle(f"{edge.parent} was itself made from {edge.child}: {edge.relation} would close a circle")
 
 
-def _reached(starts: Sequence[int], near: Any, far: Any, short_of: Collection[str] = ()) -> CTE:
-    """Numbers of the things on all ways from `starts`, and theirs. Ends even where somebody drew a circle."""
+def _reached(starts: Sequence[int], near: Any, far: Any, through: Collection[str] | None = None) -> CTE:
+    """Numbers of the things on all ways from `starts` (by edges to things of the kinds `through`), and theirs. Ends even
+    where somebody drew a circle."""
     walk = select(NodeRow.no.label("no")).where(NodeRow.no.in_(starts)).cte("walk", recursive=True)
     step = select(far).join(walk, near == walk.c.no)
-    return walk.union(step.where(EdgeRow.kind.not_in(short_of)) if short_of else step)
+    return walk.union(step if through is None else step.where(EdgeRow.kind.in_(through)))
+
+
+def _kinds_but(reading: Session, left_out: Collection[str]) -> list[str]:
+    """The other kinds of things that there are: asked for by name, edges to a million predictions are passed over."""
+    kinds: list[str] = []
+    while (
+        kind := reading.scalar(select(func.min(NodeRow.kind)).where(NodeRow.kind > (kinds or [""])[-1]))
+    ) is not None:
+        kinds.append(kind)
+    return [kind for kind in kinds if kind not in left_out]
 
 
 def _steps(
-    reading: Session, start: Digest, reached: CTE, near: Any, far: Any, short_of: Collection[str] = ()
+    reading: Session, start: Digest, reached: CTE, near: Any, far: Any, through: Collection[str] | None = None
 ) -> list[Step]:
     here = aliased(NodeRow)
     query = (
@@ -394,8 +407,8 @@ def _steps(
         .join(NodeRow, NodeRow.no == far, isouter=True)
         .join(here, here.no == reached.c.no, isouter=True)
     )
-    if short_of:
-        query = query.where(EdgeRow.kind.not_in(short_of))
+    if through is not None:
+        query = query.where(EdgeRow.kind.in_(through))
     edges: dict[Digest, list[tuple[str, Node]]] = {}
     for at, relation, *named in reading.execute(query):
         if at is None or named[0] is None:
@@ -432,7 +445,8 @@ def _hanging_on(reading: Session, things: Sequence[Digest]) -> Select[Any]:
 
 def _resting_on(reading: Session, things: Sequence[Digest]) -> Select[Any]:
     """Numbers of the predictions below a thing, some of them more than once."""
-    reached = _reached(_numbers(reading, things), EdgeRow.parent_no, EdgeRow.child_no, (PREDICTION,))
+    others = _kinds_but(reading, [PREDICTION])
+    reached = _reached(_numbers(reading, things), EdgeRow.parent_no, EdgeRow.child_no, others)
     return (
         select(EdgeRow.child_no.label("no"))
         .join(reached, EdgeRow.parent_no == reached.c.no)

@@ -12,7 +12,7 @@ from flows import audit, withdraw
 from flows.audit_impact import impact
 from flows.audit_receipt import check_receipt
 from flows.consent import withdrawn
-from flows.dvc_objects import Stores
+from flows.dvc_stores import Stores
 from flows.stages.check import _permitted
 from flows.stages.files import cohort_of, development, read_json
 from flows.taking_out import keep_out
