@@ -23,8 +23,8 @@ from flows.searching import both_digests, search
 from flows.stages.files import read_json
 from flows.taking_out import forget_scratch, take_out
 from flows.traces import relative
-from flows.withdrawal_case import Case, answers_of, note, note_pieces, payloads_of, unfinished
-from flows.withdrawal_report import in_words, report_of, reported, save
+from flows.withdrawal_case import Case, answers_of, note, note_pieces, note_run, payloads_of, unfinished
+from flows.withdrawal_report import enter, in_words, report_of, reported, save
 from flows.workspace import Workspace, keep, open_workspace
 from lineage import dsse, graph
 from lineage.digest import digest_of
@@ -223,6 +223,7 @@ def _finish(case: Case, stores: Stores, first: bool, unrevoked: list[str]) -> di
     """Everything that goes, goes; then it is looked whether anything is left, and a signed report says so."""
     workspace = case.workspace
     pieces = [bytes.fromhex(piece) for piece in unfinished(case)["pieces"]]
+    note_run(case)
     gone = _take_everything(case, stores)
     places = [workspace.root, *stores.folders]
     found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
@@ -235,6 +236,8 @@ def _finish(case: Case, stores: Stores, first: bool, unrevoked: list[str]) -> di
     earlier = reported(case)
     if not first and earlier and not any(gone.values()) and found.nothing and not (left.renamed or unrevoked):
         done = read_json(earlier)
+        enter(case, json.loads(dsse.payload_of(done)))  # where it was cut off between the report and its line
+        case.unfinished.unlink(missing_ok=True)
         return _result(case, earlier, json.loads(dsse.payload_of(done)), again=True)
     report = report_of(case, gone, found, left, unrevoked)
     path = save(case, report)

@@ -89,7 +89,7 @@ def answers_of(case: Case) -> list[Path]:
 
 
 def unfinished(case: Case) -> dict[str, Any]:
-    empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": []}
+    empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": [], "runs": 0}
     return {**empty, **(read_json(case.unfinished) if case.unfinished.exists() else {})}
 
 
@@ -99,6 +99,12 @@ def note_pieces(case: Case) -> None:
     pieces = {piece.hex() for path in here if path.is_file() for piece in pieces_of(path)}
     noted = unfinished(case)
     write_json(case.unfinished, {**noted, "pieces": sorted({*noted["pieces"], *pieces})})
+
+
+def note_run(case: Case) -> None:
+    """Count the runs that begin to take something out: what one that was cut off took is in no other's numbers."""
+    noted = unfinished(case)
+    write_json(case.unfinished, {**noted, "runs": noted["runs"] + 1})
 
 
 def note(case: Case, change: Change) -> None:

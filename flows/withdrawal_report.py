@@ -11,9 +11,9 @@ from flows.dvc_objects import Change
 from flows.records import PIPELINE
 from flows.searching import Found
 from flows.stages.files import read_json, write_json
-from flows.withdrawal_case import Case
+from flows.withdrawal_case import Case, unfinished
 from flows.workspace import Workspace, git
-from lineage import dsse
+from lineage import dsse, graph
 from lineage.digest import canonical, sha256_bytes
 from lineage.keys import platform_key
 from lineage.ledger import Draft, Edge, Subject
@@ -40,6 +40,7 @@ def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, unre
         "decisions": case.plan["decisions"],
         "recordings": case.plan["recordings"],
         "gone": gone,
+        "runs": unfinished(case)["runs"],
         "search": found.to_json(),
         "lists_of_dvc_that_name_them": len(left.renamed),
         "still_to_be_revoked": unrevoked,
@@ -66,14 +67,21 @@ def save(case: Case, report: dict[str, Any]) -> Path:
     content = canonical(report)
     digest = sha256_bytes(content)
     path = case.unfinished.parent / f"{report['at'][:10]}-{digest[:12]}.json"
-    write_json(path, dsse.envelope(platform_key(case.workspace.keys), REPORT_TYPE, content))
     (path.with_suffix(".txt")).write_text("\n".join(in_words(report)) + "\n")
-    subject = Subject("withdrawal report", case.person, digest)
+    write_json(path, dsse.envelope(platform_key(case.workspace.keys), REPORT_TYPE, content))
+    enter(case, report)
+    return path
+
+
+def enter(case: Case, report: dict[str, Any]) -> None:
+    """The report's line in the ledger, unless it stands there."""
+    subject = Subject("withdrawal report", case.person, sha256_bytes(canonical(report)))
+    if graph.find(case.ledger, subject.digest):
+        return
     begun = withdrawals(case.ledger, case.person)[-1].subjects[0].digest
     edges = (Edge(subject.digest, "reports", begun),)
     payload = {"clean": report["clean"], "gone": report["gone"]}
     case.ledger.append_many([Draft("erase.executed", PIPELINE, (subject,), case.plan["reason"], payload, edges)])
-    return path
 
 
 def reported(case: Case) -> Path | None:
@@ -95,6 +103,10 @@ def in_words(report: dict[str, Any]) -> list[str]:
         f"gone: {gone['files']} files ({gone['bytes'] / 1e6:.1f} MB), rows of {gone['lists']} lists, {gone['objects']} objects "
         f"of DVC, {gone['payloads']} payloads, {gone['answers']} saved answers"
     )
+    if report["runs"] > 1:
+        lines.append(
+            f"it took {report['runs']} runs: what is gone is counted of the last, what was searched is everything"
+        )
     how = f"{found['files']} files ({found['size'] / 1e6:.0f} MB) searched by SHA-256, MD5 and {found['pieces']} pieces of the bytes"
     lines.append(
         f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
