@@ -13,6 +13,7 @@ from typing import Any
 from flows import books, register
 from flows.approve import revoke_model
 from flows.audit_impact import NEVER_PROPOSED, impact_of, withdrawals
+from flows.backup import backups_holding
 from flows.consent import withdrawn
 from flows.dvc_objects import Change, changed, delete, refuse_while_running, rewrite_locks
 from flows.dvc_stores import Stores
@@ -23,8 +24,8 @@ from flows.searching import both_digests, search
 from flows.stages.files import read_json
 from flows.taking_out import forget_scratch, take_out
 from flows.traces import relative
-from flows.withdrawal_case import Case, answers_of, note, note_pieces, note_run, payloads_of, unfinished
-from flows.withdrawal_report import enter, in_words, report_of, reported, save
+from flows.withdrawal_case import Case, answers_of, note, note_pieces, note_run, payloads_ever, payloads_of, unfinished
+from flows.withdrawal_report import backups_in_words, enter, in_words, report_of, reported, save
 from flows.workspace import Workspace, keep, open_workspace
 from lineage import dsse, graph
 from lineage.digest import digest_of
@@ -193,16 +194,19 @@ def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     taken = take_out(case.workspace, case.traces, act=False)
     change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
     payloads = payloads_of(case)
+    backups = backups_holding(case.ledger, payloads_ever(case))
     would = {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": len(change.doomed),
         "lists_of_dvc": len(change.renamed), "payloads": len(payloads), "answers": len(answers_of(case)),
         "scratch": forget_scratch(case.workspace, act=False), "remotes_not_reached": list(stores.unreached),
+        "backups_that_hold_payloads": backups,
     }  # fmt: skip
     lines = [
         f"would go: {taken.files} files ({taken.size / 1e6:.1f} MB) and rows of {taken.lists} lists; "
         f"{would['objects']} objects and {would['lists_of_dvc']} lists of DVC in {len(stores.all)} stores; "
         f"{would['payloads']} payloads of the ledger, {would['answers']} saved answers, {would['scratch']} files of scratch",
         *(f"remote {name}; while it is so, nothing would be taken out" for name in stores.unreached),
+        *backups_in_words(backups),
         "nothing was changed: --withdraw --reason '…' carries it out",
     ]
     impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person), limit)

@@ -1,17 +1,19 @@
 """The signed report of a withdrawal: what was decided, what is gone, what was searched, what stays and why."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows import register
 from flows.audit_impact import withdrawals
+from flows.backup import backups_holding
 from flows.dvc_objects import Change
 from flows.records import PIPELINE
 from flows.searching import Found
 from flows.stages.files import read_json, write_json
-from flows.withdrawal_case import Case, unfinished
+from flows.withdrawal_case import Case, payloads_ever, unfinished
 from flows.workspace import Workspace, git
 from lineage import dsse, graph
 from lineage.digest import canonical, sha256_bytes
@@ -44,6 +46,7 @@ def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, unre
         "search": found.to_json(),
         "lists_of_dvc_that_name_them": len(left.renamed),
         "still_to_be_revoked": unrevoked,
+        "backups_that_hold_payloads": backups_holding(case.ledger, payloads_ever(case)),
         "git": _git(case.workspace),
         "stays": list(STAYS),
         "clean": clean,
@@ -92,6 +95,13 @@ def reported(case: Case) -> Path | None:
     return max(mine)[1] if mine else None
 
 
+def backups_in_words(backups: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"backup {b['backup']} {b['digest'][:12]} of {b['at'][:10]} still holds the payload: destroy or re-make it"
+        for b in backups
+    ]
+
+
 def in_words(report: dict[str, Any]) -> list[str]:
     gone, found = report["gone"], report["search"]
     lines = [f"consent of {report['person']} is withdrawn: {report['reason']}"]
@@ -113,5 +123,6 @@ def in_words(report: dict[str, Any]) -> list[str]:
     )
     lines += [f"  found again: {place}" for kind in ("same", "named", "holding") for place in found[kind]]
     lines += [f"remote {name}: all its objects searched by name" for name in found["remotes"]]
+    lines += backups_in_words(report["backups_that_hold_payloads"])
     lines += report["still_to_be_revoked"]
     return [*lines, report["git"], *(f"stays: {what}" for what in report["stays"])]
