@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lineage import graph, merkle
@@ -12,10 +12,17 @@ from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
-from lineage.store import add_rows
+from lineage.store import add_rows, raw_rows
 from lineage.times import in_a_zone, read_utc, utc_text
 
 T = TypeVar("T")
+
+
+_LAST_TIMES = select(
+    select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1).scalar_subquery(),
+    select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1).scalar_subquery(),
+)
+_LAST_NUMBER = select(func.max(EntryRow.seq))
 
 
 def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
@@ -42,10 +49,8 @@ def not_before_the_last(reading: Session, now: datetime) -> datetime:
 
 def last_time(reading: Session) -> datetime | None:
     """The time of the last entry or checkpoint, whichever is later; None in an empty ledger."""
-    last_entry = select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1)
-    last_checkpoint = select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1)
-    known = [reading.scalar(last_entry), reading.scalar(last_checkpoint)]
-    return max((read_utc(text) for text in known if text), default=None)
+    ((entry, checkpoint),) = raw_rows(reading, _LAST_TIMES)
+    return max((read_utc(text) for text in (entry, checkpoint) if text), default=None)
 
 
 def last_checkpoint(reading: Session) -> Checkpoint | None:
@@ -55,8 +60,8 @@ def last_checkpoint(reading: Session) -> Checkpoint | None:
 
 
 def tree_size(reading: Session) -> int:
-    last = reading.scalar(select(EntryRow.seq).order_by(EntryRow.seq.desc()).limit(1))
-    return 0 if last is None else last + 1
+    ((last,),) = raw_rows(reading, _LAST_NUMBER)
+    return 0 if last is None else int(last) + 1
 
 
 def head(reading: Session) -> TreeHead:
@@ -100,9 +105,9 @@ def _stored_nodes(reading: Session, wanted: Sequence[tuple[int, int]]) -> dict[t
     """Those nodes that are there. Each is named apart: SQLite looks through the whole tree for a list of pairs."""
     if not wanted:
         return {}
-    named = or_(*((TreeRow.level == level) & (TreeRow.position == position) for level, position in wanted))
-    rows = reading.execute(select(TreeRow.level, TreeRow.position, TreeRow.hash).where(named))
-    return {(level, position): found for level, position, found in rows}
+    named = " OR ".join(f"level = {int(level)} AND position = {int(position)}" for level, position in wanted)
+    rows = reading.connection().exec_driver_sql(f"SELECT level, position, hash FROM tree WHERE {named}")
+    return {(level, position): bytes(found) for level, position, found in rows}
 
 
 def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, software: Software) -> Entry:

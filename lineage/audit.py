@@ -17,14 +17,15 @@ from lineage.copies import Copies, Row
 from lineage.digest import sha256_bytes
 from lineage.entries import EntryType
 from lineage.graph import batched
-from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
-from lineage.store import Base, among, raw_rows
+from lineage.rows import CheckpointRow, EntryRow, SubjectRow
+from lineage.store import Base, rows_with
 from lineage.times import utc_text
 
 AT_ONCE = 1024
 """Entries that are held at once."""
 
 PAYLOADS_AT_ONCE = 256
+PAYLOAD = Base.metadata.tables["payload"].c
 REPEATED = 10
 """Ids that are told of when they occur more than once."""
 
@@ -155,8 +156,7 @@ def payload_problems(reading: Session, entries: Sequence[said.Entry]) -> Iterato
     entry_of = {e.payload_digest: e.seq for e in entries if e.payload_digest}
     stored = set()
     for part in batched(list(entry_of), PAYLOADS_AT_ONCE):
-        rows = select(PayloadRow.digest, PayloadRow.content).where(among(reading, PayloadRow.digest, part))
-        for digest, content in raw_rows(reading, rows):
+        for digest, content in rows_with(reading, PAYLOAD.digest, part, PAYLOAD.digest, PAYLOAD.content):
             stored.add(digest)
             if sha256_bytes(content) != digest:
                 yield f"payload {digest} has been changed"

@@ -30,7 +30,7 @@ from lineage.digest import Digest
 from lineage.entries import Edge, Entry, Subject
 from lineage.refused import Refused
 from lineage.rows import EntryRow, keep_forever
-from lineage.store import Base, add_rows, among, raw_rows, session
+from lineage.store import Base, add_rows, rows_with, session
 from lineage.times import utc_text
 
 LOOKUP = 500
@@ -115,6 +115,8 @@ class EdgeRow(Base):
     relation: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(index=True)
 
+
+_NODE = Base.metadata.tables["lineage_node"].c
 
 keep_forever("lineage_node")
 keep_forever("lineage_edge")
@@ -332,8 +334,8 @@ def known_nodes(reading: Session, digests: Iterable[Digest]) -> dict[Digest, Kno
     """Those of the things that were named before, with their numbers."""
     found: dict[Digest, Known] = {}
     for part in batched(sorted(set(digests)), LOOKUP):
-        query = select(NodeRow.digest, NodeRow.no, NodeRow.kind).where(among(reading, NodeRow.digest, part))
-        found |= {digest: (no, kind) for digest, no, kind in raw_rows(reading, query)}
+        rows = rows_with(reading, _NODE.digest, part, _NODE.digest, _NODE.no, _NODE.kind)
+        found |= {digest: (no, kind) for digest, no, kind in rows}
     return found
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     URL,
-    ColumnElement,
     Connection,
     Engine,
     Select,
@@ -108,12 +107,22 @@ def raw_rows(reading: Session, query: Select[Any]) -> list[tuple]:
     return rows
 
 
-def among(reading: Session, column: Any, values: Sequence[str]) -> ColumnElement[bool]:
-    """That a column has one of many values: one parameter, however many there are."""
-    if reading.get_bind().dialect.name == "sqlite":
-        listed = func.json_each(json.dumps(values)).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(bindparam(None, values, ARRAY(Text)))
+def rows_with(reading: Session, key: Any, values: Sequence[str], *columns: Any) -> list[tuple]:
+    """The columns of all rows whose `key` is one of many values, in one parameter however many there are."""
+    dialect = reading.get_bind().dialect.name
+    asked: Any = json.dumps(values) if dialect == "sqlite" else list(values)
+    result = reading.connection().execute(_those_with(dialect, key, columns), {"values": asked})
+    rows: Any = result.cursor.fetchall() if result.cursor is not None else []
+    result.close()
+    return rows
+
+
+@cache
+def _those_with(dialect: str, key: Any, columns: tuple) -> Select[Any]:
+    if dialect == "sqlite":
+        listed = func.json_each(bindparam("values")).table_valued("value")
+        return select(*columns).where(key.in_(select(listed.c.value)))
+    return select(*columns).where(key == any_(bindparam("values", type_=ARRAY(Text))))
 
 
 def settle(engine: Engine, table: type[Base]) -> None:
