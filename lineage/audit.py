@@ -24,7 +24,7 @@ from lineage.times import utc_text
 AT_ONCE = 1024
 """Entries that are held at once."""
 
-PAYLOADS_AT_ONCE = 256
+PAYLOADS_AT_ONCE = 512
 PAYLOAD = Base.metadata.tables["payload"].c
 REPEATED = 10
 """Ids that are told of when they occur more than once."""
