@@ -325,5 +325,7 @@ def test_an_append_and_a_receipt_look_nothing_through_from_end_to_end(tmp_path: 
         event.remove(ledger.engine, "before_cursor_execute", note)
         plans = [asking.exec_driver_sql(f"EXPLAIN QUERY PLAN {what}", how).all() for what, how in asked]
     steps = [step[-1] for plan in plans for step in plan]
-    scanned = [step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]  # the values asked for
+    scanned = [
+        step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE" not in step
+    ]  # the values asked for
     assert len(steps) > 5 and not scanned
