@@ -81,9 +81,10 @@ def test_a_withdrawal_that_is_killed_is_finished_by_the_next_run(
     assert git(here, "status", "--porcelain") == ""
     ledger = Ledger(here.ledger)
     assert ledger.verify().ok and len(ledger.entries("consent.withdrawn")) == 1
+    runs = 1 if said["again"] or point.startswith("the line stands") else 2  # of those that took something out
     for file in (here.root / "reports" / "withdrawals").glob("*.json"):
         report = json.loads(dsse.payload_of(read_json(file)))
         assert graph.find(ledger, withdrawal_report.sha256_bytes(withdrawal_report.canonical(report)))
-        assert report["clean"] and report["runs"] == 1 + (not said["again"] and point not in list(POINTS)[:1])
+        assert report["clean"] and report["runs"] == runs
     lines = len(ledger.entries())
     assert withdraw.withdraw(PERSON, "", {})["again"] and len(ledger.entries()) == lines
