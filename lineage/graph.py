@@ -211,8 +211,7 @@ def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
     # In `coalesce` the kind is in no index: SQLite might go through all predictions of the site instead.
     here = func.coalesce(NodeRow.kind, "") == PREDICTION, NodeRow.site == site
     with session(ledger.engine, write=False) as reading:
-        found = _issued(reading, select(NodeRow.no).where(NodeRow.label == id, *here), None, None, 1)
-    return found[0] if found else None
+        return next(_issued(reading, select(NodeRow.no).where(NodeRow.label == id, *here), None, None, 1), None)
 
 
 def node(ledger: HasEngine, digest: Digest) -> Node:
