@@ -75,6 +75,7 @@ class EntryType(StrEnum):
     RETRAIN_TRIGGERED = "retrain.triggered"
     RETRAIN_SKIPPED = "retrain.skipped"
     ERASE_EXECUTED = "erase.executed"
+    LEDGER_BACKED_UP = "ledger.backed_up"
     CHECKPOINT_PUBLISHED = "checkpoint.published"
     CHECKPOINT_COSIGNED = "checkpoint.cosigned"
 

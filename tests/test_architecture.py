@@ -24,6 +24,7 @@ HOME = {
     "cryptography": "lineage",
     "model_signing": "lineage",
     "psycopg": "lineage",
+    "msgspec": "lineage",
     "rocrate": "lineage",
     "cyclonedx": "lineage",
     "openlineage": "lineage",
