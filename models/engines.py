@@ -91,9 +91,7 @@ def exported(network: Network) -> bytes:
 
     written = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # that it is the older exporter, and that shapes are taken as they are: they are
+        warnings.simplefilter("ignore")  # of the older exporter, and of shapes that are taken as they are: they are
         torch.onnx.export(
             network.module.eval(), (torch.from_numpy(network.questions()[:1]),), written,  # type: ignore[arg-type]
             dynamo=False, opset_version=OPSET, input_names=["x"], output_names=["y"],
