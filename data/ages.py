@@ -5,6 +5,7 @@ import re
 from data.outcomes import Refusal
 
 DAYS = {"d": 1.0, "w": 7.0, "mo": 30.4375, "y": 365.25}
+OLDEST_YEARS = 130
 
 
 def parse_age(text: str) -> float:
@@ -15,7 +16,10 @@ def parse_age(text: str) -> float:
             "age_unknown",
             f"age {text[:12]!r} is not understood: write days, weeks, months or years as 3d, 2w, 5mo or 34y",
         )
-    return float(match[1]) * DAYS[match[2]]
+    days = float(match[1]) * DAYS[match[2]]
+    if days > OLDEST_YEARS * DAYS["y"]:
+        raise Refusal("age_unknown", f"nobody is older than {OLDEST_YEARS} years: check the number and its unit")
+    return days
 
 
 def describe_age(days: float) -> str:

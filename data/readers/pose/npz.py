@@ -1,6 +1,7 @@
 """Our own arrays of a pose in one NumPy file: `time_s`, `xy`, `confidence`, `duration_s`, `joints`, perhaps `people`."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from data.outcomes import Refusal
 from data.pose import PoseTrack
+from data.readers.pose.limits import check_size
 from lineage.digest import sha256_file
 
 MAGIC = b"PK\x03\x04"
@@ -26,12 +28,21 @@ def read_npz(path: Path, *, age_days: float | None = None, name: str = "") -> Po
     """`read_npz` of what `write_npz` wrote is the same track. Objects (pickles) are never loaded."""
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            check_size(sum(member.file_size for member in file.zip.infolist()))
             arrays = {key: file[key] for key in file.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError):
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # the last: encrypted
         raise Refusal("corrupt", "the NPZ file cannot be read: export or transfer it again") from None
     if missing := set(_NEEDED) - set(arrays):
         raise Refusal("unsupported_format", f"the file holds no pose: {', '.join(sorted(missing))} are not in it")
+    time_s, xy, confidence = (np.asarray(arrays[key], dtype=_kind(arrays[key])) for key in _NEEDED[:3])
     return PoseTrack(
-        arrays["time_s"], arrays["xy"], arrays["confidence"], float(arrays["duration_s"]),
+        time_s, xy, confidence, float(arrays["duration_s"]),
         tuple(str(joint) for joint in arrays["joints"]), arrays.get("people"), sha256_file(path), name, age_days,
     )  # fmt: skip
+
+
+def _kind(array: np.ndarray) -> np.dtype:
+    """Its own, where it holds numbers; what numbers can be read from text is no matter of ours."""
+    if array.dtype.kind not in "fiu":
+        raise Refusal("corrupt", "times, positions and confidences of a pose are numbers: export it again")
+    return array.dtype

@@ -5,6 +5,7 @@ The format has no times: the rate must be stated. A joint with confidence 0 was 
 
 import json
 import tarfile
+import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -14,9 +15,9 @@ import numpy as np
 
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
+from data.readers.pose.limits import check_frames, check_size
 from lineage.digest import Digest
 
-MAX_FRAMES = 5_000_000
 _BODY_25 = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11, 1)
 _BODY_25B = tuple(range(18))
 LAYOUTS = {"BODY_25": _BODY_25, "BODY_25B": _BODY_25B}
@@ -33,10 +34,10 @@ def frames_of_archive(path: Path, series: str = "") -> list[bytes]:
     """The JSON files of one series of frames in a tar archive; nothing is unpacked to disk."""
     try:
         with tarfile.open(path) as archive:
-            members = {m.name: m for m in archive.getmembers() if m.isfile() and m.name.endswith(".json")}
+            members = _members(archive)
             chosen = _one_series(list(members), series)
             return [file.read() for name in chosen if (file := archive.extractfile(members[name]))]
-    except (tarfile.TarError, EOFError, OSError):
+    except (tarfile.TarError, EOFError, OSError, zlib.error):
         raise Refusal("corrupt", "the archive cannot be read: transfer it again") from None
 
 
@@ -70,6 +71,17 @@ def track_of(
     )  # fmt: skip
 
 
+def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """The frames in an archive by name; how large all is together is looked at before anything is unpacked."""
+    members, size = {}, 0
+    for member in archive:
+        size += member.size
+        check_size(size)
+        if member.isfile() and member.name.endswith(".json"):
+            members[member.name] = member
+    return members
+
+
 def _one_series(names: list[str], series: str) -> list[str]:
     """Names of the frames in the folder `series`, which may be left out where there is only one."""
     folders = defaultdict(list)
@@ -79,8 +91,7 @@ def _one_series(names: list[str], series: str) -> list[str]:
         series = next(iter(folders))
     if series not in folders:
         raise Refusal("unsupported_format", f"{len(folders)} series of pose frames lie here: say which one is meant")
-    if len(folders[series]) > MAX_FRAMES:
-        raise Refusal("unsupported_format", f"more than {MAX_FRAMES} frames: split the recording")
+    check_frames(len(folders[series]))
     return folders[series]
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from data.outcomes import Refusal
 from data.pose import PoseTrack
+from data.readers.pose.limits import check_frames
 from lineage.digest import sha256_file
 
 MAGIC = b"PAR1"
@@ -29,7 +30,9 @@ def write_parquet(track: PoseTrack, path: Path) -> None:
 def read_parquet(path: Path, *, age_days: float | None = None, name: str = "") -> PoseTrack:
     """`read_parquet` of what `write_parquet` wrote is the same track; refuses other tables with `unsupported_format`."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            check_frames(file.metadata.num_rows)
+            table = file.read()
     except pa.ArrowException:
         raise Refusal("corrupt", "the Parquet file cannot be read: export or transfer it again") from None
     joints = tuple(c.removesuffix("_x") for c in table.column_names if c.endswith("_x"))

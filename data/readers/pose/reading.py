@@ -9,9 +9,11 @@ import numpy as np
 from data.outcomes import Refusal
 from data.pose import PoseTrack
 from data.readers.pose import deeplabcut, npz, openpose, parquet, stagunet
+from data.readers.pose.limits import MAX_HOURS, check_frames, check_size
 from lineage.digest import digest_of, sha256_bytes, sha256_file
 
-MAX_BYTES = 1 << 30
+_MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, MemoryError)
+"""What comes of a file whose shape is not the one that its format promises."""
 _GZIP, _TAR_AT, _TAR = b"\x1f\x8b", 257, b"ustar"
 
 
@@ -29,12 +31,11 @@ def read_pose(
         track = _read(path, rate_hz, age_days, name, series)
     except OSError as error:
         raise type(error)(error.errno, "the pose cannot be read") from None
-    except (ValueError, TypeError, KeyError, IndexError):  # the file's shape is not the one its format promises
+    except _MISSHAPEN:
         raise Refusal("corrupt", "the pose file is damaged: export or transfer it again") from None
     if not len(track.time_s):
         raise Refusal("no_signal", "the pose file holds no frames: export it again")
-    if not np.isfinite(track.time_s).all() or not np.isfinite(track.duration_s):
-        raise Refusal("corrupt", "times of the pose are missing: export it again")
+    _check_times(track)
     return track
 
 
@@ -55,15 +56,24 @@ def _read(path: Path, rate_hz: float | None, age_days: float | None, name: str, 
     return _of_json(text, sha256_file(path), rate_hz, age_days, name)
 
 
+def _check_times(track: PoseTrack) -> None:
+    if not np.isfinite(track.time_s).all() or not np.isfinite(track.duration_s):
+        raise Refusal("corrupt", "times of the pose are missing: export it again")
+    if track.time_s[0] < 0 or track.duration_s < track.time_s[-1]:
+        raise Refusal("corrupt", "frames of the pose lie outside its own duration: export it again")
+    hours = track.duration_s / 3600
+    if hours > MAX_HOURS:
+        raise Refusal("unsupported_format", f"the pose lasts {hours:.3g} h, at most {MAX_HOURS:g} h are read: split it")
+    check_frames(len(track.time_s))
+
+
 def _openpose(files: list[bytes], rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
     digest = digest_of([sha256_bytes(file) for file in files])
     return openpose.track_of(openpose.parsed(files), digest, rate_hz, age_days, name)
 
 
 def _text(path: Path) -> str:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise Refusal("unsupported_format", f"the pose file has {size >> 20} MiB, at most {MAX_BYTES >> 20} are read")
+    check_size(path.stat().st_size)
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -75,7 +85,7 @@ def _of_json(text: str, digest: str, rate_hz: float | None, age_days: float | No
         raise Refusal("unsupported_format", _UNKNOWN)
     try:
         content: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal("corrupt", "the pose file is not whole JSON: export or transfer it again") from None
     frames = [content] if isinstance(content, dict) else content
     if stagunet.is_stagunet(frames):
