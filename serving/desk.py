@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from data.readers.apart import NotRead, prepare, reading_apart
 from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
@@ -26,7 +27,7 @@ from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.past import PastDesk
-from serving.problems import where, write_line
+from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.stream_desk import StreamDesk
 from serving.windows import Sent, WindowBook, answer_windows
@@ -57,9 +58,11 @@ class Desk:
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
         every = {"detection": self.loader, **self.namers}
-        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, self.metrics.answered)
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, self.metrics.answered)
+        counts = self.metrics.answered
+        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, limits.reading, clock, counts)
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, counts)
         self.past = PastDesk(self.journal, clock)
+        self.reading = limits.reading
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
@@ -106,6 +109,7 @@ class Desk:
         for path in self.uploads.iterdir():
             if time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink(missing_ok=True)
+        self.analyses.submit(prepare)
         self.loader.why_not(self.clock())
         self.jobs.open()
 
@@ -185,8 +189,8 @@ class Desk:
 
     @contextmanager
     def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
-        """The uploads as files, for as long as the block lasts."""
-        with ExitStack() as stack:
+        """The uploads as files, for as long as the block lasts; they are read in processes of their own."""
+        with ExitStack() as stack, _in_time(), reading_apart(self.reading):
             paths = []
             for upload in uploads:
                 kept = stack.enter_context(tempfile.NamedTemporaryFile(dir=self.uploads))
@@ -223,3 +227,11 @@ class Desk:
 
     async def _in(self, pool: ThreadPoolExecutor, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(act, *arguments))
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except NotRead:
+        raise ProblemError(504, "the recording was not read in time: try again, or send a shorter one") from None

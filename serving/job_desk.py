@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from data.readers.apart import ReadLimits, reading_apart
 from lineage.digest import sha256_file
 from lineage.entries import uuid7
 from lineage.place import ledger_place
@@ -40,11 +41,12 @@ class JobDesk:
         journal: Journal,
         estimator: PoseEstimator | None,
         limits: JobLimits,
+        reading: ReadLimits,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
     ):
         self.loaders, self.journal, self.estimator, self.clock = loaders, journal, estimator, clock
-        self.jobs = Jobs(ledger_place(home), limits)
+        self.jobs, self.reading = Jobs(ledger_place(home), limits), reading
         self.files = JobFiles(home / "jobs" / "accepted")
         self.past = Past(journal)
         self.workers = Workers(self.jobs, self.files, self._do, clock, done)
@@ -158,9 +160,10 @@ class JobDesk:
     def _do(self, task: Task, files: Sequence[Path], *, site: str, key_id: str, told: Stages, act: Act) -> Answered:
         asked: dict[str, Any] = {"site": site, "age_days": task.age_days, "key_id": key_id, "now": self.clock()}
         asked |= {"loader": self.loaders[task.question], "journal": self.journal.together_with(act), "told": told}
-        if task.question == DETECTION:
-            return answer(files[0], **asked)
-        return name_stretches(files, marked=task.marked, estimator=self.estimator, **asked)
+        with reading_apart(self.reading):
+            if task.question == DETECTION:
+                return answer(files[0], **asked)
+            return name_stretches(files, marked=task.marked, estimator=self.estimator, **asked)
 
     async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data.readers.apart import ReadLimits
 from serving.auth import SiteKey, Unauthorised
 from serving.jobs import JobLimits
 from serving.naming import QUESTIONS
@@ -71,6 +72,7 @@ class Limits:
     analyses: int = 2
     jobs: JobLimits = field(default_factory=JobLimits)
     streams: StreamLimits = field(default_factory=StreamLimits)
+    reading: ReadLimits = field(default_factory=ReadLimits)
 
     def bytes_of(self, route: str) -> int:
         """How large a request's body may be; what is left with us may be larger than what is answered at once."""

@@ -13,6 +13,7 @@ import numpy as np
 from data.montage import is_eeg, measured_between
 from data.outcomes import Refusal
 from data.quality import check_amplitude, check_rate
+from data.readers.apart import may_run_apart
 from data.readers.edf_header import Header, read_header
 from data.readers.edf_samples import bytes_of_records, decoded, unit_uv
 from data.readers.edf_times import Stretch, marked_seizures, record_onsets, stretches
@@ -35,6 +36,7 @@ class Body:
     digest: str = ""
 
 
+@may_run_apart
 def read_edf(
     path: Path | str, *, age_days: float | None = None, name: str = "", max_hours: float = MAX_HOURS
 ) -> Recording:

@@ -12,6 +12,7 @@ import numpy as np
 
 from data.film import Film, View
 from data.outcomes import Refusal
+from data.readers.apart import may_run_apart
 from data.readers.video_stream import Reel, opened, turn
 from lineage.digest import digest_of, sha256_file
 
@@ -27,6 +28,7 @@ LEAP_S = 10.0
 """Asked times further apart than this are sought one by one; nothing between them is read."""
 
 
+@may_run_apart
 def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str = "") -> Film:
     """The film of these views, whose names are their `view-` entities.
 
@@ -42,12 +44,14 @@ def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str
     return Film(tuple(view for view, _ in seen), max(end_s for _, end_s in seen), digest, name, age_days)
 
 
+@may_run_apart
 def frame_times(view: View) -> np.ndarray:
     """The presentation times of every frame, ascending seconds of the recording; nothing is decoded."""
     with opened(view.path) as reel:
         return reel.seconds(reel.stamps()[0])
 
 
+@may_run_apart
 def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndarray:
     """The frames shown at ascending times: uint8 (times, size, size) grey, or (times, size, size, 3) red, green, blue.
 

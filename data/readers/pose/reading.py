@@ -8,6 +8,7 @@ import numpy as np
 
 from data.outcomes import Refusal
 from data.pose import PoseTrack
+from data.readers.apart import may_run_apart
 from data.readers.pose import deeplabcut, npz, openpose, parquet, stagunet
 from data.readers.pose.limits import MAX_HOURS, check_frames, check_size
 from lineage.digest import digest_of, sha256_bytes, sha256_file
@@ -17,6 +18,7 @@ _MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError,
 _GZIP, _TAR_AT, _TAR = b"\x1f\x8b", 257, b"ustar"
 
 
+@may_run_apart
 def read_pose(
     path: Path | str, *, age_days: float | None = None, name: str = "", rate_hz: float | None = None, series: str = ""
 ) -> PoseTrack:
