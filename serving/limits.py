@@ -15,6 +15,7 @@ from serving.auth import SiteKey, Unauthorised
 from serving.jobs import JobLimits
 from serving.naming import QUESTIONS
 from serving.problems import KEY, Exchange, ProblemError, exchange, write_line
+from serving.quotas import InFlight, LockOut, Quotas, Rate
 from serving.stream import StreamLimits
 
 PRIVATE = "/v1/"
@@ -60,19 +61,21 @@ Observe = Callable[[Exchange, str, int, float], None]
 class Limits:
     """How much one request may bring and how long it may take; `analyses` run at once, the others wait.
 
-    `take_in_s` is how long a file may take to arrive that is left with us (`jobs`).
+    `take_in_s` is how long a file may take to arrive that is left with us (`jobs`), `stall_s` how long a sender may be silent.
     """
 
     upload_bytes: int = 128 * 2**20
     windows_bytes: int = 8 * 2**20
     json_bytes: int = 2 * 2**20
-    concurrent: int = 16
+    concurrent: int = 32
     timeout_s: float = 120.0
     take_in_s: float = 900.0
+    stall_s: float = 20.0
     analyses: int = 2
     jobs: JobLimits = field(default_factory=JobLimits)
     streams: StreamLimits = field(default_factory=StreamLimits)
     reading: ReadLimits = field(default_factory=ReadLimits)
+    quotas: Quotas = field(default_factory=Quotas)
 
     def bytes_of(self, route: str) -> int:
         """How large a request's body may be; what is left with us may be larger than what is answered at once."""
@@ -125,8 +128,9 @@ class RequestLine:
 class Admission:
     """Lets in what is served here, in a content type that is read, from a site whose key is in force."""
 
-    def __init__(self, app: ASGIApp, authenticate: Authenticate):
+    def __init__(self, app: ASGIApp, authenticate: Authenticate, quotas: Quotas):
         self.app, self.authenticate = app, authenticate
+        self.lock_out, self.rate = LockOut(quotas), Rate(quotas)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -139,13 +143,19 @@ class Admission:
 
     async def _admit(self, scope: Scope) -> None:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        enough = SCOPES_FOR.get(route_of(scope["path"]), set())
+        route, peer = route_of(scope["path"]), (scope.get("client") or ("",))[0]
+        enough, key = SCOPES_FOR.get(route, set()), key if kind.lower() == "bearer" else ""
+        self.lock_out.check(peer, key)
         try:
-            found = await self.authenticate(key if kind.lower() == "bearer" else "")
+            found = await self.authenticate(key)
         except Unauthorised as error:
+            self.lock_out.wrong(peer, key)
             how = "; send `Authorization: Bearer ictal_…`"
             raise ProblemError(401, f"{error}{how}", {"WWW-Authenticate": "Bearer"}) from None
+        self.lock_out.right(key)
         exchange(scope).site, exchange(scope).key_id = found.site, found.id
+        if route != WINDOWS:
+            self.rate.take(found.site)
         if enough and not enough & found.scopes:
             raise ProblemError(403, f"this key may not be used for that: it lacks the scope {' or '.join(enough)}")
 
@@ -155,18 +165,20 @@ class Bounds:
 
     def __init__(self, app: ASGIApp, limits: Limits):
         self.app, self.limits, self.busy = app, limits, 0
+        self.in_flight = InFlight(limits.quotas)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
             await self.app(scope, receive, send)
             return
         most = self.limits.bytes_of(route_of(scope["path"]))
-        _check_announced(Headers(scope=scope).get("content-length", "0"), most)
+        announced = _announced(Headers(scope=scope).get("content-length", "0"), most)
         if self.busy >= self.limits.concurrent:
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
         try:
-            await self._in_time(scope, _counted(scope, receive, most), send)
+            with self.in_flight.request(exchange(scope).site, announced) as count:
+                await self._in_time(scope, _counted(scope, receive, most, count, self.limits.stall_s), send)
         finally:
             self.busy -= 1
 
@@ -199,26 +211,37 @@ def route_of(path: str) -> str:
 _WITH_ID = {route: re.compile(route.replace("{id}", "[^/]+")) for route in ROUTES if "{id}" in route}
 
 
-def _counted(scope: Scope, receive: Receive, most: int) -> Receive:
-    seen = 0
+def _counted(scope: Scope, receive: Receive, most: int, count: Callable[[int], None], stall_s: float) -> Receive:
+    """`receive`, which refuses what is too much, and a sender that falls silent before the end of its body."""
+    seen, more = 0, True
 
     async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > most:
-            exchange(scope).refusal = _too_large(most)
-            raise _too_large(most)
+        nonlocal seen, more
+        try:
+            async with asyncio.timeout(stall_s if more else None):
+                message = await receive()
+            seen, more = seen + len(message.get("body", b"")), message.get("more_body", False)
+            if seen > most:
+                raise _too_large(most)
+            count(seen)
+        except TimeoutError:
+            late = f"nothing arrived for {stall_s:g} s: send the whole body without pause"
+            exchange(scope).refusal = ProblemError(408, late, {"Connection": "close"})
+            raise exchange(scope).refusal from None  # type: ignore[misc]
+        except ProblemError as error:
+            exchange(scope).refusal = error
+            raise
         return message
 
     return counted
 
 
-def _check_announced(content_length: str, most: int) -> None:
-    if not content_length.isdecimal():
+def _announced(content_length: str, most: int) -> int:
+    if not (content_length.isascii() and content_length.isdecimal() and len(content_length) < 20):
         raise ProblemError(400, "Content-Length has to be a number of bytes")
     if int(content_length) > most:
         raise _too_large(most)
+    return int(content_length)
 
 
 def _too_large(most: int) -> ProblemError:

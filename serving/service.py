@@ -38,9 +38,10 @@ PROBLEMS: Problems = {
         400: "the request cannot be read",
         401: "no key that is in force",
         403: "the key lacks the scope",
+        408: "nothing arrived for too long",
         413: "the upload is too large",
         415: "another content type",
-        429: "too many requests at once",
+        429: "too many requests, bytes or wrong keys: `Retry-After` says when",
         500: "the service failed",
         503: "not now: `Retry-After` says when",
         504: "not done in time",
@@ -66,7 +67,7 @@ def create_app(
         api = _api(desk)
         inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
-    return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
+    return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate, limits.quotas)), desk.metrics.observe)
 
 
 def app_from_environment() -> ASGIApp:

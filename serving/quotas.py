@@ -1,0 +1,128 @@
+"""How much each site may ask for, so that one leaves room for the others, and how often anybody may try a wrong key."""
+
+import hashlib
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from serving.problems import ProblemError
+
+MOST_PEERS = 10_000
+"""Addresses, and accepted keys, that are remembered at once."""
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """Of one site: `per_s` requests a second, `burst` at once after a rest; `at_once` being served, with at most
+    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, are not counted by `per_s`.
+
+    After `wrong_keys` within `wrong_for_s` a peer address may use no key for `locked_for_s` but those that were right
+    before: a stranger behind the same proxy as a site does not lock it out.
+    """
+
+    per_s: float = 50.0
+    burst: int = 500
+    at_once: int = 16
+    bytes_in_flight: int = 4 * 2**30
+    wrong_keys: int = 30
+    wrong_for_s: float = 60.0
+    locked_for_s: float = 60.0
+
+
+class Rate:
+    """A token bucket for each site."""
+
+    def __init__(self, quotas: Quotas, clock: Clock = time.monotonic):
+        self.quotas, self.clock = quotas, clock
+        self._left: dict[str, tuple[float, float]] = {}  # tokens, and when
+
+    def take(self, site: str) -> None:
+        """Count one request; ProblemError 429 where the site has made too many."""
+        per_s, burst, now = self.quotas.per_s, self.quotas.burst, self.clock()
+        left, at = self._left.get(site, (float(burst), now))
+        left = min(burst, left + (now - at) * per_s)
+        if left < 1:
+            detail = f"this site may ask {per_s:g} times a second, {burst} times at once: try again"
+            raise _too_many(detail, (1 - left) / per_s)
+        self._left[site] = left - 1, now
+
+
+class InFlight:
+    """What of each site is being served."""
+
+    def __init__(self, quotas: Quotas):
+        self.quotas = quotas
+        self._requests, self._bytes = Counter[str](), Counter[str]()
+
+    @contextmanager
+    def request(self, site: str, announced: int) -> Iterator[Callable[[int], None]]:
+        """Count a request with a body of `announced` bytes; gives a function that is told how many arrived so far.
+
+        Both raise ProblemError 429 where that is more than the site may have in flight.
+        """
+        if self._requests[site] >= self.quotas.at_once:
+            raise _too_many(f"{self.quotas.at_once} requests of this site are being served: try again", 2)
+        counted = 0
+
+        def count(arrived: int) -> None:
+            nonlocal counted
+            more = max(0, arrived - counted)
+            if self._bytes[site] + more > self.quotas.bytes_in_flight:
+                most = self.quotas.bytes_in_flight
+                raise _too_many(f"uploads of this site hold {most} bytes already: send one after another", 10)
+            self._bytes[site] += more
+            counted += more
+
+        self._requests[site] += 1
+        try:
+            count(announced)
+            yield count
+        finally:
+            self._requests[site] -= 1
+            self._bytes[site] -= counted
+            if not self._requests[site]:
+                del self._requests[site], self._bytes[site]
+
+
+class LockOut:
+    """Stops looking at the keys of a peer that has sent many wrong ones."""
+
+    def __init__(self, quotas: Quotas, clock: Clock = time.monotonic):
+        self.quotas, self.clock = quotas, clock
+        self._wrong: defaultdict[str, list[float]] = defaultdict(list)
+        self._right: set[bytes] = set()
+
+    def check(self, peer: str, key: str) -> None:
+        """ProblemError 429 where the peer is locked out and the key was not right before."""
+        wrong, now = self._wrong.get(peer, []), self.clock()
+        if len(wrong) >= self.quotas.wrong_keys and _name(key) not in self._right:
+            left_s = wrong[-1] + self.quotas.locked_for_s - now
+            if left_s > 0:
+                raise _too_many("too many wrong keys came from this address: wait, then use the right one", left_s)
+            del self._wrong[peer]
+
+    def right(self, key: str) -> None:
+        if len(self._right) >= MOST_PEERS:
+            self._right.clear()
+        self._right.add(_name(key))
+
+    def wrong(self, peer: str, key: str) -> None:
+        self._right.discard(_name(key))
+        now = self.clock()
+        if len(self._wrong) >= MOST_PEERS and peer not in self._wrong:
+            self._wrong.pop(next(iter(self._wrong)))
+        recent = [at for at in self._wrong[peer] if now - at < self.quotas.wrong_for_s]
+        self._wrong[peer] = [*recent, now][-self.quotas.wrong_keys :]
+
+
+def _too_many(detail: str, wait_s: float) -> ProblemError:
+    return ProblemError(429, detail, {"Retry-After": str(max(1, math.ceil(wait_s)))})
+
+
+def _name(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,181 @@
+"""One site leaves room for the others, and who tries keys is stopped without stopping anybody else."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.auth import issue_key, key_id, open_keys, revoke_key
+from serving.limits import HEADERS, Limits
+from serving.problems import ProblemError
+from serving.quotas import InFlight, LockOut, Quotas, Rate
+from tests.faults import sound
+from tests.served import NOW
+from tests.services import Served, key_of, problem, said, served_home, serving
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refusal(act: Any, *given: Any) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        act(*given)
+    assert caught.value.status == 429
+    return caught.value
+
+
+def test_a_site_may_ask_so_often_and_another_is_not_held_up_by_it() -> None:
+    time = Time()
+    rate = Rate(Quotas(per_s=2, burst=3), time)
+    for _ in range(3):
+        rate.take("north")
+    assert refusal(rate.take, "north").headers == {"Retry-After": "1"}
+    rate.take("south")
+    time.now = 0.5  # one of two a second has come back
+    rate.take("north")
+    refusal(rate.take, "north")
+    time.now = 1000
+    for _ in range(3):  # and never more than the burst
+        rate.take("north")
+    refusal(rate.take, "north")
+
+
+def test_what_a_site_has_in_flight_is_counted_until_it_is_answered() -> None:
+    flight = InFlight(Quotas(at_once=2, bytes_in_flight=100))
+    with flight.request("north", 60) as count, flight.request("south", 100):
+        count(60)
+        refusal(flight.request("north", 50).__enter__)
+        with flight.request("north", 0) as other:
+            refusal(flight.request("north", 0).__enter__)
+            other(40)
+            refusal(other, 41)
+            refusal(count, 61)
+    with flight.request("north", 100):
+        pass
+    assert not flight._bytes and not flight._requests
+
+
+def test_a_peer_that_tries_keys_is_locked_out_for_a_while_and_nobody_else_is() -> None:
+    time = Time()
+    lock = LockOut(Quotas(wrong_keys=3, wrong_for_s=10, locked_for_s=60), time)
+    lock.right("of the site")
+    for n in range(3):
+        lock.check("10.0.0.1", f"guess {n}")
+        lock.wrong("10.0.0.1", f"guess {n}")
+    assert refusal(lock.check, "10.0.0.1", "guess 4").headers == {"Retry-After": "60"}
+    lock.check("10.0.0.2", "guess 4")
+    lock.check("10.0.0.1", "of the site")  # behind the same proxy
+    time.now = 60
+    lock.check("10.0.0.1", "guess 4")
+
+
+def test_wrong_keys_now_and_then_lock_nobody_out() -> None:
+    time = Time()
+    lock = LockOut(Quotas(wrong_keys=3, wrong_for_s=10), time)
+    for _ in range(20):
+        lock.wrong("10.0.0.1", "stale")
+        lock.check("10.0.0.1", "stale")
+        time.now += 6
+
+
+def test_a_key_that_ended_is_no_longer_let_past_the_lock() -> None:
+    lock = LockOut(Quotas(wrong_keys=2), Time())
+    lock.right("revoked")
+    for _ in range(2):
+        lock.wrong("10.0.0.1", "revoked")
+    refusal(lock.check, "10.0.0.1", "revoked")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return served_home(tmp_path_factory.mktemp("quotas"))
+
+
+TIGHT = Quotas(per_s=1e-6, burst=12, wrong_keys=5)
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[Served]:
+    with serving(home, sound(), limits=Limits(stall_s=0.3, quotas=TIGHT)) as ready:
+        yield ready
+
+
+def test_a_site_that_asks_too_often_is_told_when_and_another_is_served(served: Served, home: Path) -> None:
+    answers = [served.client.get("/v1/models", headers=served.headers) for _ in range(13)]
+    assert [a.status_code for a in answers] == [200] * 12 + [429]
+    assert "12 times at once" in problem(answers[-1], 429) and int(answers[-1].headers["retry-after"]) > 0
+    assert {name: answers[-1].headers[name] for name in HEADERS} == HEADERS
+    assert served.client.get("/v1/models", headers=key_of(home, "demo-south")).status_code == 200
+    assert served.client.get("/readyz").status_code == 200
+
+
+def test_who_tries_keys_is_locked_out_and_the_site_beside_it_is_not(served: Served, home: Path) -> None:
+    def ask(headers: dict[str, str]) -> httpx.Response:
+        return served.client.get("/v1/models", headers=headers)
+
+    assert ask(served.headers).status_code == 200
+    guesses = [ask({"Authorization": f"Bearer ictal_{n:016x}_{'0' * 48}"}) for n in range(6)]
+    assert [g.status_code for g in guesses] == [401] * 5 + [429]
+    assert "too many wrong keys" in problem(guesses[-1], 429) and guesses[-1].headers["retry-after"] == "60"
+    assert ask(served.headers).status_code == 200
+    problem(ask(key_of(home, "demo-north")), 429)  # not seen before: has to wait a minute
+
+
+def test_a_key_is_exchanged_without_a_gap_and_the_site_keeps_what_it_asked(served: Served, home: Path) -> None:
+    id = said(served.detect())["prediction_id"]
+    new = key_of(home, "demo-north")
+    for headers in (served.headers, new):
+        assert served.client.get(f"/v1/predictions/{id}", headers=headers).status_code == 200
+    engine = open_keys(home)
+    revoke_key(engine, key_id(served.key), NOW)
+    engine.dispose()
+    problem(served.client.get("/v1/models", headers=served.headers), 401)
+    assert served.client.get(f"/v1/predictions/{id}", headers=new).status_code == 200
+
+
+def test_a_fault_sender_who_falls_silent_is_cut_off_in_bounded_time(served: Served) -> None:
+    sent: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        if not sent:
+            sent.append(1)
+            return {"type": "http.request", "body": b"--x\r\n", "more_body": True}
+        await asyncio.sleep(600)
+        raise AssertionError
+
+    async def ask() -> list[dict[str, Any]]:
+        answers = []
+
+        async def send(message: dict[str, Any]) -> None:
+            answers.append(message)
+
+        headers = {**served.headers, "Content-Type": "multipart/form-data; boundary=x", "Content-Length": "1000"}
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/v1/detect",
+            "raw_path": b"/v1/detect", "query_string": b"", "root_path": "", "scheme": "http", "server": ("a", 80),
+            "client": ("10.0.0.9", 1), "headers": [(n.lower().encode(), v.encode()) for n, v in headers.items()],
+        }  # fmt: skip
+        async with asyncio.timeout(10):
+            await served.client.app(scope, receive, send)  # type: ignore[arg-type]
+        return answers
+
+    assert served.client.portal is not None
+    start, body = served.client.portal.call(ask)
+    assert start["status"] == 408 and b"nothing arrived for 0.3 s" in body["body"]
+
+
+def test_keys_of_one_site_share_its_quota(served: Served, home: Path) -> None:
+    engine = open_keys(home)
+    keys = [issue_key(engine, "demo-east", ("models",), NOW, 1) for _ in range(2)]
+    engine.dispose()
+    for n in range(12):
+        headers = {"Authorization": f"Bearer {keys[n % 2]}"}
+        assert served.client.get("/v1/models", headers=headers).status_code == 200
+    problem(served.client.get("/v1/models", headers={"Authorization": f"Bearer {keys[0]}"}), 429)
