@@ -1,5 +1,7 @@
 """The fields of an upload, the same in all routes that take one."""
 
+import re
+
 from fastapi import Request
 
 from data.ages import parse_age
@@ -15,6 +17,13 @@ FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
 SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
 ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
 DURATION = "how long that stretch is, in seconds; goes with onset_s"
+
+IDEMPOTENCY_KEY = "up to 200 signs of the sender's choice: the same again with the same body gives the same answer"
+
+
+def check_idempotency_key(key: str | None) -> None:
+    if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
+        raise ProblemError(400, "an Idempotency-Key has 1 to 200 signs without spaces: send a UUID")
 
 
 async def check_fields(request: Request, known: set[str]) -> None:

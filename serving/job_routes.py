@@ -1,12 +1,23 @@
 """`/v1/jobs`: leave a recording, ask how far it is, fetch the answer, or call it off."""
 
-import re
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Header, Request, UploadFile
 from fastapi.responses import Response
 
-from serving.fields import AGE, DURATION, FILM_FIELDS, ONSET, SECOND_VIEW, SHA256, age_days_of, check_fields, marked_of
+from serving.fields import (
+    AGE,
+    DURATION,
+    FILM_FIELDS,
+    IDEMPOTENCY_KEY,
+    ONSET,
+    SECOND_VIEW,
+    SHA256,
+    age_days_of,
+    check_fields,
+    check_idempotency_key,
+    marked_of,
+)
 from serving.job_desk import DETECTION, JobDesk
 from serving.jobs import ENDED
 from serving.naming import QUESTIONS
@@ -14,7 +25,6 @@ from serving.problems import ProblemError, Problems, exchange
 from serving.statements import DONE_EXAMPLE, JOB_EXAMPLE, JobStatement
 
 QUESTION = f"what is asked: {DETECTION}, {', '.join(QUESTIONS)}"
-IDEMPOTENCY_KEY = "up to 200 signs of the sender's choice: the same again with the same body gives the same job"
 AGAIN_S = 2
 """When it is worth asking again how far a job is."""
 
@@ -92,8 +102,7 @@ def _check(question: str, has_second_view: bool, is_marked: bool, idempotency_ke
         raise ProblemError(400, QUESTION)
     if question == DETECTION and (has_second_view or is_marked):
         raise ProblemError(400, "detection looks at one whole recording: leave out second_view, onset_s and duration_s")
-    if idempotency_key is not None and not re.fullmatch(r"[!-~]{1,200}", idempotency_key):
-        raise ProblemError(400, "an Idempotency-Key has 1 to 200 signs without spaces: send a UUID")
+    check_idempotency_key(idempotency_key)
 
 
 def _json(example: Any) -> dict[str, Any]:

@@ -7,10 +7,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
 from lineage import graph
 from lineage.digest import digest_of
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Edge, Entry, EntryType, Subject
+from lineage.store import Base, open_store, session
 from serving.journal import Journal
 from serving.problems import ProblemError
 from serving.statements import ReadEvent, ReadStretch, VerdictGiven, VerdictStatement
@@ -19,11 +24,22 @@ READ_AT_ONCE = 4
 Made = TypeVar("Made")
 
 
+class VerdictRow(Base):
+    """Under which Idempotency-Key a site gave a verdict; what it said stands in the ledger."""
+
+    __tablename__ = "serving_verdict"
+    site: Mapped[str] = mapped_column(primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(primary_key=True)
+    asked: Mapped[str]
+    payload: Mapped[str]
+
+
 class Past:
     """The predictions in the ledger, each only for its own site."""
 
     def __init__(self, journal: Journal):
         self.journal = journal
+        open_store(journal.ledger.engine.url.render_as_string(hide_password=False), VerdictRow).dispose()
 
     def answer(self, id: str, site: str, now: datetime) -> dict[str, Any]:
         """The answer as it was given, with a receipt under the ledger's present head.
@@ -37,23 +53,64 @@ class Past:
         """Proof that the answer stands in the ledger; also where what it said was erased."""
         return self.journal.receipt(self._entry(id, site), now)
 
-    def judge(self, id: str, given: VerdictGiven, actor: Actor, now: datetime) -> VerdictStatement:
+    def judge(
+        self, id: str, given: VerdictGiven, actor: Actor, now: datetime, idempotency_key: str | None = None
+    ) -> VerdictStatement:
         """Write down what a reader makes of a prediction; ProblemError 404 and 410 as `answer`, 400 for one that does not
-        fit the prediction."""
+        fit the prediction. Under an idempotency key that the site used before it is the verdict of then, or 409 where
+        that was another."""
         entry = self._entry(id, actor.site)
         _check_fits(given, self._statement(entry))
-        verdict_id = uuid7(now)
-        said = given.model_dump(mode="json", exclude_none=True) | {"verdict_id": verdict_id, "prediction_id": id}
-        verdict, prediction = Subject("verdict", verdict_id, digest_of(said)), entry.subjects[0]
+        content = given.model_dump(mode="json", exclude_none=True) | {"prediction_id": id}
+        if earlier := self._earlier(actor.site, idempotency_key, content, now):
+            return earlier
+        said = content | {"verdict_id": uuid7(now)}
+        try:
+            return self._write(entry, said, given.verdict, actor, now, idempotency_key)
+        except IntegrityError:  # the same was sent twice at once
+            earlier = self._earlier(actor.site, idempotency_key, content, now)
+            if earlier is None:
+                raise
+            return earlier
+
+    def _write(
+        self, entry: Entry, said: dict[str, Any], verdict_said: str, actor: Actor, now: datetime, key: str | None
+    ) -> VerdictStatement:
+        verdict, prediction = Subject("verdict", said["verdict_id"], digest_of(said)), entry.subjects[0]
+
+        def remember(writing: Session) -> None:
+            if key is not None:
+                asked = digest_of({name: value for name, value in said.items() if name != "verdict_id"})
+                row = {"site": actor.site, "idempotency_key": key, "asked": asked, "payload": verdict.digest}
+                writing.add(VerdictRow(**row))
+                writing.flush()
+
         line = self.journal.ledger.append(
             EntryType.VERDICT_RECORDED,
             actor=actor,
             subjects=(verdict, prediction),
-            reason=given.verdict,
+            reason=verdict_said,
             payload=said,
             edges=(Edge(verdict.digest, "judges", prediction.digest),),
             now=now,
+            also=remember,
         )
+        return VerdictStatement(**said, receipt=self.journal.receipt(line, now))
+
+    def _earlier(self, site: str, key: str | None, content: dict[str, Any], now: datetime) -> VerdictStatement | None:
+        """The verdict that the site gave under this key; ProblemError 409 where that was another."""
+        if key is None:
+            return None
+        ledger = self.journal.ledger
+        with session(ledger.engine, write=False) as reading:
+            row = reading.scalar(select(VerdictRow).where(VerdictRow.site == site, VerdictRow.idempotency_key == key))
+        if row is None:
+            return None
+        if row.asked != digest_of(content):
+            raise ProblemError(409, "this Idempotency-Key was used for another verdict: send a new key")
+        said, [line] = ledger.payload(row.payload), ledger.entries(EntryType.VERDICT_RECORDED, row.payload)
+        if said is None:
+            raise ProblemError(410, "what this verdict said was erased; its line in the ledger stays")
         return VerdictStatement(**said, receipt=self.journal.receipt(line, now))
 
     def _entry(self, id: str, site: str) -> Entry:
@@ -82,8 +139,8 @@ class PastDesk:
     async def receipt(self, id: str, site: str) -> dict[str, Any]:
         return await self._in(self.past.receipt, id, site, self.clock())
 
-    async def judge(self, id: str, given: VerdictGiven, actor: Actor) -> VerdictStatement:
-        return await self._in(self.past.judge, id, given, actor, self.clock())
+    async def judge(self, id: str, given: VerdictGiven, actor: Actor, idempotency_key: str | None) -> VerdictStatement:
+        return await self._in(self.past.judge, id, given, actor, self.clock(), idempotency_key)
 
     def close(self) -> None:
         self._pool.shutdown()

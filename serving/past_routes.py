@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from serving.answering import actor_of
+from serving.fields import IDEMPOTENCY_KEY, check_idempotency_key
 from serving.forms import FORMS, examples, form_of
 from serving.past import PastDesk
 from serving.problems import Problems, exchange
@@ -30,6 +31,7 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
         410: problems[400] | {"description": "what it said was erased"},
         **problems,
     }
+    other: Problems = {409: problems[400] | {"description": "the Idempotency-Key was used for another verdict"}}
 
     @api.get(
         "/v1/predictions/{id}",
@@ -62,11 +64,17 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
         dependencies=[key],
         response_model=VerdictStatement,
         status_code=201,
-        responses={201: {"content": {"application/json": {"example": GIVEN_EXAMPLE}}}, **missing},
+        responses={201: {"content": {"application/json": {"example": GIVEN_EXAMPLE}}}, **other, **missing},
         openapi_extra={"requestBody": {"content": {"application/json": {"example": VERDICT_EXAMPLE}}}},
     )
-    async def judge(request: Request, id: str, given: VerdictGiven) -> Response:
+    async def judge(
+        request: Request,
+        id: str,
+        given: VerdictGiven,
+        idempotency_key: Annotated[str | None, Header(description=IDEMPOTENCY_KEY)] = None,
+    ) -> Response:
         """What a reader makes of an answer. Several may be given; each stays."""
+        check_idempotency_key(idempotency_key)
         this = exchange(request.scope)
-        said = await desk.judge(id, given, actor_of(this.site, this.key_id))
+        said = await desk.judge(id, given, actor_of(this.site, this.key_id), idempotency_key)
         return Response(said.model_dump_json(exclude_none=True), 201, media_type="application/json")

@@ -47,6 +47,8 @@ PROBLEMS: Problems = {
         504: "not done in time",
     }.items()
 }
+# Without a default FastAPI announces a 422, which is never sent.
+PROBLEMS["default"] = PROBLEMS[500] | {"description": "any other problem, in the same form"}
 
 
 def create_app(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from serving.auth import issue_key, open_keys
+from serving.limits import HEADERS
 from serving.service import create_app
 from tests.served import NOW, people_and_keys, put_in_force
 
@@ -64,6 +65,7 @@ def problem(response: httpx.Response, status: int) -> str:
     assert set(body) == {"type", "title", "status", "detail", "instance"}
     assert body["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
     assert body["status"] == status
+    assert {name: response.headers[name] for name in HEADERS} == HEADERS
     assert "Traceback" not in response.text
     return str(body["detail"])
 

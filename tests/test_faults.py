@@ -10,6 +10,7 @@ import pytest
 
 from data.outcomes import CODES
 from lineage.ledger import Ledger
+from serving.limits import HEADERS, METHODS, ROUTES
 from serving.schema import Answer, NamedAnswer
 from tests import SHARED
 from tests.faults import FAULTS, MARK, Fault, real, sound
@@ -37,6 +38,7 @@ def send(served: Served, fault: Fault) -> httpx.Response:
 def typed(served: Served, response: httpx.Response) -> str | int:
     """How the answer ends; fails where that is in no typed way, or where the upload is kept."""
     assert list((served.home / "jobs" / "uploads").iterdir()) == []
+    assert {name: response.headers[name] for name in HEADERS} == HEADERS
     if response.status_code != 200:
         assert response.status_code < 500
         problem(response, response.status_code)
@@ -85,3 +87,64 @@ def test_what_is_no_fault_is_answered_and_a_fault_leaves_one_line_in_the_ledger(
     kept = json.dumps([ledger.payload(e.payload_digest) for e in ledger.entries("prediction.not_evaluable")])
     assert tells(kept, [str(served.home)]) == []
     ledger.engine.dispose()
+
+
+ANNOUNCED = {
+    "5 GB": ("5000000000", 413),
+    "more than any number": ("9" * 400, 400),
+    "less than nothing": ("-1", 400),
+    "no number": ("many", 400),
+    "another alphabet's number": ("\u0665", 400),
+}
+
+
+@pytest.mark.parametrize("case", ANNOUNCED)
+def test_a_fault_in_what_is_announced_is_refused_before_anything_is_read(served: Served, case: str) -> None:
+    announced, status = ANNOUNCED[case]
+    headers = [(name.encode(), value.encode()) for name, value in served.headers.items()]
+    headers += [(b"Content-Type", b"multipart/form-data; boundary=x"), (b"Content-Length", announced.encode())]
+    for route in ("detect", "jobs", "spasms"):
+        response = served.client.post(f"/v1/{route}", headers=headers, content=b"--x--")  # type: ignore[arg-type]
+        assert typed(served, response) == status
+
+
+BODIES = {
+    "no boundary": ("multipart/form-data", b"--x\r\n"),
+    "an endless part": ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=" + b"a" * 10**6),
+    "a million parts": (
+        "multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 20_000,
+    ),
+    "a compressed body": ("multipart/form-data; boundary=x", b"\x1f\x8b" + bytes(1000)),
+    "a recording that is a text": (
+        "multipart/form-data; boundary=x",
+        f'--x\r\nContent-Disposition: form-data; name="recording"\r\n\r\n{MARK}\r\n--x--'.encode(),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_fault_in_a_form_is_a_problem_that_tells_nothing(
+    served: Served, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, content = BODIES[case]
+    with caplog.at_level(logging.DEBUG, "ictal.serving"):
+        for route in ("detect", "jobs", "semiology"):
+            headers = {**served.headers, "Content-Type": kind}
+            response = served.client.post(f"/v1/{route}", headers=headers, content=content)
+            assert typed(served, response) == 400
+            assert tells(response.text + caplog.text, [str(served.home)]) == []
+
+
+FRAMEWORKS = ("/predict", "/detect", "/docs", "/docs.json", "/redoc", "/schema.json", "/static_content/index.html")
+PICKLES = ("application/vnd.bentoml+pickle", "application/x-pickle", "application/python-pickle", "text/pickle")
+
+
+@pytest.mark.parametrize("path", [*ROUTES, *FRAMEWORKS])
+def test_a_fault_of_a_pickle_is_refused_on_every_route_of_ours_and_of_the_frameworks(served: Served, path: str) -> None:
+    for kind in PICKLES:
+        for method in set(METHODS) - {"HEAD"}:
+            headers = {**served.headers, "Content-Type": kind}
+            response = served.client.request(method, path, headers=headers, content=b"\x80\x04N.")
+            assert typed(served, response) == 415
+    if path in FRAMEWORKS:
+        assert typed(served, served.client.get(path, headers=served.headers)) == 404

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,35 @@ def test_what_was_erased_is_gone_and_its_receipt_stays(served: Served, ledger: L
     assert "erased" in problem(read(served, id), 410)
     problem(judge(served, id, {"verdict": "confirm", "reader": "nurse"}), 410)
     assert served.client.get(f"/v1/predictions/{id}/receipt", headers=served.headers).status_code == 200
+
+
+def test_a_verdict_that_is_sent_again_is_the_one_of_then(
+    served: Served, answer: dict[str, Any], ledger: Ledger
+) -> None:
+    id, body = answer["prediction_id"], {"verdict": "reject", "reader": "neonatologist"}
+    again = served.headers | {"Idempotency-Key": "once"}
+    with ThreadPoolExecutor(4) as pool:  # also where they arrive together
+        first, *others = [said(r) for r in pool.map(lambda _: judge(served, id, body, again), range(4))]
+    for other in (*others, said(judge(served, id, body, again))):
+        assert {**other, "receipt": other["receipt"]["entry"]} == {**first, "receipt": first["receipt"]["entry"]}
+    assert len([e for e in ledger.entries("verdict.recorded") if e.subjects[0].id == first["verdict_id"]]) == 1
+    assert judge(served, id, body).json()["verdict_id"] != first["verdict_id"]
+    assert "another verdict" in problem(judge(served, id, {**body, "verdict": "confirm"}, again), 409)
+    assert "another verdict" in problem(judge(served, said(served.detect())["prediction_id"], body, again), 409)
+    assert "without spaces" in problem(judge(served, id, body, served.headers | {"Idempotency-Key": "a b"}), 400)
+
+
+def test_a_verdict_goes_with_what_a_withdrawn_person_left(served: Served, ledger: Ledger) -> None:
+    own = said(served.detect())
+    repeated = served.headers | {"Idempotency-Key": "of-one-who-withdraws"}
+    body = {"verdict": "confirm", "reader": "nurse"}
+    verdict = said(judge(served, own["prediction_id"], body, repeated))
+    about = ledger.entries(subject_digest=own["receipt"]["entry"]["payload_digest"])
+    assert verdict["receipt"]["entry"]["payload_digest"] in {e.payload_digest for e in about}, "found by withdrawing"
+    for entry in about:
+        ledger.erase(entry.payload_digest, actor=Actor("o", role="operator"), reason="withdrawn", now=NOW)
+    problem(judge(served, own["prediction_id"], body, repeated), 410)
+    assert verdict["verdict_id"] not in json.dumps([ledger.payload(e.payload_digest) for e in about])
 
 
 def test_who_may_send_may_read_and_only_a_readers_key_may_judge(served: Served, answer: dict[str, Any]) -> None:

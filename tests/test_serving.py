@@ -365,6 +365,11 @@ def test_every_response_carries_the_headers_that_keep_browsers_out(served: Serve
     assert "http" not in served.client.get("/").text
 
 
+def test_the_interface_announces_no_status_that_is_never_sent(served: Served) -> None:
+    text = served.client.get("/openapi.json").text
+    assert '"422"' not in text and "HTTPValidationError" not in text and '"default"' in text
+
+
 def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Served) -> None:
     document = served.client.get("/openapi.json").json()
     questions = {f"/v1/{question}" for question in QUESTIONS}
