@@ -33,7 +33,7 @@ def read_parquet(path: Path, *, age_days: float | None = None, name: str = "") -
         with pq.ParquetFile(path) as file:
             check_frames(file.metadata.num_rows)
             table = file.read()
-    except pa.ArrowException:
+    except (pa.ArrowException, OSError):  # the latter for damaged metadata; the file itself was opened before
         raise Refusal("corrupt", "the Parquet file cannot be read: export or transfer it again") from None
     joints = tuple(c.removesuffix("_x") for c in table.column_names if c.endswith("_x"))
     needed = ["time_s", *(f"{joint}_{aspect}" for joint in joints for aspect in _ASPECTS)]
