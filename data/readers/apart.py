@@ -111,9 +111,9 @@ def _in_child(
             raise NotRead(f"reading was not done within {limits.wall_s:g} s")
         try:
             how, said = json.loads(pipe.recv_bytes())
+            return _arrived(how, said, pipe, memory)
         except (EOFError, ConnectionResetError):
             raise _fell(end(), cpu_s) from None
-        return _arrived(how, said, pipe, memory)
 
 
 @contextmanager
