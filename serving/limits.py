@@ -175,13 +175,14 @@ class Bounds:
         if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
             await self.app(scope, receive, send)
             return
-        most = self.limits.bytes_of(route_of(scope["path"]))
+        route = route_of(scope["path"])
+        most = self.limits.bytes_of(route)
         announced = _announced(Headers(scope=scope).get("content-length", "0"), most)
         if self.busy >= self.limits.concurrent:
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
         try:
-            with self.in_flight.request(exchange(scope).site, announced) as count:
+            with self.in_flight.request(exchange(scope).site, announced, small=route == WINDOWS) as count:
                 await self._in_time(scope, _counted(scope, receive, most, count, self.limits.stall_s), send)
         finally:
             self.busy -= 1

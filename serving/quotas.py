@@ -19,7 +19,7 @@ Clock = Callable[[], float]
 @dataclass(frozen=True)
 class Quotas:
     """Of one site: `per_s` requests a second, `burst` at once after a rest; `at_once` being served, with at most
-    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, are not counted by `per_s`.
+    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, count by their bytes alone.
 
     After `wrong_keys` within `wrong_for_s` a peer address may use no key for `locked_for_s` but those that were right
     before: a stranger behind the same proxy as a site does not lock it out.
@@ -60,12 +60,14 @@ class InFlight:
         self._requests, self._bytes = Counter[str](), Counter[str]()
 
     @contextmanager
-    def request(self, site: str, announced: int) -> Iterator[Callable[[int], None]]:
+    def request(self, site: str, announced: int, *, small: bool = False) -> Iterator[Callable[[int], None]]:
         """Count a request with a body of `announced` bytes; gives a function that is told how many arrived so far.
+
+        A `small` one takes nobody's place: of it the bytes count alone.
 
         Both raise ProblemError 429 where that is more than the site may have in flight.
         """
-        if self._requests[site] >= self.quotas.at_once:
+        if not small and self._requests[site] >= self.quotas.at_once:
             raise _too_many(f"{self.quotas.at_once} requests of this site are being served: try again", 2)
         counted = 0
 
@@ -78,15 +80,16 @@ class InFlight:
             self._bytes[site] += more
             counted += more
 
-        self._requests[site] += 1
+        self._requests[site] += not small
         try:
             count(announced)
             yield count
         finally:
-            self._requests[site] -= 1
+            self._requests[site] -= not small
             self._bytes[site] -= counted
-            if not self._requests[site]:
-                del self._requests[site], self._bytes[site]
+            for counter in (self._requests, self._bytes):
+                if not counter[site]:
+                    del counter[site]
 
 
 class LockOut:

@@ -54,6 +54,9 @@ def test_what_a_site_has_in_flight_is_counted_until_it_is_answered() -> None:
         refusal(flight.request("north", 50).__enter__)
         with flight.request("north", 0) as other:
             refusal(flight.request("north", 0).__enter__)
+            with flight.request("north", 10, small=True):
+                refusal(flight.request("north", 0).__enter__)
+                refusal(flight.request("north", 41, small=True).__enter__)
             other(40)
             refusal(other, 41)
             refusal(count, 61)
