@@ -62,15 +62,6 @@ def approve(
     show(result, as_json, result.pop("text"))
 
 
-@people_app.command(epilog="Example: ictal deploy 3f2a")
-def deploy(candidate: Candidate, as_json: Json = False) -> None:
-    """Put an approved candidate in force where that was cut off: the last signature does it by itself otherwise."""
-    from flows.approve import deploy_approved
-
-    result = deploy_approved(candidate)
-    show(result, as_json, result.pop("text"))
-
-
 @people_app.command(
     epilog="Example: ictal revoke 3f2a --as reviewer-1 --reason 'missed seizures at two sites'." + IN_SCRIPTS
 )

@@ -53,6 +53,7 @@ class EntryType(StrEnum):
     DEPLOYMENT_PROMOTED = "deployment.promoted"
     DEPLOYMENT_ROLLED_BACK = "deployment.rolled_back"
     DEPLOYMENT_STOPPED = "deployment.stopped"
+    DEPLOYMENT_RESUMED = "deployment.resumed"
     SITE_KEY_REGISTERED = "site.key.registered"
     SITE_KEY_REVOKED = "site.key.revoked"
     PERSON_REGISTERED = "person.registered"

@@ -27,6 +27,7 @@ from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.past import PastDesk
 from serving.problems import write_line
 from serving.schema import Answer, Models, NamedAnswer
+from serving.stops import Stops
 from serving.stream_desk import StreamDesk
 
 KEY_CHECKS = 4
@@ -48,9 +49,11 @@ class Desk:
         self.estimator = estimator_of(home)
         self.journal = Journal(home, software)
         self.keys, self.verified = open_keys(home), VerifiedKeys()
+        self.stops = Stops(self.journal.ledger)
         every = {"detection": self.loader, **self.namers}
-        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, self.metrics.answered)
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, self.metrics.answered)
+        done = self.metrics.answered
+        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, done, self.stops)
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.stops)
         self.past = PastDesk(self.journal, clock)
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
@@ -61,6 +64,10 @@ class Desk:
     async def authenticate(self, key: str) -> SiteKey:
         """Whose key this is; reads the store every time, so that a revoked key ends with the next request."""
         return await self._in(self.checks, site_of, self.keys, key, self.clock(), self.verified)
+
+    async def check_in_service(self, site: str) -> None:
+        """ProblemError 503 where the site was stopped."""
+        await self._in(self.checks, self.stops.check, site)
 
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str

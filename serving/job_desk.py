@@ -24,6 +24,7 @@ from serving.past import Past
 from serving.problems import ProblemError
 from serving.schema import Answered
 from serving.statements import JobStatement
+from serving.stops import Stops, in_words
 
 DETECTION = "detection"
 TAKEN_IN_AT_ONCE = 4
@@ -42,12 +43,14 @@ class JobDesk:
         limits: JobLimits,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
+        stops: Stops,
     ):
         self.loaders, self.journal, self.estimator, self.clock = loaders, journal, estimator, clock
         self.jobs = Jobs(ledger_place(home), limits)
         self.files = JobFiles(home / "jobs" / "accepted")
         self.past = Past(journal)
-        self.workers = Workers(self.jobs, self.files, self._do, clock, done)
+        self.stops = stops
+        self.workers = Workers(self.jobs, self.files, self._do, clock, done, stops.now)
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")
 
     def open(self) -> None:
@@ -135,6 +138,7 @@ class JobDesk:
 
     def _said(self, row: JobRow) -> JobStatement:
         result: dict[str, Any] | None = None
+        stopped = self.stops.now().get(row.site) if row.state == "queued" else None
         if row.prediction_id is not None:
             result = self.past.answer(row.prediction_id, row.site, self.clock())
         return JobStatement(
@@ -150,7 +154,7 @@ class JobDesk:
             started_at=row.started_at,
             ended_at=row.ended_at,
             outcome=row.outcome,
-            reason=row.reason,
+            reason=row.reason if stopped is None else in_words(stopped),
             prediction_id=row.prediction_id,
             result=result,
         )

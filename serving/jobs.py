@@ -161,17 +161,18 @@ class Jobs:
                 row.cancelling = True
             return row
 
-    def claim(self, worker: str, now: datetime) -> JobRow | None:
+    def claim(self, worker: str, now: datetime, paused: Collection[str] = ()) -> JobRow | None:
         """The next job for this worker, with a lease; None where there is nothing that it may do now.
 
         Next is the oldest job of the site with the fewest jobs running, and of those the one whose turn was longest ago.
+        Jobs of `paused` sites wait.
         """
         with session(self.engine, write=False) as reading:
-            if self._next(reading, now) is None and not _lapsed(reading, now):
+            if self._next(reading, now, paused) is None and not _lapsed(reading, now):
                 return None  # without the writer's lock, since every worker asks once a second
         with session(self.engine) as writing:
             self._take_back(writing, now)
-            row = self._next(writing, now)
+            row = self._next(writing, now, paused)
             if row is not None:
                 row.state, row.worker, row.attempts = "running", worker, row.attempts + 1
                 row.stage, row.share, row.started_at = "starting", 0.0, utc_text(now)
@@ -234,7 +235,7 @@ class Jobs:
         if of_all >= self.limits.waiting or size_of_all + size > self.limits.waiting_bytes:
             raise TooManyJobs(False, self.limits.waiting)
 
-    def _next(self, reading: Session, now: datetime) -> JobRow | None:
+    def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
         alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())
         running: dict[str, int] = dict(
             reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
@@ -245,7 +246,7 @@ class Jobs:
         free = [
             (running.get(site, 0), turn.get(site) or "", no)
             for site, no in reading.execute(first).tuples()
-            if running.get(site, 0) < self.limits.at_once_per_site
+            if site not in paused and running.get(site, 0) < self.limits.at_once_per_site
         ]
         return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
 

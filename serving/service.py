@@ -27,6 +27,7 @@ from serving.past_routes import add_past
 from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
 from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
 from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
+from serving.stops import InService
 from serving.store import quiet_bentoml
 from serving.stream_routes import add_stream
 
@@ -64,7 +65,8 @@ def create_app(
     with quiet_bentoml():
         inner = _bento(desk, _api(desk))
     bounded = Bounds(inner, limits)
-    return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate)), desk.metrics.observe)
+    admitted = Admission(InService(bounded, desk.check_in_service), desk.authenticate)
+    return RequestLine(OneErrorShape(admitted), desk.metrics.observe)
 
 
 def app_from_environment() -> ASGIApp:

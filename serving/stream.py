@@ -206,6 +206,11 @@ class LiveStream:
         except (NoApprovedModel, NotApproved) as error:
             self._refusal = Refusal("no_approved_model", error.reason)
 
+    def refuse(self, reason: str) -> None:
+        """End a stream that may not go on; what was said of it until then stays said."""
+        if not self.is_over:
+            self._refusal = Refusal("no_approved_model", reason)
+
     def finish(self, journal: Journal, now: datetime, duration_s: float | None = None) -> Answer:
         """The answer to all that was heard, written down. Once there is one, it stays."""
         if self.answer is not None:
