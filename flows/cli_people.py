@@ -53,12 +53,15 @@ def approve(
     deviation: Annotated[
         list[str] | None, typer.Option(help="gate=justification, for each gate that did not pass.")
     ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Do not put it in force yet: for a shadow or a canary first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a candidate after re-authentication; with the second person's signature it comes into force."""
+    """Sign a candidate after re-authentication; with the second person's signature it comes into force, unless held."""
     from flows.approve import approve_candidate
 
-    result = approve_candidate(candidate, person, *asked(person), meaning, deviation or [])
+    result = approve_candidate(candidate, person, *asked(person), meaning, deviation or [], hold=hold)
     show(result, as_json, result.pop("text"))
 
 

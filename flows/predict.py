@@ -8,9 +8,9 @@ from typing import Any
 from data.ages import parse_age
 from flows.progress import on_terminal
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
+from lineage.deployments import stopped
 from lineage.entries import Software
 from lineage.refused import Refused
-from lineage.stops import stopped
 from models import detectors
 from serving.answering import answer
 from serving.client import Client

@@ -1,24 +1,22 @@
 """One site gets no answers for now, or gets them again: a line in the ledger that running services obey within seconds."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import Any
 
 from flows import records
-from flows.authenticate import attested, refuse_unattested, signer, unlocked
+from flows.authenticate import attested, operator, refuse_unattested, signer, unlocked
+from flows.place import check_reason
 from flows.workspace import open_workspace
-from lineage.ledger import Actor, Draft, Subject
+from lineage.deployments import SITE, stopped
+from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
-from lineage.stops import stopped
 from serving.auth import open_keys, sites_of
-
-REASON_SIGNS = 200
 
 
 def stop_site(site: str, reason: str) -> dict[str, Any]:
     """Stop a site. Whoever works on this machine may, at once and without signing: to stop is the safe side."""
     workspace = open_workspace()
-    _check_reason(reason)
+    check_reason(reason)
     keys = open_keys(workspace.root)
     known = sites_of(keys)
     keys.dispose()
@@ -29,8 +27,7 @@ def stop_site(site: str, reason: str) -> dict[str, Any]:
     ledger = records.open_ledger(workspace)
     if site in (before := stopped(ledger)):
         raise Refused(f"{site} is stopped already: {before[site]}")
-    actor = Actor(getpass.getuser(), role="operator", auth_method="local")
-    ledger.append_many([Draft("deployment.stopped", actor, (Subject("site", site),), reason.strip())])
+    ledger.append_many([Draft("deployment.stopped", operator(), (Subject(SITE, site),), reason.strip())])
     return {"site": site, "reason": reason, "text": f"{site} is stopped: {reason}; services follow within 5 s"}
 
 
@@ -39,7 +36,7 @@ def resume_site(
 ) -> dict[str, Any]:
     """Serve a stopped site again; somebody registered says so, with both components."""
     workspace, now = open_workspace(), now or datetime.now(UTC)
-    _check_reason(reason)
+    check_reason(reason)
     ledger = records.open_ledger(workspace)
     if site not in stopped(ledger):
         raise Refused(f"{site[:40]!r} is not stopped; stopped are: {', '.join(sorted(stopped(ledger))) or 'none'}")
@@ -48,12 +45,6 @@ def resume_site(
     known = attested(workspace).person(person)
     if known.is_service or not known.key_is_valid(now):
         raise Refused(f"{person} cannot resume a site: a service account, or a key that has ended")
-    line = Draft("deployment.resumed", signer(workspace, person), (Subject("site", site),), reason.strip())
+    line = Draft("deployment.resumed", signer(workspace, person), (Subject(SITE, site),), reason.strip())
     ledger.append_many([line], now=now)
     return {"site": site, "reason": reason, "text": f"{site} is served again, says {person}: {reason}"}
-
-
-def _check_reason(reason: str) -> None:
-    """The site reads it, and the ledger keeps it for good."""
-    if not reason.strip() or len(reason) > REASON_SIGNS:
-        raise Refused(f"say why in 1 to {REASON_SIGNS} signs, without naming a patient: give --reason")

@@ -50,6 +50,8 @@ class EntryType(StrEnum):
     MODEL_SIGNED = "model.signed"
     MODEL_RETIRED = "model.retired"
     DEPLOYMENT_SHADOW = "deployment.shadow"
+    DEPLOYMENT_CANARY = "deployment.canary"
+    DEPLOYMENT_ENDED = "deployment.ended"
     DEPLOYMENT_PROMOTED = "deployment.promoted"
     DEPLOYMENT_ROLLED_BACK = "deployment.rolled_back"
     DEPLOYMENT_STOPPED = "deployment.stopped"

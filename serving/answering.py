@@ -18,7 +18,7 @@ from models.analysis import Analysis, analyse, not_evaluable
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, OodStatement, Span
 
 DECIMALS = 6
@@ -38,7 +38,7 @@ def answer(
     *,
     site: str,
     age_days: float | None,
-    loader: Loader,
+    loader: ForSites,
     journal: Journal,
     now: datetime,
     key_id: str = "",
@@ -62,7 +62,7 @@ def _answer(
     path: Path,
     site: str,
     age_days: float | None,
-    loader: Loader,
+    loader: ForSites,
     journal: Journal,
     now: datetime,
     key_id: str,

@@ -17,17 +17,21 @@ from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import SiteKey, VerifiedKeys, open_keys, site_of
+from serving.choice import Choice
 from serving.fields import check_sha256
 from serving.job_desk import JobDesk
+from serving.jobs import DETECTION
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
+from serving.orders import Orders
 from serving.past import PastDesk
 from serving.problems import write_line
 from serving.schema import Answer, Models, NamedAnswer
-from serving.stops import Stops
+from serving.shadow import Shadow
+from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
 
 KEY_CHECKS = 4
@@ -44,16 +48,26 @@ class Desk:
     ):
         self.clock = clock
         self.metrics = Metrics()
-        self.loader = Loader(home, allow_demo=allow_demo, on_change=self._changed)
-        self.namers = {task: Loader(home, task, allow_demo=allow_demo, on_change=self._announced) for task in QUESTIONS}
         self.estimator = estimator_of(home)
         self.journal = Journal(home, software)
+        self.orders = Orders(self.journal.ledger)
+
+        def loader(task: str, place: str) -> Loader:
+            return Loader(home, task, place=place, allow_demo=allow_demo, on_change=partial(self._changed, task, place))
+
+        self.answering = {
+            task: Choice(loader(task, "in_force"), loader(task, "canary"), self.orders)
+            for task in (DETECTION, *QUESTIONS)
+        }
+        self.loader = self.answering[DETECTION]
         self.keys, self.verified = open_keys(home), VerifiedKeys()
-        self.stops = Stops(self.journal.ledger)
-        every = {"detection": self.loader, **self.namers}
+        beside = {task: loader(task, "shadow") for task in self.answering}
+        self.shadow = Shadow(home, beside, self.orders, self.journal, self.estimator, clock, self.metrics.shadow)
         done = self.metrics.answered
-        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, clock, done, self.stops)
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.stops)
+        self.jobs = JobDesk(
+            home, self.answering, self.journal, self.estimator, limits.jobs, clock, done, self.orders, self.shadow
+        )
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders)
         self.past = PastDesk(self.journal, clock)
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
@@ -67,7 +81,7 @@ class Desk:
 
     async def check_in_service(self, site: str) -> None:
         """ProblemError 503 where the site was stopped."""
-        await self._in(self.checks, self.stops.check, site)
+        await self._in(self.checks, check_in_service, self.orders, site)
 
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
@@ -100,12 +114,14 @@ class Desk:
             if time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink(missing_ok=True)
         self.loader.why_not(self.clock())
+        self.shadow.open()
         self.jobs.open()
 
     def close(self) -> None:
         """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
         self.streams.close()
         self.jobs.close()
+        self.shadow.close()
         self.past.close()
         self.analyses.shutdown()
         self.checks.shutdown()
@@ -114,7 +130,7 @@ class Desk:
 
     def _detect(self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str) -> Answer:
         with self._kept([upload], sha256) as (path,):
-            return answer(
+            said = answer(
                 path,
                 site=site,
                 age_days=age_days,
@@ -123,6 +139,8 @@ class Desk:
                 now=self.clock(),
                 key_id=key_id,
             )
+            self.shadow.offer(DETECTION, [path], age_days, (), site, said)
+            return said
 
     def _name(
         self,
@@ -135,17 +153,19 @@ class Desk:
         key_id: str,
     ) -> NamedAnswer:
         with self._kept(uploads, sha256) as paths:
-            return name_stretches(
+            said = name_stretches(
                 paths,
                 site=site,
                 age_days=age_days,
                 marked=marked,
-                loader=self.namers[task],
+                loader=self.answering[task],
                 journal=self.journal,
                 now=self.clock(),
                 key_id=key_id,
                 estimator=self.estimator,
             )
+            self.shadow.offer(task, paths, age_days, marked, site, said)
+            return said
 
     @contextmanager
     def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
@@ -161,27 +181,23 @@ class Desk:
             yield paths
 
     def _why_not(self) -> str | None:
-        first = self.loader.why_not(self.clock())
-        others = (loader.why_not(self.clock()) for loader in self.namers.values())
+        first, *others = (choice.why_not(self.clock()) for choice in self.answering.values())
         return None if first is None or None in others else first
 
     def _models(self, site: str) -> Models:
         """Of every question the model in force; why there is none is said of detection only."""
         cards, reason = [], None
-        for loader in (self.loader, *self.namers.values()):
+        for loader in self.answering.values():
             try:
                 cards.append(model_card(loader.for_site(site, self.clock())))
             except NoApprovedModel as error:
                 reason = reason or (error.reason if loader is self.loader else None)
         return Models(models=tuple(cards), reason=None if cards else reason)
 
-    def _changed(self, loaded: Loaded | None, reason: str) -> None:
-        self.metrics.model(loaded)
-        self._announced(loaded, reason)
-
-    def _announced(self, loaded: Loaded | None, reason: str) -> None:
+    def _changed(self, task: str, place: str, loaded: Loaded | None, reason: str) -> None:
+        self.metrics.model(task, place, loaded)
         name, digest = (loaded.bundle.name, loaded.bundle.digest) if loaded else ("", "")
-        write_line("model", name=name, digest=digest, reason=reason)
+        write_line("model", task=task, place=place, name=name, digest=digest, reason=reason)
         gc.collect()
         gc.freeze()  # a full collection over torch and the model would stop every request for 0.1–0.2 s
 

@@ -19,6 +19,8 @@ from lineage.store import Base, open_store, session
 from lineage.times import utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+DETECTION = "detection"
+"""The question that is no question about stretches."""
 ENDED = ("done", "failed", "cancelled")
 
 

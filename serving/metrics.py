@@ -29,12 +29,15 @@ class Metrics:
         )
         self._model = Gauge(
             "ictal_model_in_force",
-            "1 for the model in force, 0 for earlier ones",
-            ["name", "digest"],
+            "1 for the model in force (or on trial), 0 for earlier ones",
+            ["task", "place", "name", "digest"],
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
-        self._named: set[tuple[str, str]] = set()
+        self._named: set[tuple[str, str, str, str]] = set()
+        self._shadow = Counter(
+            "ictal_shadow", "Recordings that a shadow was asked about", ["question", "ended"], registry=self.registry
+        )
 
     def observe(self, this: Exchange, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -47,12 +50,18 @@ class Metrics:
         """Count a recording that was answered outside of any request: as a job, or at the end of a stream."""
         self._answers.labels(answer.outcome, answer.code or "").inc()
 
-    def model(self, loaded: Loaded | None) -> None:
-        """Note which model is in force now, if any."""
-        now = {(loaded.bundle.name, loaded.bundle.digest[:12])} if loaded else set()
-        self._named |= now
-        for name, digest in self._named:
-            self._model.labels(name, digest).set(float((name, digest) in now))
+    def shadow(self, question: str, ended: str) -> None:
+        """Note how a shadow ended beside the answer that was given: `agrees`, or the part in which it differs."""
+        self._shadow.labels(question, ended).inc()
+
+    def model(self, task: str, place: str, loaded: Loaded | None) -> None:
+        """Note which model is in a place now, if any."""
+        now = (task, place, loaded.bundle.name, loaded.bundle.digest[:12]) if loaded else None
+        if now:
+            self._named.add(now)
+        for labels in self._named:
+            if labels[:2] == (task, place):
+                self._model.labels(*labels).set(float(labels == now))
 
     def text(self) -> bytes:
         """Everything counted so far in Prometheus' text format."""

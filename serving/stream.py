@@ -24,7 +24,7 @@ from models.live import Heard, LiveAnalysis
 from serving.answering import actor_of, in_words, notice_of, rounded, statement_of
 from serving.asking import answering_code, machine
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.naming import check_age
 from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
@@ -109,7 +109,7 @@ class LiveStream:
         self,
         hello: Hello,
         age_days: float | None,
-        loader: Loader,
+        loader: ForSites,
         limits: StreamLimits,
         now: datetime,
         *,

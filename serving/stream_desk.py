@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from serving.fields import age_days_of
 from serving.journal import Journal
-from serving.loader import Loader
+from serving.loader import ForSites
+from serving.orders import Orders
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Answered
-from serving.stops import Stops, in_words
 from serving.stream import Hello, LiveStream, Part, Resume, StreamLimits
 
 HEARD_AT_ONCE = 2
@@ -51,15 +51,15 @@ class StreamDesk:
 
     def __init__(
         self,
-        loader: Loader,
+        loader: ForSites,
         journal: Journal,
         limits: StreamLimits,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
-        stops: Stops,
+        orders: Orders,
     ):
         self.loader, self.journal, self.limits, self.clock, self.done = loader, journal, limits, clock, done
-        self.stops = stops
+        self.orders = orders
         self._held: dict[str, Held] = {}
         self._beginning: Counter[str] = Counter()
         self._pool = ThreadPoolExecutor(HEARD_AT_ONCE, "stream")
@@ -140,9 +140,9 @@ class StreamDesk:
         self._held.clear()
 
     def _check(self, stream: LiveStream) -> None:
-        reason = self.stops.now().get(stream.site)
+        reason = self.orders.why_stopped(stream.site)
         if reason is not None:
-            stream.refuse(in_words(reason))
+            stream.refuse(reason)
         stream.check_terms(self.clock())
 
     def _give_up(self, held: Held) -> None:

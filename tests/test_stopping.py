@@ -13,11 +13,11 @@ import pytest
 from data.montage import ELECTRODES
 from flows import stop
 from flows.authenticate import TWO_COMPONENTS
+from lineage.deployments import stopped
 from lineage.keys import AuthenticationFailed
 from lineage.ledger import Actor, Ledger, Subject
 from lineage.refused import Refused
-from lineage.stops import stopped
-from serving import stops
+from serving import desk, orders
 from serving.stream import chunk_of
 from tests.authenticator import code
 from tests.commands import ictal
@@ -34,7 +34,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     home = served_home(tmp_path)
     (home / "workspace.json").write_text(json.dumps({"kind": "demo"}))
     monkeypatch.setenv("ICTAL_HOME", str(home))
-    monkeypatch.setattr(stops, "POLL_S", 0.0)
+    monkeypatch.setattr(orders, "POLL_S", 0.0)
     with serving(home, write_recording(home / "a.edf", 10, (2, 6)).read_bytes()) as ready:
         yield ready
 
@@ -74,7 +74,9 @@ def test_accepted_jobs_of_a_stopped_site_wait_and_are_done_when_it_goes_on(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop.stop_site(SITE, WHY)
-    monkeypatch.setattr(stops.Stops, "check", lambda self, site: None)  # taken in before the service had seen the stop
+    monkeypatch.setattr(
+        desk, "check_in_service", lambda orders, site: None
+    )  # taken in before the service had seen the stop
     job = leave(served, served.headers).headers["location"]
     theirs = leave(served, key_of(served.home, OTHER)).headers["location"]
     other = key_of(served.home, OTHER)
