@@ -104,6 +104,11 @@ class Desk:
     async def models(self, site: str) -> Models:
         return await self._in(self.checks, self._models, site)
 
+    def metrics_text(self) -> bytes:
+        """All counts, and the queue as it is now, in Prometheus' text format."""
+        self.metrics.queue(*self.jobs.jobs.depth(self.clock()))
+        return self.metrics.text()
+
     async def why_not(self) -> str | None:
         """Why nothing can be answered; None where a model for any question is in force."""
         return await self._in(self.checks, self._why_not)
@@ -139,6 +144,7 @@ class Desk:
                 now=self.clock(),
                 key_id=key_id,
             )
+            self.metrics.looked(said)
             self.shadow.offer(DETECTION, [path], age_days, (), site, said)
             return said
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineage.digest import Digest, digest_of
 from lineage.store import Base, open_store, session
-from lineage.times import utc_text
+from lineage.times import read_utc, utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 DETECTION = "detection"
@@ -221,6 +221,14 @@ class Jobs:
             gone = list(writing.scalars(select(JobRow.id).where(old)))
             writing.execute(delete(JobRow).where(old))
         return gone
+
+    def depth(self, now: datetime) -> tuple[dict[str, int], float]:
+        """How many jobs are queued and running, and for how many seconds the oldest queued one has waited (0 without)."""
+        counts = select(JobRow.state, func.count(), func.min(JobRow.accepted_at)).where(JobRow.state.not_in(ENDED))
+        with session(self.engine, write=False) as reading:
+            rows = reading.execute(counts.group_by(JobRow.state)).tuples().all()
+        first = next((read_utc(at) for state, _, at in rows if state == "queued"), now)
+        return {state: count for state, count, _ in rows}, max(0.0, (now - first).total_seconds())
 
     def waiting(self) -> set[str]:
         """Jobs whose files are still needed."""

@@ -124,7 +124,7 @@ def _api(desk: Desk) -> FastAPI:
 
     @api.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(desk.metrics.text(), media_type=desk.metrics.content_type)
+        return Response(desk.metrics_text(), media_type=desk.metrics.content_type)
 
     @api.get("/", include_in_schema=False)
     def landing() -> JSONResponse:

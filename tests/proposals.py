@@ -110,10 +110,10 @@ def evaluated_office(root: Path, gates: list[dict[str, str]] = PASSED, now: date
     return office
 
 
-def held_office(root: Path, threshold: float = 0.999) -> Office:
+def held_office(root: Path, threshold: float = 0.999, now: datetime | None = None) -> Office:
     """One model in force, and as candidate another (whose threshold hardly any window reaches) that two people have approved
     and put on hold."""
-    office = evaluated_office(root)
+    office = evaluated_office(root, now=now)
     with patch.dict(os.environ, ICTAL_HOME=str(root)):
         office.propose()
         office.both_sign()

@@ -83,6 +83,7 @@ def test_accepted_jobs_of_a_stopped_site_wait_and_are_done_when_it_goes_on(
     until_done(served, theirs, other)
     waits = said(served.client.get(job, headers=served.headers))
     assert waits["state"] == "queued" and WHY in waits["reason"] and waits["attempts"] == 0
+    assert metric(served, 'ictal_jobs{state="queued"}') == 1
     resumed(served)
     done = until_done(served, job, served.headers)
     assert done["reason"] is None and done["result"]["outcome"]
@@ -110,6 +111,11 @@ def test_a_job_that_is_worked_on_is_put_back_when_its_site_is_stopped(
     resumed(served)
     done = until_done(served, job, served.headers)
     assert done["attempts"] == 1, "what was put back was no attempt"
+
+
+def metric(served: Served, name: str) -> float:
+    found = [line for line in served.client.get("/metrics").text.splitlines() if line.startswith(name)]
+    return float(found[0].split()[-1])
 
 
 def until_done(served: Served, place: str, headers: dict[str, str]) -> dict[str, Any]:
