@@ -10,6 +10,7 @@ from lineage import graph
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.comparing import PARTS, Said, difference
+from serving.journal import BESIDE
 
 NO_SITE = ""
 """Where shadows answer: no site's key finds what they said."""
@@ -47,9 +48,9 @@ def compare_shadow(digest: str, examples: int = 10) -> dict[str, Any]:
 def _pair(ledger: Ledger, issued: graph.Issued) -> tuple[Said | None, Said | None]:
     """The answer that was given and what the shadow said, as far as they are kept."""
     line = ledger.entry(issued.seq)
-    given = next(edge.parent for edge in line.edges if edge.relation == "shadows")
-    payloads = [e.payload_digest for e in ledger.entries(subject_digest=given) if e.type.startswith("prediction.")]
-    return ledger.payload(payloads[0]), ledger.payload(line.payload_digest)
+    given = next(subject.digest for subject in line.subjects if subject.kind == BESIDE)
+    first = ledger.entries(subject_digest=given)[0]
+    return ledger.payload(first.payload_digest), ledger.payload(line.payload_digest)
 
 
 def _example(part: str, given: Said, said: Said) -> dict[str, Any]:

@@ -36,6 +36,8 @@ ENTRY_OF = {
 }
 
 
+BESIDE = "answer given"
+"""The kind of subject by which a shadow's line names the answer that was given."""
 SHADOW = Actor("shadow", role="service", auth_method="local")
 """Stands for no site: what it has said is found by no key."""
 
@@ -72,11 +74,11 @@ class Journal:
         """
         notice = " · ".join(part for part in (SHADOW_NOTICE, answer.notice) if part)
         answer = answer.model_copy(update={"notice": notice})
-        beside = (Edge(answer.digest, "shadows", given.digest),)
+        beside = (Subject(BESIDE, given.prediction_id, given.digest),)  # no edge: it did not come from that answer
         self._append(answer, SHADOW, f"shadow of {given.prediction_id}", beside, now)
         return answer
 
-    def _append(self, answer: Answered, actor: Actor, reason: str, more: tuple[Edge, ...], now: datetime) -> Entry:
+    def _append(self, answer: Answered, actor: Actor, reason: str, more: tuple[Subject, ...], now: datetime) -> Entry:
         prediction = Subject("prediction", answer.prediction_id, answer.digest)
         recording = Subject("recording", answer.recording_digest[:12], answer.recording_digest)
         subjects, edges = [prediction, recording], [Edge(prediction.digest, "analyses", recording.digest)]
@@ -89,10 +91,10 @@ class Journal:
         return self.ledger.append(
             ENTRY_OF[answer.outcome],
             actor=actor,
-            subjects=subjects,
+            subjects=[*subjects, *more],
             reason=reason,
             payload=answer.statement(),
-            edges=[*edges, *more],
+            edges=edges,
             now=now,
             also=partial(self._act, answer=answer) if self._act else None,
         )
