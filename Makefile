@@ -15,7 +15,7 @@ test: $(READY)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
 
 bench: $(READY)
-	$(VENV)/bin/python -m tests.benchmarks
+	$(VENV)/bin/python -m tests.benchmarks; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix .

@@ -21,6 +21,7 @@ SHOWN_PREDICTIONS = 20
 HANGS = {
     "evaluates": "evaluated by",
     "approves": "approved by",
+    "exported_from": "run as",
     "signs": "sealed by",
     "proposes": "proposed in",
     "serves": "put in force by",

@@ -61,17 +61,20 @@ class Door:
         more than half of the needed channels are.
         """
         _check_duration([samples for samples, _ in self._stretches], self._rate_hz, self._min_duration_s)
-        check_spreads([measures.spread(*fact) for fact in self._thinned().transpose(2, 1, 0)])
+        thinned = self._thinned()
+        check_spreads(measures.spreads(thinned[:, 0], thinned[:, 1]).tolist())
         weights = self._derivation.weights
         needed = [int(i) for i in np.flatnonzero(np.any(weights != 0, axis=0))]
-        height, clipped_share = self._facts.rows[:, 0], self._rails.shares()
-        flat = {i for i in needed if not measures.flat_share(height[:, i]) <= FLAT_SHARE}
+        flat_share, clipped_share = measures.flat_shares(self._facts.rows[:, 0]), self._rails.shares()
+        flat = {i for i in needed if not flat_share[i] <= FLAT_SHARE}
         clipped = {i for i in needed if clipped_share[i] > CLIPPED_SHARE}
         _check_half(
             "flat", flat, len(needed), f"less than {measures.FLAT_UV:g} µV for over {FLAT_SHARE:.0%} of the time"
         )
         _check_half("clipped", clipped, len(needed), f"over {CLIPPED_SHARE:.0%} of samples at the end of the range")
         lost = list(flat | clipped)
+        if not lost:
+            return ()
         used = zip(self._derivation.channels, weights, strict=True)
         return tuple(name for name, row in used if np.any(row[lost] != 0))
 

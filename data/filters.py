@@ -4,6 +4,7 @@ Zero-phase filters belong in a viewer only: a detector that looks ahead in train
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,12 +31,8 @@ class BandPass:
     """
 
     def __init__(self, band_hz: tuple[float, float], rate_hz: float):
-        from scipy import signal as sps
-
         refuse_slow(rate_hz, band_hz)
-        high = sps.butter(2, band_hz[0], "highpass", fs=rate_hz, output="sos")
-        low = sps.butter(6, band_hz[1], "lowpass", fs=rate_hz, output="sos")
-        self._sos = np.concatenate([high, low])
+        self._sos, self._settled = _band_pass(tuple(band_hz), rate_hz)
         self._state: np.ndarray | None = None
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
@@ -45,9 +42,26 @@ class BandPass:
         if signal.shape[1] == 0:
             return signal  # SciPy cannot filter nothing, but a stream may bring an empty chunk
         if self._state is None:
-            self._state = sps.sosfilt_zi(self._sos)[:, None, :] * signal[None, :, :1]
+            self._state = self._settled[:, None, :] * signal[None, :, :1]
         out, self._state = sps.sosfilt(self._sos, signal, axis=-1, zi=self._state)
         return np.asarray(out)
+
+
+@lru_cache(16)
+def _band_pass(band_hz: tuple[float, float], rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """The filter's sections, and their state behind a signal that has always been 1. To design it takes as long as to
+    filter some seconds, and it is the same for every recording."""
+    from scipy import signal as sps
+
+    high = sps.butter(2, band_hz[0], "highpass", fs=rate_hz, output="sos")
+    low = sps.butter(6, band_hz[1], "lowpass", fs=rate_hz, output="sos")
+    sections = np.concatenate([high, low])
+    return sections, sps.sosfilt_zi(sections)  # SciPy takes no sections that may not be written to
+
+
+def _shared(made: np.ndarray) -> np.ndarray:
+    made.setflags(write=False)
+    return made
 
 
 class Resampler:
@@ -120,16 +134,17 @@ def _decimated(signal: np.ndarray, taps: np.ndarray, down: int, count: int) -> n
     return np.asarray(out)
 
 
+@lru_cache(16)
 def _phases(up: int, down: int, half_length: int) -> tuple[np.ndarray, int]:
     """(up, taps of each, in the order of time) of the anti-alias filter, and how many taps it has in all."""
     from scipy import signal as sps
 
     widest = max(up, down)
     if widest == 1:
-        return np.ones((1, 1)), 1
+        return _shared(np.ones((1, 1))), 1
     kernel = sps.firwin(2 * half_length * widest + 1, 1 / widest, window=("kaiser", 5.0))
     padded = np.pad(kernel, (0, -len(kernel) % up)).reshape(-1, up)
-    return padded[::-1].T / padded.sum(axis=0)[:, None], len(kernel)
+    return _shared(padded[::-1].T / padded.sum(axis=0)[:, None]), len(kernel)
 
 
 class RunningBaseline:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -86,6 +86,7 @@ class Derivation:
         return Derivation(self.channels[share], self.weights[share])
 
 
+@lru_cache(64)
 def derive(channels: tuple[str, ...], montage: str = "neonatal_18") -> Derivation:
     """Find how `montage` follows from these channel names, referential or bipolar; the first of duplicates counts.
 
@@ -105,6 +106,7 @@ def derive(channels: tuple[str, ...], montage: str = "neonatal_18") -> Derivatio
     for row, pair in enumerate(wanted):
         for index, sign in sources[pair].items():
             weights[row, index] = sign
+    weights.setflags(write=False)  # everybody who asks is given the same
     return Derivation(wanted, weights)
 
 

@@ -1,8 +1,10 @@
 """What rests on this recording, this version of a library, or this commit?"""
 
+from collections.abc import Iterator
 from typing import Any
 
 from flows import books
+from flows.listing import SHOWN, Told, lines_of, older, page, told
 from flows.workspace import open_workspace
 from lineage import graph
 from lineage.circumstances import normal_name
@@ -15,33 +17,52 @@ from serving.store import NotInForce, read_pointer
 PREDICTION = "prediction"
 
 
-def blast(recording: str | None = None, library: str | None = None, commit: str | None = None) -> dict[str, Any]:
+def blast(
+    recording: str | None = None, library: str | None = None, commit: str | None = None, limit: int = SHOWN
+) -> dict[str, Any]:
     """Everything that was made from or with one thing: runs, models, evaluations, approvals, deployments, predictions.
 
-    `library` reads name==version, as the lock file pins it. Exactly one of the three is asked about.
+    `library` reads name==version, as the lock file pins it. Exactly one of the three is asked about. All predictions
+    are counted, the newest `limit` told of.
     """
-    if sum(asked is not None for asked in (recording, library, commit)) != 1:
-        raise Refused("ask about one thing: --recording R, --library name==version or --commit C")
     workspace = open_workspace()
     ledger = books.books_of(workspace)
-    if recording is not None:
-        starts = [books.thing(ledger, recording, ("recording",))]
-    else:
-        starts = _environments(ledger, library) if library is not None else _commits(ledger, commit or "")
+    starts = _starts(ledger, recording, library, commit)
     steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=(PREDICTION,))]
     rests = list({step.node.digest: step.node for step in steps}.values())
-    count = _predictions(ledger, starts)
+    digests = [start.digest for start in starts]
+    listed = page(graph.count_below(ledger, *digests), graph.predictions_below(ledger, *digests, limit=limit))
     serving = {p.bundle for task in ("detection", *QUESTIONS) for p in _pointers(workspace.root, task)}
     in_force = [node for node in rests if node.digest in serving]
     return {
         "asked": recording or library or commit,
         "starts": [books.in_short(start) for start in starts],
         "rests": [books.in_short(node) for node in rests],
-        "kinds": {**_kinds(rests), PREDICTION: count},
+        "kinds": {**_kinds(rests), PREDICTION: listed["count"]},
         "in_force": [books.in_short(node) for node in in_force],
         "steps": [_plain(step) for step in steps],
-        "text": "\n".join(_lines(starts, rests, in_force, count)),
+        **listed,
+        "text": "\n".join(_lines(starts, rests, in_force, listed)),
     }
+
+
+def every_prediction_below(
+    recording: str | None = None, library: str | None = None, commit: str | None = None
+) -> tuple[dict[str, Any], Iterator[Told]]:
+    """The same with all predictions, which are told one by one."""
+    ledger = books.books_of(open_workspace())
+    head = blast(recording, library, commit, limit=0)
+    head["text"] = head["text"].replace("\n".join(older(head["count"], 0)) + "\n", "")
+    every = graph.each_prediction_below(ledger, *(start["digest"] for start in head["starts"]))
+    return {**head, "shown": head["count"]}, told(every)
+
+
+def _starts(ledger: Ledger, recording: str | None, library: str | None, commit: str | None) -> list[Node]:
+    if sum(asked is not None for asked in (recording, library, commit)) != 1:
+        raise Refused("ask about one thing: --recording R, --library name==version or --commit C")
+    if recording is not None:
+        return [books.thing(ledger, recording, ("recording",))]
+    return _environments(ledger, library) if library is not None else _commits(ledger, commit or "")
 
 
 def _environments(ledger: Ledger, library: str) -> list[Node]:
@@ -66,13 +87,6 @@ def _commits(ledger: Ledger, commit: str) -> list[Node]:
     return found
 
 
-def _predictions(ledger: Ledger, starts: list[Node]) -> int:
-    """How many predictions rest on any of them; each counted once."""
-    if len(starts) == 1:
-        return graph.count_below(ledger, starts[0].digest)
-    return len({i.seq for start in starts for i in graph.predictions_below(ledger, start.digest)})
-
-
 def _pointers(home: Any, task: str) -> list[Any]:
     try:
         return [read_pointer(home, task)]
@@ -91,11 +105,11 @@ def _plain(step: Step) -> dict[str, Any]:
     return {"depth": step.depth, "relation": step.relation, "at": step.at, **books.in_short(step.node)}
 
 
-def _lines(starts: list[Node], rests: list[Node], in_force: list[Node], count: int) -> list[str]:
+def _lines(starts: list[Node], rests: list[Node], in_force: list[Node], listed: dict[str, Any]) -> list[str]:
     lines = [f"on {start.kind} {start.label} {start.digest[:12]} rest" for start in starts]
     for kind, number in sorted(_kinds(rests).items()):
         names = [f"{n.label} {n.digest[:12]}" for n in rests if n.kind == kind]
         lines.append(f"  {number} × {kind}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}")
-    lines.append(f"  {count} × prediction")
     serving = ", ".join(f"{n.label} {n.digest[:12]}" for n in in_force)
-    return [*lines, f"in force now: {serving or 'none of these'}"]
+    lines.append(f"  {listed['count']} × prediction")
+    return [*lines, *lines_of(listed), f"in force now: {serving or 'none of these'}"]

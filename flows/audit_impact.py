@@ -5,6 +5,7 @@ from typing import Any
 
 from flows import books
 from flows.audit_diff import split_of
+from flows.listing import SHOWN, older
 from flows.patients import Patient, find_patient
 from flows.promote import list_candidates
 from flows.workspace import open_workspace
@@ -21,19 +22,20 @@ LEARNT = "learnt from beforehand"
 NEVER_PROPOSED = "never proposed"
 
 
-def impact(name: str) -> dict[str, Any]:
-    """Everything that came of a person, at every site and under every patient id."""
+def impact(name: str, limit: int | None = SHOWN) -> dict[str, Any]:
+    """Everything that came of a person, at every site and under every patient id; of predictions about them the newest
+    `limit`, and how many there are."""
     workspace = open_workspace()
     ledger = books.books_of(workspace)
-    return impact_of(ledger, find_patient(workspace, ledger, name))
+    return impact_of(ledger, find_patient(workspace, ledger, name), limit)
 
 
-def impact_of(ledger: Ledger, patient: Patient) -> dict[str, Any]:
+def impact_of(ledger: Ledger, patient: Patient, limit: int | None = None) -> dict[str, Any]:
     """The same of a person who was found already."""
     known = _known(ledger, patient)
-    hung = [one for digest in known for one in graph.hanging(ledger, digest, ("contains", "analyses"))]
-    datasets = {node.digest: node for relation, node in hung if relation == "contains"}
-    about = {node.digest: node for relation, node in hung if relation == "analyses"}
+    hung = [one for digest in known for _, one in graph.hanging(ledger, digest, ("contains",))]
+    datasets = {node.digest: node for node in hung}
+    about = graph.predictions_of(ledger, *known, limit=limit) if known else []
     models = models_of(ledger, patient)
     found = {
         "person": patient.person,
@@ -42,7 +44,8 @@ def impact_of(ledger: Ledger, patient: Patient) -> dict[str, Any]:
         "recordings": [{**r.in_short(), "registered": r.digest in known} for r in patient.recordings],
         "datasets": [books.in_short(n) for n in datasets.values()],
         "models": models,
-        "predictions_about": [books.in_short(n) for n in about.values()],
+        "predictions_about": [books.in_short(one.node) for one in about],
+        "predictions_about_count": graph.count_predictions(ledger, *known) if known else 0,
         "exports": _exports(ledger, patient),
         "withdrawals": [e.recorded_at.isoformat(timespec="seconds") for e in withdrawals(ledger, patient.person)],
     }
@@ -136,7 +139,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
         if model["predictions"]:
             lines.append(f"  {model['predictions']} predictions were made with it")
     lines += [f"exported: {e['export']} at {e['at']}" for e in found["exports"]]
-    lines.append(f"{len(found['predictions_about'])} predictions are about recordings of this person")
+    lines.append(f"{found['predictions_about_count']} predictions are about recordings of this person")
+    lines += [f"  {p['label']} {p['digest'][:12]}" for p in found["predictions_about"]]
+    lines += older(found["predictions_about_count"], len(found["predictions_about"]))
     return lines
 
 

@@ -57,7 +57,7 @@ def replay(prediction: str, files: Sequence[Path] = (), other_code: bool = False
         )
     found = files or _found(workspace, issued["recording_digest"])
     _refuse_other_bytes(found, asked)
-    loaded = _loaded(workspace, ledger, issued)
+    loaded = _loaded(workspace, ledger, issued, asked.engine)
     with _named(found, asked) as paths:
         said = _again(workspace, paths, issued.get("question", "detection"), asked, loaded).statement()
     return _compared(entry, issued, said, same_code, same_machine)
@@ -100,12 +100,12 @@ def _refuse_other_bytes(files: Sequence[Path], asked: Asked) -> None:
         raise Refused(f"these are not the bytes that were asked about: SHA-256 {given}, not {wanted}")
 
 
-def _loaded(workspace: Workspace, ledger: Ledger, issued: dict[str, Any]) -> Loaded:
-    """The bundle that answered, its signature checked, on the terms on which it answered then."""
+def _loaded(workspace: Workspace, ledger: Ledger, issued: dict[str, Any], engine: str) -> Loaded:
+    """The bundle that answered, its signature checked, run by what ran it, on the terms on which it answered then."""
     digest, record = issued["model"]["digest"], issued["model"]["approval"]
     folder = _bundle_folder(workspace, issued["model"]["name"], digest)
     try:
-        bundle = load_model(folder)
+        bundle = load_model(folder, engine)
     except BrokenBundle as error:
         raise Refused(f"the bundle that answered is not whole any more: {error}") from error
     if bundle.digest != digest:

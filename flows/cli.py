@@ -352,6 +352,16 @@ def candidates(
     show(result["candidates"], as_json, result["text"])
 
 
+@app.command(epilog="Example: ictal bento ictal.bento    (then `podman build -t ictal .`, by the Containerfile)")
+def bento(
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+) -> None:
+    """Pack the service's code for another machine; the approved model stays in its workspace."""
+    from serving.bento import build
+
+    print(f"{build(out)} in {out}")
+
+
 @app.command(epilog="Example: ictal serve --port 8000")
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,

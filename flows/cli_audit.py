@@ -6,10 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.terminal import Json, show
+from flows.terminal import Json, show, show_each
 from lineage.refused import Refused
 
 audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
+
+Limit = Annotated[int, typer.Option(min=0, help="Of how many predictions to tell, the newest first; 0 for all.")]
+
+Everything = Annotated[bool, typer.Option("--all", help="Tell of all predictions, one by one however many there are.")]
 
 Model = Annotated[str, typer.Argument(help="Digest of a model (or its beginning), or the detector whose model it is.")]
 
@@ -55,7 +59,7 @@ def audit_why(
 @audit_app.command(
     "predictions",
     epilog="Examples: ictal audit predictions --model da_stnet · ictal audit predictions --model 3f2a81 --site demo-north "
-    "--since 2026-11-01 --limit 0 --json",
+    "--since 2026-11-01 --all --json",
 )
 def audit_predictions(
     model: Annotated[
@@ -63,14 +67,20 @@ def audit_predictions(
     ],
     site: Annotated[str | None, typer.Option(help="Only answers to this site.")] = None,
     since: Annotated[str | None, typer.Option(help="Only answers since this date (UTC) or time.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many to tell of, the newest first; 0 for all.")] = 50,
+    limit: Limit = 50,
+    everything: Everything = False,
     as_json: Json = False,
 ) -> None:
     """Everything that a model predicted: to which site, when, and how it ended."""
-    from flows.audit_predictions import predictions
+    from flows.audit_predictions import every_prediction, predictions
+    from flows.listing import line
 
-    result = predictions(model, site, since, limit)
-    show(result, as_json, result.pop("text"))
+    if everything or not limit:
+        result, rows = every_prediction(model, site, since)
+        show_each(result, as_json, result.pop("text"), rows, line)
+    else:
+        result = predictions(model, site, since, limit)
+        show(result, as_json, result.pop("text"))
 
 
 @audit_app.command("diff", epilog="Example: ictal audit diff da_stnet 3f2a91 --json")
@@ -93,13 +103,20 @@ def audit_blast(
     ] = None,
     library: Annotated[str | None, typer.Option(help="A version of a library, name==version.")] = None,
     commit: Annotated[str | None, typer.Option(help="A Git commit of the code, or its beginning.")] = None,
+    limit: Limit = 50,
+    everything: Everything = False,
     as_json: Json = False,
 ) -> None:
     """What rests on one recording, one version of a library or one commit, and whether any of it is in force."""
-    from flows.audit_blast import blast
+    from flows.audit_blast import blast, every_prediction_below
+    from flows.listing import line
 
-    result = blast(recording, library, commit)
-    show(result, as_json, result.pop("text"))
+    if everything or not limit:
+        result, rows = every_prediction_below(recording, library, commit)
+        show_each(result, as_json, result.pop("text"), rows, line)
+    else:
+        result = blast(recording, library, commit, limit)
+        show(result, as_json, result.pop("text"))
 
 
 @audit_app.command(
@@ -164,6 +181,8 @@ def audit_impact(
     ] = None,
     person: Annotated[str | None, typer.Option("--as", help="Who revokes the models that are withdrawn.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, as without --withdraw.")] = False,
+    limit: Limit = 50,
+    everything: Everything = False,
     as_json: Json = False,
 ) -> None:
     """What came of a patient: recordings, data sets, models trained, tuned or tested on them, approvals, predictions.
@@ -183,6 +202,7 @@ def audit_impact(
         components=asked,
         ask=_ask if sys.stdin.isatty() else None,
         dry_run=dry_run or not withdraw,
+        limit=None if everything or not limit else limit,
     )
     show(result, as_json, result.pop("text"))
     if not result.get("ok", True):

@@ -17,7 +17,8 @@ def backup(
 ) -> None:
     """Write the whole ledger into one file, as it is at this moment; whoever appends meanwhile is not held up.
 
-    Keys are not in it: copy the workspace's keys/ as well.
+    Keys are not in it: copy the workspace's keys/ as well. What is erased later stays in the file; each backup is a line in
+    the ledger, so that a withdrawal of consent names those that still hold a payload: destroy them, or make them again.
     """
     from flows.backup import backup_ledger
 
@@ -34,7 +35,11 @@ def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What `ictal audit backup` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Fill an empty ledger from a backup, all of it or nothing: also to move from SQLite to PostgreSQL and back."""
+    """Fill an empty ledger from a backup, all of it or nothing: also to move from SQLite to PostgreSQL and back.
+
+    The ledger then belongs to this workspace; another that names the same database is refused. A workspace that was moved
+    keeps its id in workspace.json, and its ledger with it.
+    """
     from flows.backup import restore_ledger
 
     result = restore_ledger(file)

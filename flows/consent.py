@@ -21,7 +21,7 @@ def withdrawn(workspace: Workspace) -> Withdrawn:
     """Everybody whose last word in the ledger is a withdrawal."""
     if not workspace.has_ledger:
         return Withdrawn()
-    ledger = Ledger(workspace.ledger_place)
+    ledger = Ledger(workspace.ledger_place, workspace=workspace.id)
     said = sorted([*ledger.entries(WITHDRAWN), *ledger.entries(GRANTED)], key=lambda entry: entry.seq)
     last = {person: entry for entry in said for person in _named(entry, "person")}
     gone = {person: entry for person, entry in last.items() if entry.type == WITHDRAWN}

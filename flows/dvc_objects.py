@@ -15,71 +15,10 @@ from typing import Any
 
 import yaml
 
+from flows.dvc_stores import DIR, Stores
 from flows.traces import Traces, task_of
-from flows.workspace import TASKS, CommandFailed, Workspace, dvc, git
+from flows.workspace import TASKS, CommandFailed, Workspace, git
 from lineage.refused import Refused
-
-DIR = ".dir"
-
-
-@dataclass(frozen=True)
-class Stores:
-    """Folders that hold objects, the cache first; `unreached` are remotes that are no folder on this machine."""
-
-    folders: tuple[Path, ...]
-    unreached: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, workspace: Workspace) -> "Stores":
-        """Those of a workspace; none of a copy that an auditor was given without them."""
-        if not (workspace.root / ".dvc").exists():
-            return cls(())
-        lines = (line.partition("=") for line in dvc(workspace, "config", "--list").splitlines())
-        settings = {name.strip(): value.strip() for name, _, value in lines}
-        folders, unreached = [_place(workspace, settings.get("cache.dir", "cache"))], []
-        for name, value in settings.items():
-            if name.startswith("remote.") and name.endswith(".url"):
-                if "://" in value:
-                    unreached.append(f"{name.removeprefix('remote.').removesuffix('.url')} ({value})")
-                else:
-                    folders.append(_place(workspace, value))
-        return cls(tuple(dict.fromkeys(folders)), tuple(unreached))
-
-    def paths(self, md5: str) -> Iterator[Path]:
-        """Where an object lies, in the layout of DVC 3 and the one before."""
-        for folder in self.folders:
-            for path in (folder / "files" / "md5" / md5[:2] / md5[2:], folder / md5[:2] / md5[2:]):
-                if path.exists():
-                    yield path
-
-    def read(self, md5: str) -> bytes:
-        """An object's bytes; none where no store has it."""
-        return next((path.read_bytes() for path in self.paths(md5)), b"")
-
-    def lists(self) -> dict[str, list[dict[str, Any]]]:
-        """Every list of a folder in any store, by MD5."""
-        found = {}
-        for folder in self.folders:
-            for path in folder.glob("**/*.dir"):
-                if len(path.stem) == 30 and len(path.parent.name) == 2:
-                    found[path.parent.name + path.name] = json.loads(path.read_bytes())
-        return found
-
-    def keep(self, folder: Path, md5: str, content: bytes) -> None:
-        """Put an object into one store, whole or not at all."""
-        path = folder / "files" / "md5" / md5[:2] / md5[2:]
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(path)
-
-    def delete(self, md5: str) -> int:
-        """Delete an object from every store; returns from how many."""
-        paths = list(self.paths(md5))
-        for path in paths:
-            path.unlink()
-        return len(paths)
 
 
 @dataclass
@@ -143,10 +82,7 @@ def rewrite_locks(workspace: Workspace, change: Change) -> None:
 def delete(stores: Stores, change: Change) -> int:
     """Delete the objects, then the old lists, and remembered runs that would bring either back; returns how many."""
     old = set(change.renamed)
-    for folder in stores.folders:
-        for run in (p for p in folder.glob("runs/*/*/*") if p.is_file()):
-            if any(md5 in run.read_text(errors="replace") for md5 in old):
-                run.unlink()
+    stores.forget_runs(old)
     return sum(stores.delete(md5) for md5 in [*sorted(change.doomed), *sorted(old)])
 
 
@@ -180,15 +116,15 @@ def _rename(
 ) -> None:
     content = json.dumps(made, sort_keys=True).encode()
     renamed = hashlib.md5(content, usedforsecurity=False).hexdigest() + DIR
-    sizes = [len(new[one["md5"]]) if one["md5"] in new else _size(stores, one["md5"]) for one in made]
+    sizes = [len(new[one["md5"]]) if one["md5"] in new else stores.size(one["md5"]) for one in made]
     change.renamed[md5] = renamed
     change.lists[renamed] = made
     change.sizes[renamed] = None if None in sizes else sum(size for size in sizes if size is not None)
     if write:
-        for folder in {_store_of(stores, path) for path in stores.paths(md5)}:
+        for store in stores.holders(md5):
             for name, own in new.items():
-                stores.keep(folder, name, own)
-            stores.keep(folder, renamed, content)
+                store.keep(name, own)
+            store.keep(renamed, content)
 
 
 def _renamed(out: dict[str, Any], change: Change) -> bool:
@@ -248,16 +184,3 @@ def _versions(workspace: Workspace) -> Iterator[Any]:
                 return ""
 
         yield then
-
-
-def _size(stores: Stores, md5: str) -> int | None:
-    return next((path.stat().st_size for path in stores.paths(md5)), None)
-
-
-def _store_of(stores: Stores, path: Path) -> Path:
-    return next(folder for folder in stores.folders if path.is_relative_to(folder))
-
-
-def _place(workspace: Workspace, value: str) -> Path:
-    """Paths in DVC's settings are relative to .dvc."""
-    return (workspace.root / ".dvc" / value).resolve()

@@ -65,7 +65,7 @@ class _Telling:
 
     @cached_property
     def _opened(self) -> Ledger:
-        return Ledger(self._workspace.ledger_place)
+        return Ledger(self._workspace.ledger_place, workspace=self._workspace.id)
 
     def begin(self) -> None:
         with _quietly():

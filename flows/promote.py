@@ -22,8 +22,9 @@ from lineage.lifecycle import record_of, standing
 from lineage.refused import Refused
 from lineage.registry import Registry
 from lineage.signing import SignatureInvalid, sign_bundle, verify_bundle
-from models.bundle import refuse_leaky
-from models.typing import load_model
+from models.bundle import Bundle, refuse_leaky
+from models.engines import LIMIT, ONNX_RUNTIME, QUESTIONS, apart, file_of, refuse_unequal
+from models.typing import TypingBundle, load_model
 
 
 @flow(name="promote")
@@ -44,6 +45,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
     _refuse_revoked(workspace, bundle.digest)
     if _stands(workspace, bundle.digest, name):
         return bundle.digest
+    exported = measured_export(source, bundle)
     _sign(workspace, source, bundle.digest)
     candidate = {
         "candidate": bundle.digest,
@@ -62,7 +64,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
     }
     keep_evidence(workspace, candidate)
     write_json(candidate_path(workspace, bundle.digest), candidate)
-    _record_candidate(workspace, candidate)
+    _record_candidate(workspace, candidate, exported)
     return bundle.digest
 
 
@@ -247,7 +249,22 @@ def evidence_of(workspace: Workspace, name: str) -> dict[str, str]:
     }
 
 
-def _record_candidate(workspace: Workspace, candidate: dict[str, Any]) -> None:
+def measured_export(folder: Path, bundle: Bundle | TypingBundle) -> Draft | None:
+    """What the ledger says of the networks that a service will run: how far each lies from the one that was evaluated.
+
+    Refuses one that lies further than `models.engines.LIMIT`. None where the model is run by its own code.
+    """
+    distances = apart(bundle.detector.networks(), folder)
+    if not distances:
+        return None
+    refuse_unequal(distances)
+    networks = tuple(Subject("network", f"{name}.onnx", sha256_file(file_of(folder, name))) for name in distances)
+    stated = {"engine": ONNX_RUNTIME, "largest_difference": distances, "limit": LIMIT, "questions": QUESTIONS}
+    edges = tuple(Edge(network.digest, "exported_from", bundle.digest) for network in networks)
+    return Draft("model.exported", records.PIPELINE, networks, payload=stated, edges=edges)
+
+
+def _record_candidate(workspace: Workspace, candidate: dict[str, Any], exported: Draft | None) -> None:
     ledger = records.open_ledger(workspace)
     bundle, evidence = candidate["candidate"], candidate["evidence"]
     actor = Actor(candidate["author"], role="author", auth_method="local")
@@ -257,6 +274,7 @@ def _record_candidate(workspace: Workspace, candidate: dict[str, Any]) -> None:
     proposal = Subject("candidate", candidate["detector"], digest_of(json.loads(json.dumps(candidate))))
     ledger.append_many(
         [
+            *([exported] if exported else []),
             Draft("model.signed", records.PIPELINE, (signed,), edges=(Edge(signed.digest, "signs", bundle),)),
             Draft(
                 "candidate.proposed", actor, (proposal,), f"by login {getpass.getuser()}", candidate,

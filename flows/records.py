@@ -34,7 +34,7 @@ DEVELOPMENT = " (development)"
 def open_ledger(workspace: Workspace) -> Ledger:
     """The workspace's ledger, written by the code that runs now."""
     state = checkout_state()
-    return Ledger(workspace.ledger_place, Software(state["commit"], lock_digest(), state["dirty"]))
+    return Ledger(workspace.ledger_place, Software(state["commit"], lock_digest(), state["dirty"]), workspace.id)
 
 
 def record_cohort(workspace: Workspace) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows.dvc_stores import Remote
+
 PIECE, PIECES = 64, 5
 """Bytes of a piece that is looked for, and how many pieces of each recording."""
 
@@ -18,7 +20,9 @@ CHUNK = 1 << 22
 
 @dataclass
 class Found:
-    """What a search came to: files with one of the digests, named by one, or holding a piece; and how much was read."""
+    """What a search came to: files with one of the digests, named by one, or holding a piece; and how much was read.
+
+    `remotes` are those of which all names were looked through."""
 
     same: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
@@ -26,6 +30,7 @@ class Found:
     files: int = 0
     size: int = 0
     pieces: int = 0
+    remotes: list[str] = field(default_factory=list)
 
     @property
     def nothing(self) -> bool:
@@ -54,9 +59,16 @@ def pieces_of(path: Path) -> list[bytes]:
 
 
 def search(
-    places: Iterable[Path], digests: Iterable[str], pieces: Iterable[bytes], leave_out: Iterable[Path] = ()
+    places: Iterable[Path],
+    digests: Iterable[str],
+    pieces: Iterable[bytes],
+    leave_out: Iterable[Path] = (),
+    remotes: Iterable[Remote] = (),
 ) -> Found:
-    """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5."""
+    """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5.
+
+    Of remotes that are no folder the names are looked through, and the MD5s that they state: their bytes stay there.
+    """
     wanted, parts, left_out, found = set(digests), list(pieces), set(leave_out), Found()
     found.pieces = len(parts)
     for path in _files(places):
@@ -70,6 +82,9 @@ def search(
             found.named.append(str(path))
         if _holds(path, parts):
             found.holding.append(str(path))
+    for remote in remotes:
+        found.named += remote.named(wanted)
+        found.remotes.append(remote.name)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +12,28 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 def show(value: Any, as_json: bool, text: str) -> None:
     """Print `value` as JSON, or the text that people read; say so where it comes from the demo's workspace."""
+    print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
+    _say_where()
+
+
+def show_each(value: dict[str, Any], as_json: bool, text: str, rows: Iterable[Any], line: Callable[[Any], str]) -> None:
+    """As `show`, and after it each of `rows` (in JSON as `predictions`) while it is read: none is kept."""
+    if as_json:
+        head = json.dumps({name: own for name, own in value.items() if name != "predictions"}, allow_nan=False)
+        print(f'{head[:-1]}, "predictions": [', end="")
+        for number, row in enumerate(rows):
+            print("," * bool(number) + "\n" + json.dumps(row, allow_nan=False), end="")
+        print("]}")
+    else:
+        print(text)
+        for row in rows:
+            print(line(row))
+    _say_where()
+
+
+def _say_where() -> None:
     from flows.workspace import opened
 
-    print(json.dumps(value, indent=1, allow_nan=False) if as_json else text)
     if opened and opened[-1].is_demo:
         print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
 

@@ -13,16 +13,19 @@ from typing import Any
 from flows import books, register
 from flows.approve import revoke_model
 from flows.audit_impact import NEVER_PROPOSED, impact_of, withdrawals
+from flows.backup import backups_holding
 from flows.consent import withdrawn
-from flows.dvc_objects import Change, Stores, changed, delete, refuse_while_running, rewrite_locks
+from flows.dvc_objects import Change, changed, delete, refuse_while_running, rewrite_locks
+from flows.dvc_stores import Stores
+from flows.listing import SHOWN
 from flows.patients import Patient, find_patient
 from flows.records import PIPELINE, person_subject
 from flows.searching import both_digests, search
 from flows.stages.files import read_json
 from flows.taking_out import forget_scratch, take_out
 from flows.traces import relative
-from flows.withdrawal_case import Case, answers_of, note, note_pieces, payloads_of, unfinished
-from flows.withdrawal_report import in_words, report_of, reported, save
+from flows.withdrawal_case import Case, answers_of, note, note_pieces, note_run, payloads_ever, payloads_of, unfinished
+from flows.withdrawal_report import backups_in_words, enter, in_words, report_of, reported, save
 from flows.workspace import Workspace, keep, open_workspace
 from lineage import dsse, graph
 from lineage.digest import digest_of
@@ -47,11 +50,13 @@ def withdraw(
     components: Components | None = None,
     ask: Ask | None = None,
     dry_run: bool = False,
+    limit: int | None = SHOWN,
 ) -> dict[str, Any]:
     """Carry out a withdrawal of consent, or finish one that was begun; `dry_run` only says what would go.
 
     `decisions` say of each model (digest or its beginning, detector, or `all`) keep, retrain or withdraw; of proposed
     models that are not named `ask` is asked. What is withdrawn is revoked by `signer`, who gives both `components`.
+    `limit`: of how many predictions about them a dry run tells (None: of all).
     """
     workspace = open_workspace()
     ledger = books.books_of(workspace)
@@ -60,7 +65,7 @@ def withdraw(
     begun = _begun(workspace, ledger, found.person)
     case = Case(workspace, ledger, found.person, _plan(workspace, ledger, found, reason, begun))
     if dry_run:
-        return _what_would_go(case)
+        return _what_would_go(case, limit)
     register.platform_key(workspace)
     if begun is None:
         _refuse_unreasoned(reason)
@@ -70,7 +75,10 @@ def withdraw(
         note_pieces(case)
         _record(case)
     note_pieces(case)
-    return _finish(case, begun is None, _revoke(case, signer, components))
+    unrevoked = _revoke(case, signer, components)
+    stores = Stores.of(workspace)
+    _refuse_unreached(stores)
+    return _finish(case, stores, begun is None, unrevoked)
 
 
 def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask | None) -> list[dict[str, Any]]:
@@ -181,45 +189,61 @@ def _revoke(case: Case, signer: str | None, components: Components | None) -> li
     return refused
 
 
-def _what_would_go(case: Case) -> dict[str, Any]:
+def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     stores = Stores.of(case.workspace)
     taken = take_out(case.workspace, case.traces, act=False)
     change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
     payloads = payloads_of(case)
+    backups = backups_holding(case.ledger, payloads_ever(case))
     would = {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": len(change.doomed),
         "lists_of_dvc": len(change.renamed), "payloads": len(payloads), "answers": len(answers_of(case)),
         "scratch": forget_scratch(case.workspace, act=False), "remotes_not_reached": list(stores.unreached),
+        "backups_that_hold_payloads": backups,
     }  # fmt: skip
     lines = [
         f"would go: {taken.files} files ({taken.size / 1e6:.1f} MB) and rows of {taken.lists} lists; "
-        f"{would['objects']} objects and {would['lists_of_dvc']} lists of DVC in {len(stores.folders)} stores; "
+        f"{would['objects']} objects and {would['lists_of_dvc']} lists of DVC in {len(stores.all)} stores; "
         f"{would['payloads']} payloads of the ledger, {would['answers']} saved answers, {would['scratch']} files of scratch",
-        *(f"not reached: remote {name}; its objects have to be deleted there" for name in stores.unreached),
+        *(f"remote {name}; while it is so, nothing would be taken out" for name in stores.unreached),
+        *backups_in_words(backups),
         "nothing was changed: --withdraw --reason '…' carries it out",
     ]
-    impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person))
+    impact = impact_of(case.ledger, find_patient(case.workspace, case.ledger, case.person), limit)
     return {**impact, "would_go": would, "text": "\n".join([impact["text"], *lines])}
 
 
-def _finish(case: Case, first: bool, unrevoked: list[str]) -> dict[str, Any]:
+def _refuse_unreached(stores: Stores) -> None:
+    """Nothing is taken out anywhere while a remote cannot be: lists that are rewritten here would be old there."""
+    if stores.unreached:
+        raise Refused(
+            "nothing was taken out yet, because not every remote of DVC can be reached: remote "
+            f"{'; remote '.join(stores.unreached)}. The withdrawal stands in the ledger, so that nobody learns from them; "
+            "run this again when the remote answers, or when `dvc remote remove` took it away"
+        )
+
+
+def _finish(case: Case, stores: Stores, first: bool, unrevoked: list[str]) -> dict[str, Any]:
     """Everything that goes, goes; then it is looked whether anything is left, and a signed report says so."""
-    workspace, stores = case.workspace, Stores.of(case.workspace)
+    workspace = case.workspace
     pieces = [bytes.fromhex(piece) for piece in unfinished(case)["pieces"]]
+    note_run(case)
     gone = _take_everything(case, stores)
     places = [workspace.root, *stores.folders]
-    found = search(places, case.digests, pieces, [case.unfinished])
+    found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
     if found.same:  # copies under other names, such as an upload that a killed service left
         for copy in found.same:
             Path(copy).unlink()
         gone["copies"] = len(found.same)
-        found = search(places, case.digests, pieces, [case.unfinished])
+        found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
     left = changed(workspace, stores, case.traces, case.md5s, write=False)
     earlier = reported(case)
     if not first and earlier and not any(gone.values()) and found.nothing and not (left.renamed or unrevoked):
         done = read_json(earlier)
+        enter(case, json.loads(dsse.payload_of(done)))  # where it was cut off between the report and its line
+        case.unfinished.unlink(missing_ok=True)
         return _result(case, earlier, json.loads(dsse.payload_of(done)), again=True)
-    report = report_of(case, gone, found, left, stores, unrevoked)
+    report = report_of(case, gone, found, left, unrevoked)
     path = save(case, report)
     if report["clean"]:
         case.unfinished.unlink(missing_ok=True)

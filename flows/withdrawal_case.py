@@ -65,14 +65,22 @@ class Case:
 
 def payloads_of(case: Case) -> list[str]:
     """What the ledger still says in full of this person's recordings: answers, verdicts on them, why one was put aside."""
+    return [digest for digest in payloads_ever(case) if case.ledger.payload(digest) is not None]
+
+
+def payloads_ever(case: Case) -> dict[str, int]:
+    """What it ever said of them, erased or not, and the number of the line that said it first."""
     ledger = case.ledger
     recordings = {one["digest"] for one in case.plan["recordings"]}
     entries = [e for digest in sorted(recordings) for e in ledger.entries(subject_digest=digest)]
     kept = [e for e in entries if e.type.startswith("prediction.") or e.type == "recording.quarantined"]
     answered = {s.digest for e in kept for s in e.subjects if s.kind == "prediction"}
     about = [e for digest in sorted(answered) for e in ledger.entries(subject_digest=digest)]
-    digests = dict.fromkeys(e.payload_digest for e in [*kept, *about] if e.payload_digest)
-    return [digest for digest in digests if ledger.payload(digest) is not None]
+    said: dict[str, int] = {}
+    for entry in sorted([*kept, *about], key=lambda e: e.seq):
+        if entry.payload_digest:
+            said.setdefault(entry.payload_digest, entry.seq)
+    return said
 
 
 def answers_of(case: Case) -> list[Path]:
@@ -89,7 +97,7 @@ def answers_of(case: Case) -> list[Path]:
 
 
 def unfinished(case: Case) -> dict[str, Any]:
-    empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": []}
+    empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": [], "runs": 0}
     return {**empty, **(read_json(case.unfinished) if case.unfinished.exists() else {})}
 
 
@@ -99,6 +107,12 @@ def note_pieces(case: Case) -> None:
     pieces = {piece.hex() for path in here if path.is_file() for piece in pieces_of(path)}
     noted = unfinished(case)
     write_json(case.unfinished, {**noted, "pieces": sorted({*noted["pieces"], *pieces})})
+
+
+def note_run(case: Case) -> None:
+    """Count the runs that begin to take something out: what one that was cut off took is in no other's numbers."""
+    noted = unfinished(case)
+    write_json(case.unfinished, {**noted, "runs": noted["runs"] + 1})
 
 
 def note(case: Case, change: Change) -> None:

@@ -1,19 +1,21 @@
 """The signed report of a withdrawal: what was decided, what is gone, what was searched, what stays and why."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows import register
 from flows.audit_impact import withdrawals
-from flows.dvc_objects import Change, Stores
+from flows.backup import backups_holding
+from flows.dvc_objects import Change
 from flows.records import PIPELINE
 from flows.searching import Found
 from flows.stages.files import read_json, write_json
-from flows.withdrawal_case import Case
+from flows.withdrawal_case import Case, payloads_ever, unfinished
 from flows.workspace import Workspace, git
-from lineage import dsse
+from lineage import dsse, graph
 from lineage.digest import canonical, sha256_bytes
 from lineage.keys import platform_key
 from lineage.ledger import Draft, Edge, Subject
@@ -27,11 +29,9 @@ STAYS = (
 )
 
 
-def report_of(
-    case: Case, gone: dict[str, int], found: Found, left: Change, stores: Stores, unrevoked: list[str]
-) -> dict[str, Any]:
+def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, unrevoked: list[str]) -> dict[str, Any]:
     """Everything about a withdrawal that somebody may ask for later; `clean` where nothing of the patient was found."""
-    clean = found.nothing and not (left.renamed or stores.unreached or unrevoked)
+    clean = found.nothing and not (left.renamed or unrevoked)
     return {
         "kind": "withdrawal of consent",
         "person": case.person,
@@ -42,11 +42,11 @@ def report_of(
         "decisions": case.plan["decisions"],
         "recordings": case.plan["recordings"],
         "gone": gone,
+        "runs": unfinished(case)["runs"],
         "search": found.to_json(),
         "lists_of_dvc_that_name_them": len(left.renamed),
-        "remotes_not_reached": list(stores.unreached),
-        "objects_to_delete_there": sorted(case.md5s) if stores.unreached else [],
         "still_to_be_revoked": unrevoked,
+        "backups_that_hold_payloads": backups_holding(case.ledger, payloads_ever(case)),
         "git": _git(case.workspace),
         "stays": list(STAYS),
         "clean": clean,
@@ -70,14 +70,21 @@ def save(case: Case, report: dict[str, Any]) -> Path:
     content = canonical(report)
     digest = sha256_bytes(content)
     path = case.unfinished.parent / f"{report['at'][:10]}-{digest[:12]}.json"
-    write_json(path, dsse.envelope(platform_key(case.workspace.keys), REPORT_TYPE, content))
     (path.with_suffix(".txt")).write_text("\n".join(in_words(report)) + "\n")
-    subject = Subject("withdrawal report", case.person, digest)
+    write_json(path, dsse.envelope(platform_key(case.workspace.keys), REPORT_TYPE, content))
+    enter(case, report)
+    return path
+
+
+def enter(case: Case, report: dict[str, Any]) -> None:
+    """The report's line in the ledger, unless it stands there."""
+    subject = Subject("withdrawal report", case.person, sha256_bytes(canonical(report)))
+    if graph.find(case.ledger, subject.digest):
+        return
     begun = withdrawals(case.ledger, case.person)[-1].subjects[0].digest
     edges = (Edge(subject.digest, "reports", begun),)
     payload = {"clean": report["clean"], "gone": report["gone"]}
     case.ledger.append_many([Draft("erase.executed", PIPELINE, (subject,), case.plan["reason"], payload, edges)])
-    return path
 
 
 def reported(case: Case) -> Path | None:
@@ -86,6 +93,13 @@ def reported(case: Case) -> Path | None:
     reports = [(p, json.loads(dsse.payload_of(read_json(p)))) for p in sorted(folder.glob("[0-9]*.json"))]
     mine = [(report["at"], p) for p, report in reports if report["person"] == case.person and report["clean"]]
     return max(mine)[1] if mine else None
+
+
+def backups_in_words(backups: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"backup {b['backup']} {b['digest'][:12]} of {b['at'][:10]} still holds the payload: destroy or re-make it"
+        for b in backups
+    ]
 
 
 def in_words(report: dict[str, Any]) -> list[str]:
@@ -99,11 +113,16 @@ def in_words(report: dict[str, Any]) -> list[str]:
         f"gone: {gone['files']} files ({gone['bytes'] / 1e6:.1f} MB), rows of {gone['lists']} lists, {gone['objects']} objects "
         f"of DVC, {gone['payloads']} payloads, {gone['answers']} saved answers"
     )
+    if report["runs"] > 1:
+        lines.append(
+            f"it took {report['runs']} runs: what is gone is counted of the last, what was searched is everything"
+        )
     how = f"{found['files']} files ({found['size'] / 1e6:.0f} MB) searched by SHA-256, MD5 and {found['pieces']} pieces of the bytes"
     lines.append(
         f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
     )
     lines += [f"  found again: {place}" for kind in ("same", "named", "holding") for place in found[kind]]
-    lines += [f"  remote not reached: {name}" for name in report["remotes_not_reached"]]
+    lines += [f"remote {name}: all its objects searched by name" for name in found["remotes"]]
+    lines += backups_in_words(report["backups_that_hold_payloads"])
     lines += report["still_to_be_revoked"]
     return [*lines, report["git"], *(f"stays: {what}" for what in report["stays"])]

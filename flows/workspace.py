@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,13 +15,11 @@ from typing import Any, NamedTuple
 from flows import blank_database
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
-from lineage.place import LEDGER, ledger_place
+from lineage.place import LEDGER, MARKER, ledger_place, workspace_id
 from lineage.refused import Refused
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout, which holds dvc.yaml and params.yaml."""
-
-MARKER = "workspace.json"
 
 
 class Task(NamedTuple):
@@ -116,6 +115,11 @@ class Workspace:
     def marker(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads((self.root / MARKER).read_text())
         return found
+
+    @property
+    def id(self) -> str:
+        """What the workspace is called in its ledger; it stays the same when the folder is moved or restored."""
+        return workspace_id(self.root)
 
     @property
     def is_demo(self) -> bool:
@@ -252,6 +256,7 @@ def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Worksp
     blank_database.lay_in(root / "prefect")
     marker = {
         "kind": kind,
+        "id": str(uuid.uuid4()),
         "made": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
         "dvc_yaml": sha256_file(root / "dvc.yaml"),
         "params_yaml": sha256_file(root / "params.yaml"),

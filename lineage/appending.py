@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lineage import graph, merkle
@@ -12,10 +12,17 @@ from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
-from lineage.store import add_rows
+from lineage.store import add_rows, raw_rows
 from lineage.times import in_a_zone, read_utc, utc_text
 
 T = TypeVar("T")
+
+
+_LAST_TIMES = select(
+    select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1).scalar_subquery(),
+    select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1).scalar_subquery(),
+)
+_LAST_NUMBER = select(func.max(EntryRow.seq))
 
 
 def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
@@ -30,7 +37,7 @@ def append(writing: Session, drafts: Iterable[Draft], software: Software, now: d
         entries.append(_entry(draft, content, seq, now, at, software))
         payloads[entries[-1].payload_digest] = content
     write(writing, frontier, entries, [entry.leaf() for entry in entries])
-    kept = [{"digest": digest, "content": content} for digest, content in payloads.items() if digest]
+    kept = [(digest, content) for digest, content in payloads.items() if digest]
     add_rows(writing, PayloadRow, kept, if_new=True)
     return entries
 
@@ -42,10 +49,8 @@ def not_before_the_last(reading: Session, now: datetime) -> datetime:
 
 def last_time(reading: Session) -> datetime | None:
     """The time of the last entry or checkpoint, whichever is later; None in an empty ledger."""
-    last_entry = select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1)
-    last_checkpoint = select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1)
-    known = [reading.scalar(last_entry), reading.scalar(last_checkpoint)]
-    return max((read_utc(text) for text in known if text), default=None)
+    ((entry, checkpoint),) = raw_rows(reading, _LAST_TIMES)
+    return max((read_utc(text) for text in (entry, checkpoint) if text), default=None)
 
 
 def last_checkpoint(reading: Session) -> Checkpoint | None:
@@ -55,8 +60,8 @@ def last_checkpoint(reading: Session) -> Checkpoint | None:
 
 
 def tree_size(reading: Session) -> int:
-    last = reading.scalar(select(EntryRow.seq).order_by(EntryRow.seq.desc()).limit(1))
-    return 0 if last is None else last + 1
+    ((last,),) = raw_rows(reading, _LAST_NUMBER)
+    return 0 if last is None else int(last) + 1
 
 
 def head(reading: Session) -> TreeHead:
@@ -100,9 +105,9 @@ def _stored_nodes(reading: Session, wanted: Sequence[tuple[int, int]]) -> dict[t
     """Those nodes that are there. Each is named apart: SQLite looks through the whole tree for a list of pairs."""
     if not wanted:
         return {}
-    named = or_(*((TreeRow.level == level) & (TreeRow.position == position) for level, position in wanted))
-    rows = reading.execute(select(TreeRow.level, TreeRow.position, TreeRow.hash).where(named))
-    return {(level, position): found for level, position, found in rows}
+    named = " OR ".join(f"level = {int(level)} AND position = {int(position)}" for level, position in wanted)
+    rows = reading.connection().exec_driver_sql(f"SELECT level, position, hash FROM tree WHERE {named}")
+    return {(level, position): bytes(found) for level, position, found in rows}
 
 
 def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, software: Software) -> Entry:
@@ -136,19 +141,17 @@ def write_copies(
     writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry], leaves: Sequence[bytes]
 ) -> None:
     """Tree, index and lineage of entries, which can be made again from them."""
-    completed = [made for leaf in leaves for made in frontier.add(merkle.leaf_hash(leaf))]
-    add_rows(writing, TreeRow, [{"level": level, "position": at, "hash": made} for level, at, made in completed])
+    completed = frontier.add_all([merkle.leaf_hash(leaf) for leaf in leaves])
+    add_rows(
+        writing, TreeRow, [(level, at, made) for level, first, row in completed for at, made in enumerate(row, first)]
+    )
     add_rows(writing, SubjectRow, [row for entry in entries for row in _subject_rows(entry)])
     graph.record(writing, entries)
 
 
-def _row(entry: Entry, leaf: bytes) -> dict[str, Any]:
-    at = utc_text(entry.recorded_at)
-    return {"seq": entry.seq, "id": entry.id, "type": entry.type.value, "recorded_at": at, "envelope": leaf}
+def _row(entry: Entry, leaf: bytes) -> tuple:
+    return entry.seq, entry.id, entry.type.value, utc_text(entry.recorded_at), leaf
 
 
-def _subject_rows(entry: Entry) -> list[dict[str, Any]]:
-    return [
-        {"seq": entry.seq, "place": place, "kind": s.kind, "id": s.id, "digest": s.digest}
-        for place, s in enumerate(entry.subjects)
-    ]
+def _subject_rows(entry: Entry) -> list[tuple]:
+    return [(entry.seq, place, s.kind, s.id, s.digest) for place, s in enumerate(entry.subjects)]

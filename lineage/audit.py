@@ -5,26 +5,27 @@ hashes included, is found only by checkpoints that were kept elsewhere: that is 
 read part by part, so that a long one needs no more memory than a short one.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lineage import dsse, merkle
+from lineage import dsse, merkle, said
 from lineage.checkpoints import Checkpoint, Verification
-from lineage.copies import Copies
+from lineage.copies import Copies, Row
 from lineage.digest import sha256_bytes
-from lineage.entries import Entry, EntryType
+from lineage.entries import EntryType
 from lineage.graph import batched
-from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow
-from lineage.store import Base, raw_rows
+from lineage.rows import CheckpointRow, EntryRow, SubjectRow
+from lineage.store import Base, rows_with
+from lineage.times import utc_text
 
 AT_ONCE = 1024
 """Entries that are held at once."""
 
-PAYLOADS_AT_ONCE = 256
+PAYLOADS_AT_ONCE = 512
+PAYLOAD = Base.metadata.tables["payload"].c
 REPEATED = 10
 """Ids that are told of when they occur more than once."""
 
@@ -34,7 +35,7 @@ class Line(NamedTuple):
 
     seq: int
     envelope: bytes
-    entry: Entry | None
+    entry: said.Entry | None
     problem: str = ""
 
 
@@ -44,9 +45,10 @@ def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[d
     history, copies = _History([*kept, *checkpoints]), Copies(reading)
     for part in read_parts(reading):
         problems += [line.problem for line in part if line.problem]
-        tree = [node for line in part for node in history.add(line)]
+        tree = history.add(part)
         entries = [line.entry for line in part if line.entry]
-        copies.compare(entries, tree, part[-1].seq)
+        copies.compare_tree(tree)
+        copies.compare(entries, part[-1].seq)
         problems += payload_problems(reading, entries)
     problems += history.problems()
     problems += copies.problems()
@@ -55,9 +57,9 @@ def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[d
     return Verification(problems, history.frontier.size, history.frontier.root().hex())
 
 
-def read_parts(reading: Session, *where: ColumnElement[bool]) -> Iterator[list[Line]]:
+def read_parts(reading: Session) -> Iterator[list[Line]]:
     """The lines in order of their numbers, in parts of `AT_ONCE`."""
-    query = select(Base.metadata.tables["entry"]).where(*where).order_by(EntryRow.seq)
+    query = select(Base.metadata.tables["entry"]).order_by(EntryRow.seq)
     with reading.connection().execute(query.execution_options(yield_per=AT_ONCE)) as rows:
         for part in rows.partitions():
             yield [_line(*row) for row in part]
@@ -65,11 +67,10 @@ def read_parts(reading: Session, *where: ColumnElement[bool]) -> Iterator[list[L
 
 def _line(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
     try:
-        said = json.loads(envelope)
-        entry = Entry.from_envelope(said)
+        entry = said.read(envelope)
     except (ValueError, KeyError, TypeError) as error:
         return Line(seq, envelope, None, f"entry {seq} cannot be read: {error}")
-    if (entry.seq, entry.id, entry.type, said["recorded_at"]) == (seq, id, type, recorded_at):
+    if (entry.seq, entry.id, entry.type, entry.recorded_at) == (seq, id, type, recorded_at):
         return Line(seq, envelope, entry)
     problem = f"entry {seq} stands under another number, id, type or time than it was written with"
     return Line(seq, envelope, entry, problem)
@@ -81,23 +82,29 @@ class _History:
     def __init__(self, checkpoints: Iterable[Checkpoint]):
         self.frontier = merkle.Frontier()
         self._ahead = sorted(checkpoints, key=lambda c: c.size, reverse=True)
-        self._last: Entry | None = None
+        self._last: said.Entry | None = None
         self._in_order = True
         self._found: list[str] = []
 
-    def add(self, line: Line) -> list[tuple[int, int, bytes]]:
-        """Take the next line; returns the nodes of the tree that it completes."""
-        place = self.frontier.size
-        self._reach(place, line.entry)
-        if self._in_order and line.seq != place:
-            self._in_order = False
-            self._found.append(
-                f"place {place} of the ledger holds entry {line.seq}: entries are missing, doubled or in other order"
-            )
-        if line.entry:
-            self._found += _time_problems(line.entry, self._last)
-        self._last = line.entry or self._last
-        return self.frontier.add(merkle.leaf_hash(line.envelope))
+    def add(self, part: Sequence[Line]) -> list[Row]:
+        """Take the next lines; returns the nodes of the tree that they complete."""
+        made, waiting = list[Row](), list[bytes]()
+        for line in part:
+            place = self.frontier.size + len(waiting)
+            if self._ahead and self._ahead[-1].size == place:
+                made += self.frontier.add_all(waiting)
+                waiting = []
+                self._reach(place, line.entry)
+            if self._in_order and line.seq != place:
+                self._in_order = False
+                self._found.append(
+                    f"place {place} of the ledger holds entry {line.seq}: entries are missing, doubled or in other order"
+                )
+            if line.entry:
+                self._found += _time_problems(line.entry, self._last)
+                self._last = line.entry
+            waiting.append(merkle.leaf_hash(line.envelope))
+        return made + self.frontier.add_all(waiting)
 
     def problems(self) -> list[str]:
         """All that was found, once every line was taken."""
@@ -106,7 +113,7 @@ class _History:
         beyond = (f"the ledger has {size} entries, a checkpoint saw {c.size}: its end was cut off" for c in self._ahead)
         return [*self._found, *beyond]
 
-    def _reach(self, size: int, following: Entry | None) -> None:
+    def _reach(self, size: int, following: said.Entry | None) -> None:
         """Compare with the checkpoints of this size."""
         while self._ahead and self._ahead[-1].size == size:
             checkpoint = self._ahead.pop()
@@ -118,17 +125,20 @@ class _History:
                 self._found += _checkpoint_time_problems(checkpoint, self._last, following)
 
 
-def _time_problems(entry: Entry, last: Entry | None) -> Iterator[str]:
+def _time_problems(entry: said.Entry, last: said.Entry | None) -> Iterator[str]:
     if last and entry.recorded_at < last.recorded_at:
         yield f"entry {entry.seq} says it was recorded before the entry that precedes it"
     if entry.occurred_at > entry.recorded_at:
         yield f"entry {entry.seq} was recorded before it happened"
 
 
-def _checkpoint_time_problems(checkpoint: Checkpoint, covered: Entry | None, following: Entry | None) -> Iterator[str]:
-    if covered and covered.recorded_at > checkpoint.at:
+def _checkpoint_time_problems(
+    checkpoint: Checkpoint, covered: said.Entry | None, following: said.Entry | None
+) -> Iterator[str]:
+    at = utc_text(checkpoint.at)
+    if covered and covered.recorded_at > at:
         yield f"entry {covered.seq} says it was recorded after the checkpoint that covers it"
-    if following and following.recorded_at < checkpoint.at:
+    if following and following.recorded_at < at:
         yield f"entry {following.seq} is back-dated: it follows a checkpoint and says it was recorded before it"
 
 
@@ -142,12 +152,11 @@ def kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
     return kept, problems
 
 
-def payload_problems(reading: Session, entries: Sequence[Entry]) -> Iterator[str]:
+def payload_problems(reading: Session, entries: Sequence[said.Entry]) -> Iterator[str]:
     entry_of = {e.payload_digest: e.seq for e in entries if e.payload_digest}
     stored = set()
     for part in batched(list(entry_of), PAYLOADS_AT_ONCE):
-        rows = select(PayloadRow.digest, PayloadRow.content).where(PayloadRow.digest.in_(part))
-        for digest, content in raw_rows(reading, rows):
+        for digest, content in rows_with(reading, PAYLOAD.digest, part, PAYLOAD.digest, PAYLOAD.content):
             stored.add(digest)
             if sha256_bytes(content) != digest:
                 yield f"payload {digest} has been changed"

@@ -118,9 +118,9 @@ def _add(writing: Session, frontier: merkle.Frontier, lines: list[dict[str, Any]
     leaves = [_bytes(line["entry"]) for line in lines if "entry" in line]
     entries = [Entry.from_envelope(json.loads(leaf)) for leaf in leaves]
     appending.write(writing, frontier, entries, leaves)
-    payloads = [{"digest": x["payload"], "content": _bytes(x["content"])} for x in lines if "payload" in x]
-    add_rows(writing, PayloadRow, payloads)
-    add_rows(writing, CheckpointRow, [{"at": x["at"], "text": x["checkpoint"]} for x in lines if "checkpoint" in x])
+    add_rows(writing, PayloadRow, [(x["payload"], _bytes(x["content"])) for x in lines if "payload" in x])
+    checkpoints = [(x["at"], x["checkpoint"]) for x in lines if "checkpoint" in x]
+    add_rows(writing, CheckpointRow, checkpoints, columns=("at", "text"))
 
 
 def _whole(file: IO[bytes]) -> Iterator[dict[str, Any]]:

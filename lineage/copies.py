@@ -1,14 +1,13 @@
 """Tree, index and lineage are copies for look-up: each must hold exactly what follows from the entries."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.orm import Session
 
-from lineage import graph
+from lineage import graph, said
 from lineage.digest import Digest
-from lineage.entries import Edge, Entry
 from lineage.graph import EdgeRow, Known, NodeRow, batched
 from lineage.rows import SubjectRow, TreeRow
 from lineage.store import Base, raw_rows
@@ -17,6 +16,10 @@ REMEMBERED = 100_000
 """Things of earlier parts that are not looked up again."""
 
 SUBJECT, TREE, NODE, EDGE = (Base.metadata.tables[t.__tablename__] for t in (SubjectRow, TreeRow, NodeRow, EdgeRow))
+
+
+Row = tuple[int, int, list[bytes]]
+"""Nodes of the tree: their level, the place of the first, and their hashes."""
 
 
 class Copies:
@@ -32,14 +35,21 @@ class Copies:
         self._edges = _Copy("lineage edges", EDGE)
         self._tree = _Copy("tree of hashes", TREE)
 
-    def compare(self, entries: Sequence[Entry], tree: Iterable[tuple[int, int, bytes]], last: int) -> None:
+    def compare(self, entries: Sequence[said.Entry], last: int) -> None:
         """The rows that belong to the entries up to number `last`, from where the part before ended."""
-        self._compare_tree(tree)
-        said = [(e.seq, place, s.kind, s.id, s.digest) for e in entries for place, s in enumerate(e.subjects)]
+        named = [(e.seq, place, s.kind, s.id, s.digest) for e in entries for place, s in enumerate(e.subjects)]
         within = self._between(SUBJECT.c.seq, last)
-        self._subjects.compare(said, self._rows(SUBJECT, *within, order=(SUBJECT.c.seq, SUBJECT.c.place)))
+        self._subjects.compare(named, self._rows(SUBJECT, *within, order=(SUBJECT.c.seq, SUBJECT.c.place)))
         self._compare_lineage(entries, last)
         self._before = last
+
+    def compare_tree(self, made: Iterable[Row]) -> None:
+        """The nodes that some leaves completed; the more of them at once, the fewer questions."""
+        for level, first, hashes in made:
+            places = range(first, first + len(hashes))
+            within = TREE.c.position.between(places[0], places[-1])
+            query = select(TREE.c.position, TREE.c.hash).where(TREE.c.level == level, within).order_by(TREE.c.position)
+            self._tree.compare(list(zip(places, hashes, strict=True)), raw_rows(self._reading, query))
 
     def problems(self) -> list[str]:
         return [problem for copy in self._all for problem in copy.problems(self._reading)]
@@ -64,49 +74,48 @@ class Copies:
     def _all(self) -> tuple["_Copy", ...]:
         return self._subjects, self._nodes, self._edges, self._tree
 
-    def _compare_tree(self, made: Iterable[tuple[int, int, bytes]]) -> None:
-        of_level: dict[int, list[tuple]] = {}
-        for node in made:
-            of_level.setdefault(node[0], []).append(node)
-        for level, nodes in of_level.items():
-            within = TREE.c.position.between(nodes[0][1], nodes[-1][1])
-            stored = self._rows(TREE, TREE.c.level == level, within, order=(TREE.c.position,))
-            self._tree.compare(nodes, stored)
-
-    def _compare_lineage(self, entries: Sequence[Entry], last: int) -> None:
+    def _compare_lineage(self, entries: Sequence[said.Entry], last: int) -> None:
         stored = self._rows(NODE, *self._between(NODE.c.no, last, _first_number), order=(NODE.c.no,))
-        known = self._named_before(entries, {digest for _, digest, *_ in stored})
-        nodes: list[tuple] = []
-        edges: dict[tuple, tuple] = {}
-        for entry in entries:
-            nodes += graph.new_nodes(entry, known)
-            for edge in entry.edges:
-                values = _edge(edge, entry.seq, known)
-                edges.setdefault(values[:4], values)
+        known = self._named_before(entries, {row[1] for row in stored})
+        nodes, edges, unknown = graph.rows_of(entries, known)
         self._nodes.compare(nodes, stored)
-        self._compare_edges(edges, last)
+        self._compare_edges(edges, unknown, last)
 
-    def _compare_edges(self, said: Mapping[tuple, tuple], last: int) -> None:
-        stored = self._rows(EDGE, *self._between(EDGE.c.seq, last))
-        drawn = set(said.values())
-        again = {values[2] for values in drawn.difference(stored) if values[2] is not None}
+    def _compare_edges(self, edges: Sequence[graph.EdgeValues], unknown: Sequence[graph.Unknown], last: int) -> None:
+        order = (EDGE.c.seq, EDGE.c.parent_no, EDGE.c.kind, EDGE.c.child_no, EDGE.c.relation)
+        stored = self._rows(EDGE, *self._between(EDGE.c.seq, last), order=order)
+        if edges == stored and not unknown and all(graph.is_first(edge) for edge in edges):
+            self._edges.compare(edges, stored)
+        else:
+            self._edges.compare_sets({*self._drawn_first(edges, set(stored)), *unknown}, set(stored))
+
+    def _drawn_first(self, edges: Iterable[graph.EdgeValues], stored: set[tuple]) -> set[tuple]:
+        """Of edges that are said more than once the first; those that an earlier part says are not among them."""
+        first: dict[tuple, tuple] = {}
+        for edge in edges:
+            first.setdefault(edge[:4], edge)
+        again = {edge[2] for edge in first.values() if edge not in stored}
         for part in batched(sorted(again), graph.LOOKUP):
             if self._before is not None:
-                earlier = self._rows(EDGE, EDGE.c.child_no.in_(part), EDGE.c.seq <= self._before)
-                drawn -= {said[row[:4]] for row in earlier if row[:4] in said}
-        self._edges.compare_sets(drawn, set(stored))
+                for row in self._rows(EDGE, EDGE.c.child_no.in_(part), EDGE.c.seq <= self._before):
+                    first.pop(row[:4], None)
+        return set(first.values())
 
-    def _named_before(self, entries: Sequence[Entry], new: set[Digest]) -> dict[Digest, Known]:
-        """The things of these entries that earlier parts named."""
+    def _named_before(self, entries: Sequence[said.Entry], new: set[Digest]) -> dict[Digest, Known]:
+        """The things that earlier parts named, of these entries all."""
         if self._before is None:
-            return {}
-        wanted = {digest for entry in entries for digest in graph.digests_of(entry)} - new
+            return self._remembered
         if len(self._remembered) > REMEMBERED:
             self._remembered.clear()
-        found = graph.known_nodes(self._reading, wanted - self._remembered.keys())
+        wanted = {s.digest for entry in entries for s in entry.subjects}
+        wanted |= {edge.parent for entry in entries for edge in entry.edges}
+        wanted |= {edge.child for entry in entries for edge in entry.edges}
+        wanted -= new
+        wanted -= self._remembered.keys()
         bound = _first_number(self._before + 1)
-        self._remembered |= {digest: one for digest, one in found.items() if one.no < bound}
-        return {digest: self._remembered[digest] for digest in wanted if digest in self._remembered}
+        found = graph.known_nodes(self._reading, wanted)
+        self._remembered |= {digest: one for digest, one in found.items() if one[0] < bound}
+        return self._remembered
 
     def _between(
         self, column: Any, last: int, bound: Callable[[int], int] = lambda seq: seq
@@ -125,7 +134,7 @@ class _Copy:
         self.what, self.table = what, table
         self.expected = self.absent = self.added = self.seen = 0
 
-    def compare(self, expected: list[tuple], stored: list[tuple]) -> None:
+    def compare(self, expected: Sequence[tuple], stored: list[tuple]) -> None:
         """Rows in one order: as a rule they are equal, which is soon seen."""
         if expected == stored:
             self.expected += len(expected)
@@ -149,11 +158,3 @@ class _Copy:
 
 def _first_number(seq: int) -> int:
     return graph.number(seq, 0)
-
-
-def _edge(edge: Edge, seq: int, known: Mapping[Digest, Known]) -> tuple:
-    """Its row; where an end was never named, or is gone, one that no table holds."""
-    try:
-        return graph.edge_values(edge, seq, known)
-    except graph.UnknownNode:
-        return (None, edge.parent, None, f"{edge.relation} {edge.child}", seq)

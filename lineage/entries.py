@@ -47,6 +47,7 @@ class EntryType(StrEnum):
     APPROVAL_SIGNED = "approval.signed"
     APPROVAL_REJECTED = "approval.rejected"
     APPROVAL_REVOKED = "approval.revoked"
+    MODEL_EXPORTED = "model.exported"
     MODEL_SIGNED = "model.signed"
     MODEL_RETIRED = "model.retired"
     DEPLOYMENT_SHADOW = "deployment.shadow"
@@ -69,6 +70,7 @@ class EntryType(StrEnum):
     PREDICTION_ISSUED = "prediction.issued"
     PREDICTION_ABSTAINED = "prediction.abstained"
     PREDICTION_NOT_EVALUABLE = "prediction.not_evaluable"
+    WINDOWS_ANSWERED = "windows.answered"
     VERDICT_RECORDED = "verdict.recorded"
     LABEL_ARRIVED = "label.arrived"
     DRIFT_ALARM = "drift.alarm"
@@ -76,6 +78,7 @@ class EntryType(StrEnum):
     RETRAIN_TRIGGERED = "retrain.triggered"
     RETRAIN_SKIPPED = "retrain.skipped"
     ERASE_EXECUTED = "erase.executed"
+    LEDGER_BACKED_UP = "ledger.backed_up"
     CHECKPOINT_PUBLISHED = "checkpoint.published"
     CHECKPOINT_COSIGNED = "checkpoint.cosigned"
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from lineage import appending, audit, dsse, graph, merkle, ranges
 from lineage.appending import LedgerBroken
+from lineage.belonging import BelongingRow, bind
 from lineage.checkpoints import Checkpoint, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
 from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
@@ -32,15 +33,20 @@ __all__ = [
 CHECKPOINT_LINES, CHECKPOINT_EVERY = 1000, timedelta(hours=1)
 """A line that is certified at least so long after the last checkpoint makes a new one."""
 
-TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow)
+TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow, BelongingRow)
 
 
 class Ledger:
-    """The ledger in the store at `place` (a path, a sqlite or a postgresql URL), written by `software`."""
+    """The ledger in the store at `place` (a path, a sqlite or a postgresql URL), written by `software`.
 
-    def __init__(self, place: str | Path, software: Software | None = None):
+    `workspace` is the id of the one that opens it; a ledger of another is refused. None asks nothing.
+    """
+
+    def __init__(self, place: str | Path, software: Software | None = None, workspace: str | None = None):
         self.engine = open_store(place, *TABLES)
         bring_up_to_date(self.engine)
+        if workspace is not None:
+            bind(self.engine, workspace)
         self.software = software or Software()
 
     def append(
@@ -135,7 +141,7 @@ class Ledger:
         with session(self.engine) as writing:
             at = appending.not_before_the_last(writing, now)
             signed = Checkpoint.signed(appending.head(writing), private_key, at)
-            add_rows(writing, CheckpointRow, [{"at": utc_text(at), "text": signed.to_json()}])
+            add_rows(writing, CheckpointRow, [(utc_text(at), signed.to_json())], columns=("at", "text"))
         return signed
 
     def certify(self, private_key: dsse.PrivateKey, now: datetime) -> Checkpoint:

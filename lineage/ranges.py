@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,16 +17,19 @@ from typing import NamedTuple
 from sqlalchemy import URL, Engine, func, select
 from sqlalchemy.orm import Session
 
-from lineage import appending, dsse, merkle
-from lineage.audit import kept_checkpoints, key_problems, payload_problems, read_parts, repeated_ids
+from lineage import appending, dsse, merkle, said
+from lineage.audit import kept_checkpoints, key_problems, payload_problems, repeated_ids
 from lineage.checkpoints import Checkpoint, Verification
 from lineage.copies import Copies
 from lineage.rows import EntryRow, TreeRow
-from lineage.store import open_store, session
+from lineage.store import open_store, raw_rows, session
 from lineage.times import utc_text
 
 LEVEL = 14
 """Of the subtree that is a range: 16,384 entries."""
+
+AT_ONCE = 1024
+"""Entries that one process holds at once."""
 
 LONG = 100_000
 """Entries from which on the start of other processes is worth its second."""
@@ -42,8 +44,8 @@ class Sound(NamedTuple):
     """A range in which everything is as it was written."""
 
     root: bytes
-    first: datetime
-    last: datetime
+    first: str
+    last: str
     rows: tuple[int, ...]
 
 
@@ -93,26 +95,42 @@ def _processes() -> Iterator[Run]:
 def _read_range(url: URL, level: int, size: int, start: int) -> Sound | None:
     """One range, from `start` to its end or that of the ledger; None where anything in it is amiss."""
     stop = min(start + (1 << level), size)
-    frontier, times = merkle.Frontier(), list[datetime]()
+    frontier, leaves, first, last = merkle.Frontier(), list[bytes](), "", ""
     with session(_opened(url), write=False) as reading:
         copies = Copies(reading, before=start - 1 if start else None)
-        for lines in read_parts(reading, EntryRow.seq >= start, EntryRow.seq < stop):
-            tree = []
-            for line in lines:
-                if line.entry is None or line.problem or line.seq != start + frontier.size:
-                    return None
-                at = line.entry.recorded_at
-                if line.entry.occurred_at > at or at < max(times, default=at):
-                    return None
-                times = [*times[:1], at]
-                made = frontier.add(merkle.leaf_hash(line.envelope))
-                tree += [(above, (start >> above) + place, found) for above, place, found in made]
-            entries = [line.entry for line in lines if line.entry]
-            copies.compare(entries, tree, lines[-1].seq)
-            if any(payload_problems(reading, entries)):
+        for begin in range(start, stop, AT_ONCE):
+            end = min(begin + AT_ONCE, stop)
+            lines = raw_rows(reading, _LINES.where(EntryRow.seq >= begin, EntryRow.seq < end).order_by(EntryRow.seq))
+            entries, last = _sound_lines(lines, begin, last)
+            if len(entries) != end - begin or len(lines) != end - begin:
                 return None
-        complete = copies.agree and frontier.size == stop - start
-        return Sound(frontier.root(), times[0], times[-1], copies.rows) if complete else None
+            first = first or entries[0].recorded_at
+            leaves += [merkle.leaf_hash(line[4]) for line in lines]
+            copies.compare(entries, end - 1)
+            if not copies.agree or any(payload_problems(reading, entries)):
+                return None
+        made = frontier.add_all(leaves)
+        copies.compare_tree((up, (start >> up) + place, row) for up, place, row in made)
+        return Sound(frontier.root(), first, last, copies.rows) if copies.agree else None
+
+
+def _sound_lines(lines: Iterable[tuple], begin: int, last: str) -> tuple[list[said.Entry], str]:
+    """The entries up to the first that is amiss, and the time of the last of them; `last` is that of the one before."""
+    entries = []
+    for place, (seq, id, type, recorded_at, envelope) in enumerate(lines, begin):
+        try:
+            entry = said.read(envelope)
+        except (ValueError, KeyError, TypeError):
+            break
+        written = (entry.seq, entry.id, entry.type, entry.recorded_at) == (seq, id, type, recorded_at)
+        if not (written and seq == place and entry.occurred_at <= recorded_at and last <= recorded_at):
+            break
+        entries.append(entry)
+        last = recorded_at
+    return entries, last
+
+
+_LINES = select(EntryRow.seq, EntryRow.id, EntryRow.type, EntryRow.recorded_at, EntryRow.envelope)
 
 
 def _opened(url: URL) -> Engine:

@@ -16,6 +16,7 @@ from models.calibration import Calibration
 from models.conformal import Conformal
 from models.decisions import Decision
 from models.detector import Detector, State
+from models.engines import REFERENCE, export, sessions
 from models.ood import Ood
 
 UNSIGNED = ("manifest.json", "model.sig")
@@ -86,7 +87,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
 
 
 def write_files(folder: Path, detector: Detector, parts: Mapping[str, Any]) -> Digest:
-    """Weights, `bundle.json` (detector, settings and `parts`), card and manifest; returns the manifest's digest."""
+    """Weights, `bundle.json` (detector, settings and `parts`), card, networks as ONNX, manifest; returns its digest."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,16 +102,20 @@ def write_files(folder: Path, detector: Detector, parts: Mapping[str, Any]) -> D
     }
     (folder / "bundle.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
     (folder / "card.md").write_text(detectors.card_of(detector.name))
+    export(detector.networks(), folder)
     manifest = Manifest.of(folder, UNSIGNED)
     manifest.write(folder / "manifest.json")
     return manifest.digest
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Rebuild a bundle after comparing every file with its manifest; refuses what differs."""
+def load_bundle(folder: Path, engine: str = REFERENCE) -> Bundle:
+    """Rebuild a bundle after comparing every file with its manifest; refuses what differs.
+
+    `engine` is what it will score with; by the reference where it holds nothing for another.
+    """
     description, digest = read_description(folder, PARTS)
     return Bundle(
-        rebuilt(folder, description),
+        rebuilt(folder, description, engine),
         Calibration(**description["calibration"]),
         Decision(**description["decision"]),
         Conformal(**description["conformal"]),
@@ -137,7 +142,7 @@ def read_description(folder: Path, parts: tuple[str, ...] = ("origin",)) -> tupl
     return description, manifest.digest
 
 
-def rebuilt(folder: Path, description: Mapping[str, Any]) -> Detector:
+def rebuilt(folder: Path, description: Mapping[str, Any], engine: str = REFERENCE) -> Detector:
     """The fitted detector of a bundle; refuses one that was fitted behind another front end."""
     from safetensors.numpy import load_file
 
@@ -145,6 +150,8 @@ def rebuilt(folder: Path, description: Mapping[str, Any]) -> Detector:
     if detector.front_end.digest != description["front_end"]["digest"]:
         raise BrokenBundle("the bundle was fitted behind another front end than this code has; fit it anew")
     detector.load_state(State(load_file(folder / "weights.safetensors"), description["state"]))
+    if engine != REFERENCE:
+        detector.sessions = sessions(detector.networks(), folder)
     return detector
 
 

@@ -12,6 +12,7 @@ from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
 from data.seizure_types import tuh_type
 from data.windows import Cutter
+from models.engines import ONNX_RUNTIME, REFERENCE, Network, Sessions
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epoch, epochs, validation AUC)."""
@@ -103,6 +104,7 @@ class Detector(ABC):
 
     def __init__(self, params: Mapping[str, Any]):
         self.params = dict(params)
+        self.sessions: Sessions = {}
 
     @property
     def front_end(self) -> Any:
@@ -117,6 +119,15 @@ class Detector(ABC):
     def prepare(self, source: Any) -> Any:
         """A `Recording`, `Film` or `PoseTrack`, by the detector's modality, as its front end gives it."""
         return self.front_end.prepare(source)
+
+    def networks(self) -> dict[str, Network]:
+        """Its networks that ONNX Runtime can run in their place (`sessions`); none where there is no such network."""
+        return {}
+
+    @property
+    def engine(self) -> str:
+        """What it scores with: `reference`, the code it was fitted with, or `onnxruntime`."""
+        return ONNX_RUNTIME if self.sessions else REFERENCE
 
     @abstractmethod
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:

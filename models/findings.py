@@ -9,6 +9,7 @@ from data.outcomes import Outcome, Refusal
 from lineage.digest import Digest
 from models.bundle import Bundle
 from models.conformal import BACKGROUND, SEIZURE
+from models.explain import Drivers
 from models.ood import Strangeness
 
 Spans = tuple[tuple[float, float], ...]
@@ -23,6 +24,7 @@ class Analysis:
     is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused. `prediction_set` holds one set
     per second (int8, see `models.conformal`): it changes neither trend nor events. `ood` says how far the recording
     lies from the training patients and is None where it was refused before; `ood_trend` says it second by second.
+    `drivers` says of each event what drove it, None where the detector does not tell; empty where it never does.
     """
 
     outcome: Outcome
@@ -36,6 +38,7 @@ class Analysis:
     prediction_set: np.ndarray | None = None
     ood: Strangeness | None = None
     ood_trend: np.ndarray | None = None
+    drivers: tuple[Drivers | None, ...] = ()
 
     @property
     def analysed_s(self) -> float:

@@ -12,6 +12,7 @@ from data.outcomes import Refusal
 from models.bundle import Bundle
 from models.decisions import BySecond, EventFinder, Smoother, second_of
 from models.detector import WindowDetector
+from models.explain import Drivers, Peaks, drivers_of
 from models.findings import Analysis, not_evaluable
 from models.look import FEATURES, WINDOW_S, Look, Looking
 from models.ood import Strangeness
@@ -109,6 +110,7 @@ class Hearing:
         self._smooth, self._find = Smoother(bundle.decision.smooth_s), EventFinder(bundle.decision)
         self._trend, self._ood_trend, self._events = Growing(), Growing(), list[Event]()
         self._seen = Growing(len(FEATURES), dtype=np.float32)
+        self._peaks = Peaks(bundle.decision.threshold) if hasattr(bundle.detector, "shares") else None
         self._onset_s, self._samples, self._stretches, self._lost = 0.0, 0, 0, False
 
     @property
@@ -137,7 +139,10 @@ class Hearing:
         examples, seen = self._listen(prepared), self._look(prepared)
         if len(examples):
             score = self._bundle.detector.score(examples)
-            self._probability.add(examples.onset_s, self._bundle.calibration(score))
+            probability = self._bundle.calibration(score)
+            self._probability.add(examples.onset_s, probability)
+            if self._peaks is not None:
+                self._peaks(examples.onset_s, probability, examples.x)
         if len(seen.onset_s):
             self._seen.append(seen.x)
             self._strange.add(seen.onset_s, self._bundle.ood.scores(seen.x))
@@ -156,19 +161,27 @@ class Hearing:
         if strangeness.is_refused:
             refused = not_evaluable(strangeness.refusal(bundle.ood.patients), bundle, duration_s)
             return replace(refused, ood=strangeness, ood_trend=ood_trend)
-        trend = self._trend.rows.copy()
+        trend, events = (
+            self._trend.rows.copy(),
+            Annotations((*self._events, *self._find.ongoing(duration_s)), duration_s),
+        )
         found = Analysis(
             outcome="completed",
             trend=trend,
-            events=Annotations((*self._events, *self._find.ongoing(duration_s)), duration_s),
+            events=events,
             duration_s=duration_s,
             bundle=bundle.digest,
             front_end=bundle.front_end.digest,
             prediction_set=bundle.conformal.sets(trend),
             ood=strangeness,
             ood_trend=ood_trend,
+            drivers=self._drivers(events),
         )
         return replace(found, outcome="completed_with_abstentions") if self._lost or found.abstained else found
+
+    def _drivers(self, events: Annotations) -> tuple[Drivers | None, ...]:
+        names = self._bundle.front_end.channels
+        return () if self._peaks is None else drivers_of(events, self._peaks, self._bundle.detector, names)  # type: ignore[arg-type]
 
     def _final(self) -> int:
         """How many seconds are over and can be reached by no window that is still to come."""

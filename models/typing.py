@@ -20,6 +20,7 @@ from models.admission import Source, admit
 from models.analysis import Told, nobody
 from models.bundle import BrokenBundle, Bundle, load_bundle, read_description, rebuilt, write_files
 from models.detector import Examples, Pretrained, Progress, State, Stretch, TypingDetector
+from models.engines import REFERENCE
 from models.probe import Probe
 
 PARTS = ("detector", "params", "state", "front_end", "temperature", "probe", "origin")
@@ -144,20 +145,21 @@ def save_typing(bundle: TypingBundle, folder: Path) -> TypingBundle:
     return replace(bundle, digest=write_files(folder, bundle.detector, parts))
 
 
-def load_typing(folder: Path) -> TypingBundle:
+def load_typing(folder: Path, engine: str = REFERENCE) -> TypingBundle:
     """Rebuild a bundle after comparing every file with its manifest; refuses what differs, and a detection."""
     description, digest = read_description(folder, PARTS)
-    detector = rebuilt(folder, description)
+    detector = rebuilt(folder, description, engine)
     if not isinstance(detector, TypingDetector):
         raise BrokenBundle(f"{detector.name} finds seizures and names no type of them")
     probe = Probe.from_json(description["probe"])
     return TypingBundle(detector, float(description["temperature"]), probe, description["origin"], digest)
 
 
-def load_model(folder: Path) -> Bundle | TypingBundle:
+def load_model(folder: Path, engine: str = REFERENCE) -> Bundle | TypingBundle:
     """Rebuild whichever kind of bundle a folder holds; refuses what differs from its manifest."""
     description, _ = read_description(folder, ("detector",))
-    return load_bundle(folder) if detectors.task_of(description["detector"]) == "detection" else load_typing(folder)
+    load = load_bundle if detectors.task_of(description["detector"]) == "detection" else load_typing
+    return load(folder, engine)
 
 
 def answer_known(recording: Source, truth: Annotations, bundle: TypingBundle) -> list[StretchAnswer]:
@@ -169,9 +171,13 @@ def answer_known(recording: Source, truth: Annotations, bundle: TypingBundle) ->
 
 
 def answer_stretches(
-    recording: Source, stretches: Sequence[Stretch], bundle: TypingBundle, told: Told = nobody
+    recording: Source,
+    stretches: Sequence[Stretch],
+    bundle: TypingBundle,
+    told: Told = nobody,
+    variants: bool = True,
 ) -> list[StretchAnswer]:
-    """`answer_known` of any stretches, whether or not it is known what they are."""
+    """`answer_known` of any stretches, whether or not it is known what they are; the answer alone without `variants`."""
     try:
         admit(recording, bundle.detector)
         prepared = bundle.detector.prepare(recording)
@@ -180,7 +186,7 @@ def answer_stretches(
     said: list[StretchAnswer] = []
     for at in range(0, len(stretches), TOGETHER):
         told(at / len(stretches))
-        said += _typed(prepared, stretches[at : at + TOGETHER], bundle)
+        said += _typed(prepared, stretches[at : at + TOGETHER], bundle, variants)
     return said
 
 
@@ -193,28 +199,28 @@ def _truth(one: Stretch, bundle: TypingBundle) -> str | None:
     return None if one.label is None else bundle.detector.classes[one.label]
 
 
-def clip_probabilities(bundle: TypingBundle, clips: Examples) -> dict[str, np.ndarray]:
+def clip_probabilities(bundle: TypingBundle, clips: Examples, variants: bool = True) -> dict[str, np.ndarray]:
     """Probabilities (clips, classes) of every clip: the answer, and each variant beside it."""
-    scores = {ANSWER: bundle.detector.score(clips), **bundle.detector.variants(clips)}
+    scores = {ANSWER: bundle.detector.score(clips), **(bundle.detector.variants(clips) if variants else {})}
     return {name: bundle.probabilities(logits) for name, logits in scores.items()}
 
 
 def answer_examples(
-    bundle: TypingBundle, examples: Examples
+    bundle: TypingBundle, examples: Examples, variants: bool = True
 ) -> dict[tuple[str, int], tuple[int, dict[str, np.ndarray]]]:
     """(recording, event) → (clips, probabilities per variant) of clips of several stretches at once."""
     assert examples.event is not None
     places: dict[tuple[str, int], list[int]] = {}
     for at, place in enumerate(zip(examples.recording.tolist(), examples.event.tolist(), strict=True)):
         places.setdefault(place, []).append(at)
-    clips = clip_probabilities(bundle, examples)
+    clips = clip_probabilities(bundle, examples, variants)
     return {
         place: (len(own), {name: said[own].mean(axis=0) for name, said in clips.items()})
         for place, own in sorted(places.items())
     }
 
 
-def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) -> list[StretchAnswer]:
+def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle, variants: bool) -> list[StretchAnswer]:
     """The answers for some stretches of a recording, whose clips are scored together: one by one takes far longer."""
     refusals: dict[int, Refusal] = {}
     parts: list[Examples] = []
@@ -224,7 +230,7 @@ def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle) ->
             parts.append(replace(clips, event=np.full(len(clips), one.number)))
         except Refusal as refusal:
             refusals[one.number] = refusal
-    said = answer_examples(bundle, Examples.join(parts)) if parts else {}
+    said = answer_examples(bundle, Examples.join(parts), variants) if parts else {}
     return [
         refused(one, bundle, refusals[one.number])
         if one.number in refusals

@@ -9,18 +9,30 @@ from pathlib import Path
 import numpy as np
 
 from data.ages import describe_age
+from data.events import Annotations
 from data.outcomes import Refusal
 from data.readers.edf import read_edf
-from data.recording import Recording
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
+from models.engines import REFERENCE
+from models.explain import Drivers
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
-from serving.schema import DEMO_NOTICE, Answer, FoundEvent, ModelCard, ModelStatement, OodStatement, Span
+from serving.schema import (
+    DEMO_NOTICE,
+    Answer,
+    ChannelShare,
+    EventDrivers,
+    FoundEvent,
+    ModelCard,
+    OodStatement,
+    Span,
+)  # fmt: skip
 
+SHARE_DECIMALS, MOST_CHANNELS = 4, 5
 DECIMALS = 6
 """Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
 
@@ -68,14 +80,15 @@ def _answer(
     key_id: str,
     told: Stages,
 ) -> Answer:
+    engine = REFERENCE
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         said = in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
-        said = analysed(path, age_days, loaded, now, told)
+        said, engine = analysed(path, age_days, loaded, now, told), loaded.engine
     told("recording", 1.0)
-    said = said.model_copy(update={"asked": asked_of([path], age_days)})
+    said = said.model_copy(update={"asked": asked_of([path], age_days, engine=engine)})
     return journal.record(said, actor_of(site, key_id), now)
 
 
@@ -87,7 +100,7 @@ def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime, 
     except Refusal as refusal:
         return in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
     try:
-        _check_scope(recording, loaded)
+        check_age(recording.age_days, loaded)
     except Refusal as refusal:
         refused = not_evaluable(refusal, loaded.detection, recording.duration_s)
         return in_words(refused, loaded, recording.digest, now)
@@ -95,9 +108,9 @@ def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime, 
     return in_words(analysis, loaded, recording.digest, now)
 
 
-def _check_scope(recording: Recording, loaded: Loaded) -> None:
+def check_age(age_days: float | None, loaded: Loaded) -> None:
     """The approval may be for fewer ages than the detector is made for."""
-    scope, age_days = loaded.terms.approval.record.scope, recording.age_days
+    scope = loaded.terms.approval.record.scope
     low, high = scope.age_days
     if age_days is not None and not scope.covers_age(age_days):
         raise Refusal(
@@ -118,12 +131,7 @@ def in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: 
         code=analysis.code,
         reason=analysis.reason,
         notice=notice_of(loaded),
-        events=None if events is None else tuple(
-            FoundEvent(
-                onset_s=e.onset_s, duration_s=e.duration_s, confidence=rounded(e.confidence), channels=e.channels
-            )
-            for e in events.events
-        ),
+        events=None if events is None else _events(events, analysis, loaded),
         trend_1hz=None if analysis.trend is None else tuple(rounded(float(p)) for p in analysis.trend),
         burden_min_per_h=burden,
         burden_total_min=None if events is None else events.total_s() / 60,
@@ -134,9 +142,40 @@ def in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: 
         abstained=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.abstained),
         decided_share=rounded(analysis.decided_share),
         ood=analysis.ood and _ood(analysis.ood),
-        model=loaded and statement_of(loaded),
+        model=loaded and loaded.statement,
         recording_digest=recording,
     )  # fmt: skip
+
+
+def _events(events: Annotations, analysis: Analysis, loaded: Loaded | None) -> tuple[FoundEvent, ...]:
+    known = analysis.drivers or (None,) * len(events.events)
+    return tuple(
+        FoundEvent(
+            onset_s=e.onset_s,
+            duration_s=e.duration_s,
+            confidence=rounded(e.confidence),
+            channels=() if drivers is None or loaded is None else _channels(drivers, loaded),
+            drivers=drivers and _said(drivers),
+        )
+        for e, drivers in zip(events.events, known, strict=True)
+    )
+
+
+def _channels(drivers: Drivers, loaded: Loaded) -> tuple[str, ...]:
+    """Those with more than an equal share, of the first five."""
+    equal = 1 / len(loaded.detection.front_end.channels)
+    return tuple(name for name, share in drivers.channels[:MOST_CHANNELS] if share > equal)
+
+
+def _said(drivers: Drivers) -> EventDrivers:
+    return EventDrivers(
+        method=drivers.method,
+        channels=tuple(
+            ChannelShare(channel=name, share=round(share, SHARE_DECIMALS))
+            for name, share in drivers.channels[:MOST_CHANNELS]
+        ),
+        moments=tuple(Span(onset_s=onset, duration_s=length) for onset, length in drivers.moments),
+    )
 
 
 def _ood(strangeness: Strangeness) -> OodStatement:
@@ -144,19 +183,6 @@ def _ood(strangeness: Strangeness) -> OodStatement:
         round(value, DECIMALS) for value in (strangeness.score, strangeness.limit, strangeness.share_outside)
     )
     return OodStatement(score=score, limit=limit, share_outside=share)
-
-
-def statement_of(loaded: Loaded) -> ModelStatement:
-    """Which model answered, as an answer states it."""
-    facts = loaded.facts
-    return ModelStatement(
-        name=loaded.bundle.name,
-        title=facts["title"],
-        digest=loaded.bundle.digest,
-        front_end=loaded.bundle.front_end.digest,
-        approval=loaded.terms.approval.record.digest,
-        intended_use=facts["intended_use"],
-    )
 
 
 def model_card(loaded: Loaded) -> ModelCard:
@@ -171,6 +197,7 @@ def model_card(loaded: Loaded) -> ModelCard:
         ages=facts["ages"],
         montage=facts["montage"],
         min_duration_s=contract.min_duration_s,
+        engine=loaded.engine,
         notice=notice_of(loaded),
         card=loaded.card,
     )

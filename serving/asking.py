@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from lineage.digest import Digest, digest_of, sha256_file
+from models.engines import REFERENCE
 from serving.schema import Asked, Span
 
 ANSWERING = ("lineage/digest.py", "data", "models", "serving/answering.py", "serving/naming.py", "serving/schema.py")
@@ -23,6 +24,7 @@ def asked_of(
     age_days: float | None,
     marked: Sequence[tuple[float, float]] = (),
     pose_estimator: Digest | None = None,
+    engine: str = REFERENCE,
 ) -> Asked:
     """What is asked now, here. `age_days` is as declared, `marked` holds (onset_s, duration_s)."""
     return Asked(
@@ -33,6 +35,7 @@ def asked_of(
         pose_estimator=pose_estimator,
         code=answering_code(),
         machine=machine(),
+        engine=engine,
     )
 
 

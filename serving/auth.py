@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lineage.store import Base, open_store, session
+from lineage.store import Base, Version, open_store, session
 from lineage.times import read_utc, utc_text
 
 SCOPES = ("detect", "models", "verdict")
@@ -60,7 +60,7 @@ class VerifiedKeys:
 
     def matches(self, key: str, salt: bytes, expected: bytes) -> bool:
         """Whether `key` hashes to `expected`; at most `size` accepted keys are remembered."""
-        name = hashlib.sha256(key.encode()).digest()
+        name = _name(key)
         if hmac.compare_digest(self._known.get(name, b""), expected):
             return True
         if not hmac.compare_digest(_scrypt(key, salt), expected):
@@ -69,6 +69,29 @@ class VerifiedKeys:
             self._known.clear()
         self._known[name] = expected
         return True
+
+
+class AcceptedKeys:
+    """Keys that were accepted, until anything in their store is changed: a revoked one ends with the next request."""
+
+    def __init__(self, engine: Engine, size: int = 256):
+        self.version, self.size = Version(engine), size
+        self._accepted: dict[bytes, tuple[SiteKey, object]] = {}
+
+    def get(self, key: str, now: datetime) -> SiteKey | None:
+        """Whose key this is, where nothing has changed since it was accepted; None where it has to be looked up."""
+        found, version = self._accepted.get(_name(key), (None, None))
+        return found if found is not None and now < found.expires_at and version == self.version() else None
+
+    def add(self, key: str, found: SiteKey, version: object) -> None:
+        """Remember a key that was accepted; `version` is the store's from before it was looked up."""
+        if len(self._accepted) >= self.size:
+            self._accepted.clear()
+        self._accepted[_name(key)] = (found, version)
+
+
+def _name(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def open_keys(home: Path) -> Engine:

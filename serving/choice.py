@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.orders import Orders
 
 
@@ -14,17 +14,23 @@ class Choice:
         self.in_force, self.canary, self.orders = in_force, canary, orders
         self.task, self.allow_demo = in_force.task, in_force.allow_demo
 
-    def for_site(self, site: str, now: datetime) -> Loaded:
-        """The model that may answer for this site at `now`; NoApprovedModel says why none may."""
-        trial = self.orders.trial("canary", self.task)
+    def for_site(self, site: str, now: datetime, patience_s: float = POLL_S) -> Loaded:
+        """The model that may answer for this site at `now`; NoApprovedModel says why none may. `patience_s` as of a loader."""
+        trial = self.orders.trial("canary", self.task, patience_s if patience_s > POLL_S else 0.0)
         if trial is not None and site in trial.sites:
             try:
-                loaded = self.canary.for_site(site, now)
+                loaded = self.canary.for_site(site, now, patience_s)
             except NoApprovedModel:
-                return self.in_force.for_site(site, now)
+                return self.in_force.for_site(site, now, patience_s)
             if loaded.bundle.digest == trial.bundle:
                 return loaded
-        return self.in_force.for_site(site, now)
+        return self.in_force.for_site(site, now, patience_s)
+
+    def look(self, now: datetime) -> None:
+        """Keep up with what is in force and on trial, so that who is patient need not."""
+        self.in_force.why_not(now)
+        if self.orders.trial("canary", self.task) is not None:
+            self.canary.why_not(now)
 
     def why_not(self, now: datetime) -> str | None:
         """Why no site at all can be served; a canary serves some only, so it is not asked."""

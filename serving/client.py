@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 
 from lineage.digest import sha256_file
 from lineage.refused import Refused
@@ -123,6 +124,18 @@ class Client:
         """Say what a reader makes of an answer: `confirm`, `reject`, or `edit` with `events` (or `stretches`)."""
         body = {"verdict": verdict, "reader": reader, **content}
         return self._asked("POST", f"/v1/predictions/{prediction_id}/verdict", json=body)
+
+    def windows(
+        self, signal: np.ndarray, channels: Sequence[str], rate_hz: float, age: str | None = None
+    ) -> dict[str, Any]:
+        """The probability of each window of a gapless stretch of at most a minute: `signal` (channels, samples) in µV.
+
+        Raises ServiceRefused where there is no answer.
+        """
+        described = {"X-Channels": ",".join(channels), "X-Rate-Hz": repr(rate_hz)} | ({"X-Age": age} if age else {})
+        headers = {"Content-Type": "application/octet-stream", **described}
+        samples = np.ascontiguousarray(signal, dtype="<f4").tobytes()
+        return self._asked("POST", "/v1/windows", content=samples, headers=headers)
 
     def models(self) -> dict[str, Any]:
         """The models in force for this site, with cards; `reason` where there is none."""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,27 +17,30 @@ from typing import BinaryIO, TypeVar
 from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
-from serving.auth import SiteKey, VerifiedKeys, open_keys, site_of
+from serving.auth import AcceptedKeys, SiteKey, VerifiedKeys, open_keys, site_of
 from serving.choice import Choice
 from serving.fields import check_sha256
 from serving.job_desk import JobDesk
 from serving.jobs import DETECTION
 from serving.journal import Journal
 from serving.limits import Limits
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.orders import Orders
 from serving.past import PastDesk
-from serving.problems import write_line
-from serving.schema import Answer, Models, NamedAnswer
+from serving.problems import where, write_line
+from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
+from serving.windows import Sent, WindowBook, answer_windows
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
 LEFTOVER_S = 3600.0
+PATIENCE_S = 3 * POLL_S
+"""How long windows are answered by the model that was last known, while a thread loads the next one."""
 Made = TypeVar("Made")
 
 
@@ -61,6 +65,10 @@ class Desk:
         }
         self.loader = self.answering[DETECTION]
         self.keys, self.verified = open_keys(home), VerifiedKeys()
+        self.accepted = AcceptedKeys(self.keys)
+        self.book = WindowBook(self.journal)
+        self._closing = threading.Event()
+        self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
         beside = {task: loader(task, "shadow") for task in self.answering}
         self.shadow = Shadow(home, beside, self.orders, self.journal, self.estimator, clock, self.metrics.shadow)
         done = self.metrics.answered
@@ -76,12 +84,20 @@ class Desk:
         self.checks = ThreadPoolExecutor(KEY_CHECKS, "key-check")
 
     async def authenticate(self, key: str) -> SiteKey:
-        """Whose key this is; reads the store every time, so that a revoked key ends with the next request."""
-        return await self._in(self.checks, site_of, self.keys, key, self.clock(), self.verified)
+        """Whose key this is; looked up again whenever the store has changed, so that a revoked key ends at once."""
+        if known := self.accepted.get(key, self.clock()):
+            return known
+        version = self.accepted.version()
+        found = await self._in(self.checks, site_of, self.keys, key, self.clock(), self.verified)
+        self.accepted.add(key, found, version)
+        return found
 
     async def check_in_service(self, site: str) -> None:
         """ProblemError 503 where the site was stopped."""
-        await self._in(self.checks, check_in_service, self.orders, site)
+        if self.orders.is_known():
+            check_in_service(self.orders, site)  # in the event loop: a thread and back takes longer
+        else:
+            await self._in(self.checks, check_in_service, self.orders, site)
 
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
@@ -115,6 +131,7 @@ class Desk:
 
     def open(self) -> None:
         """Load the model before the first request, and remove what a killed service left of patients' files."""
+        self._every_second.start()
         for path in self.uploads.iterdir():
             if time.time() - path.stat().st_mtime > LEFTOVER_S:
                 path.unlink(missing_ok=True)
@@ -124,14 +141,49 @@ class Desk:
 
     def close(self) -> None:
         """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
+        self._closing.set()
+        self._every_second.join()
         self.streams.close()
         self.jobs.close()
         self.shadow.close()
         self.past.close()
         self.analyses.shutdown()
         self.checks.shutdown()
+        self.accepted.version.close()
         self.keys.dispose()
         self.journal.ledger.engine.dispose()
+
+    def windows(self, body: bytes, sent: Sent, site: str, key_id: str) -> tuple[WindowsAnswer, bytes]:
+        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
+        self.book.refuse_behind()
+        now, loaded, why = self.clock(), None, ""
+        try:
+            loaded = self.loader.for_site(site, now, PATIENCE_S)
+        except NoApprovedModel as error:
+            why = error.reason
+        said = answer_windows(sent, loaded, why, now)
+        text = said.model_dump_json().encode()
+        self.book.add(site, key_id, loaded, said, body, text, now)
+        return said, text
+
+    def _keep_up(self) -> None:
+        """Every second: look whether another model is in force, and write down what windows were answered."""
+        while not self._closing.wait(POLL_S):
+            self._look()
+            self._write_book()
+        self._write_book()
+
+    def _look(self) -> None:
+        try:
+            self.loader.look(self.clock())
+        except Exception as error:  # a ledger that does not answer now: requests ask it themselves, and are refused
+            write_line("failure", request_id="", **where(error))
+
+    def _write_book(self) -> None:
+        try:
+            self.book.write(self.clock())
+        except Exception as error:  # the next time may do; `refuse_behind` stops what would be lost
+            write_line("failure", request_id="", **where(error))
 
     def _detect(self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str) -> Answer:
         with self._kept([upload], sha256) as (path,):

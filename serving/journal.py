@@ -16,7 +16,7 @@ from lineage.circumstances import edges_of, register
 from lineage.digest import digest_of
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
-from lineage.place import ledger_place
+from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
 from serving.schema import SHADOW_NOTICE, Answered
 
@@ -46,7 +46,7 @@ class Journal:
     """The ledger of a workspace and the platform's key, with which receipts are signed."""
 
     def __init__(self, home: Path, software: Software | None = None):
-        self.ledger = Ledger(ledger_place(home), software)
+        self.ledger = Ledger(ledger_place(home), software, workspace_id(home))
         self._keys = home / "keys"
         platform_key(self._keys)  # a service without one does not start
         register(self.ledger)

@@ -23,6 +23,7 @@ STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.st
 SCOPES_FOR = {
     "/v1/detect": {"detect"},
     **{f"/v1/{question}": {"detect"} for question in QUESTIONS},
+    "/v1/windows": {"detect"},
     "/v1/jobs": {"detect"},
     "/v1/jobs/{id}": {"detect"},
     "/v1/stream": {"detect"},
@@ -37,7 +38,8 @@ ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SC
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UPLOAD_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
-READS = {"/v1/predictions/{id}/verdict": JSON_TYPE}
+WINDOWS = "/v1/windows"
+READS = {"/v1/predictions/{id}/verdict": JSON_TYPE, WINDOWS: "application/octet-stream"}
 """The one content type that a route reads, where that is not an upload."""
 
 HEADERS = {
@@ -61,6 +63,7 @@ class Limits:
     """
 
     upload_bytes: int = 128 * 2**20
+    windows_bytes: int = 8 * 2**20
     json_bytes: int = 2 * 2**20
     concurrent: int = 16
     timeout_s: float = 120.0
@@ -71,6 +74,8 @@ class Limits:
 
     def bytes_of(self, route: str) -> int:
         """How large a request's body may be; what is left with us may be larger than what is answered at once."""
+        if route == WINDOWS:
+            return self.windows_bytes
         if route in READS:
             return self.json_bytes
         return self.jobs.upload_bytes if route == JOBS else self.upload_bytes

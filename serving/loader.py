@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,13 +20,17 @@ from lineage.people import PEOPLE
 from lineage.signing import SignatureInvalid, verify_bundle
 from models.analysis import analyse, assess
 from models.bundle import BrokenBundle, Bundle, NonReportable, refuse_leaky
+from models.engines import ONNX_RUNTIME
 from models.typing import TypingBundle, load_model
+from serving.schema import ModelStatement
 from serving.store import PLACES, NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
 __all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "write_pointer"]
 
 POLL_S = 1.0
+JUDGED = timedelta(seconds=1)
+SITES = 256
 SELF_TEST_S = 60.0
 
 
@@ -51,6 +55,23 @@ class Loaded:
         """The bundle of a detector that finds seizures."""
         assert isinstance(self.bundle, Bundle)
         return self.bundle
+
+    @property
+    def engine(self) -> str:
+        """What runs the model: ONNX Runtime where its bundle holds its networks so, the reference otherwise."""
+        return self.bundle.detector.engine
+
+    @cached_property
+    def statement(self) -> ModelStatement:
+        """Which model answered, as every answer states it."""
+        return ModelStatement(
+            name=self.bundle.name,
+            title=self.facts["title"],
+            digest=self.bundle.digest,
+            front_end=self.bundle.front_end.digest,
+            approval=self.terms.approval.record.digest,
+            intended_use=self.facts["intended_use"],
+        )
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -105,17 +126,28 @@ class Loader:
         self._lock = threading.Lock()
         self._state = _State((), None, "nothing has been loaded yet")
         self._looked_s = float("-inf")
+        self._judged: dict[str, tuple[_State, datetime]] = {}
 
-    def for_site(self, site: str, now: datetime) -> Loaded:
-        """The model that may answer for this site at `now`; NoApprovedModel says why none may."""
-        state = self._current(now)
+    def for_site(self, site: str, now: datetime, patience_s: float = POLL_S) -> Loaded:
+        """The model that may answer for this site at `now`; NoApprovedModel says why none may.
+
+        Files are looked at where that was `patience_s` ago. A judgement on the same files holds for a second: to verify
+        two signatures takes longer than many an answer.
+        """
+        state = self._current(now, patience_s)
         if state.loaded is None:
             raise NoApprovedModel(state.reason)
+        judged, at = self._judged.get(site, (None, now))
+        if judged is not state or abs(now - at) >= JUDGED:
+            self._judge(state.loaded.terms, site, now)
+            self._judged = {**({} if len(self._judged) >= SITES else self._judged), site: (state, now)}
+        return state.loaded
+
+    def _judge(self, terms: Terms, site: str, now: datetime) -> None:
         try:
-            state.loaded.terms.check(site, now, self.allow_demo)
+            terms.check(site, now, self.allow_demo)
         except NotApproved as error:
             raise NoApprovedModel(error.reason) from error
-        return state.loaded
 
     def why_not(self, now: datetime) -> str | None:
         """Why no site at all can be served; None where at least the first site of the scope can."""
@@ -128,12 +160,14 @@ class Loader:
             return error.reason
         return None
 
-    def _current(self, now: datetime) -> _State:
-        with self._lock:
-            if self._clock() - self._looked_s >= POLL_S:
-                self._look(now)
-                self._looked_s = self._clock()
-            return self._state
+    def _current(self, now: datetime, patience_s: float = POLL_S) -> _State:
+        """Who is patient goes on with what is known while somebody else loads a new model."""
+        if self._clock() - self._looked_s >= patience_s:
+            with self._lock:
+                if self._clock() - self._looked_s >= patience_s:
+                    self._look(now)
+                    self._looked_s = self._clock()
+        return self._state
 
     def _look(self, now: datetime) -> None:
         stamps = self._stamps()
@@ -171,7 +205,7 @@ class Loader:
         pointer = terms.pointer
         folder = stored_bundle(self.home, pointer.tag)
         verify_bundle(folder, *terms.platform_keys)
-        bundle = load_model(folder)
+        bundle = load_model(folder, ONNX_RUNTIME)
         if bundle.detector.task != self.task:
             raise NotInForce(f"the pointer names a model for {bundle.detector.task}, asked for is {self.task}")
         if bundle.digest != pointer.bundle:

@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from data.ages import describe_age
 from data.film import Film
 from data.outcomes import Refusal
 from data.pose import PoseTrack
@@ -18,9 +17,10 @@ from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
 from models.admission import admit
 from models.detector import Stretch
+from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import Stages, actor_of, nobody, notice_of, rounded, statement_of
+from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
@@ -53,16 +53,16 @@ def name_stretches(
     `files` is one EDF, one pose track, or the views of one film. Where nothing is marked the model is asked about the
     whole recording, as it divides it. `estimator` makes poses of a film where poses are needed. Always ends in an answer.
     """
-    estimate = estimator.estimate if estimator else None
+    estimate, engine = estimator.estimate if estimator else None, REFERENCE
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said = answered(files, age_days, marked, loaded, now, estimate, told)
+        said, engine = answered(files, age_days, marked, loaded, now, estimate, told), loaded.engine
     told("recording", 1.0)
-    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None)
+    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, engine)
     return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
 
 
@@ -99,7 +99,7 @@ def answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"))
+    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):
@@ -111,7 +111,7 @@ def answered(
         outcome="completed_with_abstentions" if unsaid else "completed",
         notice=notice_of(loaded),
         duration_s=source.duration_s,
-        model=statement_of(loaded),
+        model=loaded.statement,
         recording_digest=digest,
         question=task,
         classes=bundle.detector.classes,
@@ -137,18 +137,6 @@ def _is_film(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(16)
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
-
-
-def check_age(age_days: float | None, loaded: Loaded) -> None:
-    """The approval may be for fewer ages than the detector is made for."""
-    scope = loaded.terms.approval.record.scope
-    if age_days is not None and not scope.covers_age(age_days):
-        low, high = scope.age_days
-        raise Refusal(
-            "age_out_of_scope",
-            f"the model is approved for {describe_age(low)} to {describe_age(high)}, the patient's age is "
-            f"{describe_age(age_days)}: use one for that age",
-        )
 
 
 def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) -> list[Stretch]:
@@ -182,7 +170,7 @@ def _refused(
         reason=refusal.reason,
         notice=notice_of(loaded),
         duration_s=duration_s,
-        model=loaded and statement_of(loaded),
+        model=loaded and loaded.statement,
         recording_digest=digest,
         question=task,
     )

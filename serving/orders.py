@@ -20,8 +20,14 @@ class Orders:
         self._found = Deployments()
         self._looked_s = float("-inf")
 
-    def now(self) -> Deployments:
-        """At most `POLL_S` old."""
+    def is_known(self) -> bool:
+        """Whether `now` answers without asking the ledger."""
+        return self._clock() - self._looked_s < POLL_S
+
+    def now(self, patience_s: float = 0.0) -> Deployments:
+        """At most `POLL_S` old, or as old as `patience_s` where that is more: then nobody waits for the ledger."""
+        if self._clock() - self._looked_s < patience_s:
+            return self._found
         with self._lock:
             if self._clock() - self._looked_s >= POLL_S:
                 found = deployments(self._ledger)
@@ -34,9 +40,9 @@ class Orders:
                 self._found, self._looked_s = found, self._clock()
             return self._found
 
-    def trial(self, kind: str, task: str) -> Trial | None:
+    def trial(self, kind: str, task: str, patience_s: float = 0.0) -> Trial | None:
         """The model on trial for a task as `canary` or `shadow`, if any."""
-        return self.now().trials.get((kind, task))
+        return self.now(patience_s).trials.get((kind, task))
 
     def why_stopped(self, site: str) -> str | None:
         """Why a site is not served, as it reads it; None where it is."""

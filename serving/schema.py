@@ -26,20 +26,44 @@ class Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FoundEvent(Said):
-    """One seizure that was found, in seconds from the recording's start; `confidence` is its highest probability."""
-
-    onset_s: Seconds
-    duration_s: Seconds
-    confidence: Probability | None = None
-    channels: tuple[str, ...] = ()
-
-
 class Span(Said):
     """A stretch of the recording, in seconds from its start."""
 
     onset_s: Seconds
     duration_s: Seconds
+
+
+class ChannelShare(Said):
+    """How much a channel drove an event: its share (0–1) among all that the model looks at."""
+
+    channel: str
+    share: Probability
+
+
+class EventDrivers(Said):
+    """What drove an event, by integrated gradients; it explains the model, not the patient.
+
+    `channels` holds the five that count most with their shares, `moments` the windows with the highest probability, from
+    which the shares are.
+    """
+
+    method: str
+    channels: tuple[ChannelShare, ...]
+    moments: tuple[Span, ...]
+
+
+class FoundEvent(Said):
+    """One seizure that was found, in seconds from the recording's start; `confidence` is its highest probability.
+
+    `channels` are those that drove it by more than an equal share, the first of them the most; empty where the model
+    does not tell. `drivers` says by how much.
+    """
+
+    onset_s: Seconds
+    duration_s: Seconds
+    confidence: Probability | None = None
+    channels: tuple[str, ...] = ()
+    drivers: EventDrivers | None = None
 
 
 class OodStatement(Said):
@@ -72,7 +96,8 @@ class Asked(Said):
     """What was asked, so that it can be asked again of the same bytes (`ictal audit replay`).
 
     `files` are the SHA-256 of the files, `views` the cameras they are of, `age_days` the age as declared, `stretches`
-    those that were marked. `code` is the digest of the code that answered, `machine` the kind of machine it ran on.
+    those that were marked. `code` is the digest of the code that answered, `machine` the kind of machine it ran on, and
+    `engine` what ran the network: `onnxruntime`, or `reference`, the code that the model was fitted with.
     """
 
     files: tuple[Digest, ...]
@@ -82,6 +107,7 @@ class Asked(Said):
     pose_estimator: Digest | None = None
     code: Digest
     machine: str
+    engine: str = "reference"
 
 
 class Answered(Said):
@@ -185,8 +211,29 @@ EXAMPLE: dict[str, Any] = Answer(
 """The shape of an answer, with a trend cut short and an empty receipt; nobody's recording."""
 
 
+class WindowsAnswer(Said):
+    """What the model makes of windows that a site's own software sent: a probability for each, and no finding.
+
+    `probability` is calibrated and of that window alone, not smoothed; None where the window looks unlike the patients
+    that the model has learnt from. `onset_s` counts from the first sample sent. There is no receipt: the ledger holds one
+    line for all windows answered within a second, with a digest over what was sent and said.
+    """
+
+    answer_id: str
+    outcome: Outcome
+    code: str | None = None
+    reason: str | None = None
+    banner: str = BANNER
+    notice: str | None = None
+    window_s: Seconds = 0.0
+    onset_s: tuple[Seconds, ...] | None = None
+    probability: tuple[Probability | None, ...] | None = None
+    model: ModelStatement | None = None
+    engine: str
+
+
 class ModelCard(Said):
-    """A model in force for the site that asks: what it is meant for, and its card in Markdown."""
+    """A model in force for the site that asks: what it is meant for, what runs it, and its card in Markdown."""
 
     name: str
     title: str
@@ -196,6 +243,7 @@ class ModelCard(Said):
     ages: str
     montage: str
     min_duration_s: Seconds
+    engine: str
     notice: str | None = None
     card: str
 

@@ -30,6 +30,7 @@ from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
 from serving.stops import InService
 from serving.store import quiet_bentoml
 from serving.stream_routes import add_stream
+from serving.window_routes import Beside, add_windows
 
 TITLE = "Ictal prediction API"
 PROBLEMS: Problems = {
@@ -63,7 +64,8 @@ def create_app(
     limits = limits or Limits()
     desk = Desk(home, allow_demo, limits, software, clock)
     with quiet_bentoml():
-        inner = _bento(desk, _api(desk))
+        api = _api(desk)
+        inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
     admitted = Admission(InService(bounded, desk.check_in_service), desk.authenticate)
     return RequestLine(OneErrorShape(admitted), desk.metrics.observe)
@@ -107,6 +109,7 @@ def _api(desk: Desk) -> FastAPI:
         this.outcome, this.code = answer.outcome, answer.code or ""
         return Response(answer.model_dump_json(), media_type="application/json")
 
+    add_windows(api, desk, key, PROBLEMS)
     for question in QUESTIONS:
         _add_question(api, desk, key, question)
     add_jobs(api, desk.jobs, key, PROBLEMS)

@@ -148,6 +148,7 @@ MODELS_EXAMPLE: dict[str, Any] = Models(
             ages="0 to 28 days",
             montage="neonatal_18",
             min_duration_s=30.0,
+            engine="reference",
             card="# Line length, the floor …",
         ),
     )

@@ -15,7 +15,7 @@ from lineage import dsse
 from lineage.digest import Digest, Manifest, canonical
 from lineage.keys import platform_key
 from lineage.ledger import Ledger
-from lineage.place import ledger_place
+from lineage.place import ledger_place, workspace_id
 from lineage.registry import Registry
 from lineage.signing import SIGNATURE, verify_bundle
 from lineage.times import utc_text
@@ -119,7 +119,7 @@ def reading_ledger(home: Path) -> Iterator[Ledger]:
     place = ledger_place(home)
     if isinstance(place, Path) and not place.exists():
         raise NotInForce("there is no ledger that says who may sign and what was approved")
-    ledger = Ledger(place)
+    ledger = Ledger(place, workspace=workspace_id(home))
     try:
         yield ledger
     finally:

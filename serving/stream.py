@@ -20,8 +20,9 @@ from lineage.approvals import NotApproved
 from lineage.digest import Digest, digest_of
 from lineage.entries import uuid7
 from models.analysis import not_evaluable
+from models.engines import REFERENCE
 from models.live import Heard, LiveAnalysis
-from serving.answering import actor_of, in_words, notice_of, rounded, statement_of
+from serving.answering import actor_of, in_words, notice_of, rounded
 from serving.asking import answering_code, machine
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
@@ -150,7 +151,7 @@ class LiveStream:
 
     @property
     def model(self) -> ModelStatement | None:
-        return statement_of(self._loaded) if self._loaded else None
+        return self._loaded.statement if self._loaded else None
 
     @property
     def notice(self) -> str | None:
@@ -223,7 +224,8 @@ class LiveStream:
         else:
             analysis = self._live.finish(duration_s)
         digest = self._digest()
-        asked = Asked(files=(digest,), age_days=self.age_days, code=answering_code(), machine=machine())
+        engine = self._loaded.engine if self._loaded else REFERENCE
+        asked = Asked(files=(digest,), age_days=self.age_days, code=answering_code(), machine=machine(), engine=engine)
         said = in_words(analysis, self._loaded, digest, now)
         said = said.model_copy(update={"prediction_id": self.prediction_id, "asked": asked})
         self.answer = journal.record(said, actor_of(self.site, self.key_id), now)

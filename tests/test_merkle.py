@@ -186,3 +186,15 @@ def test_appending_hashes_two_nodes_a_leaf_at_most() -> None:
 def test_there_is_no_proof_for_a_leaf_outside(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="not in a tree"):
         merkle.inclusion_path(grown(CT_LEAVES)[1], index, size)
+
+
+@given(st.lists(st.integers(0, 9), max_size=6))
+def test_many_leaves_at_once_make_what_they_make_one_by_one(parts: list[int]) -> None:
+    one, many, number = merkle.Frontier(), merkle.Frontier(), 0
+    for count in parts:
+        leaves = [merkle.leaf_hash(b"%d" % i) for i in range(number, number + count)]
+        number += count
+        rows = many.add_all(leaves)
+        flat = [(level, place, made) for level, first, row in rows for place, made in enumerate(row, first)]
+        assert sorted(flat) == sorted(made for leaf in leaves for made in one.add(leaf))
+        assert (many.size, many.root()) == (one.size, one.root())

@@ -3,22 +3,27 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from flows import audit_replay
 from flows.audit_receipt import check_receipt
 from flows.audit_replay import TOLERANCE, _apart, replay
 from lineage.ledger import Actor, Entry, Ledger, Software
 from lineage.refused import Refused
+from models.decisions import Decision
+from models.detectors.da_stnet import DaStNet
+from models.typing import load_model
 from serving.answering import answer
 from serving.asking import answering_code, machine, view_of
 from serving.journal import Journal
 from serving.loader import Loader
 from tests.commands import ictal
-from tests.served import NOW, people_and_keys, put_in_force, write_recording
+from tests.served import NOW, people_and_keys, put_bundle_in_force, put_in_force, write_recording
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,32 @@ def test_other_code_is_refused_unless_it_is_to_be_compared(
         replay(prediction, [night(home)])
     found = replay(prediction, [night(home)], other_code=True)
     assert found["ok"] and not found["same_code"] and "other code" in found["text"]
+
+
+def test_what_onnx_runtime_answered_and_explained_is_replayed_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.test_engines import da_stnet_bundle
+
+    home = tmp_path / "home"
+    people_and_keys(home)
+    made = replace(da_stnet_bundle(), decision=Decision(0.01))
+    assert isinstance(made.detector, DaStNet)
+    with torch.no_grad():
+        made.detector.network.classifier.weight.neg_()  # weights as drawn hold all EEG for less than none
+    put_bundle_in_force(home, made)
+    (home / "workspace.json").write_text('{"kind": "demo"}')
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    recording, loader = write_recording(tmp_path / "night.edf", seconds=60), Loader(home, allow_demo=True)
+    asked = {"site": "demo-north", "age_days": 3.0, "journal": Journal(home), "now": NOW}
+    said = answer(recording, loader=loader, **asked)
+    assert said.asked and said.asked.engine == "onnxruntime"
+    assert said.events and said.events[0].channels and said.events[0].drivers
+    found = replay(said.prediction_id, [recording])
+    assert (found["verdict"], found["same_code"], found["same_machine"]) == ("bit-equal", True, True)
+    monkeypatch.setattr(audit_replay, "load_model", lambda folder, engine: load_model(folder))
+    slow = replay(said.prediction_id, [recording])
+    assert slow["largest_difference"] <= 1e-5, "the reference says the same, to the fifth decimal"
 
 
 def judged(change: Any, same: bool) -> dict[str, Any]:

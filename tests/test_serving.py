@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.montage import ELECTRODES
+from data.readers.edf import read_edf
 from lineage.approvals import revoke
 from lineage.keys import create_platform_key, platform_public_path
 from lineage.ledger import Ledger
@@ -524,6 +526,9 @@ def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: byt
         assert (found["outcome"], len(found["events"])) == ("completed", 1)
         assert verify_answer(found, platform_public_path(tmp_path / "keys").read_bytes()).ok
         assert client.models()["models"][0]["name"] == "line_length"
+        signal = read_edf(file).segments[0].signal[:, : 4 * 256]
+        windows = client.windows(signal, ELECTRODES, 256.0, age="3d")
+        assert windows["onset_s"] == [0.0, 1.0, 2.0] and all(p < 0.5 for p in windows["probability"])
         with pytest.raises(ServiceRefused, match="key is not one that is in force") as caught:
             stranger.detect(file)
         assert (caught.value.status, caught.value.instance[:9]) == (401, "urn:uuid:")

@@ -160,5 +160,5 @@ def test_a_store_has_only_the_tables_that_it_was_opened_for(new_place: NewPlace)
 def test_what_is_refused_by_the_database_is_told_without_what_was_to_be_written(ledger: Ledger) -> None:
     """Parameters of a statement may hold what a payload says."""
     with pytest.raises(DBAPIError) as error, session(ledger.engine) as writing:
-        add_rows(writing, PayloadRow, [{"digest": "d", "content": b"a-secret"}] * 2)
+        add_rows(writing, PayloadRow, [("d", b"a-secret")] * 2)
     assert "a-secret" not in str(error.value)

@@ -12,7 +12,7 @@ from flows import audit, withdraw
 from flows.audit_impact import impact
 from flows.audit_receipt import check_receipt
 from flows.consent import withdrawn
-from flows.dvc_objects import Stores
+from flows.dvc_stores import Stores
 from flows.stages.check import _permitted
 from flows.stages.files import cohort_of, development, read_json
 from flows.taking_out import keep_out
@@ -270,3 +270,25 @@ def test_a_model_that_cannot_be_revoked_holds_up_nothing_else(here: Workspace, m
 def test_a_withdrawal_without_a_reason_is_refused(here: Workspace) -> None:
     said = ictal("audit", "impact", "--patient", PERSON, "--withdraw")
     assert said.code == 2 and "needs a reason" in said.err and not withdrawn(here).persons
+
+
+def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not(
+    here: Workspace, tmp_path: Path
+) -> None:
+    said = ictal("audit", "backup", tmp_path / "january.jsonl", "--json").json
+    assert said["holds_payloads"] and "stays in this file" in ictal("audit", "backup", tmp_path / "february.jsonl").out
+    assert "backup january.jsonl" in ictal("audit", "impact", "--patient", PERSON, "--withdraw", "--dry-run").out
+    report = withdraw.withdraw(PERSON, REASON, {})
+    assert [b["backup"] for b in report["backups_that_hold_payloads"]] == ["january.jsonl", "february.jsonl"]
+    assert (
+        report["backups_that_hold_payloads"][0]["digest"] == said["digest"] == sha256_file(tmp_path / "january.jsonl")
+    )
+    assert (
+        f"backup january.jsonl {said['digest'][:12]}" in report["text"] and "still holds the payload" in report["text"]
+    )
+    assert b"onset_s" in (tmp_path / "january.jsonl").read_bytes()
+
+    ictal("audit", "backup", tmp_path / "after.jsonl")
+    assert b"onset_s" not in (tmp_path / "after.jsonl").read_bytes()
+    told = ictal("audit", "impact", "--patient", PERSON, "--json").json["would_go"]["backups_that_hold_payloads"]
+    assert [b["backup"] for b in told] == ["january.jsonl", "february.jsonl"]

@@ -1,6 +1,6 @@
 """A benchmark case: the same work done by Ictal and in the obvious way, at one or several sizes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,9 @@ class Case:
     `ratio` (times faster, at least), `cpu_seconds` (of one thread: what it takes on a core of its own, whoever shares the
     machine), `peak_mib`, `mib_per_unit` (what the work adds to the process at its peak, by size), `excess_over_n` and
     `excess_over_n_log_n` (of the exponent with which it grows), at most; judged in a full run.
+
+    `figures` makes further ones of the answers of all rounds at a size (ours, theirs). The target names those of one size,
+    and the ratio there, with it: `p99_over_p50@8`; what begins with `ratio` is to be at least, all else at most.
 
     Both ways may use `threads` threads. The ratio is of CPU seconds, which a busy machine hardly moves, or with `clock`
     of wall seconds, where threads are to be worth something; then other work on the machine is in it.
@@ -33,6 +36,7 @@ class Case:
     theirs_up_to: float = 10**9
     theirs_share: Callable[[float], float] = lambda size: 1.0
     target: dict[str, float] = field(default_factory=dict)
+    figures: Callable[[Sequence[Any], Sequence[Any]], dict[str, float]] = lambda ours, theirs: {}
     threads: int = 1
     clock: Literal["cpu_seconds", "seconds"] = "cpu_seconds"
 

@@ -35,6 +35,8 @@ def _lines(case: dict[str, Any]) -> list[str]:
     for found in case["sizes"]:
         sides = [f"{who} {_side(found[who])}" for who in ("ours", "theirs") if found[who]]
         lines.append(f"  {found['size']:>6} {case['unit']}: {'; '.join(sides)}")
+        if found["figures"]:
+            lines.append(f"         {', '.join(f'{name} {value:.3g}' for name, value in found['figures'].items())}")
     if case["growth"]:
         grows = case["growth"]
         lines.append(f"  grows as n^{grows['exponent']:.2f} (n·log n would be n^{grows['n_log_n']:.2f})")

@@ -4,6 +4,7 @@ ICTAL_BENCHMARK_PREDICTIONS gives another size than the cases have (1000000 take
 """
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,20 @@ def ledger_of(predictions: float) -> Path:
     return path
 
 
+def copy_of(path: Path) -> Path:
+    """A copy that may be written to, in the place of the one before."""
+    copy = path.with_name(f"copy-of-{path.name}")
+    for left in copy.parent.glob(f"{copy.name}*"):
+        left.unlink()
+    shutil.copyfile(path, copy)
+    return copy
+
+
+def model_of(number: int) -> str:
+    """The name of the model that gave an answer."""
+    return f"model {number * 7919 % MODELS}"
+
+
 def digest(name: str) -> str:
     return sha256_bytes(name.encode())
 
@@ -41,7 +56,7 @@ def _make(path: Path, predictions: int) -> None:
     ledger.append_many(_learnt(), now=START)
     for first in range(0, predictions, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, predictions))
-        ledger.append_many(map(_answered, numbers), now=START + timedelta(seconds=first))
+        ledger.append_many(map(answered, numbers), now=START + timedelta(seconds=first))
     ledger.engine.dispose()
     unfinished.rename(path)
 
@@ -64,10 +79,10 @@ def _models(dataset: Subject) -> Iterator[Draft]:
         yield Draft("approval.signed", PIPELINE, (Subject("approval", f"model {i}", approval),), edges=approves)
 
 
-def _answered(number: int) -> Draft:
+def answered(number: int) -> Draft:
     """As `serving.journal` writes it, with a short answer."""
     prediction, seen = digest(f"prediction {number}"), digest(f"seen {number // 2}")
-    model, approval = (digest(f"{what} {number * 7919 % MODELS}") for what in ("model", "approval"))
+    model, approval = digest(model_of(number)), digest(model_of(number).replace("model", "approval"))
     subjects = (
         Subject("prediction", f"{number:08x}", prediction),
         Subject("recording", seen[:12], seen),

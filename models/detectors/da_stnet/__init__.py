@@ -18,6 +18,8 @@ from data.spectra import stft_log_power
 from data.windows import samples
 from lineage.refused import Refused
 from models.detector import Examples, InputContract, Progress, State, WindowDetector, WindowsToX
+from models.engines import Network
+from models.explain import integrated_gradients
 from models.layers.attention import AttentionPool, MeanPool
 from models.layers.reversal import reverse_gradient, schedule
 from models.training import Schedule, fit_network
@@ -127,7 +129,14 @@ class DaStNet(WindowDetector):
         )
 
     def score(self, examples: Examples) -> np.ndarray:
+        if self.sessions:
+            return self.sessions["network"](examples.x).astype(float)
         return self._read(self.network, examples).astype(float)
+
+    def networks(self) -> dict[str, Network]:
+        bins, frames = self._spectrogram
+        mean, spread = (part.numpy()[:, None] for part in (self.network.mean, self.network.spread))  # type: ignore[operator]
+        return {"network": Network(self.network, (len(self.front_end.channels), bins, frames), mean, spread)}
 
     def features(self, examples: Examples) -> np.ndarray:
         """What the seizure classifier reads of each window, (windows, features): what a probe looks into."""
@@ -142,6 +151,14 @@ class DaStNet(WindowDetector):
         if not isinstance(pool, AttentionPool):
             raise NoAttention("this network has no attention (`attention: 0`): all its derivations weigh the same")
         return self._read(lambda x: pool.weights(self.network.per_channel(x)), examples)
+
+    def shares(self, x: np.ndarray) -> np.ndarray:
+        """Of each derivation in what raised a window above the training babies' mean, (windows, derivations).
+
+        Not the attention: the LSTM has mixed the derivations before it, and its weights hardly differ.
+        """
+        mean = np.broadcast_to(self.network.mean.numpy()[:, None], x.shape[1:])  # type: ignore[operator]
+        return integrated_gradients(self.network, x, mean)
 
     def _read(self, what: Callable[[torch.Tensor], torch.Tensor], examples: Examples) -> np.ndarray:
         """`what` of every window, in blocks of one size, filled up with zeros: then it is the same bits in any company."""
@@ -167,9 +184,14 @@ class DaStNet(WindowDetector):
 
     def _build(self, domains: int) -> DaStNetwork:
         p = self.params
-        bins = int(p["band_hz"][1] * p["n_fft"] / self.front_end.rate_hz)
-        frames = (samples(self.window_s, self.front_end.rate_hz) - p["n_fft"]) // p["stft_hop"] + 1
-        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], (bins, frames), domains)
+        return DaStNetwork(tuple(p["cnn"]), p["lstm"], p["attention"], self._spectrogram, domains)
+
+    @property
+    def _spectrogram(self) -> tuple[int, int]:
+        """Bins and frames of a window."""
+        p, rate_hz = self.params, self.front_end.rate_hz
+        bins = int(p["band_hz"][1] * p["n_fft"] / rate_hz)
+        return bins, (samples(self.window_s, rate_hz) - p["n_fft"]) // p["stft_hop"] + 1
 
     def _fit_scale(self, train_set: Examples) -> None:
         sample = train_set.x[:: max(1, len(train_set) // 2000)]

@@ -19,6 +19,7 @@ from models.detector import Examples, Lesson, Pretrained, Progress, State
 from models.detectors.forecaster.lessons import clips_of_lessons, fill_in
 from models.detectors.forecaster.probe import PROBE, Probe
 from models.detectors.forecaster.snippets import frames_of_stretch, pixels
+from models.engines import Network
 from models.forecasting import ForecastingDetector
 from models.layers.videomae import ClipClassifier, Loaded, MaskedAutoencoder, Trunk, VideoShape, load_published
 from models.training import Schedule, auc, fit_network
@@ -164,7 +165,13 @@ class Forecaster(ForecastingDetector, Pretrained):
     def _seen(self, x: np.ndarray) -> torch.Tensor:
         return pixels(x, self.params["minus_mean"], self.params["spread"])
 
+    def networks(self) -> dict[str, Network]:
+        shape = self.shape
+        return {"network": Network(self.network, (shape.frames, shape.channels, shape.size_px, shape.size_px))}
+
     def _logits(self, x: np.ndarray) -> np.ndarray:
+        if self.sessions:
+            return self.sessions["network"](self._seen(x).numpy())[:, 0].astype(float)
         return self._through(x, self.network)[:, 0]
 
     def _through(self, x: np.ndarray, look: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from lineage.digest import Digest, digest_of
 from models.detector import UNSEEN, Cost, Examples, Lesson, Pretrained, Progress, State
 from models.detectors.gestures.aggregation import Aggregator, Kind, Sampling, fit_aggregator
 from models.detectors.gestures.stcnn import Stcnn
+from models.engines import Network
 from models.layers.r2plus1d import load_published
 from models.semiology import VIEWS, FilmTyping
 from models.snippets import blindness, grid_of, snippets_of
@@ -54,10 +55,16 @@ class Gestures(FilmTyping, Pretrained):
 
     @property
     def seen_by(self) -> Digest:
-        return digest_of([self.params["moving_only"], *(network.digest for network in self._networks)])
+        return digest_of([self.params["moving_only"], *(network.digest for network in self._networks.values())])
 
     def see(self, snippets: np.ndarray) -> np.ndarray:
-        return np.concatenate([network.see(snippets) for network in self._networks], axis=1)
+        seen = [network.see(snippets, self.sessions.get(name)) for name, network in self._networks.items()]
+        return np.concatenate(seen, axis=1)
+
+    def networks(self) -> dict[str, Network]:
+        """Those that look at snippets; the aggregators behind them cost nothing."""
+        frames, size_px = self.grid.frames, self.params["size_px"]
+        return {name: network.exportable(frames, size_px) for name, network in self._networks.items()}
 
     def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
         """Tell actions apart in the films of others; with `weights` take published ones instead. Frozen from then on."""
@@ -155,8 +162,8 @@ class Gestures(FilmTyping, Pretrained):
         self.seen = np.array(state.tensors["seen"], dtype=float)
 
     @property
-    def _networks(self) -> list[Stcnn]:
-        return [self.stcnn, *([self.untaught] if self.untaught else [])]
+    def _networks(self) -> dict[str, Stcnn]:
+        return {"stcnn": self.stcnn, **({"untaught": self.untaught} if self.untaught else {})}
 
     @property
     def _named(self) -> list[str]:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lineage.digest import Digest
 from models.detector import Examples, Progress
+from models.engines import Network, Session
 from models.layers.r2plus1d import SIZES, R2Plus1D
 from models.training import Schedule, fit_network, macro_auc
 
@@ -45,8 +46,14 @@ class Stcnn:
             of.update(name.encode() + tensor.tobytes())
         return of.hexdigest()
 
-    def see(self, snippets: np.ndarray) -> np.ndarray:
+    def exportable(self, frames: int, size_px: int) -> Network:
+        """What makes features of one snippet."""
+        return Network(_Features(self.network), (self.maps, frames, size_px, size_px))
+
+    def see(self, snippets: np.ndarray, session: Session | None = None) -> np.ndarray:
         """uint8 (snippets, frames, size, size[, 3]) → float32 (snippets, width), always in batches of the same size."""
+        if session:
+            return session(self._scaled(snippets).numpy())
         with torch.inference_mode():
             network = self.network.eval()
             seen = [network.features(self._scaled(part)).numpy() for part in _parts(snippets, self.batch)]
@@ -92,6 +99,17 @@ class Stcnn:
             mean, spread = mean.mean(0, keepdim=True), spread.mean(0, keepdim=True)
         scaled = (x - mean.view(-1, 1, 1, 1)) / spread.view(-1, 1, 1, 1)
         return scaled.contiguous(memory_format=torch.channels_last_3d)
+
+
+class _Features(torch.nn.Module):
+    """The network without its layer of actions."""
+
+    def __init__(self, network: R2Plus1D):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network.features(x)
 
 
 def _belongs(name: str) -> bool:

@@ -19,6 +19,7 @@ from data.windows import clips_of_seizure
 from models.detector import Cost, Examples, InputContract, Progress, State, TypingDetector
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
 from models.detectors.seizurenet.member import Member, TypeNetwork, mean_log
+from models.engines import Network
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
 from models.layers.stem import Stem
@@ -92,7 +93,24 @@ class SeizureNet(TypingDetector):
 
     def score(self, examples: Examples) -> np.ndarray:
         """Log of the mean over members of their probabilities; about −30 for a type that was never trained on."""
+        if self.sessions:
+            members = {name: member for name, member in self._parts.items() if name in self.sessions}
+            said = [np.exp(member.ask(examples.x, self.sessions[name])) for name, member in members.items()]
+            return mean_log(np.mean(said, axis=0))
         return self._ensemble(examples.x)[1]
+
+    def networks(self) -> dict[str, Network]:
+        """Those of the members, which the answer is made of."""
+        derivations = len(self.front_end.channels)
+        return {
+            name: Network(
+                member.network,
+                (MAPS, derivations, member.setting.bins),
+                *(part.numpy() for part in (member.network.mean, member.network.spread)),  # type: ignore[operator]
+            )
+            for name, member in self._parts.items()
+            if name.startswith("member")
+        }
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         return {name: member.look(examples.x)[1] for name, member in self._networks.items()}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 from torch.nn import functional as F
 
@@ -82,6 +83,15 @@ class Member:
             features = seen.reshape(clips, windows, -1).mean(dim=1)
             probability = torch.softmax(self.network.classify(seen).double(), dim=-1).reshape(clips, windows, -1)
         return features.numpy(), mean_log(probability.mean(dim=1).numpy())
+
+    def ask(self, clips: np.ndarray, network: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The log probabilities of `look`, by another engine's `network`, images → logits."""
+        made = [np.zeros((0, len(self.network.classifier.bias)))]
+        for piece in _pieces(clips, self.setting.count(clips.shape[-1], self.rate_hz)):
+            images = self.images(piece)
+            logits = network(images.reshape(-1, *images.shape[2:])).astype(float)
+            made.append(mean_log(softmax(logits, axis=-1).reshape(*images.shape[:2], -1).mean(axis=1)))
+        return np.concatenate(made)
 
     def draw(self, clips: np.ndarray) -> torch.Tensor:
         """Images (clips, 3, derivations, bins) of one window of each clip, drawn from torch's generator."""

@@ -1,0 +1,55 @@
+"""The service as a bento: one file with all of its code and the versions that it runs with, but no model and no patient.
+
+It is run by uvicorn inside our own door, in a workspace that holds keys, ledger and the approved model:
+
+    bentoml import ictal.bento && cd "$(bentoml get ictal:latest -o path)/src"
+    ICTAL_HOME=… python -m uvicorn --factory serving.service:app_from_environment --host 127.0.0.1
+"""
+
+import tempfile
+from pathlib import Path
+
+from lineage.refused import Refused
+from serving.store import quiet_bentoml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("lineage", "data", "models", "serving")
+INCLUDE = [*(f"{package}/**/*{kind}" for package in PACKAGES for kind in (".py", ".yaml", ".md")), "constraints.txt"]
+
+with quiet_bentoml():
+    from bentoml import bentos, service
+
+
+class NotServedLikeThis(Refused):
+    """`bentoml serve` was asked to run it."""
+
+
+@service(name="ictal")
+class Ictal:
+    """What `bentoml build` packs. `bentoml serve` would open a port for its own control that asks for no key."""
+
+    def __init__(self) -> None:
+        raise NotServedLikeThis(
+            "run the bento by `python -m uvicorn --factory serving.service:app_from_environment` in its folder src: "
+            "`bentoml serve` leaves out keys, limits and the log"
+        )
+
+
+def build(out: Path) -> str:
+    """Pack the code as it lies here into `out` (….bento); returns the bento's tag. Refuses to overwrite a file."""
+    if out.exists():
+        raise Refused(f"{out.name} is there already: choose another name")
+    with tempfile.TemporaryDirectory() as home, quiet_bentoml():
+        from bentoml._internal.bento import BentoStore
+
+        store = BentoStore(home)
+        made = bentos.build(
+            "serving.bento:Ictal",
+            name="ictal",
+            include=INCLUDE,
+            python={"requirements_txt": "constraints.txt", "lock_packages": False, "pack_git_packages": False},
+            build_ctx=str(ROOT),
+            _bento_store=store,
+        )
+        made.export(str(out))
+    return str(made.tag)

@@ -1,0 +1,222 @@
+"""Windows of EEG that a site's own software cut: a probability for each, at once. No recording, no event, no finding."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from data.door import Door
+from data.outcomes import Refusal
+from lineage.circumstances import edges_of
+from lineage.digest import Digest, digest_of
+from lineage.entries import Draft, Edge, EntryType, Subject, uuid7
+from lineage.times import utc_text
+from models.detector import WindowDetector
+from models.engines import REFERENCE
+from models.live import asked_for
+from models.look import WINDOW_S, Look, Looking
+from serving.answering import actor_of, check_age, notice_of, rounded
+from serving.journal import Journal
+from serving.loader import Loaded
+from serving.problems import ProblemError
+from serving.schema import WindowsAnswer
+
+FORMATS: Mapping[str, str] = {"float32": "<f4", "int16": "<i2"}
+LONGEST_S = 60.0
+BEHIND = 1000
+"""Lines that may wait to be written."""
+MOST_CHANNELS = 256
+RATES_HZ = (1.0, 20_000.0)
+SCALES_UV = (1e-6, 1e6)
+
+
+WINDOWS_EXAMPLE: dict[str, Any] = WindowsAnswer(
+    answer_id="019d3e6a-6f2b-7c41-9a55-0b6f0a1d2c3e",
+    outcome="completed",
+    window_s=2.0,
+    onset_s=(0.0, 1.0),
+    probability=(0.04, 0.91),
+    engine="onnxruntime",
+).model_dump(mode="json")
+"""The shape of an answer, without its model; nobody's windows."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A gapless stretch of EEG: `signal` (channels, samples) float32 µV."""
+
+    signal: np.ndarray
+    channels: tuple[str, ...]
+    rate_hz: float
+    age_days: float | None
+
+
+def read_samples(body: bytes, headers: Mapping[str, str], age_days: float | None) -> Sent:
+    """The samples that were sent, channel after channel, as the headers (names in lower case) describe them.
+
+    Refuses (ProblemError 400) what is no whole number of samples, no number (NaN, infinite), or too much.
+    """
+    names = tuple(name.strip() for name in headers.get("x-channels", "").split(","))
+    if not all(names) or len(names) > MOST_CHANNELS:
+        raise ProblemError(400, f"X-Channels names 1 to {MOST_CHANNELS} channels, with commas between them")
+    rate_hz, format = _number("X-Rate-Hz", headers, *RATES_HZ), headers.get("x-sample-format", "float32")
+    if format not in FORMATS:
+        raise ProblemError(400, f"X-Sample-Format is {' or '.join(FORMATS)}, little-endian")
+    if ("x-scale-uv" in headers) != (format == "int16"):
+        raise ProblemError(400, "X-Scale-uV, the microvolts of one step, goes with int16 and with nothing else")
+    kind = np.dtype(FORMATS[format])
+    count, rest = divmod(len(body), kind.itemsize * len(names))
+    if rest or not count:
+        raise ProblemError(
+            400, f"{len(body)} bytes are no whole number of samples of {len(names)} channels in {format}"
+        )
+    if count / rate_hz > LONGEST_S:
+        raise ProblemError(413, f"at most {LONGEST_S:g} s are read here: send recordings to /v1/detect")
+    signal = np.frombuffer(body, kind).reshape(len(names), count).astype(np.float32)
+    if format == "int16":
+        signal *= np.float32(_number("X-Scale-uV", headers, *SCALES_UV))
+    if not np.isfinite(signal).all():
+        raise ProblemError(400, "a sample is not a number: leave out what was not recorded")
+    return Sent(signal, names, rate_hz, age_days)
+
+
+def _number(name: str, headers: Mapping[str, str], low: float, high: float) -> float:
+    try:
+        found = float(headers.get(name.lower(), ""))
+    except ValueError:
+        found = float("nan")
+    if not low <= found <= high:
+        raise ProblemError(400, f"{name} is a number from {low:g} to {high:g}")
+    return found
+
+
+def answer_windows(sent: Sent, loaded: Loaded | None, why: str, now: datetime) -> WindowsAnswer:
+    """What the model in force says of every whole window of a stretch; `why` there is none, where there is none.
+
+    The filters start with the first sample, as at the beginning of a recording: send some seconds before the window
+    that matters to have them settled.
+    """
+    said: dict[str, Any] = {"answer_id": uuid7(now), "notice": notice_of(loaded)}
+    if loaded is None:
+        return WindowsAnswer(**said, outcome="not_evaluable", code="no_approved_model", reason=why, engine=REFERENCE)
+    said |= {"model": loaded.statement, "engine": loaded.engine, "window_s": loaded.detection.detector.window_s}
+    try:
+        onset_s, probability = _looked_at(sent, loaded)
+    except Refusal as refusal:
+        return WindowsAnswer(**said, outcome="not_evaluable", code=refusal.code, reason=refusal.reason)
+    spoken = tuple(rounded(float(p)) for p in probability)
+    outcome = "completed_with_abstentions" if None in spoken else "completed"
+    return WindowsAnswer(**said, outcome=outcome, onset_s=tuple(onset_s.tolist()), probability=spoken)
+
+
+def _looked_at(sent: Sent, loaded: Loaded) -> tuple[np.ndarray, np.ndarray]:
+    """Onset and probability of each window, NaN where it lies outside of what the model has learnt from."""
+    bundle, detector = loaded.detection, loaded.detection.detector
+    assert isinstance(detector, WindowDetector)
+    door = Door(
+        sent.channels, sent.rate_hz, sent.age_days, **{**asked_for(bundle), "min_duration_s": detector.window_s}
+    )
+    check_age(sent.age_days, loaded)
+    door(sent.signal)
+    door.verdict()
+    prepared = bundle.front_end.stream(sent.channels, sent.rate_hz)(sent.signal)
+    examples = detector.listen()(prepared)
+    probability = np.asarray(bundle.calibration(detector.score(examples)))
+    strange_s = _strange_s(Looking(bundle.front_end.rate_hz)(prepared), loaded)[None]
+    onset_s, end_s = examples.onset_s[:, None], examples.onset_s[:, None] + examples.window_s
+    within = (strange_s >= onset_s - 1e-6) & (strange_s + WINDOW_S <= end_s + 1e-6)
+    return examples.onset_s, np.where(within.any(axis=1), np.nan, probability)
+
+
+def _strange_s(seen: Look, loaded: Loaded) -> np.ndarray:
+    """Onsets of the two-second looks that lie outside."""
+    ood = loaded.detection.ood
+    return np.asarray(seen.onset_s[ood.scores(seen.x) > ood.window_limit])
+
+
+@dataclass
+class _Count:
+    """What one key was answered by one model since the last line."""
+
+    since: datetime
+    loaded: Loaded | None
+    answers: int = 0
+    windows: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    digest: Any = field(default_factory=hashlib.sha256)
+
+
+class WindowBook:
+    """Writes down every second what windows were answered: one line in the ledger for each key and model.
+
+    A line for each answer would take as long as a hundred answers. Its digest is SHA-256 over SHA-256 of what was sent and
+    of what was said, answer by answer. Where a line cannot be written nothing more is answered, until it can. A killed
+    service loses the line of its last second.
+    """
+
+    def __init__(self, journal: Journal):
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, str, Digest], _Count] = {}
+        self._unwritten: list[tuple[tuple[str, str, Digest], _Count]] = []
+
+    def refuse_behind(self) -> None:
+        """Nothing is answered that cannot be written down."""
+        if len(self._unwritten) > BEHIND:
+            raise ProblemError(503, "answers cannot be written down now: try again", {"Retry-After": "5"})
+
+    def add(
+        self,
+        site: str,
+        key_id: str,
+        loaded: Loaded | None,
+        said: WindowsAnswer,
+        sent: bytes,
+        text: bytes,
+        now: datetime,
+    ) -> None:
+        model = loaded.bundle.digest if loaded else ""
+        line = hashlib.sha256(sent).digest() + hashlib.sha256(text).digest()
+        with self._lock:
+            count = self._open.setdefault((site, key_id, model), _Count(now, loaded))
+            count.answers += 1
+            count.windows += len(said.probability or ())
+            count.outcomes[said.outcome] = count.outcomes.get(said.outcome, 0) + 1
+            count.digest.update(line)
+
+    def write(self, now: datetime) -> None:
+        """Put all that was answered into the ledger; what cannot be written stays for the next time."""
+        with self._lock:
+            self._unwritten += self._open.items()
+            self._open = {}
+        while self._unwritten:
+            (site, key_id, _), count = self._unwritten[0]
+            self._journal.ledger.append_many([_line(site, key_id, count, self._journal, now)], now=now)
+            self._unwritten.pop(0)
+
+
+def _line(site: str, key_id: str, count: _Count, journal: Journal, now: datetime) -> Draft:
+    stated = {
+        "answers": count.answers,
+        "windows": count.windows,
+        "outcomes": dict(sorted(count.outcomes.items())),
+        "from": utc_text(count.since),
+        "until": utc_text(now),
+        "digest": count.digest.hexdigest(),
+    }
+    answered = Subject("windows", f"{count.windows} windows", digest_of({**stated, "site": site, "key": key_id}))
+    subjects, edges = [answered], [*edges_of(journal.ledger.software, answered.digest)]
+    if count.loaded is not None:
+        bundle, approval = count.loaded.bundle, count.loaded.terms.approval.record.digest
+        subjects += [Subject("model", bundle.name, bundle.digest), Subject("approval", bundle.name, approval)]
+        edges += [
+            Edge(answered.digest, "made_by", bundle.digest),
+            Edge(answered.digest, "permitted_by", approval),
+        ]
+    return Draft(
+        EntryType.WINDOWS_ANSWERED, actor_of(site, key_id), tuple(subjects), payload=stated, edges=tuple(edges)
+    )

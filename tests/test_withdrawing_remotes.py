@@ -1,0 +1,166 @@
+"""Consent that is taken back reaches remotes that are no folder: a bucket of S3, through DVC's own filesystem."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import withdraw
+from flows.consent import withdrawn
+from flows.workspace import Workspace, dvc
+from lineage.digest import sha256_file
+from lineage.refused import Refused
+from tests.patients import PEOPLE, PERSON, THEIRS, edf_of, tiny_workspace
+from tests.test_withdrawing import REASON, contents, md5_of
+
+SECRET = "a-secret-of-the-bucket"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of a server that answers as S3 does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert running.poll() is None and time.monotonic() < deadline, "moto's server did not start"
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.terminate()
+        running.wait()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return tiny_workspace(tmp_path_factory.mktemp("remotes") / "home")
+
+
+@pytest.fixture
+def here(made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    shutil.copytree(made.root, tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
+    return Workspace(tmp_path / "home")
+
+
+def with_remote(workspace: Workspace, url: str, endpoint: str) -> None:
+    """Declare one more remote, its secrets where DVC keeps them out of Git."""
+    with (workspace.root / ".dvc" / "config").open("a") as config:
+        config.write(f"['remote \"archive\"']\n    url = {url}\n")
+        config.write(f"    endpointurl = {endpoint}\n" * url.startswith("s3:"))
+    if url.startswith("s3:"):
+        secrets = f"access_key_id = testing\n    secret_access_key = {SECRET}\n    region = us-east-1\n"
+        (workspace.root / ".dvc" / "config.local").write_text(f"['remote \"archive\"']\n    {secrets}")
+
+
+def bucket_of(s3: str, name: str) -> Any:
+    """S3 as somebody else sees it, with a new bucket."""
+    import s3fs
+
+    fs = s3fs.S3FileSystem(
+        key="testing",
+        secret=SECRET,
+        endpoint_url=s3,
+        client_kwargs={"region_name": "us-east-1"},
+        skip_instance_cache=True,
+    )
+    fs.call_s3("create_bucket", Bucket=name)
+    return fs
+
+
+def held(fs: Any, bucket: str) -> dict[str, bytes]:
+    fs.invalidate_cache()
+    return {path: fs.cat_file(path) for path in fs.find(bucket)}
+
+
+def test_the_objects_are_gone_from_a_bucket_and_its_lists_are_written_anew(
+    here: Workspace, made: Workspace, s3: str
+) -> None:
+    fs = bucket_of(s3, "hospital")
+    with_remote(here, "s3://hospital/ictal", s3)
+    dvc(here, "push", "-q", "-r", "archive", "data/raw/tiny.dvc")
+    theirs = [md5_of(edf_of(made, patient)) for patient in THEIRS]
+    others = [md5_of(edf_of(made, patient)) for patient in PEOPLE if patient not in THEIRS]
+    before = held(fs, "hospital")
+    assert all(any(path.endswith(md5[2:]) for path in before) for md5 in [*theirs, *others])
+    assert sum(theirs[0].encode() in content for content in before.values()) == 1
+
+    said = withdraw.withdraw(PERSON, REASON, {})
+    assert said["ok"] and said["search"]["remotes"] == ["archive"], said["text"]
+    after = held(fs, "hospital")
+    for md5 in theirs:
+        assert not any(path.endswith(md5[2:]) or md5.encode() in content for path, content in after.items())
+    assert all(any(path.endswith(md5[2:]) for path in after) for md5 in others)
+
+    shutil.rmtree(here.cohort)
+    shutil.rmtree(here.root / ".dvc" / "cache")
+    dvc(here, "pull", "-q", "-r", "archive", "data/raw/tiny.dvc")
+    assert sorted(p.name for p in here.cohort.glob("sub-*")) == ["sub-03", "sub-04"]
+
+
+def test_what_lies_in_a_bucket_under_another_name_is_found_by_its_md5(here: Workspace, s3: str) -> None:
+    fs = bucket_of(s3, "copies")
+    with_remote(here, "s3://copies/ictal", s3)
+    fs.pipe_file("copies/ictal/old/left.edf", edf_of(here, "sub-01").read_bytes())
+    said = withdraw.withdraw(PERSON, REASON, {})
+    assert not said["ok"] and said["search"]["named"] == ["archive: copies/ictal/old/left.edf"]
+
+
+def nobody_listens() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+UNREACHED = {
+    "a server that does not answer": ("s3://hospital/ictal", "it does not answer as it should"),
+    "no such bucket": ("s3://nowhere/ictal", "it does not answer as it should (FileNotFoundError)"),
+    "a bucket that keeps versions": ("s3://versions/ictal", "keeps the versions of what is deleted"),
+    "a remote of another kind": ("gs://hospital/ictal", "DVC's package for it is not installed"),
+    "a web server": ("http://127.0.0.1/ictal", "over HTTP nothing can be deleted"),
+}
+
+
+@pytest.mark.parametrize("case", UNREACHED)
+def test_while_a_remote_cannot_be_reached_nothing_is_taken_out_and_it_is_named(
+    here: Workspace, s3: str, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, why = UNREACHED[case]
+    if "versions" in case:
+        fs = bucket_of(s3, "versions")
+        fs.call_s3("put_bucket_versioning", Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with_remote(here, url, nobody_listens() if "answer" in case else s3)
+    before = contents(here.raw) | contents(here.root / ".dvc" / "cache") | contents(here.root / "remote")
+    with pytest.raises(Refused, match="nothing was taken out yet") as refused:
+        withdraw.withdraw(PERSON, REASON, {})
+    message = str(refused.value)
+    assert f"remote archive ({url}): " in message and why in message and SECRET not in message
+    assert contents(here.raw) | contents(here.root / ".dvc" / "cache") | contents(here.root / "remote") == before
+    assert withdrawn(here).persons == {PERSON}
+
+
+def test_once_the_remote_is_taken_away_the_withdrawal_goes_on(here: Workspace) -> None:
+    with_remote(here, *UNREACHED["a web server"])
+    with pytest.raises(Refused, match="over HTTP nothing can be deleted"):
+        withdraw.withdraw(PERSON, REASON, {})
+    dvc(here, "remote", "remove", "archive")
+    theirs = {sha256_file(edf_of(here, patient)) for patient in THEIRS}
+    said = withdraw.withdraw(PERSON, "", {})
+    assert said["ok"] and not said["again"] and not contents(here.root) & theirs, said["text"]
