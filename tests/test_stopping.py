@@ -18,6 +18,7 @@ from lineage.keys import AuthenticationFailed
 from lineage.ledger import Actor, Ledger, Subject
 from lineage.refused import Refused
 from serving import desk, orders
+from serving.limits import READS, UPLOAD_TYPE
 from serving.stream import chunk_of
 from tests.authenticator import code
 from tests.commands import ictal
@@ -61,6 +62,9 @@ def test_a_stopped_site_is_told_why_and_when_to_ask_again_and_others_are_served(
     with pytest.raises(WebSocketDenialResponse) as denied:
         served.client.websocket_connect("/v1/stream", headers=served.headers).__enter__()
     assert WHY in problem(denied.value, 503)
+    for route in ("/v1/windows", "/v1/typing"):
+        kind = {"Content-Type": READS.get(route, f"{UPLOAD_TYPE}; boundary=x")}
+        assert WHY in problem(served.client.post(route, headers={**served.headers, **kind}, content=b"x"), 503)
     assert leave(served, others).status_code == 202
     again = served.client.get(f"/v1/predictions/{before['prediction_id']}", headers=served.headers)
     assert again.status_code == 200, "what was answered before can be read"
