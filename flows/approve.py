@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from flows import records
 from flows.authenticate import attested, failures_noted, refuse_unattested, signer, unlocked
+from flows.place import check_in_force, put_in_force, refuse_edited
 from flows.promote import (
     approval_path,
     evidence_of,
@@ -16,7 +16,6 @@ from flows.promote import (
     proposed_model,
     refuse_unevaluated,
 )
-from flows.stages.champions import keep_champion
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
     COUNTING,
@@ -26,8 +25,6 @@ from lineage.approvals import (
     Lifecycle,
     NotApproved,
     Scope,
-    check,
-    read_revocations,
     recorded,
     revoke,
     signed_line,
@@ -43,7 +40,6 @@ from lineage.refused import Refused
 from models import detectors
 from models.bundle import refuse_leaky
 from models.typing import load_model
-from serving.store import import_bundle, write_pointer
 from serving.terms import revocations_folder
 
 OUTCOMES = {"pass": "passed", "fail": "failed"}
@@ -62,16 +58,25 @@ def approve_candidate(
     meaning: str,
     deviations: list[str],
     now: datetime | None = None,
+    *,
+    hold: bool = False,
 ) -> dict[str, Any]:
     """Sign one candidate: see `approve_candidates`."""
-    return approve_candidates({digest: deviations}, person, passphrase, code, meaning, now)[0]
+    return approve_candidates({digest: deviations}, person, passphrase, code, meaning, now, hold=hold)[0]
 
 
 def approve_candidates(
-    wanted: Mapping[str, list[str]], person: str, passphrase: str, code: str, meaning: str, now: datetime | None = None
+    wanted: Mapping[str, list[str]],
+    person: str,
+    passphrase: str,
+    code: str,
+    meaning: str,
+    now: datetime | None = None,
+    *,
+    hold: bool = False,
 ) -> list[dict[str, Any]]:
     """Sign candidates (each with its deviations) in one go, after one re-authentication (21 CFR 11.200(a)(1)(i)); what
-    two people have reviewed and approved is put in force.
+    two people have reviewed and approved is put in force, unless it is on `hold`: for a shadow or a canary first.
 
     Refused before anybody is asked who they are: evidence that changed since the proposal, code that nobody can find
     again, a skipped step, a gate without a deviation. Refused before anything is written: whatever
@@ -79,7 +84,7 @@ def approve_candidates(
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
     shown = [_to_be_signed(workspace, digest, meaning, deviations, now) for digest, deviations in wanted.items()]
-    return _sign(shown, person, passphrase, code, meaning, now)
+    return _sign(shown, person, passphrase, code, meaning, now, hold)
 
 
 SHOWN_FOR = timedelta(minutes=30)
@@ -119,14 +124,14 @@ def approve_shown(
 
 
 def _sign(
-    cases: "list[_Case]", person: str, passphrase: str, code: str, meaning: str, now: datetime
+    cases: "list[_Case]", person: str, passphrase: str, code: str, meaning: str, now: datetime, hold: bool = False
 ) -> list[dict[str, Any]]:
     workspace = open_workspace()
     refuse_unattested(workspace, person)
     key = unlocked(workspace, person, passphrase, code, f"to sign: {meaning}", now)
     people = attested(workspace)
     signed = [one.signed_by(key, people, person, meaning, now) for one in cases]
-    return [_keep(one, person, meaning, now) for one in signed]
+    return [_keep(one, person, meaning, now, hold) for one in signed]
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class _Case:
         signature = signed_with(key, self.approval.record, people, person, meaning, now)
         signed = replace(self, approval=self.approval.signed(signature))
         if self.state == "approved":
-            _check(self.workspace, signed.approval, people, now)
+            check_in_force(self.workspace, signed.approval, people, now)
         return signed
 
 
@@ -164,47 +169,18 @@ def _to_be_signed(workspace: Workspace, digest: str, meaning: str, deviations: l
     return _Case(workspace, candidate, approval, state)
 
 
-def _keep(case: _Case, person: str, meaning: str, now: datetime) -> dict[str, Any]:
+def _keep(case: _Case, person: str, meaning: str, now: datetime, hold: bool) -> dict[str, Any]:
     """The ledger first: the file is a copy of what stands there, for services."""
     workspace, candidate = case.workspace, case.candidate
     _record_signature(workspace, case, person, meaning)
     path = approval_path(workspace, candidate)
     path.parent.mkdir(parents=True, exist_ok=True)
     case.approval.write(path)
-    if case.state == "approved":
+    if case.state == "approved" and not hold:
         put_in_force(workspace, candidate, path, now)
     text = f"{person} signed ({meaning}); candidate {candidate['candidate'][:12]} is {case.state}"
     record = case.approval.record.digest
     return {"candidate": candidate["candidate"], "state": case.state, "record": record, "text": text}
-
-
-def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
-    """Put in force what two people have approved, where that was cut off after the last signature. Signs nothing."""
-    workspace, now = open_workspace(), now or datetime.now(UTC)
-    candidate = find_candidate(workspace, digest)
-    workspace = workspace.of(candidate["task"])
-    Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
-    state = Lifecycle(candidate["state"]).advance("deployed").state
-    approval, path = recorded(records.open_ledger(workspace), candidate["record"]), approval_path(workspace, candidate)
-    _refuse_edited(path, approval)
-    _check(workspace, approval, attested(workspace), now)
-    approval.write(path)
-    put_in_force(workspace, candidate, path, now)
-    text = f"candidate {candidate['candidate'][:12]} is {state}, as two people have approved"
-    return {"candidate": candidate["candidate"], "state": state, "record": approval.record.digest, "text": text}
-
-
-def _check(workspace: Workspace, approval: Approval, people: People, now: datetime) -> None:
-    """The very check that a service makes, for the first site of the scope."""
-    check(
-        approval,
-        people,
-        site=approval.record.scope.sites[0],
-        now=now,
-        bundle_digest=approval.record.bundle_digest,
-        revoked=read_revocations(revocations_folder(workspace.root)),
-        allow_demo=workspace.is_demo,
-    )
 
 
 def revoke_model(
@@ -263,29 +239,13 @@ def _take_back(
     return {**vars(made), "text": f"{person} {word} {name} {model[:12]}: {reason}"}
 
 
-def put_in_force(workspace: Workspace, candidate: dict[str, Any], approval_path: Path, now: datetime) -> None:
-    """Import an approved bundle into the BentoML store and point at it; services follow within seconds."""
-    digest = candidate["candidate"]
-    tag = import_bundle(workspace.root, workspace.store / "bundles" / digest)
-    pointer = write_pointer(
-        workspace.root, bundle=digest, tag=tag, approval=approval_path, now=now, task=workspace.task
-    )
-    record = Approval.read(approval_path).record
-    deployment = Subject("deployment", ", ".join(record.scope.sites), digest_of(vars(pointer)))
-    edges = (Edge(deployment.digest, "serves", digest), Edge(deployment.digest, "permitted_by", record.digest))
-    line = Draft("deployment.promoted", records.PIPELINE, (deployment,), payload=vars(pointer), edges=edges)
-    records.open_ledger(workspace).append_many([line])
-    if workspace.task == "detection":
-        keep_champion(workspace, candidate)
-
-
 def _approval(workspace: Workspace, candidate: dict[str, Any], deviations: list[str], now: datetime) -> Approval:
     """The record that the second person signs is the very one that the first signed, as the ledger holds it."""
     named = tuple(_deviation(d) for d in deviations)
     path = approval_path(workspace, candidate)
     if candidate["record"]:
         approval = recorded(records.open_ledger(workspace), candidate["record"])
-        _refuse_edited(path, approval)
+        refuse_edited(path, approval)
         if named and named != approval.record.deviations:
             raise Refused("the deviations differ from those that were signed already; leave them out, or propose anew")
         return approval
@@ -307,18 +267,6 @@ def _approval(workspace: Workspace, candidate: dict[str, Any], deviations: list[
             deviations=named,
         )
     )
-
-
-def _refuse_edited(path: Path, approval: Approval) -> None:
-    """The file may lack the last signature, where writing it was cut off; it may hold nothing else than the ledger."""
-    if not path.exists():
-        return
-    try:
-        kept = Approval.read(path)
-    except ValueError as error:
-        raise Refused(f"the approval in store/approvals/{path.name[:12]}… cannot be read: move it away") from error
-    if kept.record != approval.record or kept.signatures != approval.signatures[: len(kept.signatures)]:
-        raise Refused(f"the approval in store/approvals/{path.name[:12]}… is not what was signed: move it away")
 
 
 def _deviation(text: str) -> Deviation:

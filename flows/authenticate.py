@@ -1,5 +1,6 @@
 """Somebody shows that they are there, or the ledger keeps that somebody tried."""
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,6 +50,11 @@ def refuse_unattested(workspace: Workspace, person: str) -> None:
             f"{person} is not in the ledger as people.json has them: the file was edited, or the person was registered "
             "before the ledger kept people; `ictal person add` registers them under another id"
         )
+
+
+def operator() -> Actor:
+    """Whoever works on this machine, by their login: it signs nothing."""
+    return Actor(getpass.getuser(), role="operator", auth_method="local")
 
 
 def signer(workspace: Workspace, person: str) -> Actor:

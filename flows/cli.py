@@ -8,6 +8,7 @@ import typer
 
 from flows.cli_audit import audit_app
 from flows.cli_console import audit_console_app, console_app
+from flows.cli_deploy import deploy_app
 from flows.cli_ledger import ledger_app
 from flows.cli_pack import pack_app
 from flows.cli_people import people_app
@@ -27,6 +28,7 @@ cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BI
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
+app.add_typer(deploy_app, name="deploy")
 audit_app.add_typer(ledger_app)
 app.add_typer(video_app)
 audit_app.add_typer(pack_app)

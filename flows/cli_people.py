@@ -53,21 +53,15 @@ def approve(
     deviation: Annotated[
         list[str] | None, typer.Option(help="gate=justification, for each gate that did not pass.")
     ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Do not put it in force yet: for a shadow or a canary first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Sign a candidate after re-authentication; with the second person's signature it comes into force."""
+    """Sign a candidate after re-authentication; with the second person's signature it comes into force, unless held."""
     from flows.approve import approve_candidate
 
-    result = approve_candidate(candidate, person, *asked(person), meaning, deviation or [])
-    show(result, as_json, result.pop("text"))
-
-
-@people_app.command(epilog="Example: ictal deploy 3f2a")
-def deploy(candidate: Candidate, as_json: Json = False) -> None:
-    """Put an approved candidate in force where that was cut off: the last signature does it by itself otherwise."""
-    from flows.approve import deploy_approved
-
-    result = deploy_approved(candidate)
+    result = approve_candidate(candidate, person, *asked(person), meaning, deviation or [], hold=hold)
     show(result, as_json, result.pop("text"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from data.ages import parse_age
 from flows.progress import on_terminal
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
+from lineage.deployments import stopped
 from lineage.entries import Software
 from lineage.refused import Refused
 from models import detectors
@@ -16,6 +17,7 @@ from serving.client import Client
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.naming import QUESTIONS, estimator_of, name_stretches
+from serving.store import reading_ledger
 
 
 def predict_file(
@@ -145,7 +147,10 @@ def _site(workspace: Workspace, site: str | None) -> str:
 
 
 def _in_force(loader: Loader, site: str, detector: str | None, now: datetime, task: str = "") -> Loaded:
-    """The model that will answer; refuses where there is none, or another than the one insisted on."""
+    """The model that will answer; refuses where there is none, another than the one insisted on, or a stopped site."""
+    with reading_ledger(loader.home) as ledger:
+        if reason := stopped(ledger).get(site):
+            raise Refused(f"{site} was stopped: {reason}; next: `ictal deploy resume`")
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:

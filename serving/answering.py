@@ -20,7 +20,7 @@ from models.explain import Drivers
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.schema import (
     DEMO_NOTICE,
     Answer,
@@ -50,7 +50,7 @@ def answer(
     *,
     site: str,
     age_days: float | None,
-    loader: Loader,
+    loader: ForSites,
     journal: Journal,
     now: datetime,
     key_id: str = "",
@@ -74,7 +74,7 @@ def _answer(
     path: Path,
     site: str,
     age_days: float | None,
-    loader: Loader,
+    loader: ForSites,
     journal: Journal,
     now: datetime,
     key_id: str,

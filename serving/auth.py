@@ -128,6 +128,12 @@ def revoke_key(engine: Engine, id: str, now: datetime) -> None:
         writing.execute(update(SiteKeyRow).where(open_row).values(revoked_at=utc_text(now)))
 
 
+def sites_of(engine: Engine) -> set[str]:
+    """Every site that was ever given a key."""
+    with session(engine, write=False) as reading:
+        return set(reading.scalars(select(SiteKeyRow.site).distinct()))
+
+
 def site_of(engine: Engine, key: str, now: datetime, verified: VerifiedKeys | None = None) -> SiteKey:
     """Whose key this is; Unauthorised unless it is known, right, and in force at `now`."""
     match = re.fullmatch(r"ictal_([0-9a-f]{16})_[0-9a-f]{48}", key)

@@ -19,16 +19,21 @@ from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import AcceptedKeys, SiteKey, VerifiedKeys, open_keys, site_of
+from serving.choice import Choice
 from serving.fields import check_sha256
 from serving.job_desk import JobDesk
+from serving.jobs import DETECTION
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
+from serving.orders import Orders
 from serving.past import PastDesk
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
+from serving.shadow import Shadow
+from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
 from serving.windows import Sent, WindowBook, answer_windows
 
@@ -48,19 +53,41 @@ class Desk:
     ):
         self.clock = clock
         self.metrics = Metrics()
-        self.loader = Loader(home, allow_demo=allow_demo, on_change=self._changed)
-        self.namers = {task: Loader(home, task, allow_demo=allow_demo, on_change=self._announced) for task in QUESTIONS}
         self.estimator = estimator_of(home)
         self.journal = Journal(home, software)
+        self.orders = Orders(self.journal.ledger)
+
+        def loader(task: str, place: str) -> Loader:
+            return Loader(home, task, place=place, allow_demo=allow_demo, on_change=partial(self._changed, task, place))
+
+        self.answering = {
+            task: Choice(loader(task, "in_force"), loader(task, "canary"), self.orders)
+            for task in (DETECTION, *QUESTIONS)
+        }
+        self.loader = self.answering[DETECTION]
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.accepted = AcceptedKeys(self.keys)
         self.book = WindowBook(self.journal)
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
-        every = {"detection": self.loader, **self.namers}
-        counts = self.metrics.answered
-        self.jobs = JobDesk(home, every, self.journal, self.estimator, limits.jobs, limits.reading, clock, counts)
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, counts)
+        beside = {task: loader(task, "shadow") for task in self.answering}
+        self.shadow = Shadow(
+            home, beside, self.orders, self.journal, self.estimator, limits.reading, clock, self.metrics.shadow
+        )
+        done, reading = self.metrics.answered, limits.reading
+        self.jobs = JobDesk(
+            home,
+            self.answering,
+            self.journal,
+            self.estimator,
+            limits.jobs,
+            reading,
+            clock,
+            done,
+            self.orders,
+            self.shadow,
+        )
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders)
         self.past = PastDesk(self.journal, clock)
         self.reading = limits.reading
         self.uploads = home / "jobs" / "uploads"
@@ -77,6 +104,13 @@ class Desk:
         found = await self._in(self.checks, site_of, self.keys, key, self.clock(), self.verified)
         self.accepted.add(key, found, version)
         return found
+
+    async def check_in_service(self, site: str) -> None:
+        """ProblemError 503 where the site was stopped."""
+        if self.orders.is_known():
+            check_in_service(self.orders, site)  # in the event loop: a thread and back takes longer
+        else:
+            await self._in(self.checks, check_in_service, self.orders, site)
 
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
@@ -99,6 +133,11 @@ class Desk:
     async def models(self, site: str) -> Models:
         return await self._in(self.checks, self._models, site)
 
+    def metrics_text(self) -> bytes:
+        """All counts, and the queue as it is now, in Prometheus' text format."""
+        self.metrics.queue(*self.jobs.jobs.depth(self.clock()))
+        return self.metrics.text()
+
     async def why_not(self) -> str | None:
         """Why nothing can be answered; None where a model for any question is in force."""
         return await self._in(self.checks, self._why_not)
@@ -111,6 +150,7 @@ class Desk:
                 path.unlink(missing_ok=True)
         self.analyses.submit(prepare)
         self.loader.why_not(self.clock())
+        self.shadow.open()
         self.jobs.open()
 
     def close(self) -> None:
@@ -119,6 +159,7 @@ class Desk:
         self._every_second.join()
         self.streams.close()
         self.jobs.close()
+        self.shadow.close()
         self.past.close()
         self.analyses.shutdown()
         self.checks.shutdown()
@@ -142,9 +183,15 @@ class Desk:
     def _keep_up(self) -> None:
         """Every second: look whether another model is in force, and write down what windows were answered."""
         while not self._closing.wait(POLL_S):
-            self.loader.why_not(self.clock())
+            self._look()
             self._write_book()
         self._write_book()
+
+    def _look(self) -> None:
+        try:
+            self.loader.look(self.clock())
+        except Exception as error:  # a ledger that does not answer now: requests ask it themselves, and are refused
+            write_line("failure", request_id="", **where(error))
 
     def _write_book(self) -> None:
         try:
@@ -154,7 +201,7 @@ class Desk:
 
     def _detect(self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str) -> Answer:
         with self._kept([upload], sha256) as (path,):
-            return answer(
+            said = answer(
                 path,
                 site=site,
                 age_days=age_days,
@@ -163,6 +210,9 @@ class Desk:
                 now=self.clock(),
                 key_id=key_id,
             )
+            self.metrics.looked(said)
+            self.shadow.offer(DETECTION, [path], age_days, (), site, said)
+            return said
 
     def _name(
         self,
@@ -175,17 +225,19 @@ class Desk:
         key_id: str,
     ) -> NamedAnswer:
         with self._kept(uploads, sha256) as paths:
-            return name_stretches(
+            said = name_stretches(
                 paths,
                 site=site,
                 age_days=age_days,
                 marked=marked,
-                loader=self.namers[task],
+                loader=self.answering[task],
                 journal=self.journal,
                 now=self.clock(),
                 key_id=key_id,
                 estimator=self.estimator,
             )
+            self.shadow.offer(task, paths, age_days, marked, site, said)
+            return said
 
     @contextmanager
     def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
@@ -201,27 +253,23 @@ class Desk:
             yield paths
 
     def _why_not(self) -> str | None:
-        first = self.loader.why_not(self.clock())
-        others = (loader.why_not(self.clock()) for loader in self.namers.values())
+        first, *others = (choice.why_not(self.clock()) for choice in self.answering.values())
         return None if first is None or None in others else first
 
     def _models(self, site: str) -> Models:
         """Of every question the model in force; why there is none is said of detection only."""
         cards, reason = [], None
-        for loader in (self.loader, *self.namers.values()):
+        for loader in self.answering.values():
             try:
                 cards.append(model_card(loader.for_site(site, self.clock())))
             except NoApprovedModel as error:
                 reason = reason or (error.reason if loader is self.loader else None)
         return Models(models=tuple(cards), reason=None if cards else reason)
 
-    def _changed(self, loaded: Loaded | None, reason: str) -> None:
-        self.metrics.model(loaded)
-        self._announced(loaded, reason)
-
-    def _announced(self, loaded: Loaded | None, reason: str) -> None:
+    def _changed(self, task: str, place: str, loaded: Loaded | None, reason: str) -> None:
+        self.metrics.model(task, place, loaded)
         name, digest = (loaded.bundle.name, loaded.bundle.digest) if loaded else ("", "")
-        write_line("model", name=name, digest=digest, reason=reason)
+        write_line("model", task=task, place=place, name=name, digest=digest, reason=reason)
         gc.collect()
         gc.freeze()  # a full collection over torch and the model would stop every request for 0.1–0.2 s
 

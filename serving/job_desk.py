@@ -17,16 +17,17 @@ from serving.answering import Stages, answer
 from serving.fields import check_sha256
 from serving.job_files import JobFiles
 from serving.job_worker import Workers
-from serving.jobs import ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
+from serving.jobs import DETECTION, ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
 from serving.journal import Act, Journal
-from serving.loader import Loader
+from serving.loader import ForSites
 from serving.naming import name_stretches
+from serving.orders import Orders
 from serving.past import Past
 from serving.problems import ProblemError
 from serving.schema import Answered
+from serving.shadow import Shadow
 from serving.statements import JobStatement
 
-DETECTION = "detection"
 TAKEN_IN_AT_ONCE = 4
 Made = TypeVar("Made")
 
@@ -37,19 +38,22 @@ class JobDesk:
     def __init__(
         self,
         home: Path,
-        loaders: Mapping[str, Loader],
+        loaders: Mapping[str, ForSites],
         journal: Journal,
         estimator: PoseEstimator | None,
         limits: JobLimits,
         reading: ReadLimits,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
+        orders: Orders,
+        shadow: Shadow,
     ):
         self.loaders, self.journal, self.estimator, self.clock = loaders, journal, estimator, clock
         self.jobs, self.reading = Jobs(ledger_place(home), limits), reading
         self.files = JobFiles(home / "jobs" / "accepted")
         self.past = Past(journal)
-        self.workers = Workers(self.jobs, self.files, self._do, clock, done)
+        self.orders, self.shadow = orders, shadow
+        self.workers = Workers(self.jobs, self.files, self._do, clock, done, orders.stopped)
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")
 
     def open(self) -> None:
@@ -137,6 +141,7 @@ class JobDesk:
 
     def _said(self, row: JobRow) -> JobStatement:
         result: dict[str, Any] | None = None
+        stopped = self.orders.why_stopped(row.site) if row.state == "queued" else None
         if row.prediction_id is not None:
             result = self.past.answer(row.prediction_id, row.site, self.clock())
         return JobStatement(
@@ -152,7 +157,7 @@ class JobDesk:
             started_at=row.started_at,
             ended_at=row.ended_at,
             outcome=row.outcome,
-            reason=row.reason,
+            reason=stopped or row.reason,
             prediction_id=row.prediction_id,
             result=result,
         )
@@ -162,8 +167,11 @@ class JobDesk:
         asked |= {"loader": self.loaders[task.question], "journal": self.journal.together_with(act), "told": told}
         with reading_apart(self.reading):
             if task.question == DETECTION:
-                return answer(files[0], **asked)
-            return name_stretches(files, marked=task.marked, estimator=self.estimator, **asked)
+                said: Answered = answer(files[0], **asked)
+            else:
+                said = name_stretches(files, marked=task.marked, estimator=self.estimator, **asked)
+        self.shadow.offer(task.question, files, task.age_days, task.marked, site, said)
+        return said
 
     async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +24,8 @@ NOTE_EVERY = 0.05
 SWEEP_S = 600.0
 
 
-class Closing(Exception):
-    """The service is being stopped: what is not done is left for the next one."""
+class LeftForLater(Exception):
+    """The service is being stopped, or the site was: what is not done waits as if it had never been begun."""
 
 
 class Do(Protocol):
@@ -37,7 +37,10 @@ class Do(Protocol):
 
 
 class Workers:
-    """Threads that work until `close`; `done` is told of every job that ended with an answer."""
+    """Threads that work until `close`; `done` is told of every job that ended with an answer.
+
+    Jobs of `paused` sites wait; one that is being worked on is put back at its next step.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,9 @@ class Workers:
         do: Do,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None] = lambda answer: None,
+        paused: Callable[[], Collection[str]] = tuple,
     ):
-        self.jobs, self.files, self.do, self.clock, self.done = jobs, files, do, clock, done
+        self.jobs, self.files, self.do, self.clock, self.done, self.paused = jobs, files, do, clock, done, paused
         self.name, self._at_work = str(uuid.uuid4()), set[str]()
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
@@ -74,7 +78,7 @@ class Workers:
     def _work(self) -> None:
         while not self._closing.is_set():
             self._news.clear()
-            row = _tried(lambda: self.jobs.claim(self.name, self.clock()))
+            row = _tried(lambda: self.jobs.claim(self.name, self.clock(), self.paused()))
             if row is None:
                 self._news.wait(POLL_S)
             else:
@@ -87,7 +91,7 @@ class Workers:
         """One attempt, and what follows from how it ends."""
         try:
             answer = self._answered(row)
-        except Closing:
+        except LeftForLater:
             self.jobs.let_go(row.id, self.name, self.clock(), counts=False)
         except LeaseLost:
             self.jobs.let_go(row.id, self.name, self.clock(), counts=True)
@@ -109,8 +113,8 @@ class Workers:
 
         def tell(stage: str, share: float) -> None:
             nonlocal noted
-            if self._closing.is_set():
-                raise Closing
+            if self._closing.is_set() or row.site in self.paused():
+                raise LeftForLater
             if stage != noted[0] or share - noted[1] >= NOTE_EVERY:
                 self.jobs.note(row.id, self.name, stage, share)
                 noted = stage, share

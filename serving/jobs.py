@@ -16,9 +16,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineage.digest import Digest, digest_of
 from lineage.store import Base, open_store, session
-from lineage.times import utc_text
+from lineage.times import read_utc, utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+DETECTION = "detection"
+"""The question that is no question about stretches."""
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -161,17 +163,18 @@ class Jobs:
                 row.cancelling = True
             return row
 
-    def claim(self, worker: str, now: datetime) -> JobRow | None:
+    def claim(self, worker: str, now: datetime, paused: Collection[str] = ()) -> JobRow | None:
         """The next job for this worker, with a lease; None where there is nothing that it may do now.
 
         Next is the oldest job of the site with the fewest jobs running, and of those the one whose turn was longest ago.
+        Jobs of `paused` sites wait.
         """
         with session(self.engine, write=False) as reading:
-            if self._next(reading, now) is None and not _lapsed(reading, now):
+            if self._next(reading, now, paused) is None and not _lapsed(reading, now):
                 return None  # without the writer's lock, since every worker asks once a second
         with session(self.engine) as writing:
             self._take_back(writing, now)
-            row = self._next(writing, now)
+            row = self._next(writing, now, paused)
             if row is not None:
                 row.state, row.worker, row.attempts = "running", worker, row.attempts + 1
                 row.stage, row.share, row.started_at = "starting", 0.0, utc_text(now)
@@ -219,6 +222,14 @@ class Jobs:
             writing.execute(delete(JobRow).where(old))
         return gone
 
+    def depth(self, now: datetime) -> tuple[dict[str, int], float]:
+        """How many jobs are queued and running, and for how many seconds the oldest queued one has waited (0 without)."""
+        counts = select(JobRow.state, func.count(), func.min(JobRow.accepted_at)).where(JobRow.state.not_in(ENDED))
+        with session(self.engine, write=False) as reading:
+            rows = reading.execute(counts.group_by(JobRow.state)).tuples().all()
+        first = next((read_utc(at) for state, _, at in rows if state == "queued"), now)
+        return {state: count for state, count, _ in rows}, max(0.0, (now - first).total_seconds())
+
     def waiting(self) -> set[str]:
         """Jobs whose files are still needed."""
         with session(self.engine, write=False) as reading:
@@ -234,7 +245,7 @@ class Jobs:
         if of_all >= self.limits.waiting or size_of_all + size > self.limits.waiting_bytes:
             raise TooManyJobs(False, self.limits.waiting)
 
-    def _next(self, reading: Session, now: datetime) -> JobRow | None:
+    def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
         alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())
         running: dict[str, int] = dict(
             reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
@@ -245,7 +256,7 @@ class Jobs:
         free = [
             (running.get(site, 0), turn.get(site) or "", no)
             for site, no in reading.execute(first).tuples()
-            if running.get(site, 0) < self.limits.at_once_per_site
+            if site not in paused and running.get(site, 0) < self.limits.at_once_per_site
         ]
         return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
 

@@ -18,7 +18,7 @@ from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
-from serving.schema import Answered
+from serving.schema import SHADOW_NOTICE, Answered
 
 Made = TypeVar("Made", bound=Answered)
 
@@ -34,6 +34,12 @@ ENTRY_OF = {
     "completed_with_abstentions": EntryType.PREDICTION_ABSTAINED,
     "not_evaluable": EntryType.PREDICTION_NOT_EVALUABLE,
 }
+
+
+BESIDE = "answer given"
+"""The kind of subject by which a shadow's line names the answer that was given."""
+SHADOW = Actor("shadow", role="service", auth_method="local")
+"""Stands for no site: what it has said is found by no key."""
 
 
 class Journal:
@@ -57,6 +63,22 @@ class Journal:
 
         The prediction's digest is that of the answer without the receipt, which is also the entry's payload.
         """
+        entry = self._append(answer, actor, answer.code or "", (), now)
+        return answer.model_copy(update={"receipt": self.receipt(entry, now)})
+
+    def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:
+        """Write down what a shadow says beside the answer that was `given`; it is no site's, so none can read it.
+
+        Its line is by the actor `shadow`, with the id of the answer that was given as the reason, and its text says that it
+        is one.
+        """
+        notice = " · ".join(part for part in (SHADOW_NOTICE, answer.notice) if part)
+        answer = answer.model_copy(update={"notice": notice})
+        beside = (Subject(BESIDE, given.prediction_id, given.digest),)  # no edge: it did not come from that answer
+        self._append(answer, SHADOW, f"shadow of {given.prediction_id}", beside, now)
+        return answer
+
+    def _append(self, answer: Answered, actor: Actor, reason: str, more: tuple[Subject, ...], now: datetime) -> Entry:
         prediction = Subject("prediction", answer.prediction_id, answer.digest)
         recording = Subject("recording", answer.recording_digest[:12], answer.recording_digest)
         subjects, edges = [prediction, recording], [Edge(prediction.digest, "analyses", recording.digest)]
@@ -66,17 +88,16 @@ class Journal:
             edges.append(Edge(prediction.digest, "made_by", answer.model.digest))
             edges.append(Edge(prediction.digest, "permitted_by", answer.model.approval))
         edges += edges_of(self.ledger.software, prediction.digest)
-        entry = self.ledger.append(
+        return self.ledger.append(
             ENTRY_OF[answer.outcome],
             actor=actor,
-            subjects=subjects,
-            reason=answer.code or "",
+            subjects=[*subjects, *more],
+            reason=reason,
             payload=answer.statement(),
             edges=edges,
             now=now,
             also=partial(self._act, answer=answer) if self._act else None,
         )
-        return answer.model_copy(update={"receipt": self.receipt(entry, now)})
 
     def receipt(self, entry: Entry, now: datetime) -> dict[str, Any]:
         """Proof that an entry stands in the ledger, under a head signed now."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from models.bundle import BrokenBundle, Bundle, NonReportable, refuse_leaky
 from models.engines import ONNX_RUNTIME
 from models.typing import TypingBundle, load_model
 from serving.schema import ModelStatement
-from serving.store import NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
+from serving.store import PLACES, NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
 __all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "write_pointer"]
@@ -80,6 +80,18 @@ class Loaded:
         return stated
 
 
+class ForSites(Protocol):
+    """Knows which model may answer a site for one task."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def allow_demo(self) -> bool: ...
+
+    def for_site(self, site: str, now: datetime) -> Loaded: ...
+
+
 @dataclass(frozen=True)
 class _State:
     """What the files of the workspace gave when they were last read; `stamps` tell whether they have changed."""
@@ -91,7 +103,7 @@ class _State:
 
 
 class Loader:
-    """Keeps the model in force in memory; looks for changes once a second, and fails closed.
+    """Keeps the model in force (or on trial, in another `place`) in memory; looks for changes once a second, and fails closed.
 
     Approval, scope, expiry and revocation are checked for every answer; signatures of files whenever they change.
     `allow_demo` accepts demo signers, in demo workspaces only. `on_change` is told of every new model, and of every
@@ -103,11 +115,12 @@ class Loader:
         home: Path,
         task: str = "detection",
         *,
+        place: str = PLACES[0],
         allow_demo: bool = False,
         on_change: Callable[[Loaded | None, str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.home, self.task, self.allow_demo = home, task, allow_demo
+        self.home, self.task, self.place, self.allow_demo = home, task, place, allow_demo
         self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
@@ -177,7 +190,7 @@ class Loader:
 
     def _load(self, now: datetime) -> Loaded:
         """Nothing of a bundle is read before its approval was found to be in force and its signature to hold."""
-        terms = Terms.read(self.home, self.task)
+        terms = Terms.read(self.home, self.task, self.place)
         self._check_anywhere(terms, now)
         bundle, card = self._bundle(terms)
         if not terms.approval.record.scope.covers_montage(bundle.detector.contract.montage):
@@ -205,7 +218,8 @@ class Loader:
     def _stamps(self) -> tuple[Any, ...]:
         """Path, time, size and inode of every file that decides; any change of them is looked into."""
         keys = self.home / "keys"
-        paths = [pointer_path(self.home, self.task), named_approval(self.home, self.task), keys / PEOPLE]
+        pointer = pointer_path(self.home, self.task, self.place)
+        paths = [pointer, named_approval(self.home, self.task, self.place), keys / PEOPLE]
         paths += [*platform_public_paths(keys), *sorted(revocations_folder(self.home).glob("*.json"))]
         return tuple(_stamp(path) for path in paths)
 

@@ -23,7 +23,7 @@ from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded
 from serving.asking import asked_of
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.schema import NamedAnswer, NamedStretch
 
 QUESTIONS = ("typing", "spasms", "semiology", "forecasting")
@@ -41,7 +41,7 @@ def name_stretches(
     site: str,
     age_days: float | None,
     marked: Sequence[Span],
-    loader: Loader,
+    loader: ForSites,
     journal: Journal,
     now: datetime,
     key_id: str = "",

@@ -13,6 +13,8 @@ DEMO_NOTICE = (
     "it is for no patient"
 )
 
+SHADOW_NOTICE = "shadow: recorded beside the answer that was given, and shown to no site"
+
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -27,6 +27,7 @@ from serving.past_routes import add_past
 from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
 from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
 from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
+from serving.stops import InService
 from serving.store import quiet_bentoml
 from serving.stream_routes import add_stream
 from serving.window_routes import Beside, add_windows
@@ -69,7 +70,8 @@ def create_app(
         api = _api(desk)
         inner = Beside(_bento(desk, api), api)
     bounded = Bounds(inner, limits)
-    return RequestLine(OneErrorShape(Admission(bounded, desk.authenticate, limits.quotas)), desk.metrics.observe)
+    admitted = Admission(InService(bounded, desk.check_in_service), desk.authenticate, limits.quotas)
+    return RequestLine(OneErrorShape(admitted), desk.metrics.observe)
 
 
 def app_from_environment() -> ASGIApp:
@@ -128,7 +130,7 @@ def _api(desk: Desk) -> FastAPI:
 
     @api.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(desk.metrics.text(), media_type=desk.metrics.content_type)
+        return Response(desk.metrics_text(), media_type=desk.metrics.content_type)
 
     @api.get("/", include_in_schema=False)
     def landing() -> JSONResponse:

@@ -24,7 +24,8 @@ class JobStatement(Said):
 
     `stage` is waiting, starting, reading, analysing, recording, or the state in which it ended; `progress` is the share (0–1)
     of that stage that is done, `ahead` how many jobs of the site come first.
-    Where a job has failed, `outcome` says whether it is worth sending again (`failed_retryable`) and `reason` why.
+    Where a job has failed, `outcome` says whether it is worth sending again (`failed_retryable`) and `reason` why; `reason`
+    also says why a job waits of a site that was stopped.
     """
 
     job_id: str

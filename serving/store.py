@@ -51,13 +51,24 @@ class Pointer:
         return canonical({name: value for name, value in asdict(self).items() if name != "signature"})
 
 
-def pointer_path(home: Path, task: str = "detection") -> Path:
-    """Each task has a model of its own in force."""
-    return home / "store" / ("in_force.json" if task == "detection" else f"in_force_{task}.json")
+PLACES = ("in_force", "canary", "shadow")
+"""Where a model may be pointed at; whether a canary or a shadow is on trial is what the ledger says."""
+
+
+def pointer_path(home: Path, task: str = "detection", place: str = PLACES[0]) -> Path:
+    """Each task has a model of its own in each place."""
+    return home / "store" / (f"{place}.json" if task == "detection" else f"{place}_{task}.json")
 
 
 def write_pointer(
-    home: Path, *, bundle: Digest, tag: str, approval: Path, now: datetime, task: str = "detection"
+    home: Path,
+    *,
+    bundle: Digest,
+    tag: str,
+    approval: Path,
+    now: datetime,
+    task: str = "detection",
+    place: str = PLACES[0],
 ) -> Pointer:
     """Sign and put in force: services look at it every second. Replaced in one step, so nobody reads half of it.
 
@@ -67,7 +78,7 @@ def write_pointer(
     inside = approval.resolve().relative_to(home.resolve()).as_posix()
     unsigned = Pointer(bundle, tag, inside, utc_text(now), dsse.key_id(key.public_key()))
     pointer = replace(unsigned, signature=dsse.sign(key, POINTER_TYPE, unsigned.statement()))
-    path = pointer_path(home, task)
+    path = pointer_path(home, task, place)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".new")
     unfinished.write_text(json.dumps(asdict(pointer), indent=1, sort_keys=True) + "\n")
@@ -75,9 +86,9 @@ def write_pointer(
     return pointer
 
 
-def read_pointer(home: Path, task: str = "detection") -> Pointer:
+def read_pointer(home: Path, task: str = "detection", place: str = PLACES[0]) -> Pointer:
     """What is in force; NotInForce where nothing is, or where the platform did not sign it."""
-    path = pointer_path(home, task)
+    path = pointer_path(home, task, place)
     if not path.exists():
         raise NotInForce("no model has been put in force yet")
     try:
@@ -94,12 +105,12 @@ def read_pointer(home: Path, task: str = "detection") -> Pointer:
     return pointer
 
 
-def named_approval(home: Path, task: str = "detection") -> Path:
+def named_approval(home: Path, task: str = "detection", place: str = PLACES[0]) -> Path:
     """The approval that the pointer names, whoever wrote the pointer: good for looking whether it changed, no more."""
     try:
-        return home / str(json.loads(pointer_path(home, task).read_text())["approval"])
+        return home / str(json.loads(pointer_path(home, task, place).read_text())["approval"])
     except (OSError, ValueError, TypeError, KeyError):
-        return pointer_path(home, task)
+        return pointer_path(home, task, place)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from models.live import Heard, LiveAnalysis
 from serving.answering import actor_of, in_words, notice_of, rounded
 from serving.asking import answering_code, machine
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.naming import check_age
 from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
@@ -110,7 +110,7 @@ class LiveStream:
         self,
         hello: Hello,
         age_days: float | None,
-        loader: Loader,
+        loader: ForSites,
         limits: StreamLimits,
         now: datetime,
         *,
@@ -206,6 +206,11 @@ class LiveStream:
                 terms.check(self.site, now, self.loader.allow_demo)
         except (NoApprovedModel, NotApproved) as error:
             self._refusal = Refusal("no_approved_model", error.reason)
+
+    def refuse(self, reason: str) -> None:
+        """End a stream that may not go on; what was said of it until then stays said."""
+        if not self.is_over:
+            self._refusal = Refusal("no_approved_model", reason)
 
     def finish(self, journal: Journal, now: datetime, duration_s: float | None = None) -> Answer:
         """The answer to all that was heard, written down. Once there is one, it stays."""

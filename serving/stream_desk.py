@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from serving.fields import age_days_of
 from serving.journal import Journal
-from serving.loader import Loader
+from serving.loader import ForSites
+from serving.orders import Orders
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Answered
 from serving.stream import Hello, LiveStream, Part, Resume, StreamLimits
@@ -50,13 +51,15 @@ class StreamDesk:
 
     def __init__(
         self,
-        loader: Loader,
+        loader: ForSites,
         journal: Journal,
         limits: StreamLimits,
         clock: Callable[[], datetime],
         done: Callable[[Answered], None],
+        orders: Orders,
     ):
         self.loader, self.journal, self.limits, self.clock, self.done = loader, journal, limits, clock, done
+        self.orders = orders
         self._held: dict[str, Held] = {}
         self._beginning: Counter[str] = Counter()
         self._pool = ThreadPoolExecutor(HEARD_AT_ONCE, "stream")
@@ -119,11 +122,11 @@ class StreamDesk:
         return await self._alone(held, held.stream.so_far, have_s, have_events)
 
     async def settle(self, held: Held) -> Answer | None:
-        """The answer, if the stream is over: because it was ended, or since no model may answer any more."""
+        """The answer, if the stream is over: because it was ended, since no model may answer any more, or the site was stopped."""
         now_s = asyncio.get_running_loop().time()
         if now_s - held.checked_s >= CHECK_S:
             held.checked_s = now_s
-            await self._alone(held, held.stream.check_terms, self.clock())
+            await self._alone(held, self._check, held.stream)
         if held.stream.is_over and held.stream.answer is None:
             await self._alone(held, held.stream.finish, self.journal, self.clock())
             self._count(held)
@@ -135,6 +138,12 @@ class StreamDesk:
         for held in self._held.values():
             self._finish(held)
         self._held.clear()
+
+    def _check(self, stream: LiveStream) -> None:
+        reason = self.orders.why_stopped(stream.site)
+        if reason is not None:
+            stream.refuse(reason)
+        stream.check_terms(self.clock())
 
     def _give_up(self, held: Held) -> None:
         task = asyncio.get_running_loop().create_task(self._end(held))

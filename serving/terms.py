@@ -12,7 +12,7 @@ from lineage.ledger import Ledger
 from lineage.lifecycle import IN_FORCE, standing
 from lineage.people import People
 from lineage.registry import Registry
-from serving.store import NotInForce, Pointer, read_pointer, reading_ledger
+from serving.store import PLACES, NotInForce, Pointer, read_pointer, reading_ledger
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Terms:
     """What the ledger has against it, beside what the files have."""
 
     @classmethod
-    def read(cls, home: Path, task: str = "detection") -> "Terms":
+    def read(cls, home: Path, task: str = "detection", place: str = PLACES[0]) -> "Terms":
         """What a workspace holds now; NotInForce or NotApproved where a part cannot be read or trusted."""
-        pointer = read_pointer(home, task)
+        pointer = read_pointer(home, task, place)
         approval, revoked = _read_approval(home / pointer.approval), read_revocations(revocations_folder(home))
         with reading_ledger(home) as ledger:
             registry = Registry.read(ledger)

@@ -1,11 +1,13 @@
 """A workspace with one small evaluated detector that nobody has proposed yet: every file and line of the ledger is there,
 written by the functions that write them, and nothing had to be trained."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from flows import approve, promote, records, register
 from flows.stages.files import circumstances, development, evaluation_of, read_json, training_of, write_json
@@ -105,6 +107,21 @@ def evaluated_office(root: Path, gates: list[dict[str, str]] = PASSED, now: date
         know(register.register(office.workspace, person, person, role, PASSPHRASE, demo=True, now=office.now))
     train(office)
     evaluate(office, gates)
+    return office
+
+
+def held_office(root: Path, threshold: float = 0.999, now: datetime | None = None) -> Office:
+    """One model in force, and as candidate another (whose threshold hardly any window reaches) that two people have approved
+    and put on hold."""
+    office = evaluated_office(root, now=now)
+    with patch.dict(os.environ, ICTAL_HOME=str(root)):
+        office.propose()
+        office.both_sign()
+        train(office, threshold)
+        evaluate(office)
+        office.propose()
+        office.sign(FIRST, "review")
+        approve.approve_candidate(office.candidate, *office.components(SECOND), "approval", [], office.now, hold=True)
     return office
 
 

@@ -19,6 +19,7 @@ from tests.served import NOW, people_and_keys, put_in_force
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
     from starlette.testclient import TestClient
+    from starlette.testclient import WebSocketDenialResponse as WebSocketDenialResponse
 
 MARK = "NAME-OF-NOBODY"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import approve
+from flows import approve, place
 from lineage.approvals import NotApproved
 from lineage.lifecycle import StepSkipped
 from tests.proposals import FIRST, SECOND, Office, evaluated_office
@@ -30,20 +30,20 @@ def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
 
 def test_what_was_cut_off_is_finished_without_another_signature(cut_off: Office) -> None:
     assert cut_off.state() == "approved" and not cut_off.may_answer()
-    assert approve.deploy_approved(cut_off.candidate[:10], cut_off.now)["state"] == "deployed"
+    assert place.deploy_approved(cut_off.candidate[:10], cut_off.now)["state"] == "deployed"
     assert cut_off.state() == "deployed" and cut_off.may_answer()
 
 
 def test_the_approvals_file_is_written_again_from_the_ledger(cut_off: Office) -> None:
     cut_off.approval.unlink()
-    approve.deploy_approved(cut_off.candidate, cut_off.now)
+    place.deploy_approved(cut_off.candidate, cut_off.now)
     assert cut_off.approval.exists() and cut_off.may_answer()
 
 
 def test_nothing_is_deployed_twice(cut_off: Office) -> None:
-    approve.deploy_approved(cut_off.candidate, cut_off.now)
+    place.deploy_approved(cut_off.candidate, cut_off.now)
     with pytest.raises(StepSkipped, match="after deployed comes retired"):
-        approve.deploy_approved(cut_off.candidate, cut_off.now)
+        place.deploy_approved(cut_off.candidate, cut_off.now)
 
 
 def test_a_model_that_one_person_has_signed_is_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,11 +52,11 @@ def test_a_model_that_one_person_has_signed_is_not_deployed(tmp_path: Path, monk
     office.propose()
     office.sign(FIRST, "review")
     with pytest.raises(StepSkipped, match="after reviewed comes approved"):
-        approve.deploy_approved(office.candidate, office.now)
+        place.deploy_approved(office.candidate, office.now)
     assert not office.may_answer()
 
 
 def test_an_approval_that_ended_meanwhile_deploys_nothing(cut_off: Office) -> None:
     with pytest.raises(NotApproved, match="it ended at"):
-        approve.deploy_approved(cut_off.candidate, cut_off.now + timedelta(days=365))
+        place.deploy_approved(cut_off.candidate, cut_off.now + timedelta(days=365))
     assert not cut_off.may_answer()

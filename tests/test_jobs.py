@@ -78,6 +78,24 @@ def test_a_site_that_sends_many_jobs_leaves_room_for_another_that_sends_one(jobs
     assert claimed(jobs, "w1", at_s=62) == first[1]
 
 
+def test_jobs_of_paused_sites_wait_and_keep_their_turn(jobs: Jobs) -> None:
+    north, south = left(jobs, "north"), left(jobs, "south", at_s=30)
+    assert jobs.claim("w1", NOW + timedelta(seconds=60), {"north"}) is not None
+    assert (state(jobs, north), state(jobs, south, "south")) == ("queued", "running")
+    assert jobs.claim("w2", NOW + timedelta(seconds=60), {"north"}) is None
+    assert claimed(jobs, "w2") == north
+
+
+def test_the_depth_and_the_age_of_the_queue_are_of_what_has_not_ended(jobs: Jobs) -> None:
+    assert jobs.depth(NOW) == ({}, 0.0)
+    first, _, _ = [left(jobs, site, at_s=second) for second, site in enumerate(("north", "south", "east"))]
+    assert jobs.depth(NOW + timedelta(seconds=10)) == ({"queued": 3}, 10.0)
+    assert claimed(jobs) == first
+    assert jobs.depth(NOW + timedelta(seconds=61)) == ({"queued": 2, "running": 1}, 60.0)  # accepted at 1 s
+    finish(jobs, first)
+    assert jobs.depth(NOW + timedelta(seconds=62)) == ({"queued": 2}, 61.0)
+
+
 def test_of_two_sites_that_wait_the_one_goes_first_whose_turn_was_longest_ago(jobs: Jobs) -> None:
     north = [left(jobs, "north", at_s=second) for second in range(2)]
     south = [left(jobs, "south", at_s=10 + second) for second in range(2)]

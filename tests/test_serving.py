@@ -407,7 +407,9 @@ def test_the_counts_name_outcomes_and_routes_but_no_site(served: Served) -> None
     assert 'ictal_answers_total{code="",outcome="completed"}' in text
     assert 'ictal_answers_total{code="corrupt",outcome="not_evaluable"}' in text
     assert 'ictal_request_seconds_bucket{le="0.25",route="/v1/detect"}' in text
-    assert 'name="line_length"} 1.0' in text
+    assert 'name="line_length",place="in_force",task="detection"} 1.0' in text
+    assert 'ictal_coverage_bucket{le="1.0"}' in text and 'ictal_jobs{state="queued"} 0.0' in text
+    assert "ictal_oldest_job_seconds 0.0" in text
     assert "demo-north" not in text
 
 

@@ -1,0 +1,155 @@
+"""Which approved model answers where: back to the one before, at some sites, or beside; by lines in the ledger."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import place, records
+from lineage.approvals import NotApproved
+from lineage.ledger import Ledger
+from lineage.refused import Refused
+from serving import orders
+from serving.choice import Choice
+from serving.loader import Loader
+from serving.orders import Orders
+from serving.store import pointer_path, read_pointer
+from tests.proposals import FIRST, SECOND, SITE, Office, evaluate, held_office, train
+
+OTHER_SITE, WHY = "demo-south", "two weeks at one site"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return held_office(tmp_path_factory.mktemp("office") / "home")
+
+
+@pytest.fixture
+def office(made: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    copied = made.copied(tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(copied.home))
+    monkeypatch.setattr(orders, "POLL_S", 0.0)
+    return copied
+
+
+def first_of(office: Office) -> str:
+    [line, *_] = records.open_ledger(office.workspace).entries("deployment.promoted")
+    return next(edge.parent for edge in line.edges if edge.relation == "serves")
+
+
+def in_force(office: Office) -> str:
+    return read_pointer(office.home).bundle
+
+
+def chosen(office: Office) -> Choice:
+    ledger = Ledger(office.home / "ledger" / "ledger.db")
+    loaders = [Loader(office.home, place=where, allow_demo=True, clock=lambda: 0.0) for where in ("in_force", "canary")]
+    return Choice(loaders[0], loaders[1], Orders(ledger))
+
+
+def answering(office: Office, site: str) -> str:
+    return chosen(office).for_site(site, office.now).bundle.digest
+
+
+def test_what_is_on_hold_is_approved_and_answers_nobody(office: Office) -> None:
+    assert office.state() == "approved" and in_force(office) == first_of(office) != office.candidate
+    assert place.deploy_approved(office.candidate, office.now)["state"] == "deployed"
+    assert in_force(office) == answering(office, SITE) == office.candidate
+
+
+def test_a_roll_back_puts_the_model_before_in_force_and_says_why_in_the_ledger(office: Office) -> None:
+    place.deploy_approved(office.candidate, office.now)
+    place.roll_back("detection", "misses seizures", office.now)
+    assert answering(office, SITE) == first_of(office)
+    [line] = records.open_ledger(office.workspace).entries("deployment.rolled_back")
+    assert line.reason == "misses seizures" and line.actor.role == "operator"
+    assert office.may_answer() and not office.refused_by_service()
+    with pytest.raises(Refused, match="no other model was in force for detection before"):
+        place.roll_back("detection", "once more", office.now)
+    place.deploy_approved(office.candidate, office.now)  # it may come again: its approval is in force
+    assert answering(office, SITE) == office.candidate
+
+
+def test_a_model_that_was_revoked_may_be_rolled_back_from_and_not_to(office: Office) -> None:
+    place.deploy_approved(office.candidate, office.now)
+    office.revoke(FIRST)
+    place.roll_back("detection", "it was revoked", office.now)
+    assert answering(office, SITE) == first_of(office)
+
+
+def test_a_model_whose_approval_has_ended_is_not_put_back(office: Office) -> None:
+    place.deploy_approved(office.candidate, office.now)
+    with pytest.raises(NotApproved, match="it ended at"):
+        place.roll_back("detection", "misses seizures", office.now + timedelta(days=365))
+    second, office.candidate = office.candidate, first_of(office)
+    office.revoke(SECOND)
+    with pytest.raises(Refused, match="may not answer any more: it was revoked by demo-reviewer-2: misses seizures"):
+        place.roll_back("detection", "misses seizures", office.now)
+    assert in_force(office) == second
+    with pytest.raises(Refused, match="no task"):
+        place.roll_back("walking", "misses seizures")
+
+
+def test_a_canary_answers_its_sites_alone_until_it_is_ended_or_promoted(office: Office) -> None:
+    old = first_of(office)
+    place.begin_canary(office.candidate, [OTHER_SITE], WHY, office.now)
+    assert (answering(office, SITE), answering(office, OTHER_SITE)) == (old, office.candidate)
+    place.end_trials("detection", "enough was seen")
+    assert (answering(office, SITE), answering(office, OTHER_SITE)) == (old, old)
+    place.begin_canary(office.candidate, [OTHER_SITE], WHY, office.now)
+    place.deploy_approved(office.candidate, office.now)
+    assert not Orders(Ledger(office.home / "ledger" / "ledger.db")).now().trials
+    assert (answering(office, SITE), answering(office, OTHER_SITE)) == (office.candidate, office.candidate)
+    types = [e.type for e in Ledger(office.home / "ledger" / "ledger.db").entries() if e.type.startswith("deployment.")]
+    assert [t.removeprefix("deployment.") for t in types] == ["promoted", "canary", "ended", "canary", "promoted"]
+
+
+def test_a_canary_that_was_revoked_leaves_its_sites_to_the_model_in_force(office: Office) -> None:
+    place.begin_canary(office.candidate, [OTHER_SITE], WHY, office.now)
+    office.revoke(FIRST)
+    assert answering(office, OTHER_SITE) == first_of(office)
+
+
+def test_a_canary_that_only_a_file_names_answers_nobody(office: Office) -> None:
+    """Signed as it may be: the ledger says what is on trial."""
+    place.begin_canary(office.candidate, [OTHER_SITE], WHY, office.now)
+    kept = pointer_path(office.home, place="canary").read_bytes()
+    place.end_trials("detection", "enough was seen")
+    pointer_path(office.home, place="canary").write_bytes(kept)
+    assert answering(office, OTHER_SITE) == first_of(office)
+
+
+@pytest.mark.parametrize("kind", ["canary", "shadow"])
+def test_what_two_people_have_not_signed_is_put_on_no_trial(office: Office, kind: str) -> None:
+    train(office, 0.7)
+    evaluate(office)
+    office.propose()
+    office.sign(FIRST, "review")
+    with pytest.raises(Refused, match="needs two people's signatures"):
+        begin(kind, office)
+    assert not pointer_path(office.home, place=kind).exists()
+
+
+@pytest.mark.parametrize("kind", ["canary", "shadow"])
+def test_trials_that_make_no_sense_are_refused(office: Office, kind: str) -> None:
+    with pytest.raises(NotApproved, match="it ended at"):
+        begin(kind, office, now=office.now + timedelta(days=365))
+    with pytest.raises(Refused, match="does not cover hospital-1"):
+        place.begin_canary(office.candidate, ["hospital-1"], WHY, office.now)
+    with pytest.raises(Refused, match="name them with --sites"):
+        place.begin_canary(office.candidate, [], WHY, office.now)
+    with pytest.raises(Refused, match=r"got 1\.5"):
+        place.begin_shadow(office.candidate, 1.5, WHY, office.now)
+    with pytest.raises(Refused, match="nothing is on trial"):
+        place.end_trials("detection", WHY)
+    place.deploy_approved(office.candidate, office.now)
+    with pytest.raises(Refused, match="beside another model in force: this one is"):
+        begin(kind, office)
+
+
+def begin(kind: str, office: Office, now: Any = None) -> None:
+    if kind == "canary":
+        place.begin_canary(office.candidate, [OTHER_SITE], WHY, now or office.now)
+    else:
+        place.begin_shadow(office.candidate, 1.0, WHY, now or office.now)
