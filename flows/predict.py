@@ -148,14 +148,14 @@ def _site(workspace: Workspace, site: str | None) -> str:
 
 def _in_force(loader: Loader, site: str, detector: str | None, now: datetime, task: str = "") -> Loaded:
     """The model that will answer; refuses where there is none, another than the one insisted on, or a stopped site."""
+    with reading_ledger(loader.home) as ledger:
+        if reason := stopped(ledger).get(site):
+            raise Refused(f"{site} was stopped: {reason}; next: `ictal deploy resume`")
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         ask = "ictal candidates --propose" + (f" --for {task}" if task else "")
         raise Refused(f"{error}; next: `{ask}`, then `ictal approve` by two people") from error
-    with reading_ledger(loader.home) as ledger:
-        if reason := stopped(ledger).get(site):
-            raise Refused(f"{site} was stopped: {reason}; next: `ictal deploy resume`")
     if detector and loaded.bundle.name != detector:
         raise Refused(f"{detector} is not the approved model for {site}, {loaded.bundle.name} is; leave --detector out")
     return loaded
