@@ -1,6 +1,7 @@
 """One recording, one answer: here through the service's own loader, or from a running service."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from serving.client import Client
 from serving.journal import Journal
 from serving.loader import Loaded, Loader, NoApprovedModel
 from serving.naming import QUESTIONS, estimator_of, name_stretches
-from serving.store import reading_ledger
+from serving.store import NotInForce, reading_ledger
 
 
 def predict_file(
@@ -148,7 +149,7 @@ def _site(workspace: Workspace, site: str | None) -> str:
 
 def _in_force(loader: Loader, site: str, detector: str | None, now: datetime, task: str = "") -> Loaded:
     """The model that will answer; refuses where there is none, another than the one insisted on, or a stopped site."""
-    with reading_ledger(loader.home) as ledger:
+    with suppress(NotInForce), reading_ledger(loader.home) as ledger:  # without a ledger nobody is stopped
         if reason := stopped(ledger).get(site):
             raise Refused(f"{site} was stopped: {reason}; next: `ictal deploy resume`")
     try:
