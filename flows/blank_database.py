@@ -25,17 +25,21 @@ def lay_in(folder: Path) -> bool:
     if (folder / NAME).exists() or not kept().exists():
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(kept(), folder / NAME)
+    partial = folder / f"{NAME}.partial"
+    shutil.copyfile(kept(), partial)
+    partial.replace(folder / NAME)
     return True
 
 
 def make() -> Path:
-    """Have Prefect make it, unless it is there."""
+    """Have Prefect make it, unless it is there; whatever database the environment names is left alone."""
     if not kept().exists():
         kept().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept().parent) as home:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+            own = {"PREFECT_HOME": home, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
             command = [str(Path(sys.executable).with_name("prefect")), "server", "database", "upgrade", "-y"]
-            subprocess.run(command, env={**os.environ, "PREFECT_HOME": home}, check=True, capture_output=True)
+            subprocess.run(command, env=environment | own, check=True, stdout=subprocess.DEVNULL)
             (Path(home) / NAME).replace(kept())
     return kept()
 

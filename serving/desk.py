@@ -5,7 +5,6 @@ import gc
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -39,7 +38,6 @@ from serving.windows import Sent, WindowBook, answer_windows
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
-LEFTOVER_S = 3600.0
 PATIENCE_S = 3 * POLL_S
 """How long windows are answered by the model that was last known, while a thread loads the next one."""
 Made = TypeVar("Made")
@@ -143,14 +141,10 @@ class Desk:
         return await self._in(self.checks, self._why_not)
 
     def open(self) -> None:
-        """Load the model before the first request, and remove what a killed service left of patients' files."""
+        """Load the model before the first request."""
         self._every_second.start()
-        for path in self.uploads.iterdir():
-            if time.time() - path.stat().st_mtime > LEFTOVER_S:
-                path.unlink(missing_ok=True)
         self.analyses.submit(prepare)
         self.loader.why_not(self.clock())
-        self.shadow.open()
         self.jobs.open()
 
     def close(self) -> None:
@@ -159,9 +153,9 @@ class Desk:
         self._every_second.join()
         self.streams.close()
         self.jobs.close()
-        self.shadow.close()
         self.past.close()
         self.analyses.shutdown()
+        self.shadow.close()  # after all that may offer it something
         self.checks.shutdown()
         self.accepted.version.close()
         self.keys.dispose()
@@ -169,7 +163,7 @@ class Desk:
 
     def windows(self, body: bytes, sent: Sent, site: str, key_id: str) -> tuple[WindowsAnswer, bytes]:
         """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
-        self.book.refuse_behind()
+        self.book.refuse_behind(self.clock())
         now, loaded, why = self.clock(), None, ""
         try:
             loaded = self.loader.for_site(site, now, PATIENCE_S)

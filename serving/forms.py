@@ -36,7 +36,8 @@ def form_of(name: str | None, accept: str) -> Form:
 def as_table(said: dict[str, Any]) -> bytes:
     """The seizures as SzCORE's events.tsv. ProblemError 406 for what was not evaluated, and for no detection.
 
-    A table without seizures says that there were none, so what could not be looked at has no table.
+    A table without seizures says that there were none where somebody looked: it has background rows there and nowhere
+    else, and what could not be evaluated has no table.
     """
     if "events" not in said:
         raise ProblemError(406, "only detections have a table of events: ask for json, fhir or edf")
@@ -46,7 +47,18 @@ def as_table(said: dict[str, Any]) -> bytes:
         Event(e["onset_s"], e["duration_s"], confidence=e["confidence"], channels=tuple(e["channels"]))
         for e in said["events"]
     )
-    return events_table(Annotations(events, said["duration_s"])).encode()
+    return events_table(Annotations(events, said["duration_s"]), looked_at=tuple(_looked_at(said))).encode()
+
+
+def _looked_at(said: dict[str, Any]) -> Iterator[tuple[float, float]]:
+    """The stretches between those that were not assessed."""
+    at_s = 0.0
+    for span in sorted(said["not_assessed"], key=lambda span: span["onset_s"]):
+        if span["onset_s"] > at_s:
+            yield at_s, span["onset_s"] - at_s
+        at_s = max(at_s, span["onset_s"] + span["duration_s"])
+    if at_s < said["duration_s"]:
+        yield at_s, said["duration_s"] - at_s
 
 
 def as_edf(said: dict[str, Any]) -> bytes:

@@ -53,7 +53,8 @@ class JobDesk:
         self.files = JobFiles(home / "jobs" / "accepted")
         self.past = Past(journal)
         self.orders, self.shadow = orders, shadow
-        self.workers = Workers(self.jobs, self.files, self._do, clock, done, orders.stopped)
+        beside = (home / "jobs" / "uploads", shadow.folder)
+        self.workers = Workers(self.jobs, self.files, self._do, clock, done, orders.stopped, beside)
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")
 
     def open(self) -> None:

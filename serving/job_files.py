@@ -4,12 +4,13 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 PARTS = ("recording", "second_view")
 ORPHANED_S = 3600.0
-"""A folder without a job is one that is being filled, or was left by a service that was killed so long ago."""
+"""A file that nobody asks for is being filled or looked at, or was left by a service that was killed so long ago."""
 
 
 class JobFiles:
@@ -39,11 +40,14 @@ class JobFiles:
     def remove(self, id: str) -> None:
         shutil.rmtree(self.folder / id, ignore_errors=True)
 
-    def remove_all_but(self, wanted: Collection[str]) -> None:
-        """Remove what no job needs any more: of those that have ended, and of uploads that were never accepted."""
-        for own in self.folder.iterdir():
-            if own.name not in wanted and time.time() - own.stat().st_mtime > ORPHANED_S:
-                self.remove(own.name)
+
+def remove_left(folder: Path, wanted: Collection[str] = ()) -> None:
+    """Remove what nobody needs any more: of jobs that have ended, of uploads that were never accepted, and what a killed
+    service was looking at."""
+    for left in folder.iterdir():
+        with suppress(FileNotFoundError):  # its owner was faster
+            if left.name not in wanted and time.time() - left.stat().st_mtime > ORPHANED_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from lineage.digest import sha256_file
 from serving.answering import Stages
-from serving.job_files import JobFiles
+from serving.job_files import JobFiles, remove_left
 from serving.jobs import JobRow, Jobs, LeaseLost, Task, task_of
 from serving.journal import Act
 from serving.problems import where, write_line
@@ -37,7 +37,8 @@ class Do(Protocol):
 
 
 class Workers:
-    """Threads that work until `close`; `done` is told of every job that ended with an answer.
+    """Threads that work until `close`; `done` is told of every job that ended with an answer. `beside` are the other folders
+    in which a killed service may have left files of patients.
 
     Jobs of `paused` sites wait; one that is being worked on is put back at its next step.
     """
@@ -50,7 +51,9 @@ class Workers:
         clock: Callable[[], datetime],
         done: Callable[[Answered], None] = lambda answer: None,
         paused: Callable[[], Collection[str]] = tuple,
+        beside: Sequence[Path] = (),
     ):
+        self.beside = beside
         self.jobs, self.files, self.do, self.clock, self.done, self.paused = jobs, files, do, clock, done, paused
         self.name, self._at_work = str(uuid.uuid4()), set[str]()
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
@@ -136,7 +139,9 @@ class Workers:
 
     def _remove_old(self) -> None:
         self.jobs.forget(self.clock())
-        self.files.remove_all_but(self.jobs.waiting())
+        remove_left(self.files.folder, self.jobs.waiting())
+        for folder in self.beside:
+            remove_left(folder)
 
 
 _FAILED = "the service failed over this recording; report the job's id to whoever runs it"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from serving.limits import WINDOWS
 from serving.loader import Loaded
 from serving.problems import Exchange
 from serving.schema import Answer, Answered
@@ -61,7 +62,7 @@ class Metrics:
         """Count one request."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
-        if this.outcome:
+        if this.outcome and route != WINDOWS:  # windows are no recording
             self._answers.labels(this.outcome, this.code).inc()
 
     def answered(self, answer: Answered) -> None:
@@ -89,7 +90,7 @@ class Metrics:
         now = (task, place, loaded.bundle.name, loaded.bundle.digest[:12]) if loaded else None
         if now:
             self._named.add(now)
-        for labels in self._named:
+        for labels in tuple(self._named):  # several loaders tell of theirs
             if labels[:2] == (task, place):
                 self._model.labels(*labels).set(float(labels == now))
 

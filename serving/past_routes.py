@@ -44,8 +44,7 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
     ) -> Response:
         """An answer as it was given: as JSON, as FHIR R4B, as SzCORE's table of events, or as annotations in EDF+."""
         form = form_of(format, request.headers.get("accept", ""))
-        said = await desk.answer(id, exchange(request.scope).site)
-        content = form.make(said)
+        content = await desk.answer(id, exchange(request.scope).site, form)
         name = {"Content-Disposition": f'attachment; filename="{form.file_name}"'} if form.file_name else {}
         return Response(content, media_type=form.media_type, headers=name)
 

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -26,7 +25,6 @@ from serving.schema import Answered
 WAITING = 8
 """Recordings that wait for the shadow at most; what comes beyond is left out, for answers come first."""
 NICENESS = 10
-LEFTOVER_S = 3600.0
 
 
 class Shadow:
@@ -50,15 +48,9 @@ class Shadow:
         self.loaders, self.orders, self.journal = loaders, orders, journal
         self.estimator, self.reading, self.clock, self.noted = estimator, reading, clock, noted
         self.folder = home / "jobs" / "shadow"
-        self._lock, self._waiting = threading.Lock(), 0
-        self._pool = ThreadPoolExecutor(1, "shadow", _step_back)
-
-    def open(self) -> None:
-        """Remove what a killed service left of patients' files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.iterdir():
-            if time.time() - left.stat().st_mtime > LEFTOVER_S:
-                shutil.rmtree(left, ignore_errors=True)
+        self._lock, self._waiting, self._kept = threading.Lock(), 0, set[Path]()
+        self._pool = ThreadPoolExecutor(1, "shadow", _step_back)
 
     def offer(
         self,
@@ -88,17 +80,25 @@ class Shadow:
         except Exception as error:  # the site has its answer, whatever becomes of the shadow
             with self._lock:
                 self._waiting -= counted
+            self._remove(self.folder / given.prediction_id)
+            self.noted(question, "failed")
             write_line("shadow failure", prediction=given.prediction_id, **where(error))
 
     def close(self) -> None:
         """What waits is left out."""
         self._pool.shutdown(cancel_futures=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for own in tuple(self._kept):
+            self._remove(own)
+
+    def _remove(self, own: Path) -> None:
+        shutil.rmtree(own, ignore_errors=True)
+        self._kept.discard(own)
 
     def _keep(self, files: Sequence[Path], id: str) -> list[Path]:
         """Second names for the files, which are removed under their first ones meanwhile."""
         own = self.folder / id
-        own.mkdir(parents=True)
+        own.mkdir()
+        self._kept.add(own)
         kept = [own / f"{place}" for place in range(len(files))]
         for file, second in zip(files, kept, strict=True):
             os.link(file, second)
@@ -130,7 +130,7 @@ class Shadow:
         except Exception as error:
             write_line("shadow failure", prediction=given.prediction_id, **where(error))
         finally:
-            shutil.rmtree(files[0].parent, ignore_errors=True)
+            self._remove(files[0].parent)
             with self._lock:
                 self._waiting -= 1
             self.noted(question, ended)

@@ -27,8 +27,8 @@ from serving.schema import WindowsAnswer
 
 FORMATS: Mapping[str, str] = {"float32": "<f4", "int16": "<i2"}
 LONGEST_S = 60.0
-BEHIND = 1000
-"""Lines that may wait to be written."""
+BEHIND_S = 5.0
+"""How long an answer may wait to be written down: a line is due every second."""
 MOST_CHANNELS = 256
 RATES_HZ = (1.0, 20_000.0)
 SCALES_UV = (1e-6, 1e6)
@@ -164,9 +164,11 @@ class WindowBook:
         self._open: dict[tuple[str, str, Digest], _Count] = {}
         self._unwritten: list[tuple[tuple[str, str, Digest], _Count]] = []
 
-    def refuse_behind(self) -> None:
-        """Nothing is answered that cannot be written down."""
-        if len(self._unwritten) > BEHIND:
+    def refuse_behind(self, now: datetime) -> None:
+        """Nothing more is answered while what was answered cannot be written down."""
+        with self._lock:
+            waiting = [count.since for _, count in self._unwritten[:1]] + [c.since for c in self._open.values()]
+        if waiting and (now - min(waiting)).total_seconds() > BEHIND_S:
             raise ProblemError(503, "answers cannot be written down now: try again", {"Retry-After": "5"})
 
     def add(

@@ -15,6 +15,7 @@ from lineage.refused import Refused
 from serving.asking import answering_code
 from serving.auth import issue_key, open_keys
 from serving.bento import Ictal, build
+from serving.stream import StreamLimits
 from tests.commands import ictal
 from tests.served import free_port, people_and_keys, put_in_force, write_recording
 
@@ -76,6 +77,10 @@ def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
 def test_bentoml_serve_is_refused_since_it_leaves_out_the_door() -> None:
     with pytest.raises(Refused, match="leaves out keys"):
         Ictal.inner()
+
+
+def test_the_container_keeps_no_larger_messages_than_the_command_does() -> None:
+    assert f'"--ws-max-size", "{StreamLimits().chunk_bytes}"' in (ROOT / "Containerfile").read_text()
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_is_made_once_and_copied_beside_nothing_that_is_there(installation: Path) -> None:
+def test_it_is_made_once_and_copied_beside_nothing_that_is_there(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = installation / "a-hospital.db"
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{other}")
     assert not blank_database.lay_in(installation / "before"), "nobody has made it yet"
     made = blank_database.make()
     assert blank_database.make() == made and [made] == list(made.parent.iterdir())
@@ -25,4 +29,5 @@ def test_it_is_made_once_and_copied_beside_nothing_that_is_there(installation: P
         (runs,) = database.execute("SELECT count(*) FROM flow_run").fetchone()
     database.close()
     assert (tables, runs) == (1, 0)
+    assert not other.exists(), "it is another's"
     assert not blank_database.lay_in(installation / "home"), "a database that is in use is left alone"

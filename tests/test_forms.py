@@ -136,6 +136,14 @@ def test_a_table_of_events_is_read_back_by_the_reader_of_cohorts() -> None:
     assert quiet == Annotations((), 600.0)
 
 
+def test_a_table_without_seizures_has_background_only_where_somebody_looked() -> None:
+    spans = [{"onset_s": 500.0, "duration_s": 100.0}, {"onset_s": 0.0, "duration_s": 20.0}]
+    table = as_table({**FOUND, "events": [], "duration_s": 600.0, "not_assessed": spans}).decode()
+    rows = [line.split("\t")[:3] for line in table.splitlines()[1:]]
+    assert rows == [["20.0", "480.0", "bckg"]]
+    assert parse_events(table).annotations.events == ()
+
+
 times = st.floats(0, 500).map(lambda t: round(t, 6))
 events = st.builds(
     Event, times, st.floats(0.001, 90), confidence=st.none() | st.floats(0, 1), channels=st.just(("C3", "Cz"))

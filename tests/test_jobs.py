@@ -14,7 +14,7 @@ from lineage.digest import sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Ledger
 from lineage.store import session
-from serving.job_files import ORPHANED_S, JobFiles
+from serving.job_files import ORPHANED_S, JobFiles, remove_left
 from serving.job_worker import Workers
 from serving.jobs import JobLimits, Jobs, LeaseLost, OtherBody, Task, TooManyJobs
 from serving.journal import Journal
@@ -287,13 +287,13 @@ def test_files_and_their_folders_are_on_the_disk_before_a_job_is_accepted(
 
 
 def test_an_upload_that_was_never_accepted_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    files = JobFiles(tmp_path)
     for id in ("wanted", "fresh", "left"):
         (tmp_path / id).mkdir()
+    (tmp_path / "upload").write_bytes(b"x")
     long_ago = os.stat(tmp_path).st_mtime - ORPHANED_S - 1
-    for id in ("wanted", "left"):
+    for id in ("wanted", "left", "upload"):
         os.utime(tmp_path / id, (long_ago, long_ago))
-    files.remove_all_but({"wanted"})
+    remove_left(tmp_path, {"wanted"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fresh", "wanted"]
 
 

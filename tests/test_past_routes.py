@@ -85,7 +85,8 @@ def test_the_forms_are_served_with_their_media_types(served: Served, answer: dic
     edf = read(served, id, "edf")
     assert edf.headers["content-disposition"] == 'attachment; filename="annotations.edf"'
     (tmp_path / "a.edf").write_bytes(edf.content)
-    assert "sz (0.88)"[:3] in [text[:3] for text in mne.read_annotations(tmp_path / "a.edf").description]
+    sure = answer["events"][0]["confidence"]
+    assert f"sz ({sure:.2f})" in mne.read_annotations(tmp_path / "a.edf").description
     assert "json, fhir" in problem(read(served, id, "pdf"), 406)
 
 

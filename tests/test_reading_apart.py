@@ -14,7 +14,7 @@ from data.film import View
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from data.pose import PoseTrack
-from data.readers.apart import NotRead, ReadLimits, reading_apart
+from data.readers.apart import NotRead, ReadLimits, _arrived, reading_apart
 from data.readers.edf import read_edf
 from data.readers.handover import unpacked
 from data.readers.pose import read_pose
@@ -125,6 +125,12 @@ def test_what_is_handed_over_cannot_name_anything_else() -> None:
     for sent in ({"posix.system": {"command": "true"}}, {"array": [0, "|O", [1]]}, {"array": [0, "<f8", [10**9]]}):
         with pytest.raises((KeyError, ValueError)):
             unpacked(sent, [memoryview(bytes(8))])
+
+
+@pytest.mark.parametrize("kind", ["exec", "SystemExit", "UnicodeDecodeError", "nothing"])
+def test_a_failure_that_a_child_names_is_one_of_ours_or_none(kind: str) -> None:
+    with pytest.raises(RuntimeError, match="import os"):
+        _arrived("failed", [kind, "import os"], None, 0)  # type: ignore[arg-type]
 
 
 def test_only_who_asks_for_it_reads_apart(tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def test_a_shadow_that_fails_fails_alone(served: Served, office: Office, monkeyp
     shadows(served, 0)
     monkeypatch.setattr(shadow.os, "link", fail)
     assert said(served.detect())["outcome"] == "completed"
-    assert metric(served, "ictal_shadow_total", ended="failed") == 1
+    assert metric(served, "ictal_shadow_total", ended="failed") == 2
+    assert not list((served.home / "jobs" / "shadow").iterdir())
 
 
 def test_what_there_is_no_room_for_is_left_out(served: Served, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import warm
+from flows import fresh, warm
 from flows.stages import NAMES
 from flows.workspace import make_workspace
 
@@ -61,3 +61,15 @@ def test_it_ends_with_whoever_started_it() -> None:
 
 def test_every_stage_says_what_it_needs() -> None:
     assert set(warm.NEEDED) == set(NAMES)
+
+
+def test_what_the_demo_has_imported_ahead_are_stages_and_a_stage_runs_after_it(tmp_path: Path) -> None:
+    assert set(fresh.STAGES) <= set(NAMES)
+    starts = (
+        "import sys, time; from flows import warm; where = warm.place(ahead=['simulate', 'split']); time.sleep(2); "
+    )
+    asks = "import os; os.environ |= where; sys.exit(warm.run_there('train', ['nobody', 'patient']))"
+    said = subprocess.run(
+        [sys.executable, "-c", starts + asks], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert said.returncode == 2 and said.stderr.startswith("ictal: there is no workspace yet")

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -18,9 +19,9 @@ from models.bundle import load_bundle
 from models.ood import Ood
 from serving.auth import AcceptedKeys, Unauthorised, issue_key, key_id, open_keys, revoke_key, site_of
 from serving.loader import JUDGED, Loader, NoApprovedModel
+from serving.schema import WindowsAnswer
 from serving.service import create_app
 from serving.store import read_pointer, stored_bundle
-from serving.windows import BEHIND
 from tests.served import HAS_SEEN_ALL, NOW, RATE_HZ, people_and_keys, put_in_force
 
 with warnings.catch_warnings():
@@ -172,16 +173,29 @@ def test_all_that_was_answered_stands_in_the_ledger(tmp_path: Path) -> None:
     assert ledger.verify().ok
 
 
-def test_nothing_is_answered_that_cannot_be_written_down(home: Path) -> None:
+def test_nothing_is_answered_that_cannot_be_written_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from serving.journal import Journal
     from serving.problems import ProblemError
     from serving.windows import WindowBook
 
-    book = WindowBook(Journal(home))
-    book.refuse_behind()
-    book._unwritten = [None] * (BEHIND + 1)  # type: ignore[list-item]
-    with pytest.raises(ProblemError, match="cannot be written down"):
-        book.refuse_behind()
+    class Full(Exception): ...
+
+    def full(*given: Any, **named: Any) -> None:
+        raise Full
+
+    journal = Journal(home)
+    book, said = WindowBook(journal), WindowsAnswer(answer_id="a", outcome="completed", engine="reference")
+    book.add("demo-north", "k", None, said, b"sent", b"said", NOW)
+    book.refuse_behind(NOW + timedelta(seconds=1))
+    with monkeypatch.context() as broken:
+        broken.setattr(journal.ledger, "append_many", full)
+        for late_s in (2, 6):
+            with pytest.raises(Full):
+                book.write(NOW + timedelta(seconds=late_s))
+        with pytest.raises(ProblemError, match="cannot be written down"):
+            book.refuse_behind(NOW + timedelta(seconds=6))
+    book.write(NOW + timedelta(seconds=7))
+    book.refuse_behind(NOW + timedelta(seconds=7))
 
 
 def test_the_document_names_the_headers(site: tuple[TestClient, dict[str, str]]) -> None:

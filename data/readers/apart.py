@@ -4,7 +4,6 @@ Who serves others says `with reading_apart():`; then every reader that is marked
 with limits on memory and time, and hands its arrays back through shared memory. Everybody else reads in place.
 """
 
-import builtins
 import json
 import os
 import resource
@@ -49,6 +48,22 @@ class ReadLimits:
     wall_s: float = 100.0
     memory_bytes: int = 2 << 30
     memory_per_byte: float = 8.0
+
+
+FAILURES = {
+    kind.__name__: kind
+    for kind in (
+        ValueError,
+        TypeError,
+        LookupError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        ArithmeticError,
+        ZeroDivisionError,
+    )
+}
+"""Failures of ours that a child may name: what it says is never looked up anywhere else."""
 
 
 class NotRead(OSError):
@@ -161,7 +176,7 @@ def _arrived(how: str, said: list[Any], pipe: Connection, memory: int) -> Any:
             raise OSError(*said)
         case _:
             kind, place = said
-            raise getattr(builtins, kind, RuntimeError)(place)
+            raise FAILURES.get(kind, RuntimeError)(place)
 
 
 def _fell(code: int | None, cpu_s: float) -> Exception:

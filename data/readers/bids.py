@@ -7,6 +7,7 @@ recordingDuration; one row `bckg` says that there was no seizure.
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -83,10 +84,14 @@ def write_events(path: Path, annotations: Annotations, start: datetime = datetim
     path.write_text(events_table(annotations, start), "utf-8")
 
 
-def events_table(annotations: Annotations, start: datetime = datetime(2000, 1, 1)) -> str:
-    """Events as the text of an events.tsv; one `bckg` row where there is none. Inverse of `parse_events`.
+def events_table(
+    annotations: Annotations,
+    start: datetime = datetime(2000, 1, 1),
+    looked_at: Sequence[tuple[float, float]] | None = None,
+) -> str:
+    """Events as the text of an events.tsv. Inverse of `parse_events`.
 
-    Types that could not be read back are a ValueError.
+    Where there is none, a `bckg` row for each stretch (onset_s, duration_s) that was looked at, all of it unless told. Types that could not be read back are a ValueError.
     """
     unknown = sum(seizure_type(e.type) is None for e in annotations.events)
     if unknown:
@@ -98,7 +103,8 @@ def events_table(annotations: Annotations, start: datetime = datetime(2000, 1, 1
         channels = ",".join(e.channels) or "n/a"
         lines.append(f"{float(e.onset_s)!r}\t{float(e.duration_s)!r}\t{e.type}\t{confidence}\t{channels}\t{tail}")
     if not annotations.events:
-        lines.append(f"0.0\t{length_s!r}\tbckg\tn/a\tn/a\t{tail}")
+        stretches = ((0.0, length_s),) if looked_at is None else looked_at
+        lines += [f"{float(at)!r}\t{float(long)!r}\tbckg\tn/a\tn/a\t{tail}" for at, long in stretches]
     return "\n".join(lines) + "\n"
 
 

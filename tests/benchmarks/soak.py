@@ -95,12 +95,16 @@ def _send_recordings(service: sites.Server, key: str, until: float, recordings: 
     with httpx.Client(base_url=f"http://127.0.0.1:{service.port}", timeout=120) as client:
         while time.monotonic() < until and not errors:
             started = time.monotonic()
-            said = client.post(
-                "/v1/detect",
-                headers={"Authorization": f"Bearer {key}"},
-                files={"recording": ("recording.edf", content)},
-                data={"age": "3d"},
-            )
+            try:
+                said = client.post(
+                    "/v1/detect",
+                    headers={"Authorization": f"Bearer {key}"},
+                    files={"recording": ("recording.edf", content)},
+                    data={"age": "3d"},
+                )
+            except httpx.HTTPError as error:
+                errors.append(f"recording: {error!r}")
+                return
             recordings.append(time.monotonic() - started)
             if said.status_code != 200 or not said.json()["outcome"].startswith("completed"):
                 errors.append(f"recording: {said.status_code} {said.text[:200]}")
