@@ -121,6 +121,7 @@ class LiveStream:
         self.site, self.key_id, self.prediction_id = site, key_id, uuid7(now)
         self.next_seq = 0
         self.answer: Answer | None = None
+        self._unwritten: Answer | None = None
         self._waiting: dict[int, Part] = {}
         self._gaps, self._looked_s = 0, 0.0
         self._trend, self._events = Growing(), list[Event]()
@@ -142,7 +143,7 @@ class LiveStream:
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to be sent: it was ended, or is refused whatever comes."""
-        return self.answer is not None or self._refusal is not None
+        return self.answer is not None or self._unwritten is not None or self._refusal is not None
 
     @property
     def now_s(self) -> float:
@@ -213,9 +214,22 @@ class LiveStream:
             self._refusal = Refusal("no_approved_model", reason)
 
     def finish(self, journal: Journal, now: datetime, duration_s: float | None = None) -> Answer:
-        """The answer to all that was heard, written down. Once there is one, it stays."""
-        if self.answer is not None:
-            return self.answer
+        """The answer to all that was heard, written down. Once there is one, it stays.
+
+        Where it could not be written down, the next call tries to write the same answer: nothing is heard in between.
+        """
+        if self.answer is None:
+            self._unwritten = self._unwritten or self._concluded(now, duration_s)
+            self.answer = journal.record(self._unwritten, actor_of(self.site, self.key_id), now)
+            self._unwritten = None
+        return self.answer
+
+    def so_far(self, have_s: int = 0, have_events: int = 0) -> dict[str, Any]:
+        """What was given already, for a connection that lost the rest of it."""
+        first = min(have_s, len(self._trend))
+        return _message(first, self._trend.rows[first:], self._events[have_events:], None, self._refusal_now)
+
+    def _concluded(self, now: datetime, duration_s: float | None) -> Answer:
         duration_s = self.now_s if duration_s is None else duration_s
         if self._live is None or self._refusal is not None:
             refusal = self._refusal or Refusal("no_signal", "nothing was heard")
@@ -227,15 +241,8 @@ class LiveStream:
         engine = self._loaded.engine if self._loaded else REFERENCE
         asked = Asked(files=(digest,), age_days=self.age_days, code=answering_code(), machine=machine(), engine=engine)
         said = in_words(analysis, self._loaded, digest, now)
-        said = said.model_copy(update={"prediction_id": self.prediction_id, "asked": asked})
-        self.answer = journal.record(said, actor_of(self.site, self.key_id), now)
         self._waiting, self._live = {}, None
-        return self.answer
-
-    def so_far(self, have_s: int = 0, have_events: int = 0) -> dict[str, Any]:
-        """What was given already, for a connection that lost the rest of it."""
-        first = min(have_s, len(self._trend))
-        return _message(first, self._trend.rows[first:], self._events[have_events:], None, self._refusal_now)
+        return said.model_copy(update={"prediction_id": self.prediction_id, "asked": asked})
 
     def _check_bounds(self, seq: int, part: Part) -> None:
         early = [p for p in self._waiting.values() if isinstance(p, np.ndarray)]

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,11 @@ from serving.stream import Hello, LiveStream, Part, Resume, StreamLimits
 
 HEARD_AT_ONCE = 2
 ENDED_KEPT = 8
-"""Streams that are kept in all, for each one that may go on: ended ones wait for whoever lost the answer."""
+"""Ended streams of a site that are kept for whoever lost the answer, for each one that it may have open."""
+AGAIN_S, TRIES = 30.0, 120
+"""So often an answer that could not be written down is tried again, before it gives its site's place free."""
+CLOSING_PAUSE_S, CLOSING_TRIES = 0.5, 3
+"""The same where the service stops, which cannot wait long."""
 CHECK_S = 1.0
 """So often a stream asks whether its model may still answer."""
 Made = TypeVar("Made")
@@ -41,7 +46,10 @@ class Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
     expiry: asyncio.TimerHandle | None = None
     checked_s: float = float("-inf")
-    counted: bool = False
+    ended_s: float | None = None
+    """When its answer was counted (monotonic)."""
+    tries: int = 0
+    """How often its answer could not be written down, since nobody came back."""
     let_go: Callable[[], Any] = lambda: None
     """Has the present connection closed, since another goes on."""
 
@@ -73,11 +81,9 @@ class StreamDesk:
             raise ProblemError(
                 429, f"{mine} streams of this site are open: end one first, or wait", {"Retry-After": "30"}
             )
-        if (
-            len(going) + self._beginning.total() >= self.limits.at_once
-            or len(self._held) >= ENDED_KEPT * self.limits.at_once
-        ):
+        if len(going) + self._beginning.total() >= self.limits.at_once:
             raise ProblemError(503, "too many streams are open: begin this one later", {"Retry-After": "30"})
+        self._forget_ended(site)
         token = secrets.token_urlsafe(32)
         made = partial(
             LiveStream, hello, age_days_of(hello.age), self.loader, self.limits, self.clock(), site=site, key_id=key_id
@@ -109,7 +115,7 @@ class StreamDesk:
         if held.connection is not connection:
             return
         held.connection, held.let_go = None, lambda: None
-        held.expiry = asyncio.get_running_loop().call_later(self.limits.resume_s, self._give_up, held)
+        self._give_up_in(self.limits.resume_s, held)
 
     async def take(self, held: Held, seq: int, part: Part) -> list[dict[str, Any]]:
         """What became final with a part of a stream."""
@@ -129,15 +135,22 @@ class StreamDesk:
             await self._alone(held, self._check, held.stream)
         if held.stream.is_over and held.stream.answer is None:
             await self._alone(held, held.stream.finish, self.journal, self.clock())
-            self._count(held)
+        self._count(held)
         return held.stream.answer
 
     def close(self) -> None:
         """End all streams where they are: what was said of them until then stands in the ledger."""
         self._pool.shutdown()
-        for held in self._held.values():
-            self._finish(held)
-        self._held.clear()
+        unwritten = [self._forget(held) for held in list(self._held.values())]
+        for left in reversed(range(CLOSING_TRIES)):
+            failed = [(held, error) for held in unwritten if (error := self._finish(held))]
+            for held in unwritten:
+                self._count(held)
+            unwritten = [held for held, _ in failed]
+            if unwritten and left:
+                time.sleep(CLOSING_PAUSE_S)
+        for held, error in failed:
+            self._complain("stream lost", held, error)
 
     def _check(self, stream: LiveStream) -> None:
         reason = self.orders.why_stopped(stream.site)
@@ -145,31 +158,67 @@ class StreamDesk:
             stream.refuse(reason)
         stream.check_terms(self.clock())
 
+    def _forget_ended(self, site: str) -> None:
+        """Of each site's ended streams the latest are kept; those of another site never have to go for them."""
+        ended = [held for held in self._held.values() if held.stream.site == site and held.stream.answer is not None]
+        ended.sort(key=lambda held: held.ended_s or 0.0, reverse=True)
+        for held in ended[ENDED_KEPT * self.limits.at_once_per_site :]:
+            self._forget(held)
+
+    def _forget(self, held: Held) -> Held:
+        if held.expiry:
+            held.expiry.cancel()
+        return self._held.pop(_name(held.token))
+
+    def _waits(self, held: Held) -> bool:
+        """Whether a stream is kept although it is on no connection."""
+        return held.connection is None and _name(held.token) in self._held
+
+    def _give_up_in(self, wait_s: float, held: Held) -> None:
+        if self._waits(held):
+            held.expiry = asyncio.get_running_loop().call_later(wait_s, self._give_up, held)
+
     def _give_up(self, held: Held) -> None:
         task = asyncio.get_running_loop().create_task(self._end(held))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     async def _end(self, held: Held) -> None:
-        if held.connection is None:
-            self._held.pop(_name(held.token), None)
-            await self._in(self._finish, held)
+        """A stream goes only when its answer is written down; who comes back until then finds it."""
+        if not self._waits(held):
+            return
+        error = await self._in(self._finish, held)
+        self._count(held)
+        if not self._waits(held):
+            return
+        if error is None:
+            self._forget(held)
+            return
+        held.tries += 1
+        if held.tries < TRIES:
+            self._complain("stream failure", held, error)
+            self._give_up_in(AGAIN_S, held)
+        else:
+            self._complain("stream lost", held, error)
+            self._forget(held)
 
-    def _finish(self, held: Held) -> None:
-        if held.expiry:
-            held.expiry.cancel()
-        if held.stream.answer is None and held.stream.now_s > 0:
-            try:
-                with held.lock:
+    def _finish(self, held: Held) -> Exception | None:
+        """Write down the answer of a stream of which anything was heard; what prevented it, if anything did."""
+        try:
+            with held.lock:
+                if held.stream.now_s > 0:
                     held.stream.finish(self.journal, self.clock())
-                self._count(held)
-            except Exception as error:
-                write_line("stream failure", prediction=held.stream.prediction_id, **where(error))
+        except Exception as error:
+            return error
+        return None
+
+    def _complain(self, event: str, held: Held, error: Exception) -> None:
+        write_line(event, prediction=held.stream.prediction_id, **where(error))
 
     def _count(self, held: Held) -> None:
         answer = held.stream.answer
-        if answer is not None and not held.counted:
-            held.counted = True
+        if answer is not None and held.ended_s is None:
+            held.ended_s = time.monotonic()
             write_line("stream", site=held.stream.site, outcome=answer.outcome, code=answer.code or "")
             self.done(answer)
 

@@ -19,7 +19,7 @@ from serving.stream_desk import Held, StreamDesk
 DONE, AWAY, REFUSED, TOO_LARGE, TAKEN_OVER = 1000, 1001, 1008, 1009, 4409
 """Codes with which a connection is closed (RFC 6455, 7.4)."""
 CHECK_S = 2.0
-"""So often it is asked whether key and model are still in force."""
+"""So often it is asked whether the key is still in force; the model: `stream_desk.CHECK_S`."""
 TEXT_BYTES = 16_384
 
 _BY_TYPE = Field(discriminator="type")
@@ -57,19 +57,19 @@ class _Connection:
         self.socket, self.desk, self.authenticate = socket, desk, authenticate
         self.this = exchange(socket.scope)
         self._checked_s = self._now_s()
+        self._held: Held | None = None
+        """The stream that is on this connection, from the moment it is."""
 
     async def serve(self) -> None:
-        held: Held | None = None
         try:
-            held = await self._begin()
-            await self._go_on(held)
+            await self._go_on(await self._begin())
         except ProblemError as problem:
             await self._refuse(problem)
         except WebSocketDisconnect:
             pass
         finally:
-            if held is not None:
-                self.desk.detach(held, self)
+            if self._held is not None:
+                self.desk.detach(self._held, self)
 
     async def _begin(self) -> Held:
         first = _read(_FIRST, await self._received())
@@ -88,6 +88,7 @@ class _Connection:
     def _attach(self, held: Held) -> None:
         loop = asyncio.get_running_loop()
         self.desk.attach(held, self, lambda: loop.create_task(self._close(TAKEN_OVER)))
+        self._held = held
 
     async def _welcome(self, held: Held) -> None:
         stream, limits = held.stream, self.desk.limits

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from data.montage import ELECTRODES
 from serving.auth import issue_key, open_keys
 from serving.limits import HEADERS
 from serving.service import create_app
-from tests.served import NOW, people_and_keys, put_in_force
+from tests.served import NOW, RATE_HZ, people_and_keys, put_in_force
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
@@ -22,6 +23,8 @@ with warnings.catch_warnings():
     from starlette.testclient import WebSocketDenialResponse as WebSocketDenialResponse
 
 MARK = "NAME-OF-NOBODY"
+HELLO = {"type": "hello", "channels": list(ELECTRODES), "rate_hz": RATE_HZ, "unit": "uV", "age": "3d"}
+"""With which a stream begins."""
 
 
 @dataclass(frozen=True)

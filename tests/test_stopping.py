@@ -22,11 +22,10 @@ from serving.limits import READS, UPLOAD_TYPE
 from serving.stream import chunk_of
 from tests.authenticator import code
 from tests.commands import ictal
-from tests.served import NOW, PASSPHRASE, RATE_HZ, REVIEWER, write_recording
-from tests.services import Served, WebSocketDenialResponse, key_of, problem, said, served_home, serving
+from tests.served import NOW, PASSPHRASE, REVIEWER, write_recording
+from tests.services import HELLO, Served, WebSocketDenialResponse, key_of, problem, said, served_home, serving
 
 SITE, OTHER, WHY = "demo-north", "demo-south", "electrodes are being changed"
-HELLO = {"type": "hello", "channels": list(ELECTRODES), "rate_hz": RATE_HZ, "unit": "uV", "age": "3d"}
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 
-from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.approvals import revoke
 from lineage.keys import platform_public_path
@@ -28,10 +27,9 @@ from serving.problems import ProblemError
 from serving.stream import End, Gap, Hello, LiveStream, Part, StreamLimits, chunk_of
 from tests.authenticator import code
 from tests.contract.streams import kept_bytes
-from tests.served import NOW, PASSPHRASE, RATE_HZ, REVIEWER, write_recording
-from tests.services import Served, key_of, said, served_home, serving
+from tests.served import NOW, PASSPHRASE, REVIEWER, write_recording
+from tests.services import HELLO, Served, key_of, said, served_home, serving
 
-HELLO = {"type": "hello", "channels": list(ELECTRODES), "rate_hz": RATE_HZ, "unit": "uV", "age": "3d"}
 ISSUED_ANEW = ("prediction_id", "receipt", "asked", "recording_digest")
 
 
