@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -48,8 +49,12 @@ class Stream:
         self._unheard: dict[int, bytes | str] = {}
         self._seq, self._have_s, self._have_events = 0, 0, 0
         self.answer: dict[str, Any] | None = None
+        self._open = ExitStack()
         first = {"type": "hello", "channels": list(channels), "rate_hz": rate_hz, "unit": "uV", "age": age}
-        self.welcome = self._begin(first)
+        try:
+            self.welcome = self._begin(first)
+        except _Lost as lost:
+            raise ServiceRefused(0, "no welcome came from the service: is it running, or busy?") from lost
 
     @property
     def prediction_id(self) -> str:
@@ -75,7 +80,7 @@ class Stream:
         return self.answer
 
     def close(self) -> None:
-        self._connection.close()
+        self._open.close()
 
     def __enter__(self) -> "Stream":
         return self
@@ -100,10 +105,15 @@ class Stream:
 
     def _hear(self, wait_s: float | None) -> bool:
         """Take in one message, if one comes within `wait_s` (None: however long it takes)."""
-        try:
-            return bool(self._try(lambda: self._take(self._receive(wait_s))))
-        except TimeoutError:
-            return False
+
+        def one() -> bool:
+            try:
+                message = self._receive(wait_s)
+            except TimeoutError:
+                return False
+            return self._take(message)
+
+        return bool(self._try(one))
 
     def _take(self, message: dict[str, Any]) -> bool:
         kind = message["type"]
@@ -153,6 +163,16 @@ class Stream:
             time.sleep(PAUSE_S)
 
     def _begin(self, first: dict[str, Any]) -> dict[str, Any]:
+        """The answer to the first message of a new connection; the one before is closed, and this one where it fails."""
+        self.close()
+        self._connect()
+        try:
+            return self._welcomed(first)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> None:
         from websockets.exceptions import InvalidHandshake, InvalidStatus
         from websockets.sync.client import connect
 
@@ -161,15 +181,22 @@ class Stream:
         if self._is_local:
             options["proxy"] = None  # what stays on this machine never goes through a proxy
         try:
-            self._connection = connect(self._url, additional_headers=headers, **options)
+            self._connection = self._open.enter_context(connect(self._url, additional_headers=headers, **options))
         except InvalidStatus as error:
             self._refuse(_problem(error.response.body, error.response.status_code))
         except (OSError, InvalidHandshake) as error:
             raise ServiceRefused(
                 0, f"the service cannot be reached ({type(error).__name__}): is it running?"
             ) from error
-        self._connection.send(json.dumps(first))
-        welcome = self._receive(OPEN_S)
+
+    def _welcomed(self, first: dict[str, Any]) -> dict[str, Any]:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            self._connection.send(json.dumps(first))
+            welcome = self._receive(OPEN_S)
+        except (ConnectionClosed, TimeoutError) as error:
+            raise _Lost from error
         if welcome["type"] != "welcome":
             self._refuse(welcome["problem"])
         return welcome
@@ -185,7 +212,7 @@ class Stream:
 
 
 class _Lost(Exception):
-    """The service closed the connection, and keeps the stream."""
+    """The connection is of no more use; the service keeps the stream."""
 
 
 def _problem(body: bytes | bytearray | None, status: int) -> dict[str, Any]:
