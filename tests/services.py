@@ -1,6 +1,7 @@
 """The service inside the test's own process, with a key and a recording of a site."""
 
 import json
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,27 @@ def said(response: httpx.Response) -> dict[str, Any]:
     """The JSON of an answer, which knows neither NaN nor Infinity."""
     found: dict[str, Any] = json.loads(response.text, parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
     return found
+
+
+def leave(
+    served: Served, content: bytes | None = None, headers: dict[str, str] | None = None, **fields: str
+) -> httpx.Response:
+    """A job with a recording, as its site or another's key leaves it."""
+    files = {"recording": (f"{MARK}.edf", served.recording if content is None else content)}
+    return served.client.post(
+        "/v1/jobs", headers={**served.headers, **(headers or {})}, files=files, data={"age": "3d", **fields}
+    )
+
+
+def ended(served: Served, place: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    """A job when nothing more is to be waited for."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        body = said(served.client.get(place, headers=headers or served.headers))
+        if body["state"] in ("done", "failed", "cancelled"):
+            return body
+        time.sleep(0.05)
+    pytest.fail(f"still {body['state']}")
 
 
 def problem(response: httpx.Response, status: int) -> str:

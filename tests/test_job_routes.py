@@ -24,7 +24,7 @@ from serving.statements import DONE_EXAMPLE, JobStatement
 from tests.infants import infant
 from tests.served import NOW, people_and_keys, write_recording
 from tests.served_poses import put_spasms_in_force
-from tests.services import MARK, Served, key_of, problem, said, served_home, serving, without_instance
+from tests.services import MARK, Served, ended, key_of, leave, problem, said, served_home, serving, without_instance
 
 OTHER_SITE = "demo-south"
 
@@ -43,23 +43,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(home: Path, recording: bytes) -> Iterator[Served]:
     with serving(home, recording) as ready:
         yield ready
-
-
-def leave(served: Served, content: bytes | None = None, headers: dict[str, str] | None = None, **fields: str) -> Any:
-    files = {"recording": (f"{MARK}.edf", served.recording if content is None else content)}
-    return served.client.post(
-        "/v1/jobs", headers={**served.headers, **(headers or {})}, files=files, data={"age": "3d", **fields}
-    )
-
-
-def ended(served: Served, place: str) -> dict[str, Any]:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        body = said(served.client.get(place, headers=served.headers))
-        if body["state"] in ("done", "failed", "cancelled"):
-            return body
-        time.sleep(0.05)
-    pytest.fail(f"still {body['state']}")
 
 
 def entries(home: Path, type: str) -> int:

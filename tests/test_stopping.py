@@ -23,7 +23,18 @@ from serving.stream import chunk_of
 from tests.authenticator import code
 from tests.commands import ictal
 from tests.served import NOW, PASSPHRASE, REVIEWER, write_recording
-from tests.services import HELLO, Served, WebSocketDenialResponse, key_of, problem, said, served_home, serving
+from tests.services import (
+    HELLO,
+    Served,
+    WebSocketDenialResponse,
+    ended,
+    key_of,
+    leave,
+    problem,
+    said,
+    served_home,
+    serving,
+)
 
 SITE, OTHER, WHY = "demo-north", "demo-south", "electrodes are being changed"
 
@@ -39,11 +50,6 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield ready
 
 
-def leave(served: Served, headers: dict[str, str]) -> Any:
-    files = {"recording": ("a.edf", served.recording)}
-    return served.client.post("/v1/jobs", headers=headers, files=files, data={"age": "3d"})
-
-
 def resumed(served: Served, minutes: int = 1) -> dict[str, Any]:
     now = NOW + timedelta(minutes=minutes)
     shown = code(served.home / "keys", REVIEWER, now)
@@ -56,7 +62,7 @@ def test_a_stopped_site_is_told_why_and_when_to_ask_again_and_others_are_served(
     stop.stop_site(SITE, WHY)
     refused = served.detect()
     assert WHY in problem(refused, 503) and refused.headers["retry-after"] == "60"
-    left = leave(served, served.headers)
+    left = leave(served)
     assert WHY in problem(left, 503) and left.headers["retry-after"] == "60"
     with pytest.raises(WebSocketDenialResponse) as denied:
         served.client.websocket_connect("/v1/stream", headers=served.headers).__enter__()
@@ -64,7 +70,7 @@ def test_a_stopped_site_is_told_why_and_when_to_ask_again_and_others_are_served(
     for route in ("/v1/windows", "/v1/typing"):
         kind = {"Content-Type": READS.get(route, f"{UPLOAD_TYPE}; boundary=x")}
         assert WHY in problem(served.client.post(route, headers={**served.headers, **kind}, content=b"x"), 503)
-    assert leave(served, others).status_code == 202
+    assert leave(served, headers=others).status_code == 202
     again = served.client.get(f"/v1/predictions/{before['prediction_id']}", headers=served.headers)
     assert again.status_code == 200, "what was answered before can be read"
     judged = f"/v1/predictions/{before['prediction_id']}/verdict"
@@ -80,16 +86,15 @@ def test_accepted_jobs_of_a_stopped_site_wait_and_are_done_when_it_goes_on(
     monkeypatch.setattr(
         desk, "check_in_service", lambda orders, site: None
     )  # taken in before the service had seen the stop
-    job = leave(served, served.headers).headers["location"]
-    theirs = leave(served, key_of(served.home, OTHER)).headers["location"]
-    other = key_of(served.home, OTHER)
-    until_done(served, theirs, other)
+    job = leave(served).headers["location"]
+    theirs = leave(served, headers=key_of(served.home, OTHER)).headers["location"]
+    assert ended(served, theirs, key_of(served.home, OTHER))["state"] == "done"
     waits = said(served.client.get(job, headers=served.headers))
     assert waits["state"] == "queued" and WHY in waits["reason"] and waits["attempts"] == 0
     assert metric(served, 'ictal_jobs{state="queued"}') == 1
     resumed(served)
-    done = until_done(served, job, served.headers)
-    assert done["reason"] is None and done["result"]["outcome"]
+    done = ended(served, job)
+    assert done["state"] == "done" and done["reason"] is None and done["result"]["outcome"]
 
 
 def test_a_job_that_is_worked_on_is_put_back_when_its_site_is_stopped(
@@ -106,27 +111,19 @@ def test_a_job_that_is_worked_on_is_put_back_when_its_site_is_stopped(
         return real(*args, **settings)
 
     monkeypatch.setattr(job_desk, "answer", stopping)
-    job = leave(served, served.headers).headers["location"]
+    job = leave(served).headers["location"]
     end = time.monotonic() + 20
     while not begun or said(served.client.get(job, headers=served.headers))["state"] != "queued":
         assert time.monotonic() < end
         time.sleep(0.02)
     resumed(served)
-    done = until_done(served, job, served.headers)
-    assert done["attempts"] == 1, "what was put back was no attempt"
+    done = ended(served, job)
+    assert (done["state"], done["attempts"]) == ("done", 1), "what was put back was no attempt"
 
 
 def metric(served: Served, name: str) -> float:
     found = [line for line in served.client.get("/metrics").text.splitlines() if line.startswith(name)]
     return float(found[0].split()[-1])
-
-
-def until_done(served: Served, place: str, headers: dict[str, str]) -> dict[str, Any]:
-    end = time.monotonic() + 20
-    while (job := said(served.client.get(place, headers=headers)))["state"] != "done":
-        assert time.monotonic() < end, job
-        time.sleep(0.02)
-    return job
 
 
 def test_a_stream_of_a_stopped_site_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,10 +147,10 @@ def test_who_stopped_and_who_resumed_stands_in_the_ledger(served: Served) -> Non
     ledger = Ledger(served.home / "ledger" / "ledger.db")
     assert stopped(ledger) == {SITE: WHY}
     resumed(served)
-    [ended], [begun] = ledger.entries("deployment.stopped"), ledger.entries("deployment.resumed")
+    [halted], [begun] = ledger.entries("deployment.stopped"), ledger.entries("deployment.resumed")
     assert stopped(ledger) == {}
-    assert ended.subjects == begun.subjects == (Subject("site", SITE),)
-    assert ended.actor.role == "operator" and ended.reason == WHY
+    assert halted.subjects == begun.subjects == (Subject("site", SITE),)
+    assert halted.actor.role == "operator" and halted.reason == WHY
     assert (begun.actor.id, begun.actor.auth_method) == (REVIEWER, TWO_COMPONENTS)
     [failed] = ledger.entries("auth.failed")
     assert failed.actor.id == REVIEWER
