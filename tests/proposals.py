@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
 from flows import approve, promote, records, register
 from flows.stages.files import circumstances, development, evaluation_of, read_json, training_of, write_json
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
+from serving import orders
 from serving.loader import Loader
 from serving.store import pointer_path
 from serving.terms import Terms
@@ -49,6 +52,13 @@ class Office:
     def copied(self, root: Path) -> "Office":
         shutil.copytree(self.home, root)
         return Office(Workspace(root), self.now, self.candidate)
+
+    def at_work(self, root: Path, patch: pytest.MonkeyPatch) -> "Office":
+        """A copy in which commands work, and whose services follow orders at once."""
+        copied = self.copied(root)
+        patch.setenv("ICTAL_HOME", str(copied.home))
+        patch.setattr(orders, "POLL_S", 0.0)
+        return copied
 
     def propose(self, author: str = AUTHOR) -> str:
         self.candidate = promote.propose.fn(str(self.home), author)

@@ -10,7 +10,6 @@ from flows import place, records
 from lineage.approvals import NotApproved
 from lineage.ledger import Ledger
 from lineage.refused import Refused
-from serving import orders
 from serving.choice import Choice
 from serving.loader import Loader
 from serving.orders import Orders
@@ -27,10 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Office:
 
 @pytest.fixture
 def office(made: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    copied = made.copied(tmp_path / "home")
-    monkeypatch.setenv("ICTAL_HOME", str(copied.home))
-    monkeypatch.setattr(orders, "POLL_S", 0.0)
-    return copied
+    return made.at_work(tmp_path / "home", monkeypatch)
 
 
 def first_of(office: Office) -> str:

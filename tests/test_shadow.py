@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flows import compare, place
 from lineage.ledger import Entry, Ledger
 from lineage.refused import Refused
-from serving import orders, shadow
+from serving import shadow
 from serving.auth import issue_key, open_keys
 from serving.comparing import difference
 from serving.schema import SHADOW_NOTICE
@@ -33,10 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Office:
 
 @pytest.fixture
 def office(made: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    copied = made.copied(tmp_path / "home")
-    monkeypatch.setenv("ICTAL_HOME", str(copied.home))
-    monkeypatch.setattr(orders, "POLL_S", 0.0)
-    return copied
+    return made.at_work(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture
