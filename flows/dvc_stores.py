@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from flows.workspace import Workspace, dvc
 
@@ -15,6 +16,12 @@ DIR = ".dir"
 
 READ_ONLY = ("http", "https")
 """Remotes of which DVC can take nothing away."""
+
+KEEPS_ONE = ("ssh", "local", "memory")
+"""Remotes that keep nothing of what is deleted; S3 is asked whether it does, and no other kind can be."""
+
+TRIAL = ".ictal-trial"
+"""What an object is called that is put below a remote's root and deleted at once, to see whether both are allowed."""
 
 
 class Store(Protocol):
@@ -75,7 +82,7 @@ class Folder:
 @dataclass(frozen=True)
 class Remote:
     """A store that DVC reaches, by the name of its remote; `files` are all that lie below `root`, with what is said of
-    them, as of when it was opened. `fs` is fsspec's filesystem, as DVC's settings make it."""
+    them, as of when it was opened. `fs` is fsspec's filesystem, as DVC's settings make it; Unreached where it refuses."""
 
     name: str
     fs: Any
@@ -86,7 +93,7 @@ class Remote:
         return [path for name in names_of(md5) if (path := f"{self.root}/{name}") in self.files]
 
     def read(self, path: str) -> bytes:
-        return bytes(self.fs.cat_file(path))
+        return bytes(self._asked(lambda: self.fs.cat_file(path)))
 
     def size(self, path: str) -> int:
         return int(self.files[path]["size"])
@@ -100,18 +107,26 @@ class Remote:
     def keep(self, md5: str, content: bytes) -> None:
         path = f"{self.root}/{names_of(md5)[0]}"
         if path not in self.files:
-            self.fs.pipe_file(path, content)
+            if "s3" not in self.fs.protocol:  # which has no folders
+                self._asked(lambda: self.fs.makedirs(path.rpartition("/")[0], exist_ok=True))
+            self._asked(lambda: self.fs.pipe_file(path, content))
             self.files[path] = {"size": len(content)}
 
     def delete(self, path: str) -> None:
-        self.fs.rm_file(path)
+        self._asked(lambda: self.fs.rm_file(path))
         self.files.pop(path, None)
 
     def named(self, digests: Collection[str]) -> list[str]:
         """Files that are called by one of these digests now, or of which the store says that their MD5 is one."""
         self.fs.invalidate_cache()
-        found = self.fs.find(self.root, detail=True)
+        found = self._asked(lambda: self.fs.find(self.root, detail=True))
         return [f"{self.name}: {path}" for path, about in found.items() if {_called(path), _etag(about)} & set(digests)]
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return _reached(ask)
+        except Unreached as why:
+            raise Unreached(f"remote {self.name}: {why}") from None
 
 
 @dataclass(frozen=True)
@@ -139,7 +154,7 @@ class Stores:
             try:
                 opened.append(_opened(workspace, name, settings))
             except Unreached as why:
-                unreached.append(f"{name} ({value.partition('?')[0]}): {why}")
+                unreached.append(f"{name} ({_shown(value)}): {why}")
         return cls((*map(Folder, dict.fromkeys(folders)), *opened), tuple(unreached))
 
     @property
@@ -189,7 +204,7 @@ class Stores:
 
 
 class Unreached(Exception):
-    """Why nothing can be taken out of a remote; no address or key stands in it."""
+    """Why nothing, or nothing more, can be taken out of a remote; no address or key stands in it."""
 
 
 def names_of(md5: str) -> tuple[str, str]:
@@ -201,16 +216,24 @@ def _opened(workspace: Workspace, name: str, settings: dict[str, str]) -> Remote
     """A remote by DVC's own filesystem, as its settings and secrets make it, with all that lies in it."""
     if any(settings.get(f"remote.{name}.{how}", "").lower() == "true" for how in ("version_aware", "worktree")):
         raise Unreached("it keeps files by their names and versions, which are to be deleted with its own tools")
-    filesystem, root = _reached(name, lambda: _filesystem(workspace, name))
+    filesystem, root = _reached(lambda: _filesystem(workspace, name))
     if filesystem.protocol in READ_ONLY:
         raise Unreached("over HTTP nothing can be deleted: do it where its files lie, and take the remote away")
-    fs = _reached(name, lambda: filesystem.fs)
+    fs = _reached(lambda: filesystem.fs)
     root = root.rstrip("/")
-    files = _reached(name, lambda: fs.find(root, detail=True))
-    if _reached(name, lambda: _keeps_versions(fs, root)):
+    files = _reached(lambda: fs.find(root, detail=True))
+    if filesystem.protocol == "s3":
+        if _reached(lambda: _keeps_versions(fs, root)):
+            raise Unreached(
+                "it keeps the versions of what is deleted: end versioning and delete old versions there with its own tools"
+            )
+    elif filesystem.protocol not in KEEPS_ONE:
         raise Unreached(
-            "it keeps the versions of what is deleted: end versioning and delete old versions there with its own tools"
+            f"whether it keeps old versions cannot be asked: {filesystem.protocol} is no kind of which that is known; delete "
+            "them there with its own tools, and take the remote away"
         )
+    if files:  # where nothing lies, there is nothing to take out
+        _reached(lambda: _try_out(fs, f"{root}/{TRIAL}"))
     return Remote(name, fs, root, dict(files))
 
 
@@ -223,14 +246,18 @@ def _filesystem(workspace: Workspace, name: str) -> tuple[Any, str]:
 
 
 def _keeps_versions(fs: Any, root: str) -> bool:
-    """Whether a bucket of S3 has kept versions, now or before; what else is not known to keep any."""
-    if "s3" not in fs.protocol:
-        return False
+    """Whether a bucket of S3 keeps versions, or did before."""
     said = fs.call_s3("get_bucket_versioning", Bucket=root.split("/")[0])
     return "Status" in said
 
 
-def _reached(name: str, ask: Callable[[], Any]) -> Any:
+def _try_out(fs: Any, path: str) -> None:
+    """Put an object of our own there and delete it: what may only be read is found out before anything is taken out."""
+    fs.pipe_file(path, b"put here by Ictal, to be deleted at once\n")
+    fs.rm_file(path)
+
+
+def _reached(ask: Callable[[], Any]) -> Any:
     """What a remote answers; its refusal in a word, because messages of libraries repeat addresses and keys."""
     try:
         return ask()
@@ -240,6 +267,15 @@ def _reached(name: str, ask: Callable[[], Any]) -> Any:
         if "Missing" in type(error).__name__:
             raise Unreached("DVC's package for it is not installed (such as dvc-s3)") from None
         raise Unreached(f"it does not answer as it should ({type(error).__name__})") from None
+
+
+def _shown(url: str) -> str:
+    """A remote's address without what stands in it beside the place, such as a user's password."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
 
 
 def _called(path: str) -> str:

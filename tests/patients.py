@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from data.montage import ELECTRODES
 from data.readers.edf import write_edf
@@ -135,3 +136,17 @@ def _record_training(workspace: Workspace) -> None:
               payload={**ANSWER, "recording_digest": answered},
               edges=(Edge(prediction.digest, "analyses", answered), Edge(prediction.digest, "made_by", MODEL))),
     ])  # fmt: skip
+
+
+@pytest.fixture(scope="module", name="made")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny workspace, to be read."""
+    return tiny_workspace(tmp_path_factory.mktemp("patients") / "home")
+
+
+@pytest.fixture(name="here")
+def copied_here(made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of it that commands use, in which a patient may take consent back."""
+    home = Path(shutil.copytree(made.root, tmp_path / "home"))
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    return Workspace(home)

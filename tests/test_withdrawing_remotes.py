@@ -1,5 +1,6 @@
 """Consent that is taken back reaches remotes that are no folder: a bucket of S3, through DVC's own filesystem."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from flows import withdraw
+from flows import dvc_stores, withdraw
 from flows.consent import withdrawn
 from flows.workspace import Workspace, dvc
 from lineage.digest import sha256_file
 from lineage.refused import Refused
-from tests.patients import PEOPLE, PERSON, THEIRS, edf_of, tiny_workspace
+from tests.commands import ictal
+from tests.patients import PEOPLE, PERSON, THEIRS, copied_here, edf_of, made_once  # noqa: F401
 from tests.test_withdrawing import REASON, contents, md5_of
 
 SECRET = "a-secret-of-the-bucket"
@@ -47,18 +49,6 @@ def s3() -> Iterator[str]:
         running.wait()
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return tiny_workspace(tmp_path_factory.mktemp("remotes") / "home")
-
-
-@pytest.fixture
-def here(made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    shutil.copytree(made.root, tmp_path / "home")
-    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
-    return Workspace(tmp_path / "home")
-
-
 def with_remote(workspace: Workspace, url: str, endpoint: str) -> None:
     """Declare one more remote, its secrets where DVC keeps them out of Git."""
     with (workspace.root / ".dvc" / "config").open("a") as config:
@@ -82,6 +72,13 @@ def bucket_of(s3: str, name: str) -> Any:
     )
     fs.call_s3("create_bucket", Bucket=name)
     return fs
+
+
+def deny(fs: Any, bucket: str, action: str, path: str) -> None:
+    """Let nobody do something with the objects below a path."""
+    rule = {"Effect": "Deny", "Principal": "*", "Action": f"s3:{action}", "Resource": f"arn:aws:s3:::{bucket}/{path}"}
+    policy = {"Version": "2012-10-17", "Statement": [rule, {**rule, "Effect": "Allow", "Action": "s3:*"}]}
+    fs.call_s3("put_bucket_policy", Bucket=bucket, Policy=json.dumps(policy))
 
 
 def held(fs: Any, bucket: str) -> dict[str, bytes]:
@@ -134,6 +131,9 @@ UNREACHED = {
     "a bucket that keeps versions": ("s3://versions/ictal", "keeps the versions of what is deleted"),
     "a remote of another kind": ("gs://hospital/ictal", "DVC's package for it is not installed"),
     "a web server": ("http://127.0.0.1/ictal", "over HTTP nothing can be deleted"),
+    "an address with a password": (f"http://somebody:{SECRET}@127.0.0.1/ictal", "over HTTP nothing can be deleted"),
+    "a bucket that may only be read": ("s3://denied-put/ictal", "it does not answer as it should (PermissionError)"),
+    "a bucket that deletes nothing": ("s3://denied-delete/ictal", "it does not answer as it should (PermissionError)"),
 }
 
 
@@ -145,13 +145,19 @@ def test_while_a_remote_cannot_be_reached_nothing_is_taken_out_and_it_is_named(
     if "versions" in case:
         fs = bucket_of(s3, "versions")
         fs.call_s3("put_bucket_versioning", Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    if "denied" in url:
+        bucket = url.split("/")[2]
+        fs = bucket_of(s3, bucket)
+        fs.pipe_file(f"{bucket}/ictal/notes.txt", b"somebody's")
+        deny(fs, bucket, "PutObject" if "put" in bucket else "DeleteObject", "*")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with_remote(here, url, nobody_listens() if "answer" in case else s3)
     before = contents(here.raw) | contents(here.root / ".dvc" / "cache") | contents(here.root / "remote")
     with pytest.raises(Refused, match="nothing was taken out yet") as refused:
         withdraw.withdraw(PERSON, REASON, {})
     message = str(refused.value)
-    assert f"remote archive ({url}): " in message and why in message and SECRET not in message
+    assert f"remote archive ({url.replace('somebody:' + SECRET + '@', '')}): " in message and why in message
+    assert SECRET not in message and "somebody" not in message
     assert contents(here.raw) | contents(here.root / ".dvc" / "cache") | contents(here.root / "remote") == before
     assert withdrawn(here).persons == {PERSON}
 
@@ -164,3 +170,65 @@ def test_once_the_remote_is_taken_away_the_withdrawal_goes_on(here: Workspace) -
     theirs = {sha256_file(edf_of(here, patient)) for patient in THEIRS}
     said = withdraw.withdraw(PERSON, "", {})
     assert said["ok"] and not said["again"] and not contents(here.root) & theirs, said["text"]
+
+
+@pytest.mark.parametrize("action", ["GetObject", "PutObject", "DeleteObject"])
+def test_what_a_remote_refuses_midway_is_said_and_the_next_run_finishes(
+    here: Workspace, made: Workspace, s3: str, action: str
+) -> None:
+    bucket = f"midway-{action.lower()}"
+    fs = bucket_of(s3, bucket)
+    with_remote(here, f"s3://{bucket}/ictal", s3)
+    dvc(here, "push", "-q", "-r", "archive", "data/raw/tiny.dvc")
+    fs.pipe_file(f"{bucket}/ictal/runs/ab/abcd/of-a-stage", b"a run that DVC remembers")
+    deny(fs, bucket, action, "ictal/runs/*" if action == "GetObject" else "ictal/files/*")
+    refused = ictal("audit", "impact", "--patient", PERSON, "--withdraw", "--reason", REASON)
+    assert refused.code == 2 and "remote archive: it does not answer as it should (PermissionError)" in refused.err
+    assert "Run this again when the remote lets" in refused.err and SECRET not in refused.err
+    assert not list((here.root / "reports" / "withdrawals").glob("[!.]*.json"))
+
+    fs.call_s3("delete_bucket_policy", Bucket=bucket)
+    said = withdraw.withdraw(PERSON, "", {})
+    assert said["ok"] and not said["again"], said["text"]
+    gone = [md5_of(edf_of(made, patient)) for patient in THEIRS]
+    for path, content in held(fs, bucket).items():
+        assert not any(path.endswith(md5[2:]) or md5.encode() in content for md5 in gone)
+
+
+class Elsewhere:
+    """A filesystem as DVC opens one of a kind that is not installed here."""
+
+    def __init__(self, protocol: str):
+        import fsspec
+
+        self.protocol, self.fs = protocol, fsspec.filesystem("memory", skip_instance_cache=True)
+
+
+@pytest.mark.parametrize(("kind", "opened"), [("gs", False), ("azure", False), ("webdav", False), ("ssh", True)])
+def test_a_remote_that_cannot_be_asked_whether_it_keeps_versions_is_not_reached(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str, opened: bool
+) -> None:
+    there = Elsewhere(kind)
+    there.fs.pipe_file(f"/{kind}/ictal/notes.txt", b"somebody's")
+    monkeypatch.setattr(dvc_stores, "_filesystem", lambda *_: (there, f"/{kind}/ictal"))
+    with_remote(here, f"{kind}://{kind}/ictal", "")
+    stores = dvc_stores.Stores.of(here)
+    assert [remote.name for remote in stores.remotes] == ["archive"] * opened
+    assert [
+        f"({kind}://{kind}/ictal): whether it keeps old versions cannot be asked" in why for why in stores.unreached
+    ] == ([True] * (not opened))
+    assert there.fs.find(f"/{kind}/ictal") == [f"/{kind}/ictal/notes.txt"]
+
+
+def test_an_object_is_put_where_folders_have_to_be_made_first(tmp_path: Path) -> None:
+    import fsspec
+
+    (tmp_path / "remote").mkdir()
+    remote = dvc_stores.Remote("archive", fsspec.filesystem("file"), str(tmp_path / "remote"))
+    remote.keep("ab" * 16, b"an object")
+    (path,) = remote.paths("ab" * 16)
+    assert remote.read(path) == b"an object" and remote.size(path) == 9
+    remote.delete(path)
+    assert not remote.paths("ab" * 16) and not remote.named(["ab" * 16])
+    with pytest.raises(dvc_stores.Unreached, match=r"remote archive: .* \(FileNotFoundError\)"):
+        remote.delete(path)
