@@ -22,7 +22,7 @@ from lineage.lifecycle import IN_FORCE, Lifecycle, Standing, standing
 from lineage.people import People
 from lineage.refused import Refused
 from models import detectors
-from serving.store import NotInForce, import_bundle, read_pointer, write_pointer
+from serving.store import NotInForce, import_bundle, pointer_path, read_pointer, write_pointer
 from serving.terms import revocations_folder
 
 
@@ -32,7 +32,7 @@ def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
     now = now or datetime.now(UTC)
     workspace, candidate = _candidate(digest)
     state = candidate["state"]
-    if state != "deployed" or _bundle_in_force(workspace) == candidate["candidate"]:
+    if state != "deployed" or _is_in_force(workspace, candidate["candidate"]):
         state = Lifecycle(state).advance("deployed").state
     path = _approved(workspace, candidate["record"], approval_path(workspace, candidate), now)
     put_in_force(workspace, candidate, path, now, operator())
@@ -192,11 +192,25 @@ def _place(
 
 
 def _bundle_in_force(workspace: Workspace) -> Digest:
-    """What is pointed at, whether or not it may answer; empty where nothing can be read."""
+    """What is pointed at, whether or not it may answer; empty where nothing ever was. Refuses a pointer that cannot be
+    trusted: what was in force before is not known without knowing what is."""
+    if not pointer_path(workspace.root, workspace.task).exists():
+        return ""
     try:
         return read_pointer(workspace.root, workspace.task).bundle
-    except NotInForce:
-        return ""
+    except NotInForce as error:
+        raise Refused(
+            f"{error.reason}, so that it is not known which model answers for {workspace.task}: `ictal deploy promote "
+            "CANDIDATE` points at the one that is to, and signs that anew"
+        ) from error
+
+
+def _is_in_force(workspace: Workspace, bundle: Digest) -> bool:
+    """Whether this one is pointed at; a pointer that cannot be trusted is there to be written anew."""
+    try:
+        return _bundle_in_force(workspace) == bundle
+    except Refused:
+        return False
 
 
 def _before(workspace: Workspace) -> dict[str, Any] | None:

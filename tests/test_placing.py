@@ -1,5 +1,7 @@
 """Which approved model answers where: back to the one before, at some sites, or beside; by lines in the ledger."""
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,11 @@ def first_of(office: Office) -> str:
 
 def in_force(office: Office) -> str:
     return read_pointer(office.home).bundle
+
+
+def forged(pointer: str) -> str:
+    """A pointer to another bundle than was signed."""
+    return json.dumps({**json.loads(pointer), "bundle": "0" * 64})
 
 
 def chosen(office: Office) -> Choice:
@@ -114,6 +121,30 @@ def test_a_canary_that_only_a_file_names_answers_nobody(office: Office) -> None:
     place.end_trials("detection", "enough was seen")
     pointer_path(office.home, place="canary").write_bytes(kept)
     assert answering(office, OTHER_SITE) == first_of(office)
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:40], lambda text: text.replace("bundle", "bundles"), forged])
+def test_while_it_is_not_known_what_is_in_force_nothing_is_put_back_or_on_trial(
+    office: Office, damage: Callable[[str], str]
+) -> None:
+    place.deploy_approved(office.candidate, office.now)
+    pointer = pointer_path(office.home)
+    pointer.write_text(damaged := damage(pointer.read_text()))
+    old = first_of(office)
+    with pytest.raises(
+        Refused, match="so that it is not known which model answers for detection: `ictal deploy promote"
+    ):
+        place.roll_back("detection", "misses seizures", office.now)
+    for begin in (
+        lambda: place.begin_canary(old, [OTHER_SITE], WHY, office.now),
+        lambda: place.begin_shadow(old, 0.5, WHY, office.now),
+    ):
+        with pytest.raises(Refused, match="ictal deploy promote"):
+            begin()
+    assert pointer.read_text() == damaged
+    assert place.deploy_approved(office.candidate, office.now)["state"] == "deployed"
+    place.roll_back("detection", "misses seizures", office.now)
+    assert in_force(office) == old
 
 
 @pytest.mark.parametrize("kind", ["canary", "shadow"])
