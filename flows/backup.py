@@ -4,11 +4,12 @@ A backup keeps what is erased later, and nobody here can reach it: so each is a 
 consent is told of those that still hold a payload.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import records, register
+from flows import records
+from flows.authenticate import operator
 from flows.books import books_of
 from flows.workspace import open_workspace
 from lineage.backup import read_backup, write_backup
@@ -25,15 +26,20 @@ STAYS_IN_IT = (
 
 
 def backup_ledger(out: Path) -> dict[str, Any]:
-    """Write the ledger as it is at this moment into a new file; others may append meanwhile. Its line comes after."""
+    """Write the ledger as it is at this moment into a new file; others may append meanwhile. The file gets its name when
+    its line stands in the ledger: where that is cut off, a line without a file is left, and not a file without a line."""
     ledger = books_of(open_workspace())
-    head = write_backup(ledger, out)
-    made = Subject("backup", out.name, sha256_file(out))
-    stated = {"size": head.size, "root": head.root}
-    ledger.append_many([Draft(BACKED_UP, register.operator(), (made,), "against loss", stated)])
+    made = []
+
+    def note(head: TreeHead, whole: Path) -> None:
+        made.append(Subject("backup", out.name, sha256_file(whole)))
+        stated = {"size": head.size, "root": head.root}
+        ledger.append_many([Draft(BACKED_UP, operator(), tuple(made), "against loss", stated)])
+
+    head = write_backup(ledger, out, note)
     where = f"written to {out.name}; keep it and a copy of keys/ where this machine's loss does not reach"
     said = _said(head, f"{where}. {STAYS_IN_IT[0].upper()}{STAYS_IN_IT[1:]}")
-    return {**said, "digest": made.digest, "holds_payloads": True}
+    return {**said, "digest": made[0].digest}
 
 
 def restore_ledger(backup: Path) -> dict[str, Any]:
@@ -42,22 +48,22 @@ def restore_ledger(backup: Path) -> dict[str, Any]:
     return _said(head, "restored; `ictal audit verify` hashes it again and holds it to its checkpoints")
 
 
-def backups_holding(ledger: Ledger, payloads: Mapping[Digest, int]) -> list[dict[str, Any]]:
-    """Every backup that the ledger knows and that was made after one of the payloads was written and before it was erased;
-    `payloads` come with the number of the line that said each first."""
-    lives = [(written, _erased(ledger, payload)) for payload, written in payloads.items()]
+def backups_holding(ledger: Ledger, payloads: Mapping[Digest, Sequence[int]]) -> list[dict[str, Any]]:
+    """Every backup that the ledger knows and in which one of the payloads stands; they come with the numbers of the lines
+    that say each. One that was erased and said once more stands in what was backed up after that."""
+    lives = [(written, [e.seq for e in ledger.entries(ERASED, payload)]) for payload, written in payloads.items()]
     found = []
     for entry in ledger.entries(BACKED_UP):
         size = (ledger.payload(entry.payload_digest) or {}).get("size", entry.seq)
-        if any(written < size <= erased for written, erased in lives):
+        if any(_last(written, size) > _last(erased, size) for written, erased in lives):
             file, at = entry.subjects[0], entry.recorded_at.isoformat(timespec="seconds")
             found.append({"backup": file.id, "digest": file.digest, "at": at, "size": size})
     return found
 
 
-def _erased(ledger: Ledger, payload: Digest) -> int:
-    """The number of the line that says that a payload was erased; that of the next line, if none does."""
-    return min((e.seq for e in ledger.entries(ERASED, payload)), default=ledger.head().size)
+def _last(lines: Sequence[int], size: int) -> int:
+    """The last of these lines among the first `size`; -1 where none is."""
+    return max((line for line in lines if line < size), default=-1)
 
 
 def _said(head: TreeHead, what: str) -> dict[str, Any]:

@@ -1,29 +1,22 @@
 """Who may sign here and with which keys: people and the platform's own key, registered, rotated and revoked in the ledger."""
 
-import getpass
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.authenticate import failures_noted, signer
+from flows.authenticate import failures_noted, operator, signer
 from flows.workspace import Workspace, open_workspace
 from lineage import keys
 from lineage.dsse import key_id, read_pem
 from lineage.entries import EntryType
-from lineage.ledger import Actor
 from lineage.onetime import enrolment_uri
 from lineage.people import People, Person
 from lineage.refused import Refused
 from lineage.registry import Registry, of_person, of_platform_key
 
 ENROL = "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component:"
-
-
-def operator() -> Actor:
-    """Whoever works on this machine."""
-    return Actor(getpass.getuser(), role="operator", auth_method="local")
 
 
 def register(

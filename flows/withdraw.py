@@ -13,10 +13,11 @@ from typing import Any
 from flows import books, register
 from flows.approve import revoke_model
 from flows.audit_impact import NEVER_PROPOSED, impact_of, withdrawals
+from flows.authenticate import operator
 from flows.backup import backups_holding
 from flows.consent import withdrawn
 from flows.dvc_objects import Change, changed, delete, refuse_while_running, rewrite_locks
-from flows.dvc_stores import Stores
+from flows.dvc_stores import Stores, Unreached
 from flows.listing import SHOWN
 from flows.patients import Patient, find_patient
 from flows.records import PIPELINE, person_subject
@@ -161,7 +162,7 @@ def _record(case: Case) -> None:
     recordings = {one["digest"]: one["recording"] for one in plan["recordings"]}
     subjects = (subject, person, *(Subject("recording", name, digest) for digest, name in recordings.items()))
     edges = (Edge(subject.digest, "withdraws_consent_of", person.digest),)
-    drafts = [Draft("consent.withdrawn", register.operator(), subjects, plan["reason"], plan, edges)]
+    drafts = [Draft("consent.withdrawn", operator(), subjects, plan["reason"], plan, edges)]
     again = [d["label"] for d in plan["decisions"] if d["decision"] == "retrain"]
     if again:
         why = f"consent of a patient was withdrawn: {len(again)} models to be fitted anew"
@@ -192,7 +193,10 @@ def _revoke(case: Case, signer: str | None, components: Components | None) -> li
 def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     stores = Stores.of(case.workspace)
     taken = take_out(case.workspace, case.traces, act=False)
-    change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
+    try:
+        change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
+    except Unreached as why:
+        raise Refused(f"{why}; nothing was changed. Ask again when the remote lets its objects be read") from None
     payloads = payloads_of(case)
     backups = backups_holding(case.ledger, payloads_ever(case))
     would = {
@@ -225,6 +229,16 @@ def _refuse_unreached(stores: Stores) -> None:
 
 def _finish(case: Case, stores: Stores, first: bool, unrevoked: list[str]) -> dict[str, Any]:
     """Everything that goes, goes; then it is looked whether anything is left, and a signed report says so."""
+    try:
+        return _taken_and_searched(case, stores, first, unrevoked)
+    except Unreached as why:
+        raise Refused(
+            f"{why}. The withdrawal was cut off there and stands in the ledger, so that nobody learns from them; what was "
+            "taken out until then is gone. Run this again when the remote lets objects be read, put and deleted"
+        ) from None
+
+
+def _taken_and_searched(case: Case, stores: Stores, first: bool, unrevoked: list[str]) -> dict[str, Any]:
     workspace = case.workspace
     pieces = [bytes.fromhex(piece) for piece in unfinished(case)["pieces"]]
     note_run(case)
@@ -265,7 +279,7 @@ def _take_everything(case: Case, stores: Stores) -> dict[str, int]:
     objects = delete(stores, everything)
     payloads = payloads_of(case)
     for digest in payloads:
-        case.ledger.erase(digest, actor=register.operator(), reason=f"consent withdrawn: {case.plan['reason']}")
+        case.ledger.erase(digest, actor=operator(), reason=f"consent withdrawn: {case.plan['reason']}")
     keep(workspace, "Take out what a withdrawn consent no longer covers")
     return {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": objects,

@@ -68,18 +68,18 @@ def payloads_of(case: Case) -> list[str]:
     return [digest for digest in payloads_ever(case) if case.ledger.payload(digest) is not None]
 
 
-def payloads_ever(case: Case) -> dict[str, int]:
-    """What it ever said of them, erased or not, and the number of the line that said it first."""
+def payloads_ever(case: Case) -> dict[str, list[int]]:
+    """What it ever said of them, erased or not, and the numbers of the lines that said it."""
     ledger = case.ledger
     recordings = {one["digest"] for one in case.plan["recordings"]}
     entries = [e for digest in sorted(recordings) for e in ledger.entries(subject_digest=digest)]
     kept = [e for e in entries if e.type.startswith("prediction.") or e.type == "recording.quarantined"]
     answered = {s.digest for e in kept for s in e.subjects if s.kind == "prediction"}
     about = [e for digest in sorted(answered) for e in ledger.entries(subject_digest=digest)]
-    said: dict[str, int] = {}
+    said: dict[str, list[int]] = {}
     for entry in sorted([*kept, *about], key=lambda e: e.seq):
         if entry.payload_digest:
-            said.setdefault(entry.payload_digest, entry.seq)
+            said.setdefault(entry.payload_digest, []).append(entry.seq)
     return said
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import register
 from flows.audit_impact import withdrawals
+from flows.authenticate import operator
 from flows.backup import backups_holding
 from flows.dvc_objects import Change
 from flows.records import PIPELINE
@@ -37,7 +37,7 @@ def report_of(case: Case, gone: dict[str, int], found: Found, left: Change, unre
         "person": case.person,
         "reason": case.plan["reason"],
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": register.operator().id,
+        "by": operator().id,
         "impact": case.plan["impact"],
         "decisions": case.plan["decisions"],
         "recordings": case.plan["recordings"],

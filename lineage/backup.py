@@ -8,7 +8,7 @@ again, so that a ledger moves between SQLite and PostgreSQL and between releases
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,8 +32,13 @@ class BackupRefused(Refused, ValueError):
     """A backup that cannot be written or read, or a ledger that is not empty."""
 
 
-def write_backup(ledger: HasEngine, path: Path) -> TreeHead:
-    """Write the ledger as it is at one moment, while others may append; never over another file."""
+def write_backup(
+    ledger: HasEngine, path: Path, note: Callable[[TreeHead, Path], object] = lambda head, whole: None
+) -> TreeHead:
+    """Write the ledger as it is at one moment, while others may append; never over another file.
+
+    `note` gets the whole file before it has its name, so that no backup has one that is not accounted for.
+    """
     if path.exists():
         raise BackupRefused(f"{path.name} is there already: name a file that is not")
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
@@ -42,6 +47,7 @@ def write_backup(ledger: HasEngine, path: Path) -> TreeHead:
             head = _write(ledger, file)
             file.flush()
             os.fsync(file.fileno())
+        note(head, unfinished)
         os.link(unfinished, path)
     except OSError as error:
         raise BackupRefused(f"{path.name} cannot be written: {error.strerror}; choose another place") from error

@@ -21,22 +21,9 @@ from lineage.digest import Manifest, sha256_file
 from lineage.ledger import Actor, Ledger
 from lineage.refused import Refused
 from tests.commands import ictal
-from tests.patients import MODEL, PEOPLE, PERSON, THEIRS, UNSEEN, edf_of, name_of, tiny_workspace
+from tests.patients import ASKER, MODEL, PEOPLE, PERSON, THEIRS, UNSEEN, copied_here, edf_of, made_once, name_of  # noqa: F401
 
 REASON = "letter of the guardian, 2026-11-20"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return tiny_workspace(tmp_path_factory.mktemp("consent") / "home")
-
-
-@pytest.fixture
-def here(made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A copy in which a patient may take consent back."""
-    shutil.copytree(made.root, tmp_path / "home")
-    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
-    return Workspace(tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +263,7 @@ def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not
     here: Workspace, tmp_path: Path
 ) -> None:
     said = ictal("audit", "backup", tmp_path / "january.jsonl", "--json").json
-    assert said["holds_payloads"] and "stays in this file" in ictal("audit", "backup", tmp_path / "february.jsonl").out
+    assert "stays in this file" in ictal("audit", "backup", tmp_path / "february.jsonl").out
     assert "backup january.jsonl" in ictal("audit", "impact", "--patient", PERSON, "--withdraw", "--dry-run").out
     report = withdraw.withdraw(PERSON, REASON, {})
     assert [b["backup"] for b in report["backups_that_hold_payloads"]] == ["january.jsonl", "february.jsonl"]
@@ -292,3 +279,21 @@ def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not
     assert b"onset_s" not in (tmp_path / "after.jsonl").read_bytes()
     told = ictal("audit", "impact", "--patient", PERSON, "--json").json["would_go"]["backups_that_hold_payloads"]
     assert [b["backup"] for b in told] == ["january.jsonl", "february.jsonl"]
+
+
+def test_a_payload_that_was_erased_and_said_again_stands_in_later_backups(here: Workspace, tmp_path: Path) -> None:
+    ledger = Ledger(here.ledger)
+    (first,) = ledger.entries("prediction.issued")
+    said = ledger.payload(first.payload_digest)
+
+    def named() -> list[str]:
+        told = ictal("audit", "impact", "--patient", PERSON, "--withdraw", "--dry-run", "--json").json
+        return [b["backup"] for b in told["would_go"]["backups_that_hold_payloads"]]
+
+    ledger.erase(first.payload_digest, actor=Actor("operator"), reason="by mistake")
+    ictal("audit", "backup", tmp_path / "without.jsonl")
+    assert named() == []
+    ledger.append("prediction.issued", actor=ASKER, subjects=first.subjects, payload=said)
+    ictal("audit", "backup", tmp_path / "with.jsonl")
+    held = {path.name for path in tmp_path.glob("*.jsonl") if b"onset_s" in path.read_bytes()}
+    assert named() == ["with.jsonl"] and held == {"with.jsonl"}

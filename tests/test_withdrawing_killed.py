@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows import taking_out, withdraw, withdrawal_report
+from flows.backup import backup_ledger
 from flows.consent import withdrawn
 from flows.dvc_stores import Stores
 from flows.stages.files import read_json
@@ -18,7 +18,7 @@ from flows.workspace import Workspace, git
 from lineage import dsse, graph
 from lineage.digest import sha256_file
 from lineage.ledger import Ledger
-from tests.patients import PERSON, THEIRS, edf_of, tiny_workspace
+from tests.patients import PERSON, THEIRS, copied_here, edf_of, made_once  # noqa: F401
 from tests.test_withdrawing import REASON, contents
 
 POINTS: dict[str, tuple[Any, str, int, bool]] = {
@@ -32,11 +32,6 @@ POINTS: dict[str, tuple[Any, str, int, bool]] = {
     "the report is in the ledger and the pieces lie there yet": (withdrawal_report, "enter", 0, True),
 }
 """What is killed: where the function stands, its name, which call of it, and whether after it or before."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return tiny_workspace(tmp_path_factory.mktemp("killed") / "home")
 
 
 def killed(act: Callable[[], object], point: tuple[Any, str, int, bool]) -> int:
@@ -65,11 +60,7 @@ def _mine(place: Any, name: str, call: int, after: bool) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_withdrawal_that_is_killed_is_finished_by_the_next_run(
-    made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
-) -> None:
-    here = Workspace(Path(shutil.copytree(made.root, tmp_path / "home")))
-    monkeypatch.setenv("ICTAL_HOME", str(here.root))
+def test_a_withdrawal_that_is_killed_is_finished_by_the_next_run(here: Workspace, point: str) -> None:
     theirs = {sha256_file(edf_of(here, patient)) for patient in THEIRS}
     assert killed(lambda: withdraw.withdraw(PERSON, REASON, {}), POINTS[point]) == -signal.SIGKILL
     assert withdrawn(here).persons == {PERSON}
@@ -82,9 +73,23 @@ def test_a_withdrawal_that_is_killed_is_finished_by_the_next_run(
     ledger = Ledger(here.ledger)
     assert ledger.verify().ok and len(ledger.entries("consent.withdrawn")) == 1
     runs = 1 if said["again"] or point.startswith("the line stands") else 2  # of those that took something out
-    for file in (here.root / "reports" / "withdrawals").glob("*.json"):
+    reports = list((here.root / "reports" / "withdrawals").glob("[!.]*.json"))
+    assert reports
+    for file in reports:
         report = json.loads(dsse.payload_of(read_json(file)))
         assert graph.find(ledger, withdrawal_report.sha256_bytes(withdrawal_report.canonical(report)))
         assert report["clean"] and report["runs"] == runs
     lines = len(ledger.entries())
     assert withdraw.withdraw(PERSON, "", {})["again"] and len(ledger.entries()) == lines
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_no_backup_has_its_name_before_its_line_stands_in_the_ledger(
+    here: Workspace, tmp_path: Path, after: bool
+) -> None:
+    out = tmp_path / "january.jsonl"
+    assert killed(lambda: backup_ledger(out), (Ledger, "append_many", 0, after)) == -signal.SIGKILL
+    ledger = Ledger(here.ledger)
+    assert not out.exists() and len(ledger.entries("ledger.backed_up")) == int(after)
+    digest = backup_ledger(out)["digest"]
+    assert digest == sha256_file(out) and digest == ledger.entries("ledger.backed_up")[-1].subjects[0].digest
