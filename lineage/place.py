@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from lineage.refused import Refused
+
 LEDGER = "ICTAL_LEDGER"
 """The setting that names another place for the ledger than the workspace's own file: a `postgresql://` URL."""
 
@@ -17,8 +19,14 @@ def ledger_place(home: Path) -> Path | str:
 
 
 def workspace_id(home: Path) -> str:
-    """What the workspace in `home` is called in its ledger; empty for one of an earlier release, and where there is none."""
+    """What the workspace in `home` is called in its ledger; empty for one of an earlier release, and where there is none.
+    Refuses a workspace.json that cannot be read: it may belong to another ledger."""
     try:
         return str(json.loads((home / MARKER).read_text()).get("id", ""))
-    except (OSError, ValueError, AttributeError):
+    except FileNotFoundError:
         return ""
+    except (OSError, ValueError, AttributeError) as error:
+        raise Refused(
+            f"{MARKER} of this workspace cannot be read ({type(error).__name__}), and with it not which ledger is its own: "
+            "put it back from Git or from a copy, or give this account leave to read it"
+        ) from error

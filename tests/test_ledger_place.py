@@ -11,6 +11,8 @@ from flows.workspace import MARKER, make_workspace
 from lineage.belonging import BelongsElsewhere
 from lineage.keys import create_platform_key
 from lineage.ledger import Ledger
+from lineage.place import workspace_id
+from lineage.refused import Refused
 from serving.journal import Journal
 from tests.commands import ictal
 from tests.databases import Place, Server
@@ -99,3 +101,21 @@ def test_a_demo_never_writes_into_another_ledger(home: Path, monkeypatch: pytest
     monkeypatch.setenv("ICTAL_LEDGER", "postgresql://ictal:hunter2@127.0.0.1:1/ledger")
     said = ictal("audit", "verify")
     assert said.code == 2 and "a demo keeps its ledger in its own folder" in said.err
+
+
+def test_a_workspace_file_that_cannot_be_read_gives_no_ledger_away(home: Path) -> None:
+    (home / MARKER).write_text(json.dumps({"kind": "real", "id": "id-of-one"}))
+    Journal(home).ledger.append_many([recording(1)])
+    for damaged in (b"", b'{"kind": "real", "id"', b"[]", b"\xff"):
+        (home / MARKER).write_bytes(damaged)
+        with pytest.raises(Refused, match=r"workspace\.json of this workspace cannot be read .* put it back from Git"):
+            workspace_id(home)
+        with pytest.raises(Refused, match="cannot be read"):
+            Journal(home)
+        said = ictal("audit", "verify")
+        assert said.code == 2 and "workspace.json" in said.err and not said.out
+    (home / MARKER).unlink()
+    (home / MARKER).mkdir()
+    with pytest.raises(Refused, match="IsADirectoryError"):
+        workspace_id(home)
+    assert workspace_id(home / "nowhere") == ""
