@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows import books
-from flows.listing import SHOWN, Told, lines_of, older, page, told
+from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
 from lineage.circumstances import normal_name
@@ -25,25 +25,11 @@ def blast(
     `library` reads name==version, as the lock file pins it. Exactly one of the three is asked about. All predictions
     are counted, the newest `limit` told of.
     """
-    workspace = open_workspace()
-    ledger = books.books_of(workspace)
+    ledger = books.books_of(open_workspace())
     starts = _starts(ledger, recording, library, commit)
-    steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=(PREDICTION,))]
-    rests = list({step.node.digest: step.node for step in steps}.values())
     digests = [start.digest for start in starts]
     listed = page(graph.count_below(ledger, *digests), graph.predictions_below(ledger, *digests, limit=limit))
-    serving = {p.bundle for task in ("detection", *QUESTIONS) for p in _pointers(workspace.root, task)}
-    in_force = [node for node in rests if node.digest in serving]
-    return {
-        "asked": recording or library or commit,
-        "starts": [books.in_short(start) for start in starts],
-        "rests": [books.in_short(node) for node in rests],
-        "kinds": {**_kinds(rests), PREDICTION: listed["count"]},
-        "in_force": [books.in_short(node) for node in in_force],
-        "steps": [_plain(step) for step in steps],
-        **listed,
-        "text": "\n".join(_lines(starts, rests, in_force, listed)),
-    }
+    return _answer(ledger, recording or library or commit, starts, listed, lines_of(listed))
 
 
 def every_prediction_below(
@@ -51,10 +37,32 @@ def every_prediction_below(
 ) -> tuple[dict[str, Any], Iterator[Told]]:
     """The same with all predictions, which are told one by one."""
     ledger = books.books_of(open_workspace())
-    head = blast(recording, library, commit, limit=0)
-    head["text"] = head["text"].replace("\n".join(older(head["count"], 0)) + "\n", "")
-    every = graph.each_prediction_below(ledger, *(start["digest"] for start in head["starts"]))
-    return {**head, "shown": head["count"]}, told(every)
+    starts = _starts(ledger, recording, library, commit)
+    digests = [start.digest for start in starts]
+    count = graph.count_below(ledger, *digests)
+    head = _answer(ledger, recording or library or commit, starts, {"count": count, "shown": count}, [])
+    return head, told(graph.each_prediction_below(ledger, *digests))
+
+
+def _answer(
+    ledger: Ledger, asked: str | None, starts: list[Node], listed: dict[str, Any], told_of: list[str]
+) -> dict[str, Any]:
+    """What rests on the starts; `listed` says how many predictions do, and `told_of` of some of them in lines."""
+    steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=(PREDICTION,))]
+    rests = list({step.node.digest: step.node for step in steps}.values())
+    home = open_workspace().root
+    serving = {p.bundle for task in ("detection", *QUESTIONS) for p in _pointers(home, task)}
+    in_force = [node for node in rests if node.digest in serving]
+    return {
+        "asked": asked,
+        "starts": [books.in_short(start) for start in starts],
+        "rests": [books.in_short(node) for node in rests],
+        "kinds": {**_kinds(rests), PREDICTION: listed["count"]},
+        "in_force": [books.in_short(node) for node in in_force],
+        "steps": [_plain(step) for step in steps],
+        **listed,
+        "text": "\n".join(_lines(starts, rests, in_force, listed["count"], told_of)),
+    }
 
 
 def _starts(ledger: Ledger, recording: str | None, library: str | None, commit: str | None) -> list[Node]:
@@ -105,11 +113,13 @@ def _plain(step: Step) -> dict[str, Any]:
     return {"depth": step.depth, "relation": step.relation, "at": step.at, **books.in_short(step.node)}
 
 
-def _lines(starts: list[Node], rests: list[Node], in_force: list[Node], listed: dict[str, Any]) -> list[str]:
+def _lines(
+    starts: list[Node], rests: list[Node], in_force: list[Node], predictions: int, told_of: list[str]
+) -> list[str]:
     lines = [f"on {start.kind} {start.label} {start.digest[:12]} rest" for start in starts]
     for kind, number in sorted(_kinds(rests).items()):
         names = [f"{n.label} {n.digest[:12]}" for n in rests if n.kind == kind]
         lines.append(f"  {number} × {kind}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}")
     serving = ", ".join(f"{n.label} {n.digest[:12]}" for n in in_force)
-    lines.append(f"  {listed['count']} × prediction")
-    return [*lines, *lines_of(listed), f"in force now: {serving or 'none of these'}"]
+    lines.append(f"  {predictions} × prediction")
+    return [*lines, *told_of, f"in force now: {serving or 'none of these'}"]

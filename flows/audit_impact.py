@@ -35,7 +35,7 @@ def impact_of(ledger: Ledger, patient: Patient, limit: int | None = None) -> dic
     known = _known(ledger, patient)
     hung = [one for digest in known for _, one in graph.hanging(ledger, digest, ("contains",))]
     datasets = {node.digest: node for node in hung}
-    about = graph.predictions_of(ledger, *known, limit=limit) if known else []
+    about = graph.predictions_of(ledger, known, limit=limit)
     models = models_of(ledger, patient)
     found = {
         "person": patient.person,
@@ -45,7 +45,7 @@ def impact_of(ledger: Ledger, patient: Patient, limit: int | None = None) -> dic
         "datasets": [books.in_short(n) for n in datasets.values()],
         "models": models,
         "predictions_about": [books.in_short(one.node) for one in about],
-        "predictions_about_count": graph.count_predictions(ledger, *known) if known else 0,
+        "predictions_about_count": graph.count_predictions(ledger, known),
         "exports": _exports(ledger, patient),
         "withdrawals": [e.recorded_at.isoformat(timespec="seconds") for e in withdrawals(ledger, patient.person)],
     }
@@ -101,7 +101,7 @@ def _model(ledger: Ledger, model: Node, roles: list[str], candidate: dict[str, A
         "task": candidate["task"] if candidate else "",
         "approvals": by["approves"],
         "deployments": by["serves"],
-        "predictions": graph.count_predictions(ledger, model.digest),
+        "predictions": graph.count_predictions(ledger, [model.digest]),
     }
 
 

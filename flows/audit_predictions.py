@@ -9,25 +9,21 @@ from flows import books
 from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
+from lineage.graph import Node
+from lineage.ledger import Ledger
 from lineage.refused import Refused
 
 
 def predictions(model: str, site: str | None = None, since: str | None = None, limit: int = SHOWN) -> dict[str, Any]:
     """The newest predictions of a model: all are counted, `limit` are told of."""
-    workspace = open_workspace()
-    ledger = books.books_of(workspace)
-    found, after = books.model(workspace, ledger, model), moment(since)
-    count = graph.count_predictions(ledger, found.digest, site=site, since=after)
-    listed = page(count, graph.predictions_of(ledger, found.digest, site=site, since=after, limit=limit))
-    head = f"{count} predictions of {found.label} {found.digest[:12]}"
-    head += f" at {site}" * bool(site) + f" since {since}" * bool(since)
+    ledger, found, after = _asked(model, since)
+    issued = graph.predictions_of(ledger, [found.digest], site=site, since=after, limit=limit)
+    listed = page(graph.count_predictions(ledger, [found.digest], site=site, since=after), issued)
     return {
-        "model": books.in_short(found),
-        "site": site,
-        "since": since,
+        **_head(found, site, since),
         "types": dict(Counter(row["type"] for row in listed["predictions"])),
         **listed,
-        "text": "\n".join([head, *lines_of(listed)]),
+        "text": "\n".join([_said(listed["count"], found, site, since), *lines_of(listed)]),
     }
 
 
@@ -35,14 +31,26 @@ def every_prediction(
     model: str, site: str | None = None, since: str | None = None
 ) -> tuple[dict[str, Any], Iterator[Told]]:
     """The same of all of them, which are told one by one."""
+    ledger, found, after = _asked(model, since)
+    count = graph.count_predictions(ledger, [found.digest], site=site, since=after)
+    every = graph.each_prediction_of(ledger, [found.digest], site=site, since=after)
+    text = _said(count, found, site, since)
+    return {**_head(found, site, since), "count": count, "shown": count, "text": text}, told(every)
+
+
+def _asked(model: str, since: str | None) -> tuple[Ledger, Node, datetime | None]:
     workspace = open_workspace()
     ledger = books.books_of(workspace)
-    found, after = books.model(workspace, ledger, model), moment(since)
-    head = predictions(model, site, since, limit=0)
-    head["text"] = head["text"].splitlines()[0]
-    del head["types"]
-    every = graph.each_prediction_of(ledger, found.digest, site=site, since=after)
-    return {**head, "shown": head["count"]}, told(every)
+    return ledger, books.model(workspace, ledger, model), moment(since)
+
+
+def _head(model: Node, site: str | None, since: str | None) -> dict[str, Any]:
+    return {"model": books.in_short(model), "site": site, "since": since}
+
+
+def _said(count: int, model: Node, site: str | None, since: str | None) -> str:
+    of = f"{count} predictions of {model.label} {model.digest[:12]}"
+    return of + f" at {site}" * bool(site) + f" since {since}" * bool(since)
 
 
 def moment(text: str | None) -> datetime | None:

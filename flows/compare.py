@@ -23,7 +23,7 @@ def compare_shadow(digest: str, examples: int = 10) -> dict[str, Any]:
     """
     workspace = open_workspace()
     ledger, model = records.open_ledger(workspace), proposed_model(workspace, digest)
-    pairs = [_pair(ledger, issued) for issued in graph.predictions_of(ledger, model, site=NO_SITE)]
+    pairs = [_pair(ledger, issued) for issued in graph.predictions_of(ledger, [model], site=NO_SITE)]
     if not pairs:
         raise Refused(f"{model[:12]} has said nothing as a shadow yet: `ictal deploy shadow`")
     both = [(given, said) for given, said in pairs if given is not None and said is not None]

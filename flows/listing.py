@@ -1,6 +1,6 @@
 """Predictions in a list: the newest first, some at a time, and all of them only one by one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lineage.graph import Issued
@@ -38,7 +38,3 @@ def page(count: int, issued: Iterable[Issued]) -> dict[str, Any]:
 def lines_of(page: dict[str, Any]) -> list[str]:
     """A page as people read it."""
     return [*map(line, page["predictions"]), *older(page["count"], page["shown"])]
-
-
-Every = Callable[[], Iterator[Told]]
-"""All predictions of an answer one by one."""

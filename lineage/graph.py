@@ -147,13 +147,14 @@ def downstream(
 
 def predictions_of(
     ledger: HasEngine,
-    *things: Digest,
+    things: list[Digest] | None,
+    *,
     site: str | None = None,
     since: datetime | None = None,
     limit: int | None = None,
 ) -> list[Issued]:
-    """What a model answered (any, where nothing is named), or was answered about recordings, newest first: all of it, or
-    to a site, or since a time.
+    """What models answered, or was answered about recordings (None: all that was ever answered; of no things none),
+    newest first: all of it, or to a site, or since a time.
 
     Among a million, the newest 100 of a model took 0.04 s and all 200,000 of one 9 s: count first, and give a `limit`.
     """
@@ -162,7 +163,7 @@ def predictions_of(
 
 
 def each_prediction_of(
-    ledger: HasEngine, *things: Digest, site: str | None = None, since: datetime | None = None
+    ledger: HasEngine, things: list[Digest] | None, *, site: str | None = None, since: datetime | None = None
 ) -> Iterator[Issued]:
     """The same one by one, so that however many there are, few are held at once."""
     with session(ledger.engine, write=False) as reading:
@@ -170,7 +171,7 @@ def each_prediction_of(
 
 
 def count_predictions(
-    ledger: HasEngine, *things: Digest, site: str | None = None, since: datetime | None = None
+    ledger: HasEngine, things: list[Digest] | None, *, site: str | None = None, since: datetime | None = None
 ) -> int:
     """How many `predictions_of` would tell of without a limit."""
     with session(ledger.engine, write=False) as reading:
@@ -436,9 +437,9 @@ def _as_read(step: Step) -> tuple[str, str, str]:
     return step.node.kind, step.node.label, step.relation
 
 
-def _hanging_on(reading: Session, things: Sequence[Digest]) -> Select[Any]:
+def _hanging_on(reading: Session, things: list[Digest] | None) -> Select[Any]:
     """Numbers of the predictions that hang directly on one of the things, or of all."""
-    if not things:
+    if things is None:
         return select(NodeRow.no).where(NodeRow.kind == PREDICTION)
     parents = _numbers(reading, things)
     return select(EdgeRow.child_no.label("no")).where(EdgeRow.parent_no.in_(parents), EdgeRow.kind == PREDICTION)

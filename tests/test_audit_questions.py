@@ -8,12 +8,13 @@ import pytest
 from flows.audit_blast import blast
 from flows.audit_diff import diff, flat
 from flows.audit_predictions import moment, predictions
-from flows.workspace import Workspace, checkout_state
+from flows.workspace import Workspace, checkout_state, home
 from lineage.circumstances import pins
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
 from lineage.refused import Refused
 from tests.commands import ictal
+from tests.ledgers import recording
 from tests.patients import MODEL, PERSON, UNSEEN, edf_of, light_workspace, name_of
 
 
@@ -80,6 +81,18 @@ def test_all_predictions_are_told_one_by_one_in_words_and_in_json(asked_often: s
         assert told.keys() >= few.keys() - {"types"}
     told = ictal("audit", "impact", "--patient", PERSON, "--all", "--json").json
     assert len(told["predictions_about"]) == told["predictions_about_count"] == 61
+
+
+def test_of_something_without_predictions_all_and_a_page_say_the_same(asked_often: str) -> None:
+    ledger = Ledger(home() / "ledger" / "ledger.db")
+    ledger.append_many([recording(1)])
+    (alone,) = recording(1).subjects
+    for question in (("predictions", "--model", UNSEEN), ("blast", "--recording", alone.digest)):
+        page, everything = ictal("audit", *question), ictal("audit", *question, "--all")
+        assert everything.code == page.code == 0 and everything.out == page.out
+        told = ictal("audit", *question, "--all", "--json").json
+        assert (told["count"], told["shown"], told["predictions"]) == (0, 0, [])
+    assert everything.out.endswith(" rest\n  0 × prediction\nin force now: none of these\n")
 
 
 def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:

@@ -43,8 +43,8 @@ def labels(issued: list[graph.Issued]) -> list[str]:
 
 
 def test_predictions_of_a_model_come_newest_first(ledger: Ledger) -> None:
-    assert labels(graph.predictions_of(ledger, MODEL)) == ["p-10", "p-8", "p-6", "p-4", "p-2", "p-0"]
-    newest = graph.predictions_of(ledger, MODEL)[0]
+    assert labels(graph.predictions_of(ledger, [MODEL])) == ["p-10", "p-8", "p-6", "p-4", "p-2", "p-0"]
+    newest = graph.predictions_of(ledger, [MODEL])[0]
     assert (newest.type, newest.site, newest.node.kind) == ("prediction.issued", "demo-south", "prediction")
     assert ledger.entry(newest.seq).subjects[0].digest == newest.node.digest == PREDICTIONS[10]
     assert newest.recorded_at == "2026-03-01T13:10:00.000000Z"
@@ -52,21 +52,28 @@ def test_predictions_of_a_model_come_newest_first(ledger: Ledger) -> None:
 
 def test_they_can_be_asked_of_a_site_since_a_time_and_a_few_at_a_time(ledger: Ledger) -> None:
     since = LATER + timedelta(minutes=4)
-    assert labels(graph.predictions_of(ledger, MODEL, site="demo-north")) == ["p-8", "p-4", "p-0"]
-    assert labels(graph.predictions_of(ledger, MODEL, since=since)) == ["p-10", "p-8", "p-6", "p-4"]
-    assert labels(graph.predictions_of(ledger, site="demo-south", limit=2)) == ["p-11", "p-10"]
-    assert len(graph.predictions_of(ledger)) == 12
-    assert graph.predictions_of(ledger, MODEL, since=LATER + timedelta(days=1)) == []
-    assert graph.predictions_of(ledger, MODEL, site="demo-east") == []
+    assert labels(graph.predictions_of(ledger, [MODEL], site="demo-north")) == ["p-8", "p-4", "p-0"]
+    assert labels(graph.predictions_of(ledger, [MODEL], since=since)) == ["p-10", "p-8", "p-6", "p-4"]
+    assert labels(graph.predictions_of(ledger, None, site="demo-south", limit=2)) == ["p-11", "p-10"]
+    assert len(graph.predictions_of(ledger, None)) == 12
+    assert graph.predictions_of(ledger, [MODEL], since=LATER + timedelta(days=1)) == []
+    assert graph.predictions_of(ledger, [MODEL], site="demo-east") == []
+
+
+def test_of_no_things_there_are_no_predictions(ledger: Ledger) -> None:
+    """Somebody of whom the ledger knows no recording is not told of everybody's."""
+    assert graph.predictions_of(ledger, []) == [] and graph.count_predictions(ledger, []) == 0
+    assert list(graph.each_prediction_of(ledger, [])) == []
+    assert graph.count_predictions(ledger, None) == 12
 
 
 @pytest.mark.parametrize("site", [None, "demo-north", "demo-east"])
 @pytest.mark.parametrize("since", [None, LATER + timedelta(minutes=5), LATER + timedelta(days=1)])
 def test_counts_are_of_what_would_be_told(ledger: Ledger, site: str | None, since: datetime | None) -> None:
-    for models in ((MODEL,), (RIVAL,), (MODEL, RIVAL), ()):
-        told = graph.predictions_of(ledger, *models, site=site, since=since)
-        assert graph.count_predictions(ledger, *models, site=site, since=since) == len(told)
-        assert list(graph.each_prediction_of(ledger, *models, site=site, since=since)) == told
+    for models in ([MODEL], [RIVAL], [MODEL, RIVAL], [], None):
+        told = graph.predictions_of(ledger, models, site=site, since=since)
+        assert graph.count_predictions(ledger, models, site=site, since=since) == len(told)
+        assert list(graph.each_prediction_of(ledger, models, site=site, since=since)) == told
     for thing in (RECORDING, OTHER, MODEL):
         told = graph.predictions_below(ledger, thing, site=site, since=since)
         assert graph.count_below(ledger, thing, site=site, since=since) == len(told)

@@ -53,7 +53,7 @@ def questions(ledger: Ledger, size: int, draw: random.Random) -> dict[str, Calla
         seen, models = digest(f"seen {draw.randrange(size) // 2}"), [digest(f"model {i}") for i in range(MODELS)]
         parts = [graph.hanging(ledger, seen, ("contains", "learnt_from"))]
         parts += [graph.hanging(ledger, model, ("approves", "serves", "revokes")) for model in models]
-        return parts, [graph.count_predictions(ledger, model) for model in models], _predictions(ledger, seen)
+        return parts, [graph.count_predictions(ledger, [model]) for model in models], _predictions(ledger, seen)
 
     def blast() -> object:
         recording = digest(f"recording {draw.randrange(RECORDINGS)}")
@@ -67,8 +67,8 @@ def questions(ledger: Ledger, size: int, draw: random.Random) -> dict[str, Calla
 
 
 def _predictions(ledger: Ledger, thing: str, site: str | None = None) -> Counted:
-    newest = graph.predictions_of(ledger, thing, site=site, limit=NEWEST)
-    return graph.count_predictions(ledger, thing, site=site), [one.node.label for one in newest]
+    newest = graph.predictions_of(ledger, [thing], site=site, limit=NEWEST)
+    return graph.count_predictions(ledger, [thing], site=site), [one.node.label for one in newest]
 
 
 def ours(data: tuple[Path, int]) -> Counted:
