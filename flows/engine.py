@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -34,8 +35,8 @@ __all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "run_stages", "show_with
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LANES = 2
-"""DVC commands at a time."""
+LANES = 3
+"""DVC commands at a time: one more than a laptop has cores, since a third of a short stage is start-up on one core."""
 
 REFUSED = "ictal: "
 """How the command line begins the sentence of a refusal (flows/cli.py)."""
@@ -46,13 +47,13 @@ def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
     server = os.environ.get("PREFECT_API_URL")
     with (
         nullcontext() if server else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        nullcontext(_shown[0]) if _shown[0] is not silently else on_terminal() as show,
+        nullcontext(shown()) if shown() is not silently else on_terminal() as show,
     ):
-        before, _shown[0] = _shown[0], show
+        before = _shown.set(show)
         try:
             return flow(**arguments)
         finally:
-            _shown[0] = before
+            _shown.reset(before)
 
 
 def _locked(task_: Any, run: Any, state: Any) -> bool:
@@ -76,7 +77,7 @@ def _locked(task_: Any, run: Any, state: Any) -> bool:
 def run_lane(home: str, stages: Sequence[str]) -> list[str]:
     """`dvc repro --single-item STAGE …` in a workspace, one after another: DVC decides whether anything changed."""
     workspace = open_workspace(Path(home))
-    with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", _shown[0]) as extra:
+    with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", shown()) as extra:
         try:
             said = dvc(workspace, "repro", "--single-item", *stages, extra=extra | warm.place())
         except CommandFailed as failed:
@@ -93,7 +94,7 @@ def run_stage(home: str, stage: str) -> str:
 
 
 def run_stages(home: str, stages: Sequence[str]) -> list[str]:
-    """Stages that do not need each other, dealt to two lanes: half of a stage is start-up, which uses one core.
+    """Stages that do not need each other, dealt to `LANES`.
 
     Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first lane raised.
     """
@@ -110,14 +111,14 @@ def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
     return lambda body: made(observed(name, body))
 
 
-_shown: list[Show] = [silently]
+_shown: ContextVar[Show] = ContextVar("shown", default=silently)
 
 
 def show_with(show: Show | Callable[[str, int, int], None]) -> None:
-    """Where this process shows the progress of the stages that it runs."""
-    _shown[0] = show
+    """Where this thread, and what it starts, shows the progress of the stages that it runs."""
+    _shown.set(show)
 
 
 def shown() -> Show:
-    """Where progress is shown in this process."""
-    return _shown[0]
+    """Where progress is shown here."""
+    return _shown.get()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from data.cohorts.bids import import_cohort, read_cohort
-from flows import records
+from flows import engine, records
 from flows.engine import flow, run_flow, run_stages
 from flows.params import refuse_cohort_name, set_params
 from flows.taking_out import keep_out
@@ -21,8 +21,16 @@ def ingest(home: str) -> int:
     workspace = open_workspace(Path(home))
     simulated = [task for task, own in TASKS.items() if workspace.of(task).cohort_name == own.simulated]
     run_stages(home, [f"simulate@{task}" for task in simulated if workspace.is_demo or task in workspace.tasks])
-    dvc(workspace, "push", "-q")
-    return sum(records.record_cohort(workspace.of(task)) for task in workspace.tasks)
+    pushing = push.submit(home)
+    unknown = sum(records.record_cohort(workspace.of(task)) for task in workspace.tasks)
+    pushing.result()
+    return unknown
+
+
+@engine.task(cache_policy=engine.NO_CACHE)
+def push(home: str) -> None:
+    """All that is under DVC, to the remote."""
+    dvc(open_workspace(Path(home)), "push", "-q")
 
 
 def import_into_workspace(source: Path, name: str, task: str = "detection") -> dict[str, Any]:
