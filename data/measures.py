@@ -76,12 +76,13 @@ class Rails:
         if signal.shape[1] == 0:
             return
         joined = signal if self._before is None else np.concatenate([self._before, signal], axis=1)
-        for side, sign in enumerate((1, -1)):
-            reached = sign * (np.fmax if sign > 0 else np.fmin).reduce(signal, axis=1)
+        for side, (extreme, sign) in enumerate(((np.fmax, 1), (np.fmin, -1))):
+            found = extreme.reduce(signal, axis=1)
+            reached = sign * found
             which, further = np.flatnonzero(reached >= self._extreme[side]), reached > self._extreme[side]
             self._extreme[side, further], self._stuck[side, further] = reached[further], 0
-            at = joined[which] == sign * reached[which, None]
-            self._stuck[side, which] += _beside(at, joined.shape[1] - signal.shape[1])
+            rows = joined if len(which) == len(joined) else joined[which]
+            self._stuck[side, which] += _beside(rows == found[which, None], joined.shape[1] - signal.shape[1])
         self._before = joined[:, -2:].copy()
         self._samples += signal.shape[1]
 
@@ -94,6 +95,8 @@ class Rails:
 def _beside(at: np.ndarray, first: int) -> np.ndarray:
     """How many True of each row have a True beside them, as known with the last of it and not yet with sample `first` − 1."""
     pairs = at[:, 1:] & at[:, :-1]
+    if not pairs.any():
+        return np.zeros(len(at), dtype=np.int64)
     new_runs = pairs.copy()
     new_runs[:, 1:] &= ~pairs[:, :-1]  # the first pair of a run counts for both of its samples
     since = max(0, first - 1)

@@ -20,6 +20,7 @@ from serving.answering import answer, model_card
 from serving.auth import AcceptedKeys, SiteKey, VerifiedKeys, open_keys, site_of
 from serving.choice import Choice
 from serving.fields import check_sha256
+from serving.gathering import Gathering
 from serving.job_desk import JobDesk
 from serving.jobs import DETECTION
 from serving.journal import Journal
@@ -34,7 +35,7 @@ from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
-from serving.windows import Sent, WindowBook, answer_windows
+from serving.windows import TOGETHER_S, Asked, WindowBook, answer_windows
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
@@ -66,6 +67,7 @@ class Desk:
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.accepted = AcceptedKeys(self.keys)
         self.book = WindowBook(self.journal)
+        self.gathered = Gathering(self._windows, lambda asked: asked.seconds, TOGETHER_S)
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
         beside = {task: loader(task, "shadow") for task in self.answering}
@@ -128,6 +130,10 @@ class Desk:
         """`uploads` are the files of one recording; `sha256` is that of the first."""
         return await self._in(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
+    async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
+        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
+        return await self.gathered(asked)
+
     async def models(self, site: str) -> Models:
         return await self._in(self.checks, self._models, site)
 
@@ -161,25 +167,31 @@ class Desk:
         self.keys.dispose()
         self.journal.ledger.engine.dispose()
 
-    def windows(self, body: bytes, sent: Sent, site: str, key_id: str) -> tuple[WindowsAnswer, bytes]:
-        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
-        self.book.refuse_behind(self.clock())
-        now, loaded, why = self.clock(), None, ""
-        try:
-            loaded = self.loader.for_site(site, now, PATIENCE_S)
-        except NoApprovedModel as error:
-            why = error.reason
-        said = answer_windows(sent, loaded, why, now)
-        text = said.model_dump_json().encode()
-        self.book.add(site, key_id, loaded, said, body, text, now)
-        return said, text
-
     def _keep_up(self) -> None:
         """Every second: look whether another model is in force, and write down what windows were answered."""
         while not self._closing.wait(POLL_S):
             self._look()
             self._write_book()
         self._write_book()
+
+    def _windows(self, asked: Sequence[Asked]) -> list[tuple[WindowsAnswer, bytes]]:
+        """All of them are answered and counted, or none."""
+        now = self.clock()
+        self.book.refuse_behind(now)
+        models = [self._model_for(one.site, now) for one in asked]
+        answers = answer_windows([one.sent for one in asked], models, now)
+        said = [(answer, answer.model_dump_json().encode()) for answer in answers]
+        for one, model, (spoken, text) in zip(asked, models, said, strict=True):
+            loaded = None if isinstance(model, str) else model
+            self.book.add(one.site, one.key_id, loaded, spoken, one.body, text, now)
+        return said
+
+    def _model_for(self, site: str, now: datetime) -> Loaded | str:
+        """The model that answers a site's windows, or why none does."""
+        try:
+            return self.loader.for_site(site, now, PATIENCE_S)
+        except NoApprovedModel as error:
+            return error.reason
 
     def _look(self) -> None:
         try:
