@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import shutil
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from data.readers.apart import NotRead, prepare, reading_apart
+from data.threads import using
 from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
@@ -39,6 +41,8 @@ from serving.windows import TOGETHER_S, Asked, WindowBook, answer_windows
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
+MOST_CORES = 4
+"""For one analysis: with more the threads wait for each other."""
 PATIENCE_S = 3 * POLL_S
 """How long windows are answered by the model that was last known, while a thread loads the next one."""
 Made = TypeVar("Made")
@@ -95,6 +99,7 @@ class Desk:
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
         self.analyses = ThreadPoolExecutor(limits.analyses, "analysis")
         self.checks = ThreadPoolExecutor(KEY_CHECKS, "key-check")
+        self._cores = Cores()
 
     async def authenticate(self, key: str) -> SiteKey:
         """Whose key this is; looked up again whenever the store has changed, so that a revoked key ends at once."""
@@ -248,14 +253,15 @@ class Desk:
     @contextmanager
     def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
         """The uploads as files, for as long as the block lasts; they are read in processes of their own."""
-        with ExitStack() as stack, _in_time(), reading_apart(self.reading):
+        with ExitStack() as stack, _in_time(), reading_apart(self.reading), self._cores.share():
             paths = []
             for upload in uploads:
                 kept = stack.enter_context(tempfile.NamedTemporaryFile(dir=self.uploads))
                 shutil.copyfileobj(upload, kept, 1 << 20)
                 kept.flush()
                 paths.append(Path(kept.name))
-            check_sha256(sha256_file(paths[0]), sha256)
+            if sha256 is not None:
+                check_sha256(sha256_file(paths[0]), sha256)
             yield paths
 
     def _why_not(self) -> str | None:
@@ -281,6 +287,27 @@ class Desk:
 
     async def _in(self, pool: ThreadPoolExecutor, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(act, *arguments))
+
+
+class Cores:
+    """The machine's cores for the analyses that run: one that is alone has them all, up to `MOST_CORES`."""
+
+    def __init__(self, count: int | None = None):
+        self._count = min(MOST_CORES, count or len(os.sched_getaffinity(0)))
+        self._lock, self._running = threading.Lock(), 0
+
+    @contextmanager
+    def share(self) -> Iterator[None]:
+        """One analysis, on as many threads as are its share when it begins."""
+        with self._lock:
+            self._running += 1
+            mine = max(1, self._count // self._running)
+        try:
+            with using(mine):
+                yield
+        finally:
+            with self._lock:
+                self._running -= 1
 
 
 @contextmanager
