@@ -36,8 +36,8 @@ def flat_share(height: np.ndarray) -> float:
 
 def flat_shares(height: np.ndarray) -> np.ndarray:
     """`flat_share` of each channel of (seconds, channels)."""
-    whole = np.count_nonzero(~np.isnan(height), axis=0)
-    return np.where(whole, np.count_nonzero(height < FLAT_UV, axis=0) / np.maximum(whole, 1), np.nan)
+    whole = (~np.isnan(height)).sum(axis=0)
+    return np.where(whole, (height < FLAT_UV).sum(axis=0) / np.maximum(whole, 1), np.nan)
 
 
 def spread(height: np.ndarray, deviation: np.ndarray) -> float:
@@ -47,7 +47,7 @@ def spread(height: np.ndarray, deviation: np.ndarray) -> float:
 
 def spreads(height: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """`spread` of each channel of (seconds, channels): NumPy's own median takes longer than all else at the door."""
-    living = np.count_nonzero(height > 0, axis=0)
+    living = (height > 0).sum(axis=0)
     if not living.any():
         return np.zeros(height.shape[1])
     ordered = np.sort(np.where(height > 0, deviation, np.inf).astype(float), axis=0)
