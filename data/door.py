@@ -5,7 +5,7 @@ import numpy as np
 from data import measures
 from data.ages import check_age
 from data.growing import Growing
-from data.montage import derive
+from data.montage import Derivation, derive
 from data.outcomes import Refusal
 from data.quality import CLIPPED_SHARE, FLAT_SHARE, SPECTRUM_PIECES, check_rate, check_spreads
 from data.recording import Recording
@@ -62,27 +62,41 @@ class Door:
         """
         _check_duration([samples for samples, _ in self._stretches], self._rate_hz, self._min_duration_s)
         thinned = self._thinned()
-        check_spreads(measures.spreads(thinned[:, 0], thinned[:, 1]).tolist())
-        weights = self._derivation.weights
-        needed = [int(i) for i in np.flatnonzero(np.any(weights != 0, axis=0))]
-        flat_share, clipped_share = measures.flat_shares(self._facts.rows[:, 0]), self._rails.shares()
-        flat = {i for i in needed if not flat_share[i] <= FLAT_SHARE}
-        clipped = {i for i in needed if clipped_share[i] > CLIPPED_SHARE}
-        _check_half(
-            "flat", flat, len(needed), f"less than {measures.FLAT_UV:g} µV for over {FLAT_SHARE:.0%} of the time"
-        )
-        _check_half("clipped", clipped, len(needed), f"over {CLIPPED_SHARE:.0%} of samples at the end of the range")
-        lost = list(flat | clipped)
-        if not lost:
-            return ()
-        used = zip(self._derivation.channels, weights, strict=True)
-        return tuple(name for name, row in used if np.any(row[lost] != 0))
+        spreads = measures.spreads(thinned[:, 0], thinned[:, 1])
+        flat_shares, clipped_shares = measures.flat_shares(self._facts.rows[:, 0]), self._rails.shares()
+        return _judged(self._derivation, spreads.tolist(), flat_shares.tolist(), clipped_shares.tolist())
 
     def _thinned(self) -> np.ndarray:
         """The facts of the seconds that `check_amplitude` measures."""
         step = max(1, -(-len(self._facts) // SPECTRUM_PIECES))
         parts = np.split(self._facts.rows, [first for _, first in self._stretches[1:]])
         return np.concatenate([part[::step] for part in parts])
+
+
+def verdicts(
+    signals: np.ndarray, channels: tuple[str, ...], rate_hz: float, *, montage: str, min_duration_s: float
+) -> list[tuple[str, ...] | Refusal]:
+    """What a `Door` would say of each of some stretches, (stretches, channels, samples) µV, that were let in; at one go.
+
+    Law: the same as one by one. For stretches of seconds, of which all facts are kept.
+    """
+    count, _, samples = signals.shape
+    derivation, rows = derive(channels, montage), signals.reshape(count * len(channels), samples)
+    try:
+        _check_duration([samples], rate_hz, min_duration_s)
+    except Refusal as refusal:
+        return [refusal] * count
+    rails = measures.Rails(len(rows))
+    rails(rows)
+    height, deviation = measures.within(Cutter(float(round(rate_hz)), 1.0, 1.0)(rows)[0])
+    facts = measures.spreads(height, deviation), measures.flat_shares(height), rails.shares()
+    found: list[tuple[str, ...] | Refusal] = []
+    for own in zip(*(fact.reshape(count, -1).tolist() for fact in facts), strict=True):
+        try:
+            found.append(_judged(derivation, *own))
+        except Refusal as refusal:
+            found.append(refusal)
+    return found
 
 
 def door(
@@ -121,6 +135,23 @@ def _check_duration(samples: list[int], rate_hz: float, min_duration_s: float) -
             f"the longest stretch without a gap lasts {longest_s:.1f} s of {recorded_s:.1f} s recorded, "
             f"needed are {min_duration_s:g} s: send the recording without interruptions",
         )
+
+
+def _judged(
+    derivation: Derivation, spreads: list[float], flat_shares: list[float], clipped_shares: list[float]
+) -> tuple[str, ...]:
+    """Of what was measured of each channel: a refusal, or the derivations that are flat or clipped."""
+    check_spreads(spreads)
+    needed = derivation.needed
+    flat = {i for i in needed if not flat_shares[i] <= FLAT_SHARE}
+    clipped = {i for i in needed if clipped_shares[i] > CLIPPED_SHARE}
+    _check_half("flat", flat, len(needed), f"less than {measures.FLAT_UV:g} µV for over {FLAT_SHARE:.0%} of the time")
+    _check_half("clipped", clipped, len(needed), f"over {CLIPPED_SHARE:.0%} of samples at the end of the range")
+    lost = list(flat | clipped)
+    if not lost:
+        return ()
+    used = zip(derivation.channels, derivation.weights, strict=True)
+    return tuple(name for name, row in used if np.any(row[lost] != 0))
 
 
 def _check_half(code: str, found: set[int], needed: int, what: str) -> None:

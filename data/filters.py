@@ -129,8 +129,11 @@ def _decimated(signal: np.ndarray, taps: np.ndarray, down: int, count: int) -> n
 
     middle = len(taps) // 2
     out = at(middle) * taps[middle]
+    pair = np.empty_like(out)
     for tap in np.flatnonzero(np.abs(taps[:middle]) > 1e-9).tolist():
-        out += (at(tap) + at(len(taps) - 1 - tap)) * taps[tap]
+        np.add(at(tap), at(len(taps) - 1 - tap), out=pair)
+        pair *= taps[tap]
+        out += pair
     return np.asarray(out)
 
 

@@ -1,6 +1,7 @@
 """The one front end: what training, evaluation, serving and drift all read is made here, causally and alike."""
 
 from dataclasses import asdict, dataclass
+from math import prod
 
 import numpy as np
 
@@ -66,7 +67,10 @@ class Stream:
         self._lanes = [_Lane(derivation.take(share), settings, rate_hz) for share in shares(len(derivation.channels))]
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
-        """(channels, samples) µV at the native rate → (derivations, samples) float32 µV at the front end's rate."""
+        """(channels, samples) µV at the native rate → (derivations, samples) float32 µV at the front end's rate.
+
+        Stretches of several recordings may be prepared side by side, (channels, stretches, samples): no row knows of another.
+        """
         parts = each(lambda lane: lane(signal), self._lanes)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -80,7 +84,10 @@ class _Lane:
         self._band_pass = BandPass(settings.band_hz, settings.rate_hz)
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
-        return self._band_pass(self._resample(self._derive(signal)).astype(np.float64)).astype(np.float32)
+        derived = self._derive(signal)
+        resampled = self._resample(derived.reshape(prod(derived.shape[:-1]), signal.shape[-1]))
+        prepared = self._band_pass(resampled.astype(np.float64)).astype(np.float32)
+        return prepared.reshape(*derived.shape[:-1], prepared.shape[-1])
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ def flat_share(height: np.ndarray) -> float:
 
 def flat_shares(height: np.ndarray) -> np.ndarray:
     """`flat_share` of each channel of (seconds, channels)."""
-    whole = np.count_nonzero(~np.isnan(height), axis=0)
-    return np.where(whole, np.count_nonzero(height < FLAT_UV, axis=0) / np.maximum(whole, 1), np.nan)
+    whole = (~np.isnan(height)).sum(axis=0)
+    return np.where(whole, (height < FLAT_UV).sum(axis=0) / np.maximum(whole, 1), np.nan)
 
 
 def spread(height: np.ndarray, deviation: np.ndarray) -> float:
@@ -47,7 +47,7 @@ def spread(height: np.ndarray, deviation: np.ndarray) -> float:
 
 def spreads(height: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """`spread` of each channel of (seconds, channels): NumPy's own median takes longer than all else at the door."""
-    living = np.count_nonzero(height > 0, axis=0)
+    living = (height > 0).sum(axis=0)
     if not living.any():
         return np.zeros(height.shape[1])
     ordered = np.sort(np.where(height > 0, deviation, np.inf).astype(float), axis=0)
@@ -76,12 +76,13 @@ class Rails:
         if signal.shape[1] == 0:
             return
         joined = signal if self._before is None else np.concatenate([self._before, signal], axis=1)
-        for side, sign in enumerate((1, -1)):
-            reached = sign * (np.fmax if sign > 0 else np.fmin).reduce(signal, axis=1)
+        for side, (extreme, sign) in enumerate(((np.fmax, 1), (np.fmin, -1))):
+            found = extreme.reduce(signal, axis=1)
+            reached = sign * found
             which, further = np.flatnonzero(reached >= self._extreme[side]), reached > self._extreme[side]
             self._extreme[side, further], self._stuck[side, further] = reached[further], 0
-            at = joined[which] == sign * reached[which, None]
-            self._stuck[side, which] += _beside(at, joined.shape[1] - signal.shape[1])
+            rows = joined if len(which) == len(joined) else joined[which]
+            self._stuck[side, which] += _beside(rows == found[which, None], joined.shape[1] - signal.shape[1])
         self._before = joined[:, -2:].copy()
         self._samples += signal.shape[1]
 
@@ -94,6 +95,8 @@ class Rails:
 def _beside(at: np.ndarray, first: int) -> np.ndarray:
     """How many True of each row have a True beside them, as known with the last of it and not yet with sample `first` − 1."""
     pairs = at[:, 1:] & at[:, :-1]
+    if not pairs.any():
+        return np.zeros(len(at), dtype=np.int64)
     new_runs = pairs.copy()
     new_runs[:, 1:] &= ~pairs[:, :-1]  # the first pair of a run counts for both of its samples
     since = max(0, first - 1)

@@ -62,7 +62,8 @@ class Derivation:
     weights: np.ndarray
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
-        out = np.empty((len(self.channels), signal.shape[1]), dtype=np.result_type(signal, np.float32))
+        """(channels, …) → (derivations, …)."""
+        out = np.empty((len(self.channels), *signal.shape[1:]), dtype=np.result_type(signal, np.float32))
         for row, (plus, minus) in zip(out, self._pairs, strict=True):
             if minus is None:
                 row[:] = signal[plus]
@@ -71,6 +72,11 @@ class Derivation:
             else:
                 np.subtract(signal[plus], signal[minus], out=row)
         return out
+
+    @cached_property
+    def needed(self) -> tuple[int, ...]:
+        """The recording's channels that any derivation is made of."""
+        return tuple(np.flatnonzero(np.any(self.weights != 0, axis=0)).tolist())
 
     @cached_property
     def _pairs(self) -> list[tuple[int | None, int | None]]:
@@ -82,7 +88,9 @@ class Derivation:
         return [(first(row > 0), first(row < 0)) for row in self.weights]
 
     def take(self, share: slice) -> "Derivation":
-        """Some of the derivations."""
+        """Some of the derivations; all of them are itself, which knows its pairs already."""
+        if (share.start, share.stop) == (0, len(self.channels)):
+            return self
         return Derivation(self.channels[share], self.weights[share])
 
 

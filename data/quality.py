@@ -4,6 +4,7 @@ Stretches of one second are the unit: one second without an electrode is already
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,10 +69,10 @@ def check_spreads(spreads: Sequence[float]) -> None:
     """`check_amplitude` of the channels' typical standard deviation within a second."""
     low, high = AMPLITUDES_UV
     living = [s for s in spreads if s > 0]
-    if living and not low <= float(np.median(living)) <= high:
+    if living and not low <= (typical := median(living)) <= high:
         raise Refusal(
             "unit_suspect",
-            f"the EEG's standard deviation within a second is {np.median(living):.3g} µV, expected {low:g}–{high:g} µV: "
+            f"the EEG's standard deviation within a second is {typical:.3g} µV, expected {low:g}–{high:g} µV: "
             "check unit, gain and whether the electrodes were connected",
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft as spfft
 
 from data.threads import each, shares
+from data.windows import views
 
 CHUNK_WINDOWS = 16
 FLOOR_UV2 = 1e-2
@@ -58,7 +59,7 @@ def log_band_power(windows: np.ndarray, rate_hz: float, edges_hz: Sequence[float
 
 def _log_power(windows: np.ndarray, waves: np.ndarray, hop: int) -> np.ndarray:
     count, channels, _ = windows.shape
-    view = np.lib.stride_tricks.sliding_window_view(windows, waves.shape[1], axis=-1)[:, :, ::hop]
+    view = views(windows, waves.shape[1], hop)
     columns = np.empty((count, waves.shape[1], channels * view.shape[2]), dtype=np.float32)
     columns.reshape(count, waves.shape[1], channels, -1)[:] = view.transpose(0, 3, 1, 2)
     parts = waves @ columns  # real parts above, imaginary below

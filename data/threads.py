@@ -2,8 +2,10 @@
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
@@ -11,9 +13,23 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+_USED: ContextVar[int | None] = ContextVar("threads used", default=None)
+
+
+@contextmanager
+def using(count: int) -> Iterator[None]:
+    """What this thread works out until the end of the block is shared out to so many threads."""
+    token = _USED.set(count)
+    try:
+        yield
+    finally:
+        _USED.reset(token)
+
+
 def threads() -> int:
-    """OMP_NUM_THREADS, which the libraries underneath obey too (1 where recordings share the cores), else every core."""
-    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+    """As many as `using` says, else OMP_NUM_THREADS, which the libraries underneath obey too (1 where recordings share the
+    cores), else every core."""
+    return _USED.get() or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
 
 
 def shares(count: int) -> list[slice]:

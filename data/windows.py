@@ -16,6 +16,16 @@ def samples(seconds: float, rate_hz: float) -> int:
     return round(exact)
 
 
+def views(signal: np.ndarray, size: int, hop: int) -> np.ndarray:
+    """All whole windows along the last axis, (…, samples) → (…, windows, size), read-only and without a copy.
+
+    At least one has to fit. NumPy's own sliding windows take longer than a window's spectrum.
+    """
+    count, step = (signal.shape[-1] - size) // hop + 1, signal.strides[-1]
+    shape, strides = (*signal.shape[:-1], count, size), (*signal.strides[:-1], hop * step, step)
+    return np.lib.stride_tricks.as_strided(signal, shape, strides, writeable=False)
+
+
 class Cutter:
     """Cuts a gapless stretch into whole windows while it arrives, in chunks of any size; `cut` of the whole stretch.
 
@@ -41,8 +51,7 @@ class Cutter:
         self._kept, self._skip = whole[:, used:].copy(), self._skip + count * self._hop - used
         if count == 0:
             return np.zeros((0, len(whole), self._size), whole.dtype), onsets_s
-        view = np.lib.stride_tricks.sliding_window_view(whole, self._size, axis=1)[:, :: self._hop]
-        return view.transpose(1, 0, 2), onsets_s
+        return views(whole, self._size, self._hop).transpose(1, 0, 2), onsets_s
 
     @property
     def next_end_s(self) -> float:

@@ -5,12 +5,13 @@ They stand beside the detector, not inside it: a detector that is sure of itself
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import fft as spfft
 
 from data.frontend import Prepared
-from data.windows import Cutter
+from data.windows import Cutter, samples
 
 WINDOW_S, HOP_S = 2.0, 1.0
 CHUNK = 64
@@ -84,22 +85,40 @@ class Looking:
         return self._cut.next_end_s + (HOP_S if self._before is None else 0.0)
 
 
+def looks(prepared: np.ndarray, rate_hz: float) -> np.ndarray:
+    """`look` of several stretches of one length side by side: (derivations, stretches, samples) → (stretches, windows,
+    features). Law: of each stretch, bit by bit, what it is alone."""
+    length = samples(HOP_S, rate_hz)
+    derivations, count, seconds = *prepared.shape[:2], prepared.shape[2] // length
+    if seconds < 2:
+        return np.zeros((count, 0, len(FEATURES)), dtype=np.float32)
+    cut = prepared[..., : seconds * length].reshape(derivations, count * seconds, length).swapaxes(0, 1)
+    measured = [_seconds(np.ascontiguousarray(cut[i : i + CHUNK])) for i in range(0, len(cut), CHUNK)]
+    x = _windows(*(np.concatenate(part) for part in zip(*measured, strict=True)))
+    is_of_one = np.arange(1, len(cut)) % seconds > 0  # not the end of one stretch and the start of the next
+    return x[is_of_one].reshape(count, seconds - 1, len(FEATURES))
+
+
 def _windows(bands: np.ndarray, length: np.ndarray, alike: np.ndarray, peak: np.ndarray) -> np.ndarray:
     """What was measured of n seconds in a row → features of the n − 1 windows in them, float32."""
     bands, length, alike = ((a[1:] + a[:-1]) / 2 for a in (bands, length, alike))
     power = np.log10(bands.sum(axis=2) + 1e-2)
-    middle = np.median(power, axis=1)
-    spread = [middle - power.min(axis=1), power.max(axis=1) - middle, power.std(axis=1)]
+    ordered, half = np.sort(power, axis=1), power.shape[1] // 2
+    middle = (ordered[:, half] + ordered[:, ~half]) / 2  # NumPy's own median takes longer than a window's spectrum
     stands_out = np.log10(np.maximum(peak[1:], peak[:-1]) + 1e-1) - power / 2
-    levels = [*np.log10(bands + 1e-2).mean(axis=1).T, np.log10(length + 1e-2).mean(axis=1)]
-    return np.column_stack([*levels, *spread, alike, stands_out.mean(axis=1)]).astype(np.float32)
+    x = np.empty((len(power), len(FEATURES)), dtype=np.float32)
+    x[:, :4] = np.log10(bands + 1e-2).mean(axis=1)
+    x[:, 4] = np.log10(length + 1e-2).mean(axis=1)
+    x[:, 5], x[:, 6], x[:, 7] = middle - power.min(axis=1), power.max(axis=1) - middle, power.std(axis=1)
+    x[:, 8], x[:, 9] = alike, stands_out.mean(axis=1)
+    return x
 
 
 def _seconds(pieces: np.ndarray) -> tuple[np.ndarray, ...]:
     """(seconds, derivations, samples) → band powers in µV², mean absolute difference, likeness, peak in µV."""
-    taper = np.hanning(pieces.shape[2] + 1)[:-1].astype(np.float32)
+    taper, bands = _constants(pieces.shape[2])
     spectrum = spfft.rfft(pieces * taper, axis=2)[..., 1 : TO_HZ + 1]  # a second long: bin k is k Hz
-    power = (spectrum.real**2 + spectrum.imag**2) @ _bands(np.float32(2 / (len(taper) * np.sum(taper**2))))
+    power = (spectrum.real**2 + spectrum.imag**2) @ bands
     steps = pieces[..., 1:] - pieces[..., :-1]
     products = pieces @ pieces.swapaxes(1, 2)  # the prepared signal has no offset: its products are covariances
     size = np.sqrt(np.einsum("scc->sc", products)) + 1e-3
@@ -109,7 +128,10 @@ def _seconds(pieces: np.ndarray) -> tuple[np.ndarray, ...]:
     return power, length, likeness / pairs, np.abs(pieces).max(axis=2)
 
 
-def _bands(scale: np.float32) -> np.ndarray:
-    """(frequencies 1 … TO_HZ, bands): which band each frequency counts for."""
+@cache
+def _constants(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """For seconds of so many samples: the taper, and the band (frequencies 1 … TO_HZ, bands) that each frequency counts for."""
+    taper = np.hanning(length + 1)[:-1].astype(np.float32)
+    scale = np.float32(2 / (length * np.sum(taper**2)))
     which = np.searchsorted(BANDS_FROM_HZ, np.arange(1, TO_HZ + 1), side="right") - 1
-    return np.eye(len(BANDS_FROM_HZ), dtype=np.float32)[which] * scale
+    return taper, np.eye(len(BANDS_FROM_HZ), dtype=np.float32)[which] * scale

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import shutil
 import tempfile
 import threading
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from data.readers.apart import NotRead, prepare, reading_apart
+from data.threads import using
 from lineage.digest import sha256_file
 from lineage.entries import Software
 from serving.answering import answer, model_card
 from serving.auth import AcceptedKeys, SiteKey, VerifiedKeys, open_keys, site_of
 from serving.choice import Choice
 from serving.fields import check_sha256
+from serving.gathering import Gathering
 from serving.job_desk import JobDesk
 from serving.jobs import DETECTION
 from serving.journal import Journal
@@ -34,10 +37,12 @@ from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
-from serving.windows import Sent, WindowBook, answer_windows
+from serving.windows import TOGETHER_S, Asked, WindowBook, answer_windows
 
 KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
+MOST_CORES = 4
+"""For one analysis: with more the threads wait for each other."""
 PATIENCE_S = 3 * POLL_S
 """How long windows are answered by the model that was last known, while a thread loads the next one."""
 Made = TypeVar("Made")
@@ -66,6 +71,7 @@ class Desk:
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.accepted = AcceptedKeys(self.keys)
         self.book = WindowBook(self.journal)
+        self.gathered = Gathering(self._windows, lambda asked: asked.seconds, TOGETHER_S)
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
         beside = {task: loader(task, "shadow") for task in self.answering}
@@ -93,6 +99,7 @@ class Desk:
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
         self.analyses = ThreadPoolExecutor(limits.analyses, "analysis")
         self.checks = ThreadPoolExecutor(KEY_CHECKS, "key-check")
+        self._cores = Cores()
 
     async def authenticate(self, key: str) -> SiteKey:
         """Whose key this is; looked up again whenever the store has changed, so that a revoked key ends at once."""
@@ -128,6 +135,10 @@ class Desk:
         """`uploads` are the files of one recording; `sha256` is that of the first."""
         return await self._in(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
+    async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
+        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
+        return await self.gathered(asked)
+
     async def models(self, site: str) -> Models:
         return await self._in(self.checks, self._models, site)
 
@@ -161,25 +172,31 @@ class Desk:
         self.keys.dispose()
         self.journal.ledger.engine.dispose()
 
-    def windows(self, body: bytes, sent: Sent, site: str, key_id: str) -> tuple[WindowsAnswer, bytes]:
-        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
-        self.book.refuse_behind(self.clock())
-        now, loaded, why = self.clock(), None, ""
-        try:
-            loaded = self.loader.for_site(site, now, PATIENCE_S)
-        except NoApprovedModel as error:
-            why = error.reason
-        said = answer_windows(sent, loaded, why, now)
-        text = said.model_dump_json().encode()
-        self.book.add(site, key_id, loaded, said, body, text, now)
-        return said, text
-
     def _keep_up(self) -> None:
         """Every second: look whether another model is in force, and write down what windows were answered."""
         while not self._closing.wait(POLL_S):
             self._look()
             self._write_book()
         self._write_book()
+
+    def _windows(self, asked: Sequence[Asked]) -> list[tuple[WindowsAnswer, bytes]]:
+        """All of them are answered and counted, or none."""
+        now = self.clock()
+        self.book.refuse_behind(now)
+        models = [self._model_for(one.site, now) for one in asked]
+        answers = answer_windows([one.sent for one in asked], models, now)
+        said = [(answer, answer.model_dump_json().encode()) for answer in answers]
+        for one, model, (spoken, text) in zip(asked, models, said, strict=True):
+            loaded = None if isinstance(model, str) else model
+            self.book.add(one.site, one.key_id, loaded, spoken, one.body, text, now)
+        return said
+
+    def _model_for(self, site: str, now: datetime) -> Loaded | str:
+        """The model that answers a site's windows, or why none does."""
+        try:
+            return self.loader.for_site(site, now, PATIENCE_S)
+        except NoApprovedModel as error:
+            return error.reason
 
     def _look(self) -> None:
         try:
@@ -236,14 +253,15 @@ class Desk:
     @contextmanager
     def _kept(self, uploads: Sequence[BinaryIO], sha256: str | None) -> Iterator[list[Path]]:
         """The uploads as files, for as long as the block lasts; they are read in processes of their own."""
-        with ExitStack() as stack, _in_time(), reading_apart(self.reading):
+        with ExitStack() as stack, _in_time(), reading_apart(self.reading), self._cores.share():
             paths = []
             for upload in uploads:
                 kept = stack.enter_context(tempfile.NamedTemporaryFile(dir=self.uploads))
                 shutil.copyfileobj(upload, kept, 1 << 20)
                 kept.flush()
                 paths.append(Path(kept.name))
-            check_sha256(sha256_file(paths[0]), sha256)
+            if sha256 is not None:
+                check_sha256(sha256_file(paths[0]), sha256)
             yield paths
 
     def _why_not(self) -> str | None:
@@ -269,6 +287,27 @@ class Desk:
 
     async def _in(self, pool: ThreadPoolExecutor, act: Callable[..., Made], *arguments: object) -> Made:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(act, *arguments))
+
+
+class Cores:
+    """The machine's cores for the analyses that run: one that is alone has them all, up to `MOST_CORES`."""
+
+    def __init__(self, count: int | None = None):
+        self._count = min(MOST_CORES, count or len(os.sched_getaffinity(0)))
+        self._lock, self._running = threading.Lock(), 0
+
+    @contextmanager
+    def share(self) -> Iterator[None]:
+        """One analysis, on as many threads as are its share when it begins."""
+        with self._lock:
+            self._running += 1
+            mine = max(1, self._count // self._running)
+        try:
+            with using(mine):
+                yield
+        finally:
+            with self._lock:
+                self._running -= 1
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.readers.apart import ReadLimits
@@ -55,6 +55,8 @@ HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "X-Frame-Options": "DENY",
 }
+
+_OURS = {name.lower().encode(): value.encode() for name, value in HEADERS.items()}
 
 Authenticate = Callable[[str], Awaitable[SiteKey]]
 Observe = Callable[[Exchange, str, int, float], None]
@@ -110,8 +112,8 @@ class RequestLine:
             nonlocal status
             if message["type"] in STARTS:
                 status = message.get("status", 101)
-                message.setdefault("headers", [])
-                MutableHeaders(scope=message).update({**HEADERS, "X-Request-ID": this.request_id})
+                said = [header for header in message.get("headers", ()) if header[0].lower() not in _OURS]
+                message["headers"] = [*said, *_OURS.items(), (b"x-request-id", this.request_id.encode())]
             await send(message)
 
         try:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from data.frontend import Prepared
 from data.montage import ELECTRODES
 from data.recording import Recording, Segment
 from data.settings import read_yaml
@@ -233,7 +234,8 @@ def _stamp(path: Path) -> tuple[Any, ...]:
 
 
 def _tried_out(bundle: Bundle) -> bool:
-    """A new model has to give probabilities for a minute of mixed waves before it is let near a patient.
+    """A new model has to give probabilities for a minute of mixed waves before it is let near a patient, and reasons if it
+    gives any: what explains events is imported here, not while somebody waits for the first answer with one.
 
     Waves are no EEG: that they are refused as `ood` is no fault, what the detector makes of them is looked at anyway.
     """
@@ -244,7 +246,15 @@ def _tried_out(bundle: Bundle) -> bool:
     segment = Segment(0.0, np.array(waves, dtype=np.float32))
     recording = Recording(ELECTRODES, rate_hz, (segment,), seconds, age_days=float(np.mean(contract.age_days)))
     analysis = analyse(recording, bundle)
-    raw = assess(bundle.front_end.prepare(recording), bundle)
+    prepared = bundle.front_end.prepare(recording)
+    raw = assess(prepared, bundle)
     seen = raw[~np.isnan(raw)]
     ended = analysis.outcome in ("completed", "completed_with_abstentions") or analysis.code == "ood"
-    return bool(ended and len(seen) and seen.min() >= 0 and seen.max() <= 1)
+    return bool(ended and len(seen) and seen.min() >= 0 and seen.max() <= 1 and _is_explained(bundle, prepared))
+
+
+def _is_explained(bundle: Bundle, prepared: Prepared) -> bool:
+    """Whether the first window of a recording has finite shares; a detector that does not explain itself need not."""
+    detector: Any = bundle.detector
+    explains = hasattr(detector, "shares")
+    return not explains or bool(np.isfinite(detector.shares(detector.examples(prepared).x[:1])).all())

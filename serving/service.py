@@ -68,7 +68,7 @@ def create_app(
     desk = Desk(home, allow_demo, limits, software, clock)
     with quiet_bentoml():
         api = _api(desk)
-        inner = Beside(_bento(desk, api), api)
+        inner = Beside(_bento(desk, api), api, desk)
     bounded = Bounds(inner, limits)
     admitted = Admission(InService(bounded, desk.check_in_service), desk.authenticate, limits.quotas)
     return RequestLine(OneErrorShape(admitted), desk.metrics.observe)

@@ -10,7 +10,7 @@ from serving.fields import AGE, age_days_of
 from serving.limits import READS, WINDOWS
 from serving.problems import Problems, exchange
 from serving.schema import WindowsAnswer
-from serving.windows import WINDOWS_EXAMPLE, read_samples
+from serving.windows import WINDOWS_EXAMPLE, Asked, read_samples
 
 if TYPE_CHECKING:
     from serving.desk import Desk
@@ -29,17 +29,31 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Beside:
-    """Passes windows by BentoML: what it does around a request takes as long as the answer to a window."""
+    """Passes windows by BentoML and FastAPI: what they do around a request takes as long as the answer to a window."""
 
-    def __init__(self, app: ASGIApp, api: ASGIApp):
-        self.app, self.api = app, api
+    def __init__(self, app: ASGIApp, api: ASGIApp, desk: "Desk"):
+        self.app, self.api, self.desk = app, api, desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        direct = scope["type"] == "http" and scope["path"] == WINDOWS
-        await (self.api if direct else self.app)(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != WINDOWS:
+            await self.app(scope, receive, send)
+        elif scope["method"] != "POST":
+            await self.api(scope, receive, send)
+        else:
+            response = await _answered(Request(scope, receive), self.desk)
+            await response(scope, receive, send)
+
+
+async def _answered(request: Request, desk: "Desk") -> Response:
+    body, headers, this = await request.body(), request.headers, exchange(request.scope)
+    sent = read_samples(body, headers, age_days_of(headers.get("x-age")))
+    said, text = await desk.windows(Asked(body, sent, this.site, this.key_id))
+    this.outcome, this.code = said.outcome, said.code or ""
+    return Response(text, media_type="application/json")
 
 
 def add_windows(api: FastAPI, desk: "Desk", key: Any, problems: Problems) -> None:
+    """The route as the document has it; requests go by it (`Beside`)."""
     schema = {"parameters": HEADERS, "requestBody": {"required": True, "content": {READS[WINDOWS]: BINARY}}}
     example: Problems = {200: {"content": {"application/json": {"example": WINDOWS_EXAMPLE}}}}
 
@@ -55,9 +69,4 @@ def add_windows(api: FastAPI, desk: "Desk", key: Any, problems: Problems) -> Non
 
         Answered is the probability of each whole window, of that window alone: no recording, no event, no finding.
         """
-        body = await request.body()
-        sent = read_samples(body, request.headers, age_days_of(request.headers.get("x-age")))
-        this = exchange(request.scope)
-        said, text = desk.windows(body, sent, this.site, this.key_id)
-        this.outcome, this.code = said.outcome, said.code or ""
-        return Response(text, media_type="application/json")
+        return await _answered(request, desk)

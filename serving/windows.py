@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,10 +15,9 @@ from lineage.circumstances import edges_of
 from lineage.digest import Digest, digest_of
 from lineage.entries import Draft, Edge, EntryType, Subject, uuid7
 from lineage.times import utc_text
-from models.detector import WindowDetector
 from models.engines import REFERENCE
 from models.live import asked_for
-from models.look import WINDOW_S, Look, Looking
+from models.together import Judged, judge_together
 from serving.answering import actor_of, check_age, notice_of, rounded
 from serving.journal import Journal
 from serving.loader import Loaded
@@ -27,6 +26,8 @@ from serving.schema import WindowsAnswer
 
 FORMATS: Mapping[str, str] = {"float32": "<f4", "int16": "<i2"}
 LONGEST_S = 60.0
+TOGETHER_S = 16.0
+"""Seconds of EEG that are looked at in one go: for longer nothing else would be served."""
 BEHIND_S = 5.0
 """How long an answer may wait to be written down: a line is due every second."""
 MOST_CHANNELS = 256
@@ -94,48 +95,65 @@ def _number(name: str, headers: Mapping[str, str], low: float, high: float) -> f
     return found
 
 
-def answer_windows(sent: Sent, loaded: Loaded | None, why: str, now: datetime) -> WindowsAnswer:
-    """What the model in force says of every whole window of a stretch; `why` there is none, where there is none.
+@dataclass(frozen=True)
+class Asked:
+    """Windows that are to be answered: their bytes, what they hold, and who asks with which key."""
+
+    body: bytes
+    sent: Sent
+    site: str
+    key_id: str
+
+    @property
+    def seconds(self) -> float:
+        return self.sent.signal.shape[1] / self.sent.rate_hz
+
+
+def answer_windows(asked: Sequence[Sent], models: Sequence[Loaded | str], now: datetime) -> list[WindowsAnswer]:
+    """What the model of each asker says of every whole window of its stretch; text instead of a model says why there is none.
 
     The filters start with the first sample, as at the beginning of a recording: send some seconds before the window
-    that matters to have them settled.
+    that matters to have them settled. Stretches of one form for one model are looked at together.
     """
-    said: dict[str, Any] = {"answer_id": uuid7(now), "notice": notice_of(loaded)}
-    if loaded is None:
-        return WindowsAnswer(**said, outcome="not_evaluable", code="no_approved_model", reason=why, engine=REFERENCE)
-    said |= {"model": loaded.statement, "engine": loaded.engine, "window_s": loaded.detection.detector.window_s}
-    try:
-        onset_s, probability = _looked_at(sent, loaded)
-    except Refusal as refusal:
-        return WindowsAnswer(**said, outcome="not_evaluable", code=refusal.code, reason=refusal.reason)
-    spoken = tuple(rounded(float(p)) for p in probability)
+    found = _looked_at(asked, models)
+    return [_in_words(judged, model, now) for judged, model in zip(found, models, strict=True)]
+
+
+def _in_words(judged: Judged | Refusal, model: Loaded | str, now: datetime) -> WindowsAnswer:
+    said: dict[str, Any] = {"answer_id": uuid7(now), "engine": REFERENCE}
+    if isinstance(model, Loaded):
+        said |= {"notice": notice_of(model), "model": model.statement, "engine": model.engine}
+        said |= {"window_s": model.detection.detector.window_s}
+    if isinstance(judged, Refusal):
+        return WindowsAnswer(**said, outcome="not_evaluable", code=judged.code, reason=judged.reason)
+    spoken = tuple(rounded(p) for p in judged.probability.tolist())
     outcome = "completed_with_abstentions" if None in spoken else "completed"
-    return WindowsAnswer(**said, outcome=outcome, onset_s=tuple(onset_s.tolist()), probability=spoken)
+    return WindowsAnswer(**said, outcome=outcome, onset_s=tuple(judged.onset_s.tolist()), probability=spoken)
 
 
-def _looked_at(sent: Sent, loaded: Loaded) -> tuple[np.ndarray, np.ndarray]:
-    """Onset and probability of each window, NaN where it lies outside of what the model has learnt from."""
-    bundle, detector = loaded.detection, loaded.detection.detector
-    assert isinstance(detector, WindowDetector)
-    door = Door(
-        sent.channels, sent.rate_hz, sent.age_days, **{**asked_for(bundle), "min_duration_s": detector.window_s}
-    )
-    check_age(sent.age_days, loaded)
-    door(sent.signal)
-    door.verdict()
-    prepared = bundle.front_end.stream(sent.channels, sent.rate_hz)(sent.signal)
-    examples = detector.listen()(prepared)
-    probability = np.asarray(bundle.calibration(detector.score(examples)))
-    strange_s = _strange_s(Looking(bundle.front_end.rate_hz)(prepared), loaded)[None]
-    onset_s, end_s = examples.onset_s[:, None], examples.onset_s[:, None] + examples.window_s
-    within = (strange_s >= onset_s - 1e-6) & (strange_s + WINDOW_S <= end_s + 1e-6)
-    return examples.onset_s, np.where(within.any(axis=1), np.nan, probability)
+def _looked_at(asked: Sequence[Sent], models: Sequence[Loaded | str]) -> list[Judged | Refusal]:
+    found: dict[int, Judged | Refusal] = {}
+    alike: dict[Any, list[int]] = {}
+    for at, (sent, model) in enumerate(zip(asked, models, strict=True)):
+        try:
+            alike.setdefault((id(_let_in(sent, model)), sent.channels, sent.rate_hz, sent.signal.shape), []).append(at)
+        except Refusal as refusal:
+            found[at] = refusal
+    for (_, channels, rate_hz, _), those in alike.items():
+        model = models[those[0]]
+        assert isinstance(model, Loaded)
+        signals = [asked[at].signal for at in those]
+        found |= dict(zip(those, judge_together(model.detection, signals, channels, rate_hz), strict=True))
+    return [found[at] for at in range(len(asked))]
 
 
-def _strange_s(seen: Look, loaded: Loaded) -> np.ndarray:
-    """Onsets of the two-second looks that lie outside."""
-    ood = loaded.detection.ood
-    return np.asarray(seen.onset_s[ood.scores(seen.x) > ood.window_limit])
+def _let_in(sent: Sent, model: Loaded | str) -> Loaded:
+    """The model that may look at it; refuses what is known beforehand."""
+    if isinstance(model, str):
+        raise Refusal("no_approved_model", model)
+    Door(sent.channels, sent.rate_hz, sent.age_days, **asked_for(model.detection))
+    check_age(sent.age_days, model)
+    return model
 
 
 @dataclass

@@ -20,6 +20,7 @@ from lineage.keys import create_platform_key, platform_key
 from lineage.signing import SIGNATURE, SignatureInvalid, sign_bundle
 from models.analysis import analyse
 from models.bundle import UNSIGNED, Bundle, load_bundle, save_bundle
+from models.detectors.line_length import LineLength
 from serving import loader as loading
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel, import_bundle, revocations_folder
 from serving.store import POINTER_TYPE, Pointer, pointer_path, stored_bundle
@@ -261,6 +262,18 @@ def test_a_model_that_gives_no_probabilities_fails_its_self_test(home: Path) -> 
     broken = signed_bundle(home, 0.6, weights=(float("nan"), 3.0, 3.0))
     point(home, broken, approve(home, record_for(broken)), 0.6)
     assert why_not(home) == "the model in force failed its self-test"
+
+
+@pytest.mark.parametrize(("share", "is_served"), [(float("nan"), False), (1 / 18, True)])
+def test_a_model_that_cannot_give_its_reasons_fails_its_self_test(
+    home: Path, monkeypatch: pytest.MonkeyPatch, share: float, is_served: bool
+) -> None:
+    explaining = lambda self, x: np.full((len(x), 18), share)  # noqa: E731
+    monkeypatch.setattr(LineLength, "shares", explaining, raising=False)
+    if is_served:
+        assert load(home)
+    else:
+        assert why_not(home) == "the model in force failed its self-test"
 
 
 def test_waves_that_look_unlike_eeg_do_not_fail_the_self_test(home: Path) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,11 @@ from models.analysis import assess
 from models.bundle import load_bundle
 from models.ood import Ood
 from serving.auth import AcceptedKeys, Unauthorised, issue_key, key_id, open_keys, revoke_key, site_of
-from serving.loader import JUDGED, Loader, NoApprovedModel
+from serving.loader import JUDGED, Loaded, Loader, NoApprovedModel
 from serving.schema import WindowsAnswer
 from serving.service import create_app
 from serving.store import read_pointer, stored_bundle
+from serving.windows import Sent, answer_windows
 from tests.served import HAS_SEEN_ALL, NOW, RATE_HZ, people_and_keys, put_in_force
 
 with warnings.catch_warnings():
@@ -153,6 +157,89 @@ def test_windows_unlike_the_training_patients_have_no_probability(tmp_path: Path
     with TestClient(create_app(tmp_path, allow_demo=True, clock=lambda: NOW)) as client:
         said = ask((client, described(key))).json()
     assert said["outcome"] == "completed_with_abstentions" and said["probability"] == [None] * 5
+
+
+def sent(signal: np.ndarray = SIGNAL, rate_hz: float = RATE_HZ, age_days: float | None = 3.0) -> Sent:
+    return Sent(signal, ELECTRODES, rate_hz, age_days)
+
+
+def without_id(said: WindowsAnswer) -> dict[str, Any]:
+    return said.model_dump(exclude={"answer_id"})
+
+
+def test_one_of_any_kind_is_answered_among_others_as_it_is_alone(tmp_path: Path) -> None:
+    models: list[Loaded] = []
+    for name, threshold, narrow in (("one", 0.5, HAS_SEEN_ALL), ("two", 0.6, replace(HAS_SEEN_ALL, window_limit=0.0))):
+        people_and_keys(tmp_path / name)
+        put_in_force(tmp_path / name, threshold, ood=narrow)
+        models.append(Loader(tmp_path / name, allow_demo=True).for_site("demo-north", NOW))
+    one, two = models
+    asked: list[tuple[Sent, Loaded | str]] = [
+        (sent(), one),
+        (sent(SIGNAL[:, : 2 * 256]), one),
+        (sent(), two),
+        (sent(SIGNAL[:, :400]), one),
+        (sent(), "nobody has approved one"),
+        (Sent(SIGNAL[::-1], ELECTRODES[::-1], RATE_HZ, 3.0), one),
+        (sent(age_days=40 * 365.0), one),
+        (sent(2 * SIGNAL), one),
+        (sent(rate_hz=128.0), one),
+        (sent(np.zeros_like(SIGNAL)), one),
+        (sent(age_days=19.0), one),
+    ]
+    together = answer_windows([what for what, _ in asked], [model for _, model in asked], NOW)
+    apart = [answer_windows([what], [model], NOW)[0] for what, model in asked]
+    assert [without_id(said) for said in together] == [without_id(said) for said in apart]
+    assert len({said.answer_id for said in together}) == len(asked)
+    codes = [said.code for said in together]
+    assert codes == [
+        None,
+        None,
+        None,
+        "too_short",
+        "no_approved_model",
+        None,
+        "age_out_of_scope",
+        None,
+        None,
+        "flat",
+        None,
+    ]
+    assert [len(said.probability or ()) for said in together] == [5, 1, 5, 0, 0, 5, 0, 5, 11, 0, 5]
+    assert together[2].model != together[0].model and together[2].probability == (None,) * 5
+    assert together[5].probability == together[0].probability == together[10].probability, (
+        "the same EEG, named otherwise"
+    )
+
+
+def test_many_at_once_are_answered_each_its_own_and_all_are_written_down(tmp_path: Path) -> None:
+    people_and_keys(tmp_path)
+    put_in_force(tmp_path)
+    engine = open_keys(tmp_path)
+    key = issue_key(engine, "demo-north", ("detect",), NOW, 30)
+    bodies = [
+        SIGNAL.tobytes(),
+        SIGNAL[:, : 3 * 256].tobytes(),
+        SIGNAL.tobytes()[:-4],
+        QUIET.tobytes(),
+        (2 * SIGNAL).tobytes(),
+    ]
+    with TestClient(create_app(tmp_path, allow_demo=True, clock=lambda: NOW)) as client, ThreadPoolExecutor(15) as pool:
+        alone = [ask((client, described(key)), body) for body in bodies]
+        found = list(pool.map(lambda n: ask((client, described(key)), bodies[n % 5]), range(45)))
+    for number, response in enumerate(found):
+        wanted = alone[number % 5]
+        assert response.status_code == wanted.status_code
+        assert response.json().get("probability") == wanted.json().get("probability")
+        assert response.json().get("code") == wanted.json().get("code")
+    ledger = Ledger(tmp_path / "ledger" / "ledger.db")
+    stated = [ledger.payload(line.payload_digest) or {} for line in ledger.entries("windows.answered")]
+    assert sum(said["answers"] for said in stated) == 10 * 4
+    assert sum(said["windows"] for said in stated) == 10 * (5 + 2 + 5)
+    outcomes = Counter[str]()
+    for said in stated:
+        outcomes.update(said["outcomes"])
+    assert outcomes == {"completed": 30, "not_evaluable": 10}
 
 
 def test_all_that_was_answered_stands_in_the_ledger(tmp_path: Path) -> None:

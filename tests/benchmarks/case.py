@@ -20,6 +20,8 @@ class Case:
 
     Both ways may use `threads` threads. The ratio is of CPU seconds, which a busy machine hardly moves, or with `clock`
     of wall seconds, where threads are to be worth something; then other work on the machine is in it.
+
+    Each run has a process of its own, unless the work is done by servers: they are started once, and both are warm.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Case:
     figures: Callable[[Sequence[Any], Sequence[Any]], dict[str, float]] = lambda ours, theirs: {}
     threads: int = 1
     clock: Literal["cpu_seconds", "seconds"] = "cpu_seconds"
+    apart: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,24 @@
 """Clients in a closed loop: each sends its next request when it has the answer to the last."""
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did: seconds of each request (in the order in which they ended), of all of them, and the last body."""
+    """What a server did: seconds of each request (in the order in which they ended), of all of them, and the last body;
+    `cpu_s` is what its process took meanwhile, where that was asked for."""
 
     latencies_s: tuple[float, ...]
     seconds: float
     body: bytes
+    cpu_s: float = 0.0
 
     def quantile(self, share: float) -> float:
         return float(np.quantile(self.latencies_s, share))
@@ -24,9 +28,19 @@ class Refused(Exception):
     """A server gave something else than 200."""
 
 
-def closed_loop(port: int, request: bytes, clients: int, requests: int) -> Load:
-    """`requests` in all, over one connection for each client."""
-    return asyncio.run(_run(port, request, clients, requests))
+def closed_loop(port: int, request: bytes, clients: int, requests: int, pid: int | None = None) -> Load:
+    """`requests` in all, over one connection for each client; `pid` is the server's process, where its own time counts."""
+    before_s = cpu_s(pid)
+    load = asyncio.run(_run(port, request, clients, requests))
+    return replace(load, cpu_s=cpu_s(pid) - before_s)
+
+
+def cpu_s(pid: int | None) -> float:
+    """Processor time that a process has taken so far."""
+    if pid is None:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _run(port: int, request: bytes, clients: int, requests: int) -> Load:

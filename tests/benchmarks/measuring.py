@@ -1,4 +1,4 @@
-"""Runs a case: each run in a fresh process, the two ways in turn, round after round."""
+"""Runs a case: each run in a fresh process (but for servers), the two ways in turn, round after round."""
 
 import importlib
 import multiprocessing
@@ -29,7 +29,7 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
     case: Case = importlib.import_module(module).CASE
     sizes = case.quick_sizes if quick else case.sizes
     rounds = 1 if quick else case.rounds
-    run = run_once if quick else _apart
+    run = _apart if case.apart and not quick else run_once
     with using(case.threads):
         per_size = [_at_size(module, case, size, rounds, run) for size in sizes]
     compared = [found for found in per_size if found["ratios"]]

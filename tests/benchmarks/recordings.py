@@ -31,6 +31,11 @@ def kept_in(folder: Path, made_here: bool = False) -> Iterator[None]:
         os.environ.pop(MADE_HERE, None)
 
 
+def is_made_here() -> bool:
+    """Whether this is a run in which neither time nor memory is judged."""
+    return MADE_HERE in os.environ
+
+
 def folder() -> Path:
     return Path(os.environ.get(FOLDER) or tempfile.mkdtemp(prefix="ictal-benchmarks-"))
 
@@ -53,7 +58,7 @@ def bundle_of(preset: str) -> Path:
 
 def elsewhere(work, *arguments) -> None:
     """Do it in a process of its own, unless memory is not judged."""
-    if MADE_HERE in os.environ:
+    if is_made_here():
         return work(*arguments)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()

@@ -1,6 +1,6 @@
 """A hospital's workspace with DA-STNet in force, the service that runs there, and what software of a site sends it.
 
-Beside it the obvious server: FastAPI with the same front end and the same network in plain PyTorch, and nothing else.
+Beside it the obvious server: FastAPI, a front end and the same network in plain PyTorch, and nothing else.
 """
 
 import atexit
@@ -11,12 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import httpx
 import numpy as np
 
 from data.montage import ELECTRODES
+from tests.benchmarks.measuring import THREADS
 from tests.benchmarks.recordings import RATE_HZ, bundle_of, elsewhere, folder
 
 SITE = "demo-north"
@@ -46,7 +48,8 @@ def home_of(preset: str) -> Path:
     return home
 
 
-def ours(preset: str, workers: int = 1) -> Server:
+@cache
+def ours(preset: str) -> Server:
     home = home_of(preset)
     key = (home / "key.txt").read_text()
     headers = {
@@ -57,13 +60,16 @@ def ours(preset: str, workers: int = 1) -> Server:
         "X-Age": "3d",
     }
     environment = {"ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1"}
-    command = ["--factory", "serving.service:app_from_environment", "--workers", str(workers)]
-    return _started(command, environment, "/v1/windows", headers, "/readyz", f"ours-{workers}")
+    command = ["--factory", "serving.service:app_from_environment"]
+    return _started(command, environment, "/v1/windows", headers, "/readyz", f"ours-{preset}")
 
 
-def bare(preset: str) -> Server:
-    environment = {"BARE_BUNDLE": str(bundle_of(preset))}
-    return _started(["tests.benchmarks.bare:app"], environment, "/windows", {}, "/ready", "bare")
+@cache
+def bare(preset: str, front_end: str) -> Server:
+    """With the front end of `ours`, or the same one as `scipy` has it."""
+    environment = {"BARE_BUNDLE": str(bundle_of(preset)), "BARE_FRONT_END": front_end}
+    name = f"bare-{preset}-{front_end}"
+    return _started(["tests.benchmarks.bare:app"], environment, "/windows", {}, "/ready", name)
 
 
 def _started(
@@ -74,8 +80,9 @@ def _started(
     port, log = free_port(), folder() / f"{name}.log"
     line = [sys.executable, "-m", "uvicorn", *command, "--host", "127.0.0.1", "--port", str(port)]
     line += ["--log-level", "warning"]
+    alone = os.environ | environment | dict.fromkeys(THREADS, "1")  # as they are run; how they share cores is theirs
     with log.open("wb") as said:
-        process = subprocess.Popen(line, env=os.environ | environment, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(line, env=alone, stdout=said, stderr=subprocess.STDOUT)
     atexit.register(stop, process)
     until = time.monotonic() + 120
     while True:

@@ -53,10 +53,10 @@ def spectrograms(path: Path) -> np.ndarray:
     anodes, cathodes = zip(*(pair.split("-") for pair in NEONATAL_18), strict=True)
     bipolar = mne.set_bipolar_reference(raw, list(anodes), list(cathodes), ch_name=list(NEONATAL_18), verbose="error")
     signal = np.pad(bipolar.get_data(picks=list(NEONATAL_18)) * 1e6, ((0, 0), (DELAY, 0)))[:, :-DELAY]
-    return np.array([_spectrogram(signal[:, at : at + 256]) for at in range(0, signal.shape[1] - 255, 128)])
+    return np.array([stft_of_window(signal[:, at : at + 256]) for at in range(0, signal.shape[1] - 255, 128)])
 
 
-def _spectrogram(window: np.ndarray) -> np.ndarray:
+def stft_of_window(window: np.ndarray) -> np.ndarray:
     frequencies, _, spectrum = sps.stft(window, 128, nperseg=64, noverlap=48, boundary=None, padded=False)
     kept = spectrum[:, (frequencies >= 0.5) & (frequencies <= 30)]
     taper = sps.get_window("hann", 64)
