@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -59,6 +60,12 @@ def ours(preset: str, workers: int = 1) -> Server:
     environment = {"ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1"}
     command = ["--factory", "serving.service:app_from_environment", "--workers", str(workers)]
     return _started(command, environment, "/v1/windows", headers, "/readyz", f"ours-{workers}")
+
+
+@cache
+def kept(preset: str) -> Server:
+    """The service with one worker, started once in this process: cases that are run in one process share it."""
+    return ours(preset)
 
 
 def bare(preset: str) -> Server:

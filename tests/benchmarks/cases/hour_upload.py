@@ -5,7 +5,6 @@ seconds with everything: upload, digests, front end, network, explanation of the
 """
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -28,14 +27,9 @@ class Upload:
     bundle: Bundle
 
 
-@cache
-def _service() -> sites.Server:
-    return sites.ours(PRESET)
-
-
 def make(hours: float) -> Upload:
     key = (sites.home_of(PRESET) / "key.txt").read_text()
-    warm = Upload(_service(), key, edf_of(front_end.WARM_UP_MIN), load_bundle(bundle_of(PRESET)))
+    warm = Upload(sites.kept(PRESET), key, edf_of(front_end.WARM_UP_MIN), load_bundle(bundle_of(PRESET)))
     ours(warm)
     theirs(warm)
     return Upload(warm.service, key, edf_of(round(60 * hours)), warm.bundle)

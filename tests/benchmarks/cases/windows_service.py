@@ -23,7 +23,7 @@ Servers = tuple[sites.Server, sites.Server, int]
 
 @cache
 def _servers() -> tuple[sites.Server, sites.Server]:
-    both = sites.ours(PRESET), sites.bare(PRESET)
+    both = sites.kept(PRESET), sites.bare(PRESET)
     for server in both:
         closed_loop(server.port, server.request, 2, WARM_UP)
     return both
