@@ -11,8 +11,7 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 --dist loadgroup
+	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/pytest -n 2 --dist loadgroup; tests=$$?; wait $$types && exit $$tests
 
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks

@@ -127,11 +127,18 @@ def at_pipeline(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield pipeline
 
 
+@pytest.fixture(scope="session")
+def offered(proposed: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The workspace's small parts before anybody signed, with the two signers registered; of it each desk is a copy."""
+    made = copy_of(Workspace(proposed.unsigned), tmp_path_factory.mktemp("offered") / "home", SMALL_PARTS)
+    register_signers(made)
+    return made
+
+
 @pytest.fixture
-def desk(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A copy of the workspace's small parts before anybody signed, with the two signers registered."""
-    copied = copy_of(Workspace(proposed.unsigned), tmp_path / "desk", SMALL_PARTS)
-    register_signers(copied)
+def desk(offered: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A desk of its own for a test: what is to be signed, and signers who have not signed yet."""
+    copied = copy_of(offered, tmp_path / "desk", SMALL_PARTS)
     monkeypatch.setenv("ICTAL_HOME", str(copied.root))
     return copied
 

@@ -12,15 +12,15 @@ from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from tests.e2e.conftest import Pipeline
 from tests.e2e.test_pipeline import run_stage
-from tests.e2e.verbs import small_workspace
+from tests.e2e.verbs import tiny_workspace
 
 ONE_WORKER = {"ICTAL_WORKERS": "1"}
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The same cohort simulated, checked, split and learnt from a second time, from nothing, on one worker."""
-    made = small_workspace(tmp_path_factory.mktemp("second") / "home")
+    """The same newborns simulated, checked, split and learnt from a second time, from nothing, on one worker."""
+    made = tiny_workspace(tmp_path_factory.mktemp("second") / "home")
     for stage in (["simulate"], ["check"], ["split"], ["train", "line_length", "patient"]):
         run_stage(made, *stage, **ONE_WORKER)
     return made

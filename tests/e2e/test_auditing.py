@@ -16,7 +16,7 @@ from lineage.digest import sha256_file
 from lineage.graph import things
 from lineage.ledger import Ledger
 from lineage.refused import Refused
-from tests.commands import ictal, ictal_process
+from tests.commands import ictal
 from tests.e2e.conftest import Pipeline, components, copy_of
 
 SEEN_BY_AUDITORS = ("workspace.json", "params.yaml", "keys", "ledger", "data/raw")
@@ -155,7 +155,7 @@ def test_who_takes_consent_back_is_gone_the_model_revoked_and_training_goes_on(
         predict_file(pipeline.unseen[0].path, age="3d", detector=None, site="demo-north", url=None, key=None)
     assert ictal("audit", "verify").code == 0
     for command in (("check", here.cohort_name), ("train", "line_length")):
-        said = ictal_process(*command, environment=here.environment())
+        said = ictal(*command)
         assert said.code == 0, said.err
     divided = splits(here)["patient"].folds
     assert divided and not {e.name for e in theirs} & {n for f in divided for n in (*f.train, *f.inner_valid, *f.test)}

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from flows.records import open_ledger
 from flows.workspace import Workspace
-from tests.e2e.verbs import small_workspace
+from tests.e2e.verbs import tiny_workspace
 
 RUN_S = 900.0
 REGISTER = """
@@ -69,7 +69,7 @@ def until(condition, seconds: float, what: str, logs: list[Path]):
 
 
 def test_a_scheduled_retraining_runs_and_ends_in_a_proposal(tmp_path: Path) -> None:
-    workspace: Workspace = small_workspace(tmp_path / "ws")
+    workspace: Workspace = tiny_workspace(tmp_path / "ws")
     url = f"http://127.0.0.1:{(port := free_port())}/api"
     environment = {
         **workspace.environment(),

@@ -12,10 +12,11 @@ from flows.params import set_params
 from flows.stages.files import evaluation_of, read_json, training_of, write_json
 from flows.workspace import Workspace
 from lineage.refused import Refused
+from models import detectors
 from models.bundle import load_bundle, save_bundle
 from tests.commands import ictal, ictal_process
 from tests.e2e.conftest import SIGNERS, Pipeline, copy_of, register_signers, sign
-from tests.e2e.test_pipeline import STAGED
+from tests.e2e.test_pipeline import LAID_OUT, STAGED
 from validation.predictions import read_predictions, write_predictions
 from validation.splits import REGIMES
 
@@ -109,7 +110,7 @@ def _open_the_hold_out_with_it(workspace: Workspace) -> None:
 def test_a_model_of_a_leaky_regime_cannot_be_registered_by_any_path(
     proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, register: Callable[[Workspace], None]
 ) -> None:
-    made = copy_of(proposed.workspace, tmp_path / "home", (*STAGED, "ledger"))
+    made = copy_of(proposed.workspace, tmp_path / "home", (*LAID_OUT, "ledger"))
     shutil.copytree(proposed.unsigned / "keys", made.root / "keys")
     monkeypatch.setenv("ICTAL_HOME", str(made.root))
     register_signers(made)
@@ -119,7 +120,7 @@ def test_a_model_of_a_leaky_regime_cannot_be_registered_by_any_path(
 
 def _train_again_with_another_seed(workspace: Workspace) -> None:
     set_params(workspace.root / "params.yaml", {"train.seed": 99})
-    assert ictal("train").code == 0
+    assert ictal("train", *detectors.names("detection")).code == 0
 
 
 def _pass_every_gate_by_hand(workspace: Workspace) -> None:
@@ -148,7 +149,7 @@ def test_nothing_is_proposed_on_evidence_of_something_else(
 def test_predictions_exchanged_for_better_ones_give_no_gates_and_no_page(
     proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = copy_of(proposed.workspace, tmp_path / "home", STAGED)
+    made = copy_of(proposed.workspace, tmp_path / "home", LAID_OUT)
     folder = evaluation_of(made, NAME, "patient")
     kept = read_predictions(folder)
     better = kept.predictions.assign(probability=kept.predictions["label"].astype(float))
@@ -162,7 +163,7 @@ def test_predictions_exchanged_for_better_ones_give_no_gates_and_no_page(
 def test_nobody_is_asked_as_hold_out_whom_the_model_may_have_seen(
     proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = copy_of(proposed.workspace, tmp_path / "home", (*STAGED, "ledger", "keys"))
+    made = copy_of(proposed.workspace, tmp_path / "home", (*LAID_OUT, "ledger", "keys"))
     monkeypatch.setenv("ICTAL_HOME", str(made.root))
     set_params(made.root / "params.yaml", {"holdout.share": 0.4})
     said = ictal("holdout", NAME, "--reason", "locked only after training")

@@ -13,14 +13,14 @@ from lineage.digest import sha256_file
 from lineage.refused import Refused
 from tests.commands import ictal
 from tests.e2e.conftest import SIGNERS, Pipeline, copy_of, register_signers, sign
-from tests.e2e.test_pipeline import STAGED
+from tests.e2e.test_pipeline import LAID_OUT
 from tests.test_evaluate_on import WHY, windows
 
 
 @pytest.fixture
 def looked(proposed: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy of the workspace with its candidate, in which the proposed detector was tried on windows of a child."""
-    made = copy_of(proposed.workspace, tmp_path / "home", STAGED)
+    made = copy_of(proposed.workspace, tmp_path / "home", LAID_OUT)
     for part in ("ledger", "keys"):  # of before anybody signed
         shutil.copytree(proposed.unsigned / part, made.root / part)
     shutil.rmtree(made.store / "approvals", ignore_errors=True)

@@ -21,8 +21,19 @@ SMALL = {
     "split.folds": 2,
     "split.leaky_folds": 2,
     "adults.patients_per_site": 4,
-    "lab.controls": [],
+    "lab.controls": ["line_length"],
 }
+TINY = {
+    "simulation.patients_per_site": 4,
+    "simulation.minutes": 3.0,
+    "simulation.surveillance_per_site": 0,
+    "simulation.broken": 0,
+    "split.folds": 2,
+    "split.leaky_folds": 2,
+    "lab.regimes": ["patient"],
+}
+"""The least that can be checked, trained and proposed, with nobody to watch later and nothing broken."""
+
 NO_FILMS = {"cohort.spasms": "none", "cohort.semiology": "none", "cohort.forecasting": "none"}
 NO_ADULTS = {"cohort.typing": "none"}
 """With these nobody is filmed, and nobody's seizures are typed: for tests that are about something else."""
@@ -35,8 +46,13 @@ FILMS = {
     "forecasts.patients_per_site": 4,
     "split.folds": 2,
     "split.leaky_folds": 2,
+    "lab.spasms": ["patient", "seizure"],
+    "lab.semiology": ["patient", "seizure"],
+    "lab.forecasting": ["patient", "seizure"],
+    "lab.controls": ["joint_speed", "motion_energy", "recent_motion"],
 }
-"""Films and poses alone."""
+"""Films and poses alone; the quickest detector of each question under folds over stretches too."""
+
 AUTHOR = "demo-author"
 
 
@@ -47,6 +63,13 @@ def small_workspace(root: Path, typing: bool = False) -> Workspace:
     """
     made = make_workspace(root, "demo")
     set_params(root / "params.yaml", SMALL | NO_FILMS | ({} if typing else NO_ADULTS))
+    return made
+
+
+def tiny_workspace(root: Path) -> Workspace:
+    """A demo workspace for tests of what sets a training going: the 12 newborns alone, patients apart alone."""
+    made = make_workspace(root, "demo")
+    set_params(root / "params.yaml", TINY | NO_FILMS | NO_ADULTS)
     return made
 
 
