@@ -1,5 +1,6 @@
 """The service as a process of its own: killed over its work, and cut off from a stream."""
 
+import json
 import socket
 import time
 from datetime import UTC, datetime
@@ -11,10 +12,14 @@ import pytest
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.ledger import Ledger
+from lineage.place import ledger_place
+from lineage.receipts import verify_receipt
 from serving.auth import issue_key, open_keys
 from serving.client import Client, ServiceRefused
+from serving.journal import verify_answer
 from serving.stream_client import Stream
 from tests.commands import ictal
+from tests.databases import Server
 from tests.served import RATE_HZ, free_port, people_and_keys, put_in_force, running, write_recording
 
 JOBS = 2
@@ -33,34 +38,62 @@ def home_with_key(home: Path) -> str:
     people_and_keys(home, now)
     put_in_force(home, now=now)
     engine = open_keys(home)
-    key = issue_key(engine, "demo-north", ("detect",), now, 1)
+    key = issue_key(engine, "demo-north", ("detect", "verdict"), now, 1)
     engine.dispose()
     return key
 
 
-def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_meanwhile(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server | None:
+    """Where all that the service keeps in tables lies: in files of the workspace, or in a server (of which it is given)."""
+    if request.param == "sqlite":
+        return None
+    server: Server = request.getfixturevalue("server")
+    monkeypatch.setenv("ICTAL_LEDGER", server.new_database())
+    return server
+
+
+def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_meanwhile(
+    tmp_path: Path, database: Server | None
+) -> None:
+    """Also answers, verdicts and receipts; and a database that has hung up on everybody is called again."""
     home = tmp_path / "home"
     key = home_with_key(home)
-    file = write_recording(tmp_path / "long.edf", seconds=1800)
+    short, file = write_recording(tmp_path / "short.edf"), write_recording(tmp_path / "long.edf", seconds=1800)
     port, log = free_port(), home / "service.log"
     with Client(f"http://127.0.0.1:{port}", key) as client:
         with running(home, port) as service:
             until(client, [], lambda found: True, log)
+            answer = client.detect(short, age="3d")
             ids = [client.submit(file, age="3d", idempotency_key=f"key-{n}")["job_id"] for n in range(JOBS)]
             until(client, ids, lambda found: any(job["state"] == "running" for job in found), log)
             service.kill()
             service.wait()
         with running(home, port):
             found = until(client, ids, lambda found: all(job["state"] == "done" for job in found), log)
+            if database is not None:
+                database.hang_up()
             again = client.submit(file, age="3d", idempotency_key="key-0")
+            judged = client.verdict(answer["prediction_id"], "confirm", "neonatologist")
+            kept = client.prediction(answer["prediction_id"])
     assert again["job_id"] == ids[0]
     assert max(job["attempts"] for job in found) == 2  # one was being worked on
-    ledger = Ledger(home / "ledger" / "ledger.db")
+    ledger = Ledger(ledger_place(home))
     written = [entry.subjects[0].id for entry in ledger.entries("prediction.issued")]
-    assert sorted(written) == sorted(job["prediction_id"] for job in found) and len(set(written)) == JOBS
+    by_job = [job["prediction_id"] for job in found]
+    assert sorted(written) == sorted([answer["prediction_id"], *by_job]) and len(set(written)) == 1 + JOBS
+    assert [entry.subjects[0].id for entry in ledger.entries("verdict.recorded")] == [judged["verdict_id"]]
     assert ledger.verify().ok
     ledger.engine.dispose()
     assert [job["result"]["outcome"] for job in found] == JOBS * ["completed"]
+    public = (home / "keys" / "platform.pub").read_bytes()
+    for said in (answer, kept, *(job["result"] for job in found)):
+        assert verify_answer(said, public).ok
+    assert verify_receipt(json.dumps(judged["receipt"]), public).ok
+    files = {path.name for path in home.rglob("*.db")} - {
+        "reauthentication.db"
+    }  # beside the key files of those who sign
+    assert files == (set() if database else {"ledger.db", "serving.db"})
 
 
 def test_a_job_needs_a_service(tmp_path: Path) -> None:
