@@ -31,7 +31,7 @@ from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
 from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
 from serving.orders import Orders
-from serving.past import PastDesk
+from serving.past import Past, PastDesk
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.shadow import Shadow
@@ -78,7 +78,7 @@ class Desk:
         self.shadow = Shadow(
             home, beside, self.orders, self.journal, self.estimator, limits.reading, clock, self.metrics.shadow
         )
-        done, reading = self.metrics.answered, limits.reading
+        done, reading, past = self.metrics.answered, limits.reading, Past(self.journal)
         self.jobs = JobDesk(
             home,
             self.answering,
@@ -90,9 +90,11 @@ class Desk:
             done,
             self.orders,
             self.shadow,
+            past,
         )
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders)
-        self.past = PastDesk(self.journal, clock)
+        folder = home / "jobs" / "streams"
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders, past, folder)
+        self.past = PastDesk(past, clock)
         self.reading = limits.reading
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
@@ -157,6 +159,7 @@ class Desk:
         self.analyses.submit(prepare)
         self.loader.why_not(self.clock())
         self.jobs.open()
+        self.streams.open()
 
     def close(self) -> None:
         """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""

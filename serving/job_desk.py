@@ -47,12 +47,12 @@ class JobDesk:
         done: Callable[[Answered], None],
         orders: Orders,
         shadow: Shadow,
+        past: Past,
     ):
         self.loaders, self.journal, self.estimator, self.clock = loaders, journal, estimator, clock
         self.jobs, self.reading = Jobs(ledger_place(home), limits), reading
         self.files = JobFiles(home / "jobs" / "accepted")
-        self.past = Past(journal)
-        self.orders, self.shadow = orders, shadow
+        self.orders, self.shadow, self.past = orders, shadow, past
         beside = (home / "jobs" / "uploads", shadow.folder)
         self.workers = Workers(self.jobs, self.files, self._do, clock, done, orders.stopped, beside)
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")

@@ -50,6 +50,10 @@ class Past:
         entry = self._entry(id, site)
         return {**self._statement(entry), "receipt": self.journal.receipt(entry, now)}
 
+    def find(self, id: str, site: str, now: datetime) -> dict[str, Any] | None:
+        """`answer`, or None where it was not written down; ProblemError 410 as there."""
+        return None if graph.prediction_at(self.journal.ledger, id, site) is None else self.answer(id, site, now)
+
     def receipt(self, id: str, site: str, now: datetime) -> dict[str, Any]:
         """Proof that the answer stands in the ledger; also where what it said was erased."""
         return self.journal.receipt(self._entry(id, site), now)
@@ -130,8 +134,8 @@ class Past:
 class PastDesk:
     """`Past` for the event loop."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], datetime]):
-        self.past, self.clock = Past(journal), clock
+    def __init__(self, past: Past, clock: Callable[[], datetime]):
+        self.past, self.clock = past, clock
         self._pool = ThreadPoolExecutor(READ_AT_ONCE, "past")
 
     async def answer(self, id: str, site: str, form: Form) -> bytes:

@@ -78,7 +78,7 @@ class _Connection:
             self._attach(held)
             await self._welcome(held)
         else:
-            held = self.desk.find(first, self.this.site)
+            held = await self.desk.find(first, self.this.site)
             self._attach(held)
             so_far = await self.desk.so_far(held, first.have_s, first.have_events)
             await self._welcome(held)
@@ -93,6 +93,7 @@ class _Connection:
     async def _welcome(self, held: Held) -> None:
         stream, limits = held.stream, self.desk.limits
         bounds = {"chunk_bytes": limits.chunk_bytes, "ahead": limits.ahead, "ahead_bytes": limits.ahead_bytes}
+        bounds["kept_bytes"] = limits.kept_bytes
         times = {"idle_s": limits.idle_s, "resume_s": limits.resume_s, "hours": limits.hours}
         model = stream.model.model_dump(mode="json") if stream.model else None
         said = {"token": held.token, "next_seq": stream.next_seq, "prediction_id": stream.prediction_id, "model": model}

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,42 @@ def test_a_stream_whose_connection_is_cut_again_and_again_ends_in_the_answer_of_
         with pytest.raises(ServiceRefused, match="rate_hz has the wrong form"):
             Stream(url, key, channels=ELECTRODES, rate_hz=-1)
         assert client.prediction(stream.prediction_id)["events"] == batch["events"]
-    other = {"prediction_id", "receipt", "asked", "recording_digest"}
-    assert {k: v for k, v in answer.items() if k not in other} == {k: v for k, v in batch.items() if k not in other}
+    assert same(answer, batch)
     trend = [p for one in heard for p in one["trend_1hz"]]
     assert trend == batch["trend_1hz"][: len(trend)] and len(trend) >= 118
     assert [e for one in heard for e in one["events"]] == batch["events"]
     with pytest.raises(ServiceRefused, match="is it running"):
         Stream(url, key, channels=ELECTRODES, rate_hz=RATE_HZ)
+
+
+def same(answer: dict[str, Any], batch: dict[str, Any]) -> bool:
+    """Whether a stream has the answer of the file."""
+    other = {"prediction_id", "receipt", "asked", "recording_digest"}
+    return {k: v for k, v in answer.items() if k not in other} == {k: v for k, v in batch.items() if k not in other}
+
+
+def test_a_stream_over_which_the_service_is_killed_twice_ends_in_the_answer_of_the_file(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    key, url, log = home_with_key(home), f"http://127.0.0.1:{port}", home / "service.log"
+    file = write_recording(tmp_path / "short.edf")
+    [segment] = read_edf(file, age_days=3.0).segments
+    heard: list[dict[str, Any]] = []
+    with ExitStack() as services, Client(url, key) as client:
+        service = services.enter_context(running(home, port))
+        until(client, [], lambda found: True, log)
+        hello: dict[str, Any] = {"channels": ELECTRODES, "rate_hz": RATE_HZ, "age": "3d"}
+        stream = Stream(url, key, **hello, told=heard.append, patience_s=150)
+        for second in range(0, 120, 4):
+            stream.send(segment.signal[:, second * 256 : (second + 4) * 256])
+            if second in (40, 80):  # before the seizure, and in the middle of it
+                service.kill()
+                service.wait()
+                service = services.enter_context(running(home, port))
+        answer = stream.finish()
+        batch = client.detect(file, age="3d")
+        kept = client.prediction(stream.prediction_id)
+    assert same(answer, batch) and len(batch["events"]) == 1
+    trend = [p for one in heard for p in one["trend_1hz"]]
+    assert trend == batch["trend_1hz"][: len(trend)] and len(trend) >= 118
+    assert [e for one in heard for e in one["events"]] == batch["events"] == kept["events"]
+    assert not list((home / "jobs" / "streams").glob("*/parts")), "nothing of the patient is left"
