@@ -20,7 +20,7 @@ from models.detector import Stretch
 from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded
+from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded, said_of
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
@@ -99,7 +99,7 @@ def answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False)
+    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False, explained=True)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):
@@ -157,7 +157,9 @@ def _named(one: Stretch, found: StretchAnswer, bundle: TypingBundle) -> NamedStr
         return NamedStretch(**place, code=found.code, reason=found.reason)
     said, classes = found.probabilities[ANSWER], bundle.detector.classes
     probabilities = {name: rounded(float(p)) or 0.0 for name, p in zip(classes, said, strict=True)}
-    return NamedStretch(**place, name=classes[int(said.argmax())], probabilities=probabilities, clips=found.clips)
+    drivers = found.drivers and said_of(found.drivers)
+    name = classes[int(said.argmax())]
+    return NamedStretch(**place, name=name, probabilities=probabilities, clips=found.clips, drivers=drivers)
 
 
 def _refused(
