@@ -5,7 +5,7 @@ Nothing here knows of a network. Law: at the end the answer is that of the same 
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.naming import check_age
 from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
+from serving.store import NotInForce
 
 UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}
 MOST_UV = 1e12
@@ -225,10 +226,8 @@ class LiveStream:
         try:
             current = self.loader.for_site(self.site, now)
             if current.bundle.digest != self._loaded.bundle.digest:
-                known = current.terms
-                terms = replace(self._loaded.terms, people=known.people, revoked=known.revoked)
-                terms.check(self.site, now, self.loader.allow_demo)
-        except (NoApprovedModel, NotApproved) as error:
+                self._loaded.terms.anew(self.loader.home).check(self.site, now, self.loader.allow_demo)
+        except (NoApprovedModel, NotApproved, NotInForce) as error:
             self._refusal = Refusal("no_approved_model", error.reason)
 
     def refuse(self, reason: str) -> None:
