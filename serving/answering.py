@@ -156,7 +156,7 @@ def _events(events: Annotations, analysis: Analysis, loaded: Loaded | None) -> t
             duration_s=e.duration_s,
             confidence=rounded(e.confidence),
             channels=() if drivers is None or loaded is None else _channels(drivers, loaded),
-            drivers=drivers and said_of(drivers),
+            drivers=drivers and told_of(drivers),
         )
         for e, drivers in zip(events.events, known, strict=True)
     )
@@ -168,7 +168,7 @@ def _channels(drivers: Drivers, loaded: Loaded) -> tuple[str, ...]:
     return tuple(name for name, share in drivers.channels[:MOST_CHANNELS] if share > equal)
 
 
-def said_of(drivers: Drivers) -> EventDrivers:
+def told_of(drivers: Drivers) -> EventDrivers:
     """What drove an event or a name, as a site reads it."""
     return EventDrivers(
         method=drivers.method,

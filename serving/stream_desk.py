@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from serving.asking import answering_code
 from serving.fields import age_days_of
@@ -28,6 +28,7 @@ from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Answered
 from serving.stream import Hello, LiveStream, Part, Resume, StreamLimits
 from serving.stream_files import StreamFile, StreamFiles
+from serving.threads import Made, in_thread
 
 HEARD_AT_ONCE = 2
 ENDED_KEPT = 8
@@ -42,7 +43,6 @@ OTHER_MODEL = (
     "the service was started again, with another model in force or other code than this stream began with: begin another "
     "stream, and send the recording from its first sample"
 )
-Made = TypeVar("Made")
 
 
 @dataclass
@@ -118,7 +118,7 @@ class StreamDesk:
         self._beginning[site] += 1
         self._seen.add(_name(token))
         try:
-            held = await self._in(self._begun, hello, age_days, site, key_id, token)
+            held = await in_thread(self._pool, self._begun, hello, age_days, site, key_id, token)
         except OSError as error:
             write_line("stream failure", **where(error))
             raise ProblemError(503, "this stream cannot be kept now: begin it later", {"Retry-After": "30"}) from None
@@ -210,7 +210,7 @@ class StreamDesk:
 
     async def _take_up(self, name: str) -> Held | None:
         try:
-            held = await self._in(self._heard_again, name)
+            held = await in_thread(self._pool, self._heard_again, name)
         except Exception as error:
             write_line("stream failure", **where(error))
             raise ProblemError(503, "this stream cannot be taken up now: try again", {"Retry-After": "5"}) from None
@@ -299,7 +299,7 @@ class StreamDesk:
         """A stream goes only when its answer is written down; who comes back until then finds it."""
         if not self._waits(held):
             return
-        error = await self._in(self._finish, held)
+        error = await in_thread(self._pool, self._finish, held)
         self._count(held)
         if not self._waits(held):
             return
@@ -343,10 +343,7 @@ class StreamDesk:
                     held.file.let_go_of_samples()
                 return made
 
-        return await self._in(alone)
-
-    async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))
+        return await in_thread(self._pool, alone)
 
 
 def _keep(file: StreamFile, seq: int, part: Part) -> None:
