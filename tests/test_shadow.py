@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from flows import compare, place
 from lineage.ledger import Entry, Ledger
 from lineage.refused import Refused
-from serving import shadow
+from serving import naming, shadow
 from serving.auth import issue_key, open_keys
 from serving.comparing import difference
 from serving.schema import SHADOW_NOTICE
@@ -128,7 +128,7 @@ def test_a_shadow_that_fails_fails_alone(served: Served, office: Office, monkeyp
     def fail(*given: Any) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(shadow, "analysed", fail)
+    monkeypatch.setattr(naming, "analysed", fail)
     assert said(served.detect())["outcome"] == "completed"
     shadows(served, 0)
     monkeypatch.setattr(shadow.os, "link", fail)
