@@ -79,7 +79,7 @@ class Proof:
 class Acts:
     """The questions and the one decision that pages offer. All may raise `lineage.refused.Refused`.
 
-    `why`, `verify` and `impact` answer with plain JSON values, as their commands do with `--json`. `record` gives what
+    `why`, `verify`, `impact` and `shadow` answer with plain JSON values, as their commands do with `--json`. `record` gives what
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
     card of a model, None where there is none.
     """
@@ -89,6 +89,7 @@ class Acts:
     why: Callable[[str], dict[str, Any]]
     verify: Callable[[], dict[str, Any]]
     impact: Callable[[str], dict[str, Any]]
+    shadow: Callable[[Digest], dict[str, Any]]
     record: Callable[[Wish], ApprovalRecord]
     sign: Callable[[Wish, Proof, Digest], dict[str, Any]]
 

@@ -21,6 +21,7 @@ from console.models import show_card, show_model, show_models
 from console.overview import Verifier, show_overview, verify
 from console.pages import page, room_of
 from console.predictions import show_prediction, show_predictions
+from console.shadows import show_shadow
 from console.signing import ask_what, show_record, sign
 from lineage.ledger import LedgerBroken
 from lineage.refused import Refused
@@ -44,6 +45,7 @@ ROUTES = (
     Route("/models", show_models),
     Route("/models/{digest}", show_model),
     Route("/models/{digest}/card", show_card),
+    Route("/models/{digest}/shadow", show_shadow),
     Route("/models/{digest}/sign", ask_what, methods=["GET"]),
     Route("/models/{digest}/sign", sign, methods=["POST"]),
     Route("/models/{digest}/sign/record", show_record, methods=["POST"]),

@@ -11,6 +11,7 @@ from console.cards import read_card
 from console.lines import place_of, turn
 from console.pages import page, room_of
 from console.picture import chain, draw
+from console.shadows import has_spoken
 from console.spelling import PREDICTIONS
 from lineage.browsing import Wanted
 from lineage.browsing import page as page_of_lines
@@ -55,6 +56,7 @@ def show_model(request: Request) -> Response:
         title=found["subject"]["label"],
         digest=digest,
         candidate=candidate_of(room, digest),
+        as_shadow=has_spoken(request, digest),
         chain=stands_on,
         picture=draw(stands_on),
         hangs=[(HANGS[relation], thing) for relation, thing in hanging(room.ledger, digest, list(HANGS))],

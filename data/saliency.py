@@ -32,7 +32,7 @@ class SpectralSetting:
 
     def count(self, clip_samples: int, rate_hz: float) -> int:
         """How many windows a clip holds."""
-        size, hop = self._size_and_hop(rate_hz)
+        size, hop = self.size_and_hop(rate_hz)
         if clip_samples < size:
             raise ValueError(f"a clip of {clip_samples} samples is shorter than its window of {size}")
         return (clip_samples - size) // hop + 1
@@ -40,7 +40,7 @@ class SpectralSetting:
     def windows(self, clips: np.ndarray, rate_hz: float) -> np.ndarray:
         """(clips, derivations, samples) → (clips, windows, derivations, samples), a read-only view."""
         self.count(clips.shape[-1], rate_hz)
-        size, hop = self._size_and_hop(rate_hz)
+        size, hop = self.size_and_hop(rate_hz)
         view = np.lib.stride_tricks.sliding_window_view(clips, size, axis=-1)[..., ::hop, :]
         return view.swapaxes(1, 2)
 
@@ -55,7 +55,8 @@ class SpectralSetting:
                 out[piece, number] = scaled(made)
         return out
 
-    def _size_and_hop(self, rate_hz: float) -> tuple[int, int]:
+    def size_and_hop(self, rate_hz: float) -> tuple[int, int]:
+        """Samples of a window, and from one to the next."""
         if self.f_max_hz > rate_hz / 2:
             raise ValueError(f"spectra up to {self.f_max_hz:g} Hz need twice that rate, got {rate_hz:g} Hz")
         return samples(self.window_s, rate_hz), samples(self.window_s * (1 - self.overlap), rate_hz)

@@ -21,10 +21,9 @@ from lineage.refused import Refused
 from lineage.signing import verify_bundle
 from models.bundle import BrokenBundle
 from models.typing import load_model
-from serving.answering import analysed
 from serving.asking import answering_code, machine
 from serving.loader import Loaded
-from serving.naming import QUESTIONS, answered, estimator_of
+from serving.naming import estimator_of, said_of
 from serving.schema import Answered, Asked
 from serving.store import Pointer, stored_bundle
 from serving.terms import Terms
@@ -59,7 +58,7 @@ def replay(prediction: str, files: Sequence[Path] = (), other_code: bool = False
     _refuse_other_bytes(found, asked)
     loaded = _loaded(workspace, ledger, issued, asked.engine)
     with _named(found, asked) as paths:
-        said = _again(workspace, paths, issued.get("question", "detection"), asked, loaded).statement()
+        said = _again(workspace, paths, asked, loaded).statement()
     return _compared(entry, issued, said, same_code, same_machine)
 
 
@@ -140,15 +139,12 @@ def _named(files: Sequence[Path], asked: Asked) -> Iterator[list[Path]]:
         yield paths
 
 
-def _again(workspace: Workspace, paths: list[Path], question: str, asked: Asked, loaded: Loaded) -> Answered:
-    now = datetime.now(UTC)
-    if question not in QUESTIONS:
-        return analysed(paths[0], asked.age_days, loaded, now)
+def _again(workspace: Workspace, paths: list[Path], asked: Asked, loaded: Loaded) -> Answered:
     estimator = estimator_of(workspace.root) if asked.pose_estimator else None
     if asked.pose_estimator and (estimator is None or estimator.digest != asked.pose_estimator):
         raise Refused("the pose estimator that was used is not in this workspace any more: put it back first")
     marked = [(span.onset_s, span.duration_s) for span in asked.stretches]
-    return answered(paths, asked.age_days, marked, loaded, now, estimator.estimate if estimator else None)
+    return said_of(paths, asked.age_days, marked, loaded, datetime.now(UTC), estimator)
 
 
 def _compared(

@@ -27,6 +27,25 @@ def backup(
 
 
 @ledger_app.command(
+    "backup-destroyed",
+    epilog="Example: ictal audit backup-destroyed ledger-2026-01.jsonl --reason 'consent was withdrawn'",
+)
+def backup_destroyed(
+    backup: Annotated[
+        str, typer.Argument(help="File name or digest (or its beginning) of a backup that the ledger knows.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write down that a backup was destroyed, wherever it was copied to: a withdrawal of consent names it no more, and no
+    ledger of this workspace is restored from it."""
+    from flows.backup import destroy_backup
+
+    result = destroy_backup(backup, reason)
+    show(result, as_json, result.pop("text"))
+
+
+@ledger_app.command(
     "restore",
     epilog="Examples: ictal audit restore /media/usb/ledger-2026-11.jsonl · "
     "ICTAL_LEDGER=postgresql://ictal:…@db.hospital/ledger ictal audit restore ledger.jsonl",

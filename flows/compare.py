@@ -16,14 +16,14 @@ NO_SITE = ""
 """Where shadows answer: no site's key finds what they said."""
 
 
-def compare_shadow(digest: str, examples: int = 10) -> dict[str, Any]:
-    """All that a model has said as a shadow, beside the answers that were given, newest first.
+def compare_shadow(digest: str, examples: int = 10, newest: int | None = None) -> dict[str, Any]:
+    """All that a model has said as a shadow (or the `newest` of it), beside the answers that were given, newest first.
 
     Answers of which either was erased are counted as such and not compared.
     """
     workspace = open_workspace()
     ledger, model = records.open_ledger(workspace), proposed_model(workspace, digest)
-    pairs = [_pair(ledger, issued) for issued in graph.predictions_of(ledger, [model], site=NO_SITE)]
+    pairs = [_pair(ledger, issued) for issued in graph.predictions_of(ledger, [model], site=NO_SITE, limit=newest)]
     if not pairs:
         raise Refused(f"{model[:12]} has said nothing as a shadow yet: `ictal deploy shadow`")
     both = [(given, said) for given, said in pairs if given is not None and said is not None]
@@ -41,6 +41,7 @@ def compare_shadow(digest: str, examples: int = 10) -> dict[str, Any]:
             "shadow": sum(_seizure_s(said) for _, said in both),
         },
         "examples": differing[:examples],
+        "newest": newest,
     }
     return {**result, "text": _in_words(result)}
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from console.app import serve
 from flows import audit, audit_impact, records
 from flows.approve import approve_shown, record_to_sign
 from flows.authenticate import attested
+from flows.compare import compare_shadow
 from flows.promote import list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.approvals import NotApproved, check, read_revocations, recorded
@@ -19,6 +21,9 @@ from lineage.digest import sha256_file
 from lineage.refused import Refused
 from serving.store import NotInForce, read_pointer
 from serving.terms import Terms, revocations_folder
+
+SHADOWS_COMPARED, SHADOWS_SHOWN = 1000, 100
+"""Of how many recordings a page compares a shadow, and how many of those in which it differs it shows."""
 
 
 def open_console(port: int) -> None:
@@ -38,6 +43,7 @@ def room_of(workspace: Workspace) -> Room:
         why=audit.why,
         verify=audit.verify_ledger,
         impact=audit_impact.impact,
+        shadow=partial(compare_shadow, examples=SHADOWS_SHOWN, newest=SHADOWS_COMPARED),
         record=_record,
         sign=_sign,
     )

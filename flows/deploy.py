@@ -55,11 +55,11 @@ def service(workspace: Workspace, port: int) -> Iterator[str]:
 def issue_site_key(site: str, days: float) -> str:
     """A new key for a site, told once; the ledger keeps that it was given."""
     workspace = open_workspace()
+    ledger = records.open_ledger(workspace)  # first, as it refuses the database of another workspace
     try:
         key = issue_key(open_keys(workspace.root), site, ("detect", "verdict"), datetime.now(UTC), days)
     except ValueError as error:
         raise Refused(str(error)) from error
-    ledger = records.open_ledger(workspace)
     subject = Subject("site key", key_id(key))
     ledger.append_many([Draft("site.key.registered", records.PIPELINE, (subject,), f"for {site}, {days:g} days")])
     return key

@@ -17,6 +17,7 @@ def stop_site(site: str, reason: str) -> dict[str, Any]:
     """Stop a site. Whoever works on this machine may, at once and without signing: to stop is the safe side."""
     workspace = open_workspace()
     check_reason(reason)
+    ledger = records.open_ledger(workspace)
     keys = open_keys(workspace.root)
     known = sites_of(keys)
     keys.dispose()
@@ -24,7 +25,6 @@ def stop_site(site: str, reason: str) -> dict[str, Any]:
         raise Refused(
             f"no site {site[:40]!r} was ever given a key here; there are {', '.join(sorted(known)) or 'none'}"
         )
-    ledger = records.open_ledger(workspace)
     if site in (before := stopped(ledger)):
         raise Refused(f"{site} is stopped already: {before[site]}")
     ledger.append_many([Draft("deployment.stopped", operator(), (Subject(SITE, site),), reason.strip())])

@@ -34,8 +34,24 @@ def show_each(value: dict[str, Any], as_json: bool, text: str, rows: Iterable[An
 def _say_where() -> None:
     from flows.workspace import opened
 
-    if opened and opened[-1].is_demo:
+    if not opened:
+        return
+    if opened[-1].is_demo:
         print(f"(demo workspace {opened[-1].root})", file=sys.stderr)
+    elif not opened[-1].id:
+        print(_without_id(), file=sys.stderr)
+
+
+def _without_id() -> str:
+    """To a workspace of an earlier release; a command that gave it one by itself would change a file that people keep."""
+    from datetime import UTC, datetime
+
+    from lineage.entries import uuid7
+
+    return (
+        "(this workspace is of an earlier release: it has no id, so that another could write into its ledger. Write "
+        f'"id": "{uuid7(datetime.now(UTC))}" into its workspace.json, and the next command binds the two)'
+    )
 
 
 def names_in(text: str | None) -> list[str]:

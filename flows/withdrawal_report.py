@@ -97,7 +97,8 @@ def reported(case: Case) -> Path | None:
 
 def backups_in_words(backups: Sequence[dict[str, Any]]) -> list[str]:
     return [
-        f"backup {b['backup']} {b['digest'][:12]} of {b['at'][:10]} still holds the payload: destroy or re-make it"
+        f"backup {b['backup']} {b['digest'][:12]} of {b['at'][:10]} still holds the payload: destroy it, then say "
+        f"`ictal audit backup-destroyed {b['digest'][:12]} --reason …`"
         for b in backups
     ]
 

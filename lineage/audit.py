@@ -62,10 +62,10 @@ def read_parts(reading: Session) -> Iterator[list[Line]]:
     query = select(Base.metadata.tables["entry"]).order_by(EntryRow.seq)
     with reading.connection().execute(query.execution_options(yield_per=AT_ONCE)) as rows:
         for part in rows.partitions():
-            yield [_line(*row) for row in part]
+            yield [line_of(*row) for row in part]
 
 
-def _line(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
+def line_of(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
     try:
         entry = said.read(envelope)
     except (ValueError, KeyError, TypeError) as error:

@@ -5,10 +5,13 @@ checkpoints, and at the end the digest of all lines before. Tree, index and line
 again, so that a ledger moves between SQLite and PostgreSQL and between releases. Keys are not in it.
 """
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,9 +44,11 @@ def write_backup(
     """
     if path.exists():
         raise BackupRefused(f"{path.name} is there already: name a file that is not")
+    _remove_left(path)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
             head = _write(ledger, file)
             file.flush()
             os.fsync(file.fileno())
@@ -54,6 +59,14 @@ def write_backup(
     finally:
         unfinished.unlink(missing_ok=True)
     return head
+
+
+def _remove_left(path: Path) -> None:
+    """What programs that were killed over this backup have left: it holds payloads. One that is written is locked."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.new"):
+        with suppress(OSError), left.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def read_backup(ledger: HasEngine, path: Path) -> TreeHead:

@@ -79,6 +79,7 @@ class EntryType(StrEnum):
     RETRAIN_SKIPPED = "retrain.skipped"
     ERASE_EXECUTED = "erase.executed"
     LEDGER_BACKED_UP = "ledger.backed_up"
+    LEDGER_BACKUP_DESTROYED = "ledger.backup_destroyed"
     CHECKPOINT_PUBLISHED = "checkpoint.published"
     CHECKPOINT_COSIGNED = "checkpoint.cosigned"
 

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Engine, func, select
 from sqlalchemy.orm import Session
 
 from lineage import appending, dsse, merkle, said
-from lineage.audit import kept_checkpoints, key_problems, payload_problems, repeated_ids
+from lineage.audit import kept_checkpoints, key_problems, line_of, payload_problems, repeated_ids
 from lineage.checkpoints import Checkpoint, Verification
 from lineage.copies import Copies
 from lineage.rows import EntryRow, TreeRow
@@ -117,16 +117,15 @@ def _read_range(url: URL, level: int, size: int, start: int) -> Sound | None:
 def _sound_lines(lines: Iterable[tuple], begin: int, last: str) -> tuple[list[said.Entry], str]:
     """The entries up to the first that is amiss, and the time of the last of them; `last` is that of the one before."""
     entries = []
-    for place, (seq, id, type, recorded_at, envelope) in enumerate(lines, begin):
-        try:
-            entry = said.read(envelope)
-        except (ValueError, KeyError, TypeError):
+    for place, row in enumerate(lines, begin):
+        line = line_of(*row)
+        entry = line.entry
+        if line.problem or entry is None or entry.seq != place:
             break
-        written = (entry.seq, entry.id, entry.type, entry.recorded_at) == (seq, id, type, recorded_at)
-        if not (written and seq == place and entry.occurred_at <= recorded_at and last <= recorded_at):
+        if not max(entry.occurred_at, last) <= entry.recorded_at:
             break
         entries.append(entry)
-        last = recorded_at
+        last = entry.recorded_at
     return entries, last
 
 

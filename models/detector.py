@@ -13,6 +13,7 @@ from data.frontend import FrontEnd, Prepared
 from data.seizure_types import tuh_type
 from data.windows import Cutter
 from models.engines import ONNX_RUNTIME, REFERENCE, Network, Sessions
+from models.explain import Attribution
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch with (epoch, epochs, validation AUC)."""
@@ -259,6 +260,19 @@ class TypingDetector(Detector):
     def asked(self, duration_s: float) -> list[Stretch]:
         """What is asked about in a recording of which nothing is known but its length: here all of it, as one."""
         return [Stretch(0, 0.0, duration_s)]
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The classes of which it is worth knowing what they are named for; not those that mean nothing was seen."""
+        return self.classes
+
+    def attributed(self, clip: np.ndarray, name: int) -> Attribution | None:
+        """What in a clip (`x` of one example) spoke for a class; None of a detector that cannot tell."""
+        return None
+
+    def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
+        """Onset and length of what `attributed` tells of, for a clip that begins at `onset_s` in a stretch."""
+        return onset_s, self.window_s
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         """Scores of parts of the detector that stand for themselves beside the whole, each (windows, classes).

@@ -1,6 +1,7 @@
-"""What drove an event: which derivations, and at which moments. It explains what the network did, not the patient."""
+"""What drove an event, or the name of a stretch: which derivations, joints or cameras, and at which moments. It explains what
+the network did, not the patient."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,12 +21,25 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Drivers:
-    """What drove one event: `channels` holds each derivation's share, all together 1, the largest first; `moments`
-    (onset_s, duration_s) are the windows that were asked."""
+    """What drove one event, or the name of one stretch: `channels` holds the share of each derivation (joint, camera), all
+    together 1, the largest first; so do `bands` of frequency where there are any. `moments` (onset_s, duration_s) are the
+    windows that were asked, of a stretch the parts of them that counted most.
+    """
 
     method: str
     channels: tuple[tuple[str, float], ...]
     moments: tuple[tuple[float, float], ...]
+    bands: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What spoke for a name in one clip, none of it below 0: of each channel and band, and along the clip, which `profile`
+    cuts into equal parts. Of what a detector cannot tell apart there is nothing."""
+
+    profile: np.ndarray
+    channels: Mapping[str, float] = field(default_factory=dict)
+    bands: Mapping[str, float] = field(default_factory=dict)
 
 
 class Explaining(Protocol):
@@ -42,17 +56,71 @@ def integrated_gradients(network: Any, x: np.ndarray, nothing: np.ndarray) -> np
 
     What speaks against a seizure counts as 0. Windows are taken one by one, so that no company changes a share.
     """
-    import torch
-    from captum.attr import IntegratedGradients
-
-    ask, baseline = IntegratedGradients(network.eval()), torch.tensor(nothing, dtype=torch.float32)[None]
+    network.eval()
     found = np.zeros(x.shape[:2])
     for at, window in enumerate(x):
-        given = torch.tensor(window, dtype=torch.float32)[None]
-        (part,) = ask.attribute(given, baseline.expand_as(given), n_steps=STEPS).detach().numpy().astype(float)
+        (part,) = attributions(network, window[None], nothing)
         found[at] = np.maximum(part.reshape(len(part), -1).sum(axis=1), 0)
     total = found.sum(axis=1, keepdims=True)
     return np.asarray(found / np.where(total > 0, total, 1))
+
+
+def attributions(said: Callable[[Any], Any], x: np.ndarray, nothing: np.ndarray) -> np.ndarray:
+    """How much each number of x (n, …) raised what is `said` of it (n,) above what is said of `nothing` (…)."""
+    import torch
+    from captum.attr import IntegratedGradients
+
+    given, baseline = (torch.tensor(part, dtype=torch.float32) for part in (x, nothing[None]))
+    found = IntegratedGradients(said).attribute(given, baseline.expand_as(given), n_steps=STEPS)
+    return np.asarray(found.detach().numpy().astype(float))
+
+
+def log_odds(logits: Any, name: int) -> Any:
+    """Of one class against all others together: (n, classes) → (n,)."""
+    import torch
+
+    others = [at for at in range(logits.shape[1]) if at != name]
+    return logits[:, name] - torch.logsumexp(logits[:, others], dim=1)
+
+
+def in_parts(profile: np.ndarray, parts: int) -> np.ndarray:
+    """What spoke for a name along a clip, summed over so many parts of equal length (but for one step)."""
+    return np.array([piece.sum() for piece in np.array_split(profile, parts)])
+
+
+def drivers_of_clips(clips: Sequence[tuple[float, float, Attribution]]) -> Drivers | None:
+    """What drove the name of a stretch, from its clips (onset_s, duration_s, attribution); None where nothing spoke for it.
+
+    Moments are the parts of the clips that counted most; those that touch are one.
+    """
+    parts = [
+        (-value, onset_s + place * lasts_s / len(found.profile), lasts_s / len(found.profile))
+        for onset_s, lasts_s, found in clips
+        for place, value in enumerate(found.profile)
+        if value > 0
+    ]
+    if not parts:
+        return None
+    moments: list[tuple[float, float]] = []
+    for _, onset_s, lasts_s in sorted(sorted(parts)[:PEAKS], key=lambda part: part[1]):
+        if moments and onset_s <= sum(moments[-1]) + 1e-9:
+            moments[-1] = moments[-1][0], max(sum(moments[-1]), onset_s + lasts_s) - moments[-1][0]
+        else:
+            moments.append((onset_s, lasts_s))
+    channels, bands = (_together([getattr(found, part) for *_, found in clips]) for part in ("channels", "bands"))
+    return Drivers(METHOD, channels, tuple(moments), bands)
+
+
+def _together(parts: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Shares over several clips, the largest first."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    found = {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+    total = sum(found.values())
+    return (
+        tuple(sorted(((name, value / total) for name, value in found.items()), key=lambda one: -one[1]))
+        if total
+        else ()
+    )
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,10 @@ class ForecastingDetector(TypingDetector):
             ends = np.append(ends, duration_s)
         return [Stretch(number, float(end_s) - self.window_s, float(end_s)) for number, end_s in enumerate(ends)]
 
+    @property
+    def telling(self) -> tuple[str, ...]:
+        return CLASSES[1:]
+
     def _ends(self, duration_s: float) -> np.ndarray:
         count = int(np.floor((duration_s - self.window_s) / self.hop_s + SLACK_S)) + 1
         return self.window_s + self.hop_s * np.arange(max(count, 0))

@@ -72,6 +72,10 @@ class FilmTyping(TypingDetector):
             self.clips(x, prepared), onset_s, np.full(count, recording), np.full(count, patient), self.window_s
         )
 
+    def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
+        """All of the stretch: its moments lie evenly in it."""
+        return one.onset_s, one.end_s - one.onset_s
+
     def views_of(self, prepared: PreparedFilm) -> tuple[np.ndarray, list[str]]:
         """Of the usable views (views, positions, features + 1), the last the view's place in `VIEWS`; and why others are not."""
         if prepared.duration_s < (shortest_s := self.params["shortest_s"]):

@@ -51,6 +51,10 @@ class SpasmDetector(TypingDetector):
         """The same clips, of which nobody knows what they hold."""
         return [Stretch(number, *span) for number, span in enumerate(grid(duration_s, self.window_s))]
 
+    @property
+    def telling(self) -> tuple[str, ...]:
+        return (self.classes[SPASM],)
+
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
         onset_s, tracks = self._tracks(prepared)
         x = np.stack([kinematics(xy, prepared.rate_hz) for xy in tracks]).astype(np.float32)

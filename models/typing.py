@@ -21,6 +21,7 @@ from models.analysis import Told, nobody
 from models.bundle import BrokenBundle, Bundle, load_bundle, read_description, rebuilt, write_files
 from models.detector import Examples, Pretrained, Progress, State, Stretch, TypingDetector
 from models.engines import REFERENCE
+from models.explain import MOST_EVENTS, PEAKS, Drivers, drivers_of_clips
 from models.probe import Probe
 
 PARTS = ("detector", "params", "state", "front_end", "temperature", "probe", "origin")
@@ -70,6 +71,7 @@ class StretchAnswer:
     probabilities: Mapping[str, np.ndarray] = field(default_factory=dict)
     code: str | None = None
     reason: str | None = None
+    drivers: Drivers | None = None
 
 
 def stretch_examples(
@@ -176,8 +178,12 @@ def answer_stretches(
     bundle: TypingBundle,
     told: Told = nobody,
     variants: bool = True,
+    explained: bool = False,
 ) -> list[StretchAnswer]:
-    """`answer_known` of any stretches, whether or not it is known what they are; the answer alone without `variants`."""
+    """`answer_known` of any stretches, whether or not it is known what they are; the answer alone without `variants`.
+
+    With `explained` what drove the names is told too, of the first `MOST_EVENTS` that are worth it.
+    """
     try:
         admit(recording, bundle.detector)
         prepared = bundle.detector.prepare(recording)
@@ -186,7 +192,8 @@ def answer_stretches(
     said: list[StretchAnswer] = []
     for at in range(0, len(stretches), TOGETHER):
         told(at / len(stretches))
-        said += _typed(prepared, stretches[at : at + TOGETHER], bundle, variants)
+        most = MOST_EVENTS - sum(one.drivers is not None for one in said) if explained else 0
+        said += _typed(prepared, stretches[at : at + TOGETHER], bundle, variants, most)
     return said
 
 
@@ -220,23 +227,51 @@ def answer_examples(
     }
 
 
-def _typed(prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle, variants: bool) -> list[StretchAnswer]:
-    """The answers for some stretches of a recording, whose clips are scored together: one by one takes far longer."""
+def _typed(
+    prepared: Any, stretches: Sequence[Stretch], bundle: TypingBundle, variants: bool, most: int
+) -> list[StretchAnswer]:
+    """The answers for some stretches of a recording, whose clips are scored together: one by one takes far longer.
+
+    `most` of them are explained.
+    """
     refusals: dict[int, Refusal] = {}
-    parts: list[Examples] = []
+    parts: dict[int, Examples] = {}
     for one in stretches:
         try:
             clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
-            parts.append(replace(clips, event=np.full(len(clips), one.number)))
+            parts[one.number] = replace(clips, event=np.full(len(clips), one.number))
         except Refusal as refusal:
             refusals[one.number] = refusal
-    said = answer_examples(bundle, Examples.join(parts), variants) if parts else {}
-    return [
-        refused(one, bundle, refusals[one.number])
-        if one.number in refusals
-        else StretchAnswer(one.number, _truth(one, bundle), *said["", one.number])
-        for one in stretches
-    ]
+    said = answer_examples(bundle, Examples.join(list(parts.values())), variants) if parts else {}
+    answers = []
+    for one in stretches:
+        if one.number in refusals:
+            answers.append(refused(one, bundle, refusals[one.number]))
+            continue
+        found = StretchAnswer(one.number, _truth(one, bundle), *said["", one.number])
+        drivers = _drivers(one, found, parts[one.number], bundle) if most > 0 else None
+        most -= drivers is not None
+        answers.append(replace(found, drivers=drivers))
+    return answers
+
+
+def _drivers(one: Stretch, found: StretchAnswer, clips: Examples, bundle: TypingBundle) -> Drivers | None:
+    """What a stretch was named for, from those of its clips that said so the clearest."""
+    detector, name = bundle.detector, int(found.probabilities[ANSWER].argmax())
+    if detector.classes[name] not in detector.telling:
+        return None
+    said = bundle.probabilities(detector.score(clips))[:, name]
+    asked = sorted(np.argsort(-said, kind="stable")[:PEAKS])
+    told = [(clips.onset_s[at], detector.attributed(clips.x[at], name)) for at in asked]
+    parts = [(*detector.explained_s(float(onset_s), one), part) for onset_s, part in told if part is not None]
+    drivers = drivers_of_clips(parts)
+    return None if drivers is None else replace(drivers, moments=_inside(drivers.moments, one))
+
+
+def _inside(moments: Sequence[tuple[float, float]], one: Stretch) -> tuple[tuple[float, float], ...]:
+    """Moments without what a clip was filled up with behind its stretch."""
+    ends = [(onset_s, min(onset_s + length_s, one.end_s)) for onset_s, length_s in moments]
+    return tuple((onset_s, end_s - onset_s) for onset_s, end_s in ends if end_s > onset_s)
 
 
 def _provenance(train: Examples, valid: Examples) -> dict[str, list[str]]:

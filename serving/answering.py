@@ -24,6 +24,7 @@ from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.schema import (
     DEMO_NOTICE,
     Answer,
+    BandShare,
     ChannelShare,
     EventDrivers,
     FoundEvent,
@@ -155,7 +156,7 @@ def _events(events: Annotations, analysis: Analysis, loaded: Loaded | None) -> t
             duration_s=e.duration_s,
             confidence=rounded(e.confidence),
             channels=() if drivers is None or loaded is None else _channels(drivers, loaded),
-            drivers=drivers and _said(drivers),
+            drivers=drivers and told_of(drivers),
         )
         for e, drivers in zip(events.events, known, strict=True)
     )
@@ -167,14 +168,19 @@ def _channels(drivers: Drivers, loaded: Loaded) -> tuple[str, ...]:
     return tuple(name for name, share in drivers.channels[:MOST_CHANNELS] if share > equal)
 
 
-def _said(drivers: Drivers) -> EventDrivers:
+def told_of(drivers: Drivers) -> EventDrivers:
+    """What drove an event or a name, as a site reads it."""
     return EventDrivers(
         method=drivers.method,
         channels=tuple(
             ChannelShare(channel=name, share=round(share, SHARE_DECIMALS))
             for name, share in drivers.channels[:MOST_CHANNELS]
         ),
-        moments=tuple(Span(onset_s=onset, duration_s=length) for onset, length in drivers.moments),
+        moments=tuple(
+            Span(onset_s=round(onset, DECIMALS), duration_s=round(length, DECIMALS))
+            for onset, length in drivers.moments
+        ),
+        bands=tuple(BandShare(band=name, share=round(share, SHARE_DECIMALS)) for name, share in drivers.bands),
     )
 
 

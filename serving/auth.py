@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lineage.store import Base, Version, open_store, session
+from lineage.place import ledger_place
+from lineage.store import Base, Version, add_rows, open_store, raw_rows, session
 from lineage.times import read_utc, utc_text
 
 SCOPES = ("detect", "models", "verdict")
@@ -95,8 +97,27 @@ def _name(key: str) -> bytes:
 
 
 def open_keys(home: Path) -> Engine:
-    """The store of site keys in a workspace."""
-    return open_store(home / "jobs" / "serving.db", SiteKeyRow)
+    """The store of site keys of a workspace: the database of its ledger where ICTAL_LEDGER names one, so that one setting
+    rules all that is kept; otherwise a file of their own, since every line of a ledger would read as a change of keys."""
+    place, file = ledger_place(home), home / "jobs" / "serving.db"
+    if isinstance(place, Path):
+        return open_store(file, SiteKeyRow)
+    engine = open_store(place, SiteKeyRow)
+    if file.exists():
+        _move_keys(file, engine)
+    return engine
+
+
+def _move_keys(file: Path, engine: Engine) -> None:
+    """Keys that were given before the workspace had a database go on there; the file is put aside, so that one store counts."""
+    before = open_store(file, SiteKeyRow)
+    with session(before, write=False) as reading:
+        rows = raw_rows(reading, select(*SiteKeyRow.__table__.columns))
+    before.dispose()
+    with session(engine) as writing:
+        add_rows(writing, SiteKeyRow, rows, if_new=True)
+    with suppress(FileNotFoundError):  # another program was first
+        file.replace(file.with_name(f"{file.name}.moved"))
 
 
 def issue_key(engine: Engine, site: str, scopes: tuple[str, ...], now: datetime, days: float) -> str:

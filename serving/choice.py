@@ -12,7 +12,7 @@ class Choice:
 
     def __init__(self, in_force: Loader, canary: Loader, orders: Orders):
         self.in_force, self.canary, self.orders = in_force, canary, orders
-        self.task, self.allow_demo = in_force.task, in_force.allow_demo
+        self.home, self.task, self.allow_demo = in_force.home, in_force.task, in_force.allow_demo
 
     def for_site(self, site: str, now: datetime, patience_s: float = POLL_S) -> Loaded:
         """The model that may answer for this site at `now`; NoApprovedModel says why none may. `patience_s` as of a loader."""

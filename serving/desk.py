@@ -1,6 +1,5 @@
 """Behind the counter: model, ledger, keys and counters of one service, and threads for all that takes long."""
 
-import asyncio
 import gc
 import os
 import shutil
@@ -12,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from data.readers.apart import NotRead, prepare, reading_apart
 from data.threads import using
@@ -24,19 +23,19 @@ from serving.choice import Choice
 from serving.fields import check_sha256
 from serving.gathering import Gathering
 from serving.job_desk import JobDesk
-from serving.jobs import DETECTION
 from serving.journal import Journal
 from serving.limits import Limits
 from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel
 from serving.metrics import Metrics
-from serving.naming import QUESTIONS, Span, estimator_of, name_stretches
+from serving.naming import DETECTION, QUESTIONS, Span, estimator_of, name_stretches
 from serving.orders import Orders
-from serving.past import PastDesk
+from serving.past import Past, PastDesk
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
 from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
+from serving.threads import in_thread
 from serving.windows import TOGETHER_S, Asked, WindowBook, answer_windows
 
 KEY_CHECKS = 4
@@ -45,7 +44,6 @@ MOST_CORES = 4
 """For one analysis: with more the threads wait for each other."""
 PATIENCE_S = 3 * POLL_S
 """How long windows are answered by the model that was last known, while a thread loads the next one."""
-Made = TypeVar("Made")
 
 
 class Desk:
@@ -78,7 +76,7 @@ class Desk:
         self.shadow = Shadow(
             home, beside, self.orders, self.journal, self.estimator, limits.reading, clock, self.metrics.shadow
         )
-        done, reading = self.metrics.answered, limits.reading
+        done, reading, past = self.metrics.answered, limits.reading, Past(self.journal)
         self.jobs = JobDesk(
             home,
             self.answering,
@@ -90,9 +88,11 @@ class Desk:
             done,
             self.orders,
             self.shadow,
+            past,
         )
-        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders)
-        self.past = PastDesk(self.journal, clock)
+        folder = home / "jobs" / "streams"
+        self.streams = StreamDesk(self.loader, self.journal, limits.streams, clock, done, self.orders, past, folder)
+        self.past = PastDesk(past, clock)
         self.reading = limits.reading
         self.uploads = home / "jobs" / "uploads"
         self.uploads.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class Desk:
         if known := self.accepted.get(key, self.clock()):
             return known
         version = self.accepted.version()
-        found = await self._in(self.checks, site_of, self.keys, key, self.clock(), self.verified)
+        found = await in_thread(self.checks, site_of, self.keys, key, self.clock(), self.verified)
         self.accepted.add(key, found, version)
         return found
 
@@ -115,12 +115,12 @@ class Desk:
         if self.orders.is_known():
             check_in_service(self.orders, site)  # in the event loop: a thread and back takes longer
         else:
-            await self._in(self.checks, check_in_service, self.orders, site)
+            await in_thread(self.checks, check_in_service, self.orders, site)
 
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
     ) -> Answer:
-        return await self._in(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
+        return await in_thread(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
 
     async def name(
         self,
@@ -133,14 +133,14 @@ class Desk:
         key_id: str,
     ) -> NamedAnswer:
         """`uploads` are the files of one recording; `sha256` is that of the first."""
-        return await self._in(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
+        return await in_thread(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
     async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
         """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
         return await self.gathered(asked)
 
     async def models(self, site: str) -> Models:
-        return await self._in(self.checks, self._models, site)
+        return await in_thread(self.checks, self._models, site)
 
     def metrics_text(self) -> bytes:
         """All counts, and the queue as it is now, in Prometheus' text format."""
@@ -149,7 +149,7 @@ class Desk:
 
     async def why_not(self) -> str | None:
         """Why nothing can be answered; None where a model for any question is in force."""
-        return await self._in(self.checks, self._why_not)
+        return await in_thread(self.checks, self._why_not)
 
     def open(self) -> None:
         """Load the model before the first request."""
@@ -157,6 +157,7 @@ class Desk:
         self.analyses.submit(prepare)
         self.loader.why_not(self.clock())
         self.jobs.open()
+        self.streams.open()
 
     def close(self) -> None:
         """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
@@ -284,9 +285,6 @@ class Desk:
         write_line("model", task=task, place=place, name=name, digest=digest, reason=reason)
         gc.collect()
         gc.freeze()  # a full collection over torch and the model would stop every request for 0.1–0.2 s
-
-    async def _in(self, pool: ThreadPoolExecutor, act: Callable[..., Made], *arguments: object) -> Made:
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(act, *arguments))
 
 
 class Cores:

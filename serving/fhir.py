@@ -99,7 +99,8 @@ def _observations(said: Json, question: str) -> list[Json]:
     ]
     summary = _observation(said, "summary", "Number of electrographic seizures found", parts)
     summary["valueInteger"] = len(said["events"])
-    return [summary, *(_event(said, number, event) for number, event in enumerate(said["events"]))]
+    events = [_event(said, number, event) for number, event in enumerate(said["events"])]
+    return [summary, *events, *(_unassessed(said, number, one) for number, one in enumerate(said["not_assessed"]))]
 
 
 def _event(said: Json, number: int, event: Json) -> Json:
@@ -107,6 +108,12 @@ def _event(said: Json, number: int, event: Json) -> Json:
     if event["channels"]:
         parts.append({"code": {"text": "Channels"}, "valueString": ", ".join(event["channels"])})
     return _observation(said, f"event-{number}", "Electrographic seizure found", parts) | {"valueBoolean": True}
+
+
+def _unassessed(said: Json, number: int, span: Json) -> Json:
+    """Where nobody could look: neither a seizure nor none."""
+    observation = _observation(said, f"not-assessed-{number}", "Electrographic seizure in this stretch", _span(span))
+    return observation | _absent("not_assessed", "the signal of this stretch could not be assessed")
 
 
 def _stretch(said: Json, number: int, one: Json) -> Json:

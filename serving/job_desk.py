@@ -1,35 +1,34 @@
 """The counter for work that is left with us: takes it in, says how far it is, calls it off, and gives the answer."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from data.readers.apart import ReadLimits, reading_apart
 from lineage.digest import sha256_file
 from lineage.entries import uuid7
 from lineage.place import ledger_place
 from models.pose_estimator import PoseEstimator
-from serving.answering import Stages, answer
+from serving.answering import Stages
 from serving.fields import check_sha256
 from serving.job_files import JobFiles
 from serving.job_worker import Workers
-from serving.jobs import DETECTION, ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
+from serving.jobs import ENDED, JobLimits, JobRow, Jobs, OtherBody, Task, TooManyJobs, task_of
 from serving.journal import Act, Journal
 from serving.loader import ForSites
-from serving.naming import name_stretches
+from serving.naming import ask
 from serving.orders import Orders
 from serving.past import Past
 from serving.problems import ProblemError
 from serving.schema import Answered
 from serving.shadow import Shadow
 from serving.statements import JobStatement
+from serving.threads import in_thread
 
 TAKEN_IN_AT_ONCE = 4
-Made = TypeVar("Made")
 
 
 class JobDesk:
@@ -47,12 +46,12 @@ class JobDesk:
         done: Callable[[Answered], None],
         orders: Orders,
         shadow: Shadow,
+        past: Past,
     ):
         self.loaders, self.journal, self.estimator, self.clock = loaders, journal, estimator, clock
         self.jobs, self.reading = Jobs(ledger_place(home), limits), reading
         self.files = JobFiles(home / "jobs" / "accepted")
-        self.past = Past(journal)
-        self.orders, self.shadow = orders, shadow
+        self.orders, self.shadow, self.past = orders, shadow, past
         beside = (home / "jobs" / "uploads", shadow.folder)
         self.workers = Workers(self.jobs, self.files, self._do, clock, done, orders.stopped, beside)
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")
@@ -78,15 +77,15 @@ class JobDesk:
     ) -> JobStatement:
         """Accept work: what this has returned is done, whatever happens to the service. ProblemError where it is not."""
         task = partial(Task, question, age_days=age_days, marked=tuple(marked))
-        return await self._in(self._take_in, task, uploads, sha256, site, key_id, idempotency_key)
+        return await in_thread(self._pool, self._take_in, task, uploads, sha256, site, key_id, idempotency_key)
 
     async def state(self, id: str, site: str) -> JobStatement:
         """How far a job is, with its answer if it is done; 404 alike for those of others and those that are none."""
-        return await self._in(self._state, id, site)
+        return await in_thread(self._pool, self._state, id, site)
 
     async def call_off(self, id: str, site: str) -> JobStatement:
         """Cancel a job of the site: at once while it waits, after the present step while it runs; 409 once it is done."""
-        return await self._in(self._call_off, id, site)
+        return await in_thread(self._pool, self._call_off, id, site)
 
     def _take_in(
         self,
@@ -167,15 +166,9 @@ class JobDesk:
         asked: dict[str, Any] = {"site": site, "age_days": task.age_days, "key_id": key_id, "now": self.clock()}
         asked |= {"loader": self.loaders[task.question], "journal": self.journal.together_with(act), "told": told}
         with reading_apart(self.reading):
-            if task.question == DETECTION:
-                said: Answered = answer(files[0], **asked)
-            else:
-                said = name_stretches(files, marked=task.marked, estimator=self.estimator, **asked)
+            said = ask(files, marked=task.marked, estimator=self.estimator, **asked)
         self.shadow.offer(task.question, files, task.age_days, task.marked, site, said)
         return said
-
-    async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))
 
 
 def _there(row: JobRow | None) -> JobRow:

@@ -30,7 +30,7 @@ class JobFiles:
                 file.flush()
                 os.fsync(file.fileno())
         for folder in (own, self.folder):
-            _sync(folder)
+            sync_folder(folder)
         return self.of(id)
 
     def of(self, id: str) -> list[Path]:
@@ -50,7 +50,7 @@ def remove_left(folder: Path, wanted: Collection[str] = ()) -> None:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A file's name is safe only when its folder is."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -18,9 +18,9 @@ from serving.fields import (
     check_idempotency_key,
     marked_of,
 )
-from serving.job_desk import DETECTION, JobDesk
+from serving.job_desk import JobDesk
 from serving.jobs import ENDED
-from serving.naming import QUESTIONS
+from serving.naming import DETECTION, QUESTIONS
 from serving.problems import ProblemError, Problems, exchange
 from serving.statements import DONE_EXAMPLE, JOB_EXAMPLE, JobStatement
 

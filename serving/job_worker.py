@@ -1,6 +1,7 @@
 """Does the jobs: takes one after another, keeps its lease while it works, and stops at the next step when it has to."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -55,7 +56,7 @@ class Workers:
     ):
         self.beside = beside
         self.jobs, self.files, self.do, self.clock, self.done, self.paused = jobs, files, do, clock, done, paused
-        self.name, self._at_work = str(uuid.uuid4()), set[str]()
+        self.name, self._at_work = str(uuid.uuid4()), dict[str, float]()
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
         self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
@@ -85,9 +86,9 @@ class Workers:
             if row is None:
                 self._news.wait(POLL_S)
             else:
-                self._at_work.add(row.id)
+                self._at_work[row.id] = time.monotonic()
                 _tried(lambda row=row: self._do(row))
-                self._at_work.discard(row.id)  # whatever was left undone: the lease lapses, and another takes it
+                self._at_work.pop(row.id, None)  # whatever was left undone: the lease lapses, and another takes it
                 self._news.set()
 
     def _do(self, row: JobRow) -> None:
@@ -116,6 +117,7 @@ class Workers:
 
         def tell(stage: str, share: float) -> None:
             nonlocal noted
+            self._at_work[row.id] = time.monotonic()
             if self._closing.is_set() or row.site in self.paused():
                 raise LeftForLater
             if stage != noted[0] or share - noted[1] >= NOTE_EVERY:
@@ -128,8 +130,11 @@ class Workers:
         return self.do(task, files, site=row.site, key_id=row.key_id, told=tell, act=finish)
 
     def _keep_leases(self) -> None:
+        """One that has told nothing for long is left to others, whatever its thread is stuck in."""
         while not self._closed.wait(self.jobs.limits.lease_s / 4):
-            _tried(lambda: self.jobs.renew(self.name, tuple(self._at_work), self.clock()))
+            since_s = time.monotonic() - self.jobs.limits.stuck_s
+            alive = tuple(id for id, told_s in tuple(self._at_work.items()) if told_s > since_s)
+            _tried(lambda alive=alive: self.jobs.renew(self.name, alive, self.clock()))
 
     def _sweep(self) -> None:
         while True:

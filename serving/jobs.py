@@ -19,8 +19,6 @@ from lineage.store import Base, open_store, session
 from lineage.times import read_utc, utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-DETECTION = "detection"
-"""The question that is no question about stretches."""
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -30,7 +28,8 @@ class JobLimits:
 
     A service does `at_once` jobs at once; all services together `at_once_per_site` of one site, so that a site which
     sends a hundred leaves room for others. `waiting` jobs may be in, of one site `waiting_per_site`, with `waiting_bytes`
-    of files. A lease that is not renewed for `lease_s` is lost; after `attempts` a job has failed. Ended jobs are
+    of files. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
+    has told nothing for `stuck_s`; after `attempts` a job has failed. Ended jobs are
     forgotten after `kept_days`.
     """
 
@@ -41,6 +40,7 @@ class JobLimits:
     waiting_bytes: int = 32 * 2**30
     upload_bytes: int = 2 * 2**30
     lease_s: float = 8.0
+    stuck_s: float = 900.0
     attempts: int = 3
     kept_days: float = 30.0
 

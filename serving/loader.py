@@ -85,6 +85,9 @@ class ForSites(Protocol):
     """Knows which model may answer a site for one task."""
 
     @property
+    def home(self) -> Path: ...
+
+    @property
     def task(self) -> str: ...
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from data.film import Film
 from data.outcomes import Refusal
@@ -20,12 +21,14 @@ from models.detector import Stretch
 from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import Stages, actor_of, check_age, nobody, notice_of, rounded
+from serving.answering import Stages, actor_of, analysed, answer, check_age, nobody, notice_of, rounded, told_of
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
-from serving.schema import NamedAnswer, NamedStretch
+from serving.schema import Answered, NamedAnswer, NamedStretch
 
+DETECTION = "detection"
+"""The question that is no question about stretches."""
 QUESTIONS = ("typing", "spasms", "semiology", "forecasting")
 """The tasks whose detectors name stretches; each has a route, and a model in force, of its own."""
 
@@ -33,6 +36,32 @@ ESTIMATOR = "store/pose_estimator.onnx"
 
 Span = tuple[float, float]
 """(onset_s, duration_s) in a recording."""
+
+
+def ask(
+    files: Sequence[Path], *, loader: ForSites, marked: Sequence[Span], estimator: PoseEstimator | None, **asked: Any
+) -> Answered:
+    """Whatever the loader's task is: `answer` or `name_stretches`, which take what else is asked."""
+    if loader.task == DETECTION:
+        return answer(files[0], loader=loader, **asked)
+    return name_stretches(files, loader=loader, marked=marked, estimator=estimator, **asked)
+
+
+def said_of(
+    files: Sequence[Path],
+    age_days: float | None,
+    marked: Sequence[Span],
+    loaded: Loaded,
+    now: datetime,
+    estimator: PoseEstimator | None,
+) -> Answered:
+    """What a loaded model says of a recording, whatever its task; neither asks by what right nor writes it down."""
+    if loaded.bundle.detector.task == DETECTION:
+        said: Answered = analysed(files[0], age_days, loaded, now)
+        return said.model_copy(update={"asked": asked_of(files, age_days, engine=loaded.engine)})
+    said = answered(files, age_days, marked, loaded, now, estimator.estimate if estimator else None)
+    asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, loaded.engine)
+    return said.model_copy(update={"asked": asked})
 
 
 def name_stretches(
@@ -99,7 +128,7 @@ def answered(
         stretches = _stretches(bundle, marked, source.duration_s)
     except Refusal as refusal:
         return _refused(refusal, task, loaded, digest, now)
-    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False)
+    found = answer_stretches(source, stretches, bundle, partial(told, "analysing"), variants=False, explained=True)
     named = tuple(_named(one, found_, bundle) for one, found_ in zip(stretches, found, strict=True))
     unsaid = [one for one in found if one.code]
     if len(unsaid) == len(found):
@@ -157,7 +186,9 @@ def _named(one: Stretch, found: StretchAnswer, bundle: TypingBundle) -> NamedStr
         return NamedStretch(**place, code=found.code, reason=found.reason)
     said, classes = found.probabilities[ANSWER], bundle.detector.classes
     probabilities = {name: rounded(float(p)) or 0.0 for name, p in zip(classes, said, strict=True)}
-    return NamedStretch(**place, name=classes[int(said.argmax())], probabilities=probabilities, clips=found.clips)
+    drivers = found.drivers and told_of(found.drivers)
+    name = classes[int(said.argmax())]
+    return NamedStretch(**place, name=name, probabilities=probabilities, clips=found.clips, drivers=drivers)
 
 
 def _refused(

@@ -1,11 +1,9 @@
 """What was answered before: read again from the ledger, for the site that asked, and judged by its readers."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -20,9 +18,9 @@ from serving.forms import Form
 from serving.journal import Journal
 from serving.problems import ProblemError
 from serving.statements import ReadEvent, ReadStretch, VerdictGiven, VerdictStatement
+from serving.threads import in_thread
 
 READ_AT_ONCE = 4
-Made = TypeVar("Made")
 
 
 class VerdictRow(Base):
@@ -49,6 +47,10 @@ class Past:
         """
         entry = self._entry(id, site)
         return {**self._statement(entry), "receipt": self.journal.receipt(entry, now)}
+
+    def find(self, id: str, site: str, now: datetime) -> dict[str, Any] | None:
+        """`answer`, or None where it was not written down; ProblemError 410 as there."""
+        return None if graph.prediction_at(self.journal.ledger, id, site) is None else self.answer(id, site, now)
 
     def receipt(self, id: str, site: str, now: datetime) -> dict[str, Any]:
         """Proof that the answer stands in the ledger; also where what it said was erased."""
@@ -130,25 +132,22 @@ class Past:
 class PastDesk:
     """`Past` for the event loop."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], datetime]):
-        self.past, self.clock = Past(journal), clock
+    def __init__(self, past: Past, clock: Callable[[], datetime]):
+        self.past, self.clock = past, clock
         self._pool = ThreadPoolExecutor(READ_AT_ONCE, "past")
 
     async def answer(self, id: str, site: str, form: Form) -> bytes:
         """The answer in a form; both take too long for the event loop."""
-        return await self._in(lambda: form.make(self.past.answer(id, site, self.clock())))
+        return await in_thread(self._pool, lambda: form.make(self.past.answer(id, site, self.clock())))
 
     async def receipt(self, id: str, site: str) -> dict[str, Any]:
-        return await self._in(self.past.receipt, id, site, self.clock())
+        return await in_thread(self._pool, self.past.receipt, id, site, self.clock())
 
     async def judge(self, id: str, given: VerdictGiven, actor: Actor, idempotency_key: str | None) -> VerdictStatement:
-        return await self._in(self.past.judge, id, given, actor, self.clock(), idempotency_key)
+        return await in_thread(self._pool, self.past.judge, id, given, actor, self.clock(), idempotency_key)
 
     def close(self) -> None:
         self._pool.shutdown()
-
-    async def _in(self, act: Callable[..., Made], *arguments: object) -> Made:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(act, *arguments))
 
 
 def _check_fits(given: VerdictGiven, said: dict[str, Any]) -> None:

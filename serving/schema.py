@@ -40,16 +40,25 @@ class ChannelShare(Said):
     share: Probability
 
 
-class EventDrivers(Said):
-    """What drove an event, by integrated gradients; it explains the model, not the patient.
+class BandShare(Said):
+    """How much a band of frequency drove the name of a stretch: its share (0–1) among all."""
 
-    `channels` holds the five that count most with their shares, `moments` the windows with the highest probability, from
-    which the shares are.
+    band: str
+    share: Probability
+
+
+class EventDrivers(Said):
+    """What drove an event, or the name of a stretch, by integrated gradients; it explains the model, not the patient.
+
+    `channels` holds the five that count most with their shares (derivations of EEG, joints of a pose, cameras of a film), and
+    `bands` those of frequency, where the model tells them apart. `moments` are the windows with the highest probability, from
+    which the shares are; of a stretch the parts of them that counted most.
     """
 
     method: str
     channels: tuple[ChannelShare, ...]
     moments: tuple[Span, ...]
+    bands: tuple[BandShare, ...] = ()
 
 
 class FoundEvent(Said):
@@ -138,7 +147,8 @@ class NamedStretch(Said):
     """A stretch of a recording and what the model calls it: a probability for each class, and the likeliest as `name`.
 
     `clips` is how many clips (or views of a film) were looked at; where nothing could be said, `code` and `reason` say
-    why and there is neither name nor probability.
+    why and there is neither name nor probability. `drivers` says what it was named for, where the model tells, of the first
+    twenty stretches that bear a name of something.
     """
 
     onset_s: Seconds
@@ -148,6 +158,7 @@ class NamedStretch(Said):
     clips: int = 0
     code: str | None = None
     reason: str | None = None
+    drivers: EventDrivers | None = None
 
 
 class NamedAnswer(Answered):

@@ -11,13 +11,10 @@ from pathlib import Path
 
 from data.readers.apart import ReadLimits, reading_apart
 from models.pose_estimator import PoseEstimator
-from serving.answering import analysed
-from serving.asking import asked_of
 from serving.comparing import difference
-from serving.jobs import DETECTION
 from serving.journal import Journal
-from serving.loader import Loaded, Loader, NoApprovedModel
-from serving.naming import Span, answered
+from serving.loader import Loader, NoApprovedModel
+from serving.naming import Span, said_of
 from serving.orders import Orders
 from serving.problems import where, write_line
 from serving.schema import Answered
@@ -119,7 +116,7 @@ class Shadow:
             loaded = self.loaders[question].for_site(site, self.clock())
             if loaded.bundle.digest == bundle:
                 with reading_apart(self.reading):
-                    said = self._said(question, files, age_days, marked, loaded)
+                    said = said_of(files, age_days, marked, loaded, self.clock(), self.estimator)
                 said = self.journal.record_beside(said, given, self.clock())
                 ended = difference(given.statement(), said.statement()) or "agrees"
                 write_line("shadow", prediction=said.prediction_id, beside=given.prediction_id, ended=ended)
@@ -134,17 +131,6 @@ class Shadow:
             with self._lock:
                 self._waiting -= 1
             self.noted(question, ended)
-
-    def _said(
-        self, question: str, files: Sequence[Path], age_days: float | None, marked: Sequence[Span], loaded: Loaded
-    ) -> Answered:
-        if question == DETECTION:
-            said: Answered = analysed(files[0], age_days, loaded, self.clock())
-            return said.model_copy(update={"asked": asked_of(files, age_days, engine=loaded.engine)})
-        estimate = self.estimator.estimate if self.estimator else None
-        said = answered(files, age_days, marked, loaded, self.clock(), estimate)
-        digest = self.estimator.digest if self.estimator else None
-        return said.model_copy(update={"asked": asked_of(files, age_days, marked, digest, loaded.engine)})
 
 
 def falls_to(id: str, share: float) -> bool:

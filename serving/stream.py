@@ -4,8 +4,8 @@ Nothing here knows of a network. Law: at the end the answer is that of the same 
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ from serving.loader import ForSites, Loaded, NoApprovedModel
 from serving.naming import check_age
 from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
+from serving.store import NotInForce
 
 UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}
 MOST_UV = 1e12
@@ -36,6 +37,8 @@ MOST_UV = 1e12
 HEADER = 8
 """Bytes of a chunk before its samples: its number, unsigned, lowest byte first."""
 SAMPLE = np.dtype("<f4")
+OF_A_PART = 32
+"""Bytes that keeping a part takes beside its samples, at most."""
 LOOK_EVERY_S = 10.0
 """After so much of the recording it is looked again whether it would be refused as a whole: that takes all of it."""
 
@@ -44,14 +47,16 @@ LOOK_EVERY_S = 10.0
 class StreamLimits:
     """What a stream may bring, and how much of it is kept; together they bound the memory of every stream.
 
-    Chunks that come too early wait, `ahead` of them with `ahead_bytes`. A connection without a message for `idle_s` is
-    closed; a stream without a connection is ended after `resume_s`.
+    Chunks that come too early wait, `ahead` of them with `ahead_bytes`. What was heard is kept on disk until the stream is
+    answered, at most `kept_bytes` of samples (a day of 24 channels at 256 Hz). A connection without a message for `idle_s`
+    is closed; a stream without a connection is ended after `resume_s`.
     """
 
     chunk_bytes: int = 4 * 2**20
     ahead: int = 64
     ahead_bytes: int = 8 * 2**20
     gaps: int = 10_000
+    kept_bytes: int = 2 * 2**30
     hours: float = 24.0
     idle_s: float = 30.0
     resume_s: float = 120.0
@@ -103,6 +108,10 @@ class End(_Message):
 Part = np.ndarray | Gap | End
 
 
+def nowhere(seq: int, part: Part) -> None:
+    """Keeps nothing of what is heard."""
+
+
 class LiveStream:
     """One stream of a site, whatever connections it comes over."""
 
@@ -116,14 +125,17 @@ class LiveStream:
         *,
         site: str,
         key_id: str,
+        prediction_id: str = "",
     ):
         self.hello, self.age_days, self.loader, self.limits = hello, age_days, loader, limits
-        self.site, self.key_id, self.prediction_id = site, key_id, uuid7(now)
+        self.site, self.key_id, self.prediction_id = site, key_id, prediction_id or uuid7(now)
+        self.keep: Callable[[int, Part], None] = nowhere
+        """Told of each part before it is heard, and so before it is acknowledged; what it refuses is not heard."""
         self.next_seq = 0
         self.answer: Answer | None = None
         self._unwritten: Answer | None = None
         self._waiting: dict[int, Part] = {}
-        self._gaps, self._looked_s = 0, 0.0
+        self._gaps, self._looked_s, self._kept_bytes = 0, 0.0, 0
         self._trend, self._events = Growing(), list[Event]()
         self._bytes, self._stretches = hashlib.sha256(), list[tuple[float, Digest]]()
         self._onset_s, self._samples = 0.0, 0
@@ -191,9 +203,21 @@ class LiveStream:
         self._waiting[seq] = part
         said: list[dict[str, Any]] = []
         while not self.is_over and self.next_seq in self._waiting:
-            said += self._heard(self._waiting.pop(self.next_seq), journal, now)
+            part = self._waiting.pop(self.next_seq)
+            self._check(part)
+            self.keep(self.next_seq, part)
+            said += self._heard(part, journal, now)
             self.next_seq += 1
         return said
+
+    def hear_again(self, parts: Iterable[tuple[int, Part]], journal: Journal, now: datetime) -> None:
+        """What an earlier process has heard and kept. One that may not go on counts it still: as how much was heard."""
+        for seq, part in parts:
+            if not self.is_over:
+                self.take(seq, part, journal, now)
+            elif seq == self.next_seq and not isinstance(part, End):
+                self._count(part)
+                self.next_seq += 1
 
     def check_terms(self, now: datetime) -> None:
         """A stream goes on with the model that it began with, for as long as that one may answer; then it is refused."""
@@ -202,10 +226,8 @@ class LiveStream:
         try:
             current = self.loader.for_site(self.site, now)
             if current.bundle.digest != self._loaded.bundle.digest:
-                known = current.terms
-                terms = replace(self._loaded.terms, people=known.people, revoked=known.revoked)
-                terms.check(self.site, now, self.loader.allow_demo)
-        except (NoApprovedModel, NotApproved) as error:
+                self._loaded.terms.anew(self.loader.home).check(self.site, now, self.loader.allow_demo)
+        except (NoApprovedModel, NotApproved, NotInForce) as error:
             self._refusal = Refusal("no_approved_model", error.reason)
 
     def refuse(self, reason: str) -> None:
@@ -254,27 +276,43 @@ class LiveStream:
                 409, f"part {seq} is too far ahead of part {self.next_seq}, which is missing: send from there on"
             )
 
-    def _heard(self, part: Part, journal: Journal, now: datetime) -> list[dict[str, Any]]:
+    def _check(self, part: Part) -> None:
+        """ProblemError where the recording cannot go on like this."""
         if isinstance(part, End):
             self._check_clock(self.now_s if part.duration_s is None else part.duration_s)
+        elif isinstance(part, Gap):
+            if self._gaps >= self.limits.gaps:
+                raise ProblemError(400, f"a stream has at most {self.limits.gaps} gaps: end it, and begin another")
+            self._check_clock(self.now_s + part.seconds)
+        else:
+            if self._kept_bytes + part.nbytes + OF_A_PART > self.limits.kept_bytes:
+                most = self.limits.kept_bytes
+                raise ProblemError(400, f"a stream holds at most {most} bytes of samples: end it, and begin another")
+            self._check_clock(self.now_s + part.shape[1] / self.hello.rate_hz)
+
+    def _heard(self, part: Part, journal: Journal, now: datetime) -> list[dict[str, Any]]:
+        if isinstance(part, End):
             self.finish(journal, now, part.duration_s)
             return []
         assert self._live is not None
         if isinstance(part, Gap):
-            if self._gaps >= self.limits.gaps:
-                raise ProblemError(400, f"a stream has at most {self.limits.gaps} gaps: end it, and begin another")
-            self._check_clock(self.now_s + part.seconds)
             given = [self._live.gap(part.seconds)]
+        else:
+            step = max(1, int(CHUNK_S * self.hello.rate_hz))
+            given = [self._live(part[:, at : at + step]) for at in range(0, part.shape[1], step)]
+        self._count(part)
+        return [message for heard in given for message in self._in_words(heard)]
+
+    def _count(self, part: np.ndarray | Gap) -> None:
+        """Of how much was heard, and of which bytes."""
+        if isinstance(part, Gap):
             begins_s = self.now_s + part.seconds
             self._end_stretch()
             self._gaps, self._onset_s = self._gaps + 1, begins_s
         else:
-            self._check_clock(self.now_s + part.shape[1] / self.hello.rate_hz)
-            step = max(1, int(CHUNK_S * self.hello.rate_hz))
-            given = [self._live(part[:, at : at + step]) for at in range(0, part.shape[1], step)]
             self._bytes.update(np.ascontiguousarray(part.T, SAMPLE).tobytes())
             self._samples += part.shape[1]
-        return [message for heard in given for message in self._in_words(heard)]
+            self._kept_bytes += part.nbytes + OF_A_PART
 
     def _in_words(self, heard: Heard) -> list[dict[str, Any]]:
         self._trend.append(heard.trend)

@@ -149,6 +149,7 @@ class Stream:
             try:
                 have = {"have_s": self._have_s, "have_events": self._have_events}
                 welcome = self._begin({"type": "resume", "token": self.welcome["token"], **have})
+                self._check_kept(welcome["next_seq"])
                 for seq, message in sorted(self._unheard.items()):
                     if seq >= welcome["next_seq"]:
                         self._connection.send(message)
@@ -161,6 +162,15 @@ class Stream:
             if time.monotonic() > until:
                 raise ServiceRefused(0, f"the service was not found again within {self._patience_s:g} s")
             time.sleep(PAUSE_S)
+
+    def _check_kept(self, next_seq: int) -> None:
+        """What was acknowledged is kept here no longer: only the service could still have it."""
+        if next_seq < min(self._unheard, default=self._seq):
+            raise ServiceRefused(
+                0,
+                f"the service asks for part {next_seq}, which it had acknowledged: begin another stream, and send the "
+                "recording from its first sample",
+            )
 
     def _begin(self, first: dict[str, Any]) -> dict[str, Any]:
         """The answer to the first message of a new connection; the one before is closed, and this one where it fails."""

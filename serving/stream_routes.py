@@ -20,6 +20,8 @@ DONE, AWAY, REFUSED, TOO_LARGE, TAKEN_OVER = 1000, 1001, 1008, 1009, 4409
 """Codes with which a connection is closed (RFC 6455, 7.4)."""
 CHECK_S = 2.0
 """So often it is asked whether the key is still in force; the model: `stream_desk.CHECK_S`."""
+QUIET_S = 1.0
+"""While nothing comes it is asked so often whether the stream may go on."""
 TEXT_BYTES = 16_384
 
 _BY_TYPE = Field(discriminator="type")
@@ -78,7 +80,7 @@ class _Connection:
             self._attach(held)
             await self._welcome(held)
         else:
-            held = self.desk.find(first, self.this.site)
+            held = await self.desk.find(first, self.this.site)
             self._attach(held)
             so_far = await self.desk.so_far(held, first.have_s, first.have_events)
             await self._welcome(held)
@@ -93,6 +95,7 @@ class _Connection:
     async def _welcome(self, held: Held) -> None:
         stream, limits = held.stream, self.desk.limits
         bounds = {"chunk_bytes": limits.chunk_bytes, "ahead": limits.ahead, "ahead_bytes": limits.ahead_bytes}
+        bounds["kept_bytes"] = limits.kept_bytes
         times = {"idle_s": limits.idle_s, "resume_s": limits.resume_s, "hours": limits.hours}
         model = stream.model.model_dump(mode="json") if stream.model else None
         said = {"token": held.token, "next_seq": stream.next_seq, "prediction_id": stream.prediction_id, "model": model}
@@ -101,9 +104,11 @@ class _Connection:
 
     async def _go_on(self, held: Held) -> None:
         while not await self._answered(held):
-            message = await self._received()
+            message = await self._next(held)
             if held.connection is not self:
                 return
+            if message is None:
+                continue
             await self._check_key()
             if isinstance(message, bytes):
                 seq, part = held.stream.samples(message)
@@ -122,6 +127,19 @@ class _Connection:
         await self._say({"type": "answer", "answer": answer.model_dump(mode="json")})
         await self._close(DONE)
         return True
+
+    async def _next(self, held: Held) -> bytes | str | None:
+        """The next message; None where the stream was ended while nobody said anything: whose model, key or site may no longer
+        be answered is told at once, and not when it speaks again."""
+        receiving = asyncio.ensure_future(self._received())
+        try:
+            while not (await asyncio.wait({receiving}, timeout=QUIET_S))[0]:
+                if await self.desk.settle(held) is not None:
+                    return None
+                await self._check_key()
+            return receiving.result()
+        finally:
+            receiving.cancel()
 
     async def _received(self) -> bytes | str:
         try:

@@ -1,7 +1,7 @@
 """By what right a model answers: what is pointed at, what was approved, who may sign, and what was taken back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,12 +31,16 @@ class Terms:
     def read(cls, home: Path, task: str = "detection", place: str = PLACES[0]) -> "Terms":
         """What a workspace holds now; NotInForce or NotApproved where a part cannot be read or trusted."""
         pointer = read_pointer(home, task, place)
-        approval, revoked = _read_approval(home / pointer.approval), read_revocations(revocations_folder(home))
+        return cls(pointer, _read_approval(home / pointer.approval), People({}), ()).anew(home)
+
+    def anew(self, home: Path) -> "Terms":
+        """The same pointer and approval with what stands for and against them now; NotInForce where no ledger can be asked."""
+        revoked = read_revocations(revocations_folder(home))
         with reading_ledger(home) as ledger:
             registry = Registry.read(ledger)
             people = registry.attested(People.read(home / "keys"))
-            keys, unknown = registry.trusted(home / "keys"), _unknown(ledger, pointer.bundle, approval)
-        return cls(pointer, approval, people, revoked, tuple(keys), tuple(unknown))
+            keys, unknown = registry.trusted(home / "keys"), _unknown(ledger, self.pointer.bundle, self.approval)
+            return replace(self, people=people, revoked=revoked, platform_keys=tuple(keys), unknown=tuple(unknown))
 
     def check(self, site: str, now: datetime, allow_demo: bool) -> None:
         """Return only where the model may answer for this site at `now`; NotApproved says what stands against it."""

@@ -145,6 +145,16 @@ class Desk:
             "models": [{**model, "approvals": [], "deployments": [], "predictions": 0}],
         }  # fmt: skip
 
+    def shadow(self, digest: str) -> dict[str, Any]:
+        if digest != BUNDLE:
+            raise Refused("it has said nothing as a shadow yet")
+        differing = {"differs": "outcome", "prediction": "answer-1", "shadow": HOSTILE}
+        return {
+            "model": digest, "compared": 4, "erased": 1, "agree": 3, "differ": {"outcome": 1, "events": 0, "stretches": 0},
+            "seconds_of_seizure": {"given": 41.0, "shadow": 12.25}, "newest": 1000,
+            "examples": [{**differing, "outcomes": ["completed", "not_evaluable (ood)"], "events": [2, 0]}],
+        }  # fmt: skip
+
     def to_sign(self, wish: Wish) -> ApprovalRecord:
         record = replace(self.record, not_before=wish.begins, not_after=wish.begins + HOUR, deviations=wish.deviations)
         if record.faults():
@@ -167,6 +177,7 @@ class Desk:
             why=self.why,
             verify=self.verify,
             impact=self.impact,
+            shadow=self.shadow,
             record=self.to_sign,
             sign=self.sign,
         )

@@ -68,6 +68,12 @@ class Server:
             self._drop(len(self.made) - KEPT - 1)
         return self.made[-1]
 
+    def hang_up(self) -> None:
+        """End every connection but this one, as a restart of the server does."""
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        with self.connect() as connection:
+            connection.execute(f"{others} WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()".encode())
+
     def table_bytes(self) -> bytes:
         """The files of all tables, once everything is written to them."""
         with self.connect() as connection:

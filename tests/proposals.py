@@ -166,7 +166,7 @@ def _laid_in(root: Path) -> Workspace:
     workspace = Workspace(root)
     for folder in ("keys", "store/candidates", "code", "data/interim/checks"):
         (root / folder).mkdir(parents=True)
-    write_json(root / "workspace.json", {"kind": "demo"})
+    write_json(root / "workspace.json", {"kind": "demo", "made": "2026-03-01T12:00:00+00:00"})
     (root / "params.yaml").write_text("{}\n")
     (root / "code" / "evaluate.txt").write_text("e" * 64)
     _cohort(workspace)

@@ -19,6 +19,7 @@ from lineage.approvals import EVIDENCE, Approval, ApprovalRecord, Scope, sign, s
 from lineage.digest import digest_of
 from lineage.keys import create_platform_key, platform_key
 from lineage.ledger import Actor, Draft, Edge, EntryType, Ledger, Subject
+from lineage.place import ledger_place
 from lineage.registry import of_person, of_platform_key
 from lineage.signing import sign_bundle
 from models import detectors
@@ -61,7 +62,7 @@ def people_and_keys(home: Path, now: datetime = NOW) -> None:
 
 def write(home: Path, lines: Sequence[Draft], now: datetime = NOW) -> None:
     """Append to the workspace's ledger."""
-    ledger = Ledger(home / "ledger" / "ledger.db")
+    ledger = Ledger(ledger_place(home))
     ledger.append_many(lines, now=now)
     ledger.engine.dispose()
 

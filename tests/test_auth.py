@@ -9,12 +9,16 @@ from sqlalchemy import Engine
 
 from serving import auth
 from serving.auth import Unauthorised, VerifiedKeys, issue_key, key_id, open_keys, revoke_key, site_of
+from tests.databases import Place, Server
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """The keys of a workspace, in a file and in PostgreSQL."""
+    if isinstance(place, str):
+        monkeypatch.setenv("ICTAL_LEDGER", place)
     engine = open_keys(tmp_path)
     yield engine
     engine.dispose()
@@ -49,13 +53,33 @@ def test_two_sites_have_their_own_keys(engine: Engine) -> None:
     assert {site: site_of(engine, key, NOW).site for site, key in keys.items()} == {s: s for s in keys}
 
 
-def test_the_secret_is_nowhere_on_disk(engine: Engine, tmp_path: Path) -> None:
+def test_keys_lie_where_the_ledger_lies_and_those_given_before_go_on_there(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_keys(tmp_path)
+    key, ended = north(before), north(before)
+    revoke_key(before, key_id(ended), NOW)
+    before.dispose()
+    monkeypatch.setenv("ICTAL_LEDGER", server.new_database())
+    moved = open_keys(tmp_path)
+    assert moved.dialect.name == "postgresql" and site_of(moved, key, NOW).site == "demo-north"
+    with pytest.raises(Unauthorised):
+        site_of(moved, ended, NOW)
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {"serving.db.moved"}
+    revoke_key(moved, key_id(key), NOW)
+    with pytest.raises(Unauthorised):
+        site_of(open_keys(tmp_path), key, NOW)
+
+
+def test_the_secret_is_nowhere_on_disk(tmp_path: Path) -> None:
+    engine = open_keys(tmp_path)
     key = north(engine)
     secret = key.split("_")[2]
     written = b"".join(path.read_bytes() for path in (tmp_path / "jobs").iterdir())
     assert key_id(key).encode() in written
     assert secret.encode() not in written
     assert bytes.fromhex(secret) not in written
+    engine.dispose()
 
 
 def wrong_keys(key: str, other: str) -> dict[str, str]:

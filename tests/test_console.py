@@ -11,13 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from console.acts import Acts, Proof, Room
-from lineage.ledger import EntryType
-from tests.consoles import HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk
+from lineage.ledger import Actor, EntryType
+from tests.consoles import HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk, prediction
 from tests.office import BUNDLE, HOUR, NOW, PHRASE, RECORD, Office, open_office
 
 MODEL = f"/models/{BUNDLE}"
 PAGES = (
-    "/", "/models", MODEL, f"{MODEL}/card", f"/models/{named('another')}", "/predictions", "/predictions/answer-1",
+    "/", "/models", MODEL, f"{MODEL}/card", f"{MODEL}/shadow", f"/models/{named('another')}", "/predictions", "/predictions/answer-1",
     "/ledger", "/ledger/9", "/impact", "/reports/evaluation/line_length.html",
 )  # fmt: skip
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -75,6 +75,24 @@ def test_every_page_answers_loads_nothing_from_elsewhere_and_runs_no_script(clie
     assert said.headers["cache-control"] == "no-store" and said.headers["x-frame-options"] == "DENY"
     assert "<script" not in said.text and not re.search(r"\s(style|on\w+)=", said.text)
     assert not re.search(r"https?://", said.text)
+
+
+def test_a_shadow_is_shown_beside_the_answers_that_were_given(
+    client: TestClient, office: Office, reports: Path, tmp_path: Path
+) -> None:
+    html = client.get(f"{MODEL}/shadow").text
+    said = words(html)
+    assert "It agrees in 3 of 4 recordings (75 %)" in said and "Erased since, not compared 1" in said
+    assert "as given 41.0 s" in said and "by the shadow 12.2 s" in said
+    assert "completed; shadow: not evaluable (ood)" in said and 'href="/predictions/answer-1"' in html
+    nothing = client.get(f"/models/{named('another')}/shadow")
+    assert nothing.status_code == 409 and "said nothing as a shadow yet" in words(nothing.text)
+    link = f'href="{MODEL}/shadow"'
+    assert link not in client.get(MODEL).text, "it has said nothing in this ledger"
+    own = open_desk(tmp_path, office)
+    line = prediction(7, RECORD)
+    own.ledger.append_many([replace(line, actor=Actor("shadow", role="service"))], now=NOW + HOUR)
+    assert link in browser(own, reports).get(MODEL).text
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if not p.startswith("/reports")])
@@ -384,4 +402,13 @@ def test_secrets_are_in_no_text_of_what_carries_them() -> None:
 
 def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
     """A page can do no more than this list."""
-    assert set(Acts.__dataclass_fields__) == {"candidates", "card", "why", "verify", "impact", "record", "sign"}
+    assert set(Acts.__dataclass_fields__) == {
+        "candidates",
+        "card",
+        "why",
+        "verify",
+        "impact",
+        "shadow",
+        "record",
+        "sign",
+    }

@@ -20,7 +20,7 @@ from models.decisions import Decision
 from models.detectors.da_stnet import DaStNet
 from models.explain import KEPT, MOST_EVENTS, PEAKS, Peaks, drivers_of
 from models.fitting import label
-from serving.answering import _channels, _said
+from serving.answering import _channels, told_of
 from tests.served import HAS_SEEN_ALL, SURE, saved_bundle
 
 RHYTHMIC = ("F7", "F3", "C3", "P3")
@@ -156,5 +156,5 @@ def test_an_answer_names_those_above_an_equal_share(bundle: Bundle) -> None:
         detection = bundle
 
     assert set(_channels(drivers, Loaded())) == set(BEAR_IT)  # type: ignore[arg-type]
-    said = _said(drivers)
+    said = told_of(drivers)
     assert len(said.channels) == 5 and said.channels[0].share == round(drivers.channels[0][1], 4)

@@ -63,7 +63,7 @@ def parts(resource: dict[str, Any]) -> dict[str, float]:
 
 def test_a_detection_is_a_report_with_a_summary_and_one_observation_for_each_seizure() -> None:
     kinds = bundle(FOUND)
-    [report], [device], [summary, event] = kinds["DiagnosticReport"], kinds["Device"], kinds["Observation"]
+    [report], [device], [summary, event, unseen] = kinds["DiagnosticReport"], kinds["Device"], kinds["Observation"]
     assert report["status"] == "preliminary" and "review required" in report["conclusion"]
     assert report["identifier"][0]["value"] == f"urn:uuid:{ID}"
     assert summary["valueInteger"] == 1
@@ -74,6 +74,9 @@ def test_a_detection_is_a_report_with_a_summary_and_one_observation_for_each_sei
         "Onset, from the start of the recording": 12.0, "Duration": 41.0, "Highest probability": 0.93,
     }  # fmt: skip
     assert device["identifier"][0]["value"] == FOUND["model"]["digest"]
+    [span] = FOUND["not_assessed"]
+    assert [q["valueQuantity"]["value"] for q in unseen["component"]] == [span["onset_s"], span["duration_s"]]
+    assert unseen["dataAbsentReason"]["text"].startswith("not_assessed") and "valueBoolean" not in unseen
 
 
 def test_every_reference_of_a_bundle_leads_to_one_of_its_entries() -> None:

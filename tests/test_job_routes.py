@@ -15,7 +15,7 @@ from data.readers.video_writer import write_video
 from lineage.digest import sha256_bytes
 from lineage.keys import platform_public_path
 from lineage.ledger import Ledger
-from serving import job_desk
+from serving import naming
 from serving.jobs import JobLimits
 from serving.journal import verify_answer
 from serving.limits import Limits
@@ -169,7 +169,7 @@ def held(home: Path, recording: bytes, tmp_path: Path, monkeypatch: pytest.Monke
             time.sleep(0.02)
             told("recording", 0.5)
 
-    monkeypatch.setattr(job_desk, "answer", endless)
+    monkeypatch.setattr(naming, "answer", endless)
     bounded = JobLimits(waiting_per_site=3, waiting=4, upload_bytes=len(recording) + 2_000)
     with serving(own, recording, limits=Limits(jobs=bounded)) as ready:
         yield ready
@@ -228,7 +228,7 @@ def test_what_runs_when_the_service_is_stopped_is_done_by_the_next(
     before = entries(own, "prediction.issued")
     with monkeypatch.context() as patched:
         patched.setattr(
-            job_desk, "answer", lambda *_, told, **__: [told("analysing", i) or time.sleep(0.01) for i in range(9**9)]
+            naming, "answer", lambda *_, told, **__: [told("analysing", i) or time.sleep(0.01) for i in range(9**9)]
         )
         with serving(own, recording) as first:
             place = leave(first).headers["location"]

@@ -3,8 +3,10 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -402,3 +404,28 @@ def test_files_that_are_not_those_accepted_are_not_analysed(home: Path) -> None:
     assert worked(home, jobs, files, id, lambda *_, **__: pytest.fail("analysed")) == "failed"
     row = jobs.of_site(id, "north")
     assert row is not None and row.outcome == "failed_retryable"
+
+
+def test_a_job_that_is_stuck_is_left_to_another_and_done_once(home: Path) -> None:
+    """Its thread lives, and so does the process that would keep its lease for ever."""
+    journal, files = Journal(home), JobFiles(home / "jobs")
+    limits = replace(LIMITS, at_once=2, lease_s=0.3, stuck_s=0.2)
+    jobs, go_on, begun = Jobs(home / "ledger" / "ledger.db", limits), threading.Event(), list[int]()
+    id = accepted(jobs, files, home)
+
+    def do(task, paths, *, site, key_id, told, act):  # type: ignore[no-untyped-def]
+        begun.append(1)
+        if len(begun) == 1:
+            go_on.wait(20)
+        return journal.together_with(act).record(SAID, Actor("n"), NOW)
+
+    workers = Workers(jobs, files, do, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    workers.start()
+    until = time.monotonic() + 20
+    while state(jobs, id) != "done" and time.monotonic() < until:
+        time.sleep(0.02)
+    go_on.set()
+    workers.close()
+    row = jobs.of_site(id, "north")
+    assert row is not None and (row.state, row.attempts, len(begun)) == ("done", 2, 2)
+    assert predictions(home) == 1

@@ -1,6 +1,7 @@
 """A workspace may keep its ledger in a database: commands and the service use it, and a wrong address is refused."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -88,6 +89,17 @@ def test_a_workspace_that_was_moved_keeps_its_ledger_and_its_id(
     records.open_ledger(made).append_many([recording(1)])
     monkeypatch.setenv("ICTAL_HOME", str(made.root.rename(tmp_path / "after")))
     assert ictal("audit", "verify", "--json").json["size"] == 1
+
+
+def test_a_workspace_of_an_earlier_release_is_told_how_it_gets_an_id_and_has_its_ledger_then(home: Path) -> None:
+    Journal(home).ledger.append_many([recording(1)])
+    said = ictal("audit", "verify", "--json")
+    written = re.search(r'"id": "([0-9a-f-]{36})"', said.err)
+    assert said.code == 0 and said.json["size"] == 1 and written is not None
+    (home / MARKER).write_text(json.dumps({"kind": "real", "id": written[1]}))
+    assert ictal("audit", "verify").err == ""
+    (home / MARKER).write_text(json.dumps({"kind": "real", "id": "another"}))
+    assert f"belongs to the workspace {written[1]}" in ictal("audit", "verify").err
 
 
 def test_of_two_workspaces_that_open_a_new_ledger_at_once_one_has_it(place: Place) -> None:

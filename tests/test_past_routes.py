@@ -77,7 +77,7 @@ def test_the_forms_are_served_with_their_media_types(served: Served, answer: dic
     id = answer["prediction_id"]
     fhir = read(served, id, headers={"Accept": "application/fhir+json"})
     assert fhir.headers["content-type"] == "application/fhir+json"
-    assert len(Bundle.model_validate_json(fhir.content).entry) == 4
+    assert len(Bundle.model_validate_json(fhir.content).entry) == 4 + len(answer["not_assessed"])
     table = read(served, id, "tsv")
     assert table.headers["content-type"].startswith("text/tab-separated-values")
     [event] = parse_events(table.text).annotations.events

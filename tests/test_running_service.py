@@ -1,7 +1,9 @@
 """The service as a process of its own: killed over its work, and cut off from a stream."""
 
+import json
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ import pytest
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.ledger import Ledger
+from lineage.place import ledger_place
+from lineage.receipts import verify_receipt
 from serving.auth import issue_key, open_keys
 from serving.client import Client, ServiceRefused
+from serving.journal import verify_answer
 from serving.stream_client import Stream
 from tests.commands import ictal
+from tests.databases import Server
 from tests.served import RATE_HZ, free_port, people_and_keys, put_in_force, running, write_recording
 
 JOBS = 2
@@ -33,34 +39,62 @@ def home_with_key(home: Path) -> str:
     people_and_keys(home, now)
     put_in_force(home, now=now)
     engine = open_keys(home)
-    key = issue_key(engine, "demo-north", ("detect",), now, 1)
+    key = issue_key(engine, "demo-north", ("detect", "verdict"), now, 1)
     engine.dispose()
     return key
 
 
-def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_meanwhile(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server | None:
+    """Where all that the service keeps in tables lies: in files of the workspace, or in a server (of which it is given)."""
+    if request.param == "sqlite":
+        return None
+    server: Server = request.getfixturevalue("server")
+    monkeypatch.setenv("ICTAL_LEDGER", server.new_database())
+    return server
+
+
+def test_jobs_that_were_accepted_are_done_once_although_the_service_is_killed_meanwhile(
+    tmp_path: Path, database: Server | None
+) -> None:
+    """Also answers, verdicts and receipts; and a database that has hung up on everybody is called again."""
     home = tmp_path / "home"
     key = home_with_key(home)
-    file = write_recording(tmp_path / "long.edf", seconds=1800)
+    short, file = write_recording(tmp_path / "short.edf"), write_recording(tmp_path / "long.edf", seconds=1800)
     port, log = free_port(), home / "service.log"
     with Client(f"http://127.0.0.1:{port}", key) as client:
         with running(home, port) as service:
             until(client, [], lambda found: True, log)
+            answer = client.detect(short, age="3d")
             ids = [client.submit(file, age="3d", idempotency_key=f"key-{n}")["job_id"] for n in range(JOBS)]
             until(client, ids, lambda found: any(job["state"] == "running" for job in found), log)
             service.kill()
             service.wait()
         with running(home, port):
             found = until(client, ids, lambda found: all(job["state"] == "done" for job in found), log)
+            if database is not None:
+                database.hang_up()
             again = client.submit(file, age="3d", idempotency_key="key-0")
+            judged = client.verdict(answer["prediction_id"], "confirm", "neonatologist")
+            kept = client.prediction(answer["prediction_id"])
     assert again["job_id"] == ids[0]
     assert max(job["attempts"] for job in found) == 2  # one was being worked on
-    ledger = Ledger(home / "ledger" / "ledger.db")
+    ledger = Ledger(ledger_place(home))
     written = [entry.subjects[0].id for entry in ledger.entries("prediction.issued")]
-    assert sorted(written) == sorted(job["prediction_id"] for job in found) and len(set(written)) == JOBS
+    by_job = [job["prediction_id"] for job in found]
+    assert sorted(written) == sorted([answer["prediction_id"], *by_job]) and len(set(written)) == 1 + JOBS
+    assert [entry.subjects[0].id for entry in ledger.entries("verdict.recorded")] == [judged["verdict_id"]]
     assert ledger.verify().ok
     ledger.engine.dispose()
     assert [job["result"]["outcome"] for job in found] == JOBS * ["completed"]
+    public = (home / "keys" / "platform.pub").read_bytes()
+    for said in (answer, kept, *(job["result"] for job in found)):
+        assert verify_answer(said, public).ok
+    assert verify_receipt(json.dumps(judged["receipt"]), public).ok
+    files = {path.name for path in home.rglob("*.db")} - {
+        "reauthentication.db"
+    }  # beside the key files of those who sign
+    assert files == (set() if database else {"ledger.db", "serving.db"})
 
 
 def test_a_job_needs_a_service(tmp_path: Path) -> None:
@@ -90,10 +124,42 @@ def test_a_stream_whose_connection_is_cut_again_and_again_ends_in_the_answer_of_
         with pytest.raises(ServiceRefused, match="rate_hz has the wrong form"):
             Stream(url, key, channels=ELECTRODES, rate_hz=-1)
         assert client.prediction(stream.prediction_id)["events"] == batch["events"]
-    other = {"prediction_id", "receipt", "asked", "recording_digest"}
-    assert {k: v for k, v in answer.items() if k not in other} == {k: v for k, v in batch.items() if k not in other}
+    assert same(answer, batch)
     trend = [p for one in heard for p in one["trend_1hz"]]
     assert trend == batch["trend_1hz"][: len(trend)] and len(trend) >= 118
     assert [e for one in heard for e in one["events"]] == batch["events"]
     with pytest.raises(ServiceRefused, match="is it running"):
         Stream(url, key, channels=ELECTRODES, rate_hz=RATE_HZ)
+
+
+def same(answer: dict[str, Any], batch: dict[str, Any]) -> bool:
+    """Whether a stream has the answer of the file."""
+    other = {"prediction_id", "receipt", "asked", "recording_digest"}
+    return {k: v for k, v in answer.items() if k not in other} == {k: v for k, v in batch.items() if k not in other}
+
+
+def test_a_stream_over_which_the_service_is_killed_twice_ends_in_the_answer_of_the_file(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    key, url, log = home_with_key(home), f"http://127.0.0.1:{port}", home / "service.log"
+    file = write_recording(tmp_path / "short.edf")
+    [segment] = read_edf(file, age_days=3.0).segments
+    heard: list[dict[str, Any]] = []
+    with ExitStack() as services, Client(url, key) as client:
+        service = services.enter_context(running(home, port))
+        until(client, [], lambda found: True, log)
+        hello: dict[str, Any] = {"channels": ELECTRODES, "rate_hz": RATE_HZ, "age": "3d"}
+        stream = Stream(url, key, **hello, told=heard.append, patience_s=150)
+        for second in range(0, 120, 4):
+            stream.send(segment.signal[:, second * 256 : (second + 4) * 256])
+            if second in (40, 80):  # before the seizure, and in the middle of it
+                service.kill()
+                service.wait()
+                service = services.enter_context(running(home, port))
+        answer = stream.finish()
+        batch = client.detect(file, age="3d")
+        kept = client.prediction(stream.prediction_id)
+    assert same(answer, batch) and len(batch["events"]) == 1
+    trend = [p for one in heard for p in one["trend_1hz"]]
+    assert trend == batch["trend_1hz"][: len(trend)] and len(trend) >= 118
+    assert [e for one in heard for e in one["events"]] == batch["events"] == kept["events"]
+    assert not list((home / "jobs" / "streams").glob("*/parts")), "nothing of the patient is left"

@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
 
 from flows import compare, place
 from lineage.ledger import Entry, Ledger
 from lineage.refused import Refused
-from serving import shadow
+from serving import naming, shadow
 from serving.auth import issue_key, open_keys
 from serving.comparing import difference
 from serving.schema import SHADOW_NOTICE
 from serving.service import create_app
 from serving.shadow import falls_to
+from serving.store import read_pointer
+from tests.browsers import a_browser, a_page, needs_chromium, nobody_is_shut_out  # noqa: F401
+from tests.browsers import served as console
 from tests.commands import ictal
 from tests.proposals import FIRST, SITE, Office, held_office
 from tests.served import write_recording
@@ -124,7 +128,7 @@ def test_a_shadow_that_fails_fails_alone(served: Served, office: Office, monkeyp
     def fail(*given: Any) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(shadow, "analysed", fail)
+    monkeypatch.setattr(naming, "analysed", fail)
     assert said(served.detect())["outcome"] == "completed"
     shadows(served, 0)
     monkeypatch.setattr(shadow.os, "link", fail)
@@ -194,3 +198,23 @@ def test_who_falls_to_a_share_falls_to_every_larger_one(a: float, b: float, id: 
 def test_a_quarter_is_a_quarter() -> None:
     asked = sum(falls_to(str(number), 0.25) for number in range(4000))
     assert 900 <= asked <= 1100  # 1000 ± 3.7 standard deviations of 27
+
+
+@needs_chromium
+def test_the_comparison_is_a_page_that_leads_to_both_answers(served: Served, office: Office, page: Page) -> None:
+    place.begin_shadow(office.candidate, 1.0, WHY, office.now)
+    given = said(served.detect())
+    [line] = shadows(served, 1)
+    with console(office.workspace) as url:
+        page.goto(f"{url}/models/{office.candidate}/shadow")
+        expect(page.get_by_role("heading", level=2).first).to_have_text("It agrees in 0 of 1 recordings (0 %)")
+        nobody_is_shut_out(page)
+        page.set_viewport_size({"width": 1200, "height": 900})
+        page.set_viewport_size({"width": 400, "height": 800})
+        row = page.get_by_role("row").filter(has_text=given["prediction_id"])
+        expect(row).to_contain_text("1; shadow: 0")
+        row.get_by_role("link", name=line.subjects[0].id).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("One prediction, back to raw bytes")
+        page.goto(f"{url}/models/{read_pointer(office.home).bundle}/shadow")
+        expect(page.get_by_text("has said nothing as a shadow yet")).to_be_visible()
+        nobody_is_shut_out(page)

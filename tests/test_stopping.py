@@ -101,16 +101,16 @@ def test_a_job_that_is_worked_on_is_put_back_when_its_site_is_stopped(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stops itself at the first step, as if somebody had typed the command at that moment."""
-    from serving import job_desk
+    from serving import naming
 
-    real, begun = job_desk.answer, []
+    real, begun = naming.answer, []
 
     def stopping(*args: Any, **settings: Any) -> Any:
         if not begun:
             begun.append(stop.stop_site(SITE, WHY))
         return real(*args, **settings)
 
-    monkeypatch.setattr(job_desk, "answer", stopping)
+    monkeypatch.setattr(naming, "answer", stopping)
     job = leave(served).headers["location"]
     end = time.monotonic() + 20
     while not begun or said(served.client.get(job, headers=served.headers))["state"] != "queued":

@@ -1,6 +1,7 @@
 """A recording that is answered while it is made: whatever way it is sent, the answer is that of the file."""
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from data.readers.edf import read_edf
 from lineage.approvals import revoke
 from lineage.keys import platform_public_path
-from lineage.ledger import Ledger
+from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
 from serving.auth import key_id, open_keys, revoke_key
 from serving.journal import Journal, verify_answer
 from serving.limits import Limits
@@ -27,7 +28,7 @@ from serving.problems import ProblemError
 from serving.stream import End, Gap, Hello, LiveStream, Part, StreamLimits, chunk_of
 from tests.authenticator import code
 from tests.contract.streams import kept_bytes
-from tests.served import NOW, PASSPHRASE, REVIEWER, write_recording
+from tests.served import NOW, PASSPHRASE, REVIEWER, put_in_force, write, write_recording
 from tests.services import HELLO, Served, key_of, said, served_home, serving
 
 ISSUED_ANEW = ("prediction_id", "receipt", "asked", "recording_digest")
@@ -234,30 +235,52 @@ def test_a_stream_keeps_no_signal(loader: Loader, journal: Journal, signal: np.n
     assert max(kept) - kept[1] < 100_000 < signal.nbytes / 20
 
 
-def test_a_model_that_is_revoked_meanwhile_answers_no_more(served: Served, journal: Journal, tmp_path: Path) -> None:
-    import shutil
+@pytest.fixture
+def own_home(served: Served, tmp_path: Path) -> Path:
+    """A copy of the workspace, in which models may be put in force and taken back."""
+    return Path(shutil.copytree(served.home, tmp_path / "home", ignore=shutil.ignore_patterns("jobs")))
 
-    home = Path(shutil.copytree(served.home, tmp_path / "home", ignore=shutil.ignore_patterns("jobs")))
+
+def revoked(home: Path, digest: str) -> None:
+    keys = home / "keys"
+    who = REVIEWER, PASSPHRASE, code(keys, REVIEWER, NOW)
+    revoke(revocations_folder(home), keys, *who, digest=digest, reason="x", now=NOW)
+
+
+def impatient(home: Path) -> Loader:
+    """Looks at its files whenever it is asked."""
     seconds_on = iter(range(100))
-    own = Loader(home, allow_demo=True, clock=lambda: 10.0 * next(seconds_on))
+    return Loader(home, allow_demo=True, clock=lambda: 10.0 * next(seconds_on))
+
+
+def test_a_model_that_is_revoked_meanwhile_answers_no_more(own_home: Path, journal: Journal) -> None:
+    own = impatient(own_home)
     live = stream(own)
     live.check_terms(NOW)
     assert not live.is_over
-    keys, digest = home / "keys", own.for_site("demo-north", NOW).bundle.digest
-    revoke(
-        revocations_folder(home),
-        keys,
-        REVIEWER,
-        PASSPHRASE,
-        code(keys, REVIEWER, NOW),
-        digest=digest,
-        reason="x",
-        now=NOW,
-    )
+    revoked(own_home, own.for_site("demo-north", NOW).bundle.digest)
     live.check_terms(NOW)
     assert live.is_over
     live.finish(journal, NOW)
     assert answer_of(live)["code"] == "no_approved_model"
+
+
+@pytest.mark.parametrize("by", ["a file", "the ledger alone"])
+def test_a_model_that_was_replaced_answers_its_stream_until_its_own_approval_ends(own_home: Path, by: str) -> None:
+    live = stream(impatient(own_home))
+    assert live.model is not None
+    old = live.model.digest
+    assert put_in_force(own_home, 0.6).digest != old
+    live.check_terms(NOW)
+    assert not live.is_over
+    if by == "a file":
+        revoked(own_home, old)
+    else:
+        taken_back = Subject("revocation", "line_length", "e" * 64)
+        edges = (Edge(taken_back.digest, "revokes", old),)
+        write(own_home, [Draft("approval.revoked", Actor(REVIEWER), (taken_back,), "x", edges=edges)])
+    live.check_terms(NOW)
+    assert live.is_over and live._refusal is not None and live._refusal.code == "no_approved_model"
 
 
 # Over the network
@@ -525,6 +548,16 @@ def test_a_key_that_is_revoked_meanwhile_ends_the_connection(
         engine.dispose()
         site.send(1, signal[:, :256])
         assert closed(site) == (401, 1008)
+
+
+def test_a_quiet_stream_is_told_that_its_model_answers_no_more(served: Served, own_home: Path) -> None:
+    """It is not asked for a further word: `idle_s` would be over much later, with another code."""
+    patient = Limits(streams=StreamLimits(idle_s=120.0))
+    with serving(own_home, served.recording, limits=patient) as own, connected(own) as socket:
+        site = Site(socket)
+        revoked(own_home, site.hello()["model"]["digest"])
+        answer = site.until("answer")["answer"]
+        assert (answer["outcome"], answer["code"]) == ("not_evaluable", "no_approved_model")
 
 
 def test_streams_of_a_site_are_bounded(served: Served) -> None:

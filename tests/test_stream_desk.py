@@ -18,9 +18,10 @@ from serving.auth import SiteKey
 from serving.journal import Journal, Made
 from serving.loader import Loader
 from serving.orders import Orders
+from serving.past import Past
 from serving.problems import KEY, Exchange, ProblemError
 from serving.schema import Answered
-from serving.stream import End, Hello, Resume, StreamLimits
+from serving.stream import End, Hello, StreamLimits
 from serving.stream_desk import ENDED_KEPT, Held, StreamDesk
 from serving.stream_routes import add_stream
 from tests.served import NOW
@@ -60,7 +61,8 @@ def journal(home: Path) -> Iterator[Busy]:
 def desk_of(home: Path, journal: Busy) -> Callable[..., StreamDesk]:
     def make(done: Callable[[Answered], None] = lambda answer: None, **limits: Any) -> StreamDesk:
         loader = Loader(home, allow_demo=True)
-        return StreamDesk(loader, journal, StreamLimits(**limits), lambda: NOW, done, Orders(journal.ledger))
+        orders, folder = Orders(journal.ledger), home / "jobs" / "streams"
+        return StreamDesk(loader, journal, StreamLimits(**limits), lambda: NOW, done, orders, Past(journal), folder)
 
     return make
 
@@ -100,10 +102,7 @@ def written(home: Path) -> list[str]:
 
 
 def is_found(desk: StreamDesk, held: Held) -> bool:
-    try:
-        return desk.find(Resume(type="resume", token=held.token), held.stream.site) is held
-    except ProblemError:
-        return False
+    return desk._held.get(held.name) is held
 
 
 def dropped(desk: StreamDesk, first: dict[str, Any], after: int) -> Awaitable[None]:

@@ -281,6 +281,45 @@ def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not
     assert [b["backup"] for b in told] == ["january.jsonl", "february.jsonl"]
 
 
+def test_a_backup_that_was_destroyed_is_named_no_more_and_nothing_is_restored_from_it(
+    here: Workspace, tmp_path: Path
+) -> None:
+    names = ("january.jsonl", "february.jsonl")
+    january, february = (ictal("audit", "backup", tmp_path / name, "--json").json["digest"] for name in names)
+    kept = (tmp_path / names[0]).read_bytes()
+
+    def named() -> list[str]:
+        told = ictal("audit", "impact", "--patient", PERSON, "--json").json
+        return [b["backup"] for b in told["would_go"]["backups_that_hold_payloads"]]
+
+    def destroyed(which: Any, *reason: str) -> tuple[int, str]:
+        said = ictal("audit", "backup-destroyed", which, "--reason", *(reason or ("consent was withdrawn",)))
+        return said.code, said.err
+
+    for which, why in (
+        (tmp_path / names[0], "still there: destroy it first"),
+        ("march.jsonl", "knows of no backup"),
+        (january[:5], "knows of no backup"),
+    ):
+        code, err = destroyed(which)
+        assert code == 2 and why in err
+    assert destroyed(january[:8], "")[0] == 2, "without a reason"
+    assert named() == list(names)
+    (tmp_path / names[0]).unlink()
+    assert destroyed(tmp_path / names[0]) == (0, "")
+    code, err = destroyed(january[:8])
+    assert code == 2 and "said already" in err
+    assert named() == [names[1]]
+    [line] = Ledger(here.ledger).entries("ledger.backup_destroyed")
+    assert (line.subjects[0].digest, line.actor.role, line.reason) == (january, "operator", "consent was withdrawn")
+
+    (tmp_path / "a copy").write_bytes(kept)
+    here.ledger.rename(tmp_path / "lost.db")  # with what it says of backups
+    said = ictal("audit", "restore", tmp_path / "a copy")
+    assert said.code == 2 and "it was said here that it was destroyed" in said.err
+    assert ictal("audit", "restore", tmp_path / names[1]).code == 0 and february
+
+
 def test_a_payload_that_was_erased_and_said_again_stands_in_later_backups(here: Workspace, tmp_path: Path) -> None:
     ledger = Ledger(here.ledger)
     (first,) = ledger.entries("prediction.issued")

@@ -91,5 +91,7 @@ def test_no_backup_has_its_name_before_its_line_stands_in_the_ledger(
     assert killed(lambda: backup_ledger(out), (Ledger, "append_many", 0, after)) == -signal.SIGKILL
     ledger = Ledger(here.ledger)
     assert not out.exists() and len(ledger.entries("ledger.backed_up")) == int(after)
+    assert list(tmp_path.glob("*.new")), "it was killed over it"
     digest = backup_ledger(out)["digest"]
+    assert not list(tmp_path.glob("*.new")), "what was left holds payloads"
     assert digest == sha256_file(out) and digest == ledger.entries("ledger.backed_up")[-1].subjects[0].digest

@@ -15,11 +15,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from data.film_frontend import PreparedFilm
-from models.detector import Examples, Lesson, Pretrained, Progress, State
+from models.detector import Examples, Lesson, Pretrained, Progress, State, Stretch
 from models.detectors.forecaster.lessons import clips_of_lessons, fill_in
 from models.detectors.forecaster.probe import PROBE, Probe
 from models.detectors.forecaster.snippets import frames_of_stretch, pixels
 from models.engines import Network
+from models.explain import Attribution, attributions
 from models.forecasting import ForecastingDetector
 from models.layers.videomae import ClipClassifier, Loaded, MaskedAutoencoder, Trunk, VideoShape, load_published
 from models.training import Schedule, auc, fit_network
@@ -131,6 +132,17 @@ class Forecaster(ForecastingDetector, Pretrained):
     def score(self, examples: Examples) -> np.ndarray:
         """(clips, 2): 0 and the logit of `preictal`, so that the softmax is the sigmoid of the paper."""
         return _two(self._logits(examples.x))
+
+    def attributed(self, clip: np.ndarray, name: int) -> Attribution:
+        """Of each frame; nothing is the clip's own mean, a scene that stands still."""
+        still = np.broadcast_to(clip.mean(axis=0), clip.shape)
+        sign, seen, nothing = (1 if name else -1), self._seen(clip[None]).numpy(), self._seen(still[None]).numpy()[0]
+        self.network.eval()
+        (found,) = attributions(lambda frames: sign * self.network(frames)[:, 0], seen, nothing)
+        return Attribution(np.maximum(found.reshape(len(found), -1).sum(axis=1), 0))
+
+    def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
+        return onset_s, self.params["frames"] * self.params["step_s"]
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         frozen = ClipClassifier(self.shape, self.trunk, 1).eval()

@@ -18,6 +18,7 @@ from models.detector import UNSEEN, Cost, Examples, Lesson, Pretrained, Progress
 from models.detectors.gestures.aggregation import Aggregator, Kind, Sampling, fit_aggregator
 from models.detectors.gestures.stcnn import Stcnn
 from models.engines import Network
+from models.explain import Attribution, attributions, log_odds
 from models.layers.r2plus1d import load_published
 from models.semiology import VIEWS, FilmTyping
 from models.snippets import blindness, grid_of, snippets_of
@@ -123,6 +124,17 @@ class Gestures(FilmTyping, Pretrained):
     def score(self, examples: Examples) -> np.ndarray:
         """Logits of each view by itself; the mean of the views' probabilities is the answer for the seizure."""
         return self._said(WHOLE, examples)
+
+    def attributed(self, clip: np.ndarray, name: int) -> Attribution:
+        """Of each of the moments that were looked at, and of the camera; nothing is what training films show on average."""
+        part = self.parts[WHOLE].eval()
+        (found,) = attributions(
+            lambda seen: log_odds(part(seen), name),
+            clip[None, :, : self.stcnn.width],
+            np.broadcast_to(part.centre.numpy(), (len(clip), self.stcnn.width)),
+        )
+        profile = np.maximum(found.sum(axis=1), 0)
+        return Attribution(profile, {VIEWS[int(clip[0, -1])]: float(profile.sum())})
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         """Other aggregators and the never taught network; and each view alone, not a number where it is missing."""

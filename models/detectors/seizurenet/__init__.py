@@ -20,11 +20,15 @@ from models.detector import Cost, Examples, InputContract, Progress, State, Typi
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
 from models.detectors.seizurenet.member import Member, TypeNetwork, mean_log
 from models.engines import Network
+from models.explain import Attribution, in_parts
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
 from models.layers.stem import Stem
 from models.training import Schedule, macro_auc
 
+PART_S = 1.0
+BANDS_HZ = {"below 4 Hz": 0.0, "4–8 Hz": 4.0, "8–13 Hz": 8.0, "13–30 Hz": 13.0, "30 Hz and above": 30.0}
+"""Bands of frequency in which an explanation is told, by where they begin."""
 DISTILLED, PLAIN = "student (distilled)", "student (plain)"
 
 
@@ -111,6 +115,22 @@ class SeizureNet(TypingDetector):
             for name, member in self._parts.items()
             if name.startswith("member")
         }
+
+    def attributed(self, clip: np.ndarray, name: int) -> Attribution:
+        """Of the members together: derivations, bands of frequency, and parts of about a second."""
+        told = [member.attributed(clip, name) for member in self.members.values()]
+        parts = max(1, round(self.window_s / PART_S))
+        profile = np.sum([in_parts(along, parts) for _, along in told], axis=0)
+        frequency_hz = [np.arange(1, m.setting.bins + 1) / m.setting.window_s for m in self.members.values()]
+        bands = np.sum(
+            [_by_band(over.sum(axis=0), hz) for (over, _), hz in zip(told, frequency_hz, strict=True)], axis=0
+        )
+        channels = np.sum([over.sum(axis=1) for over, _ in told], axis=0)
+        return Attribution(
+            np.maximum(profile, 0),
+            dict(zip(self.front_end.channels, np.maximum(channels, 0).tolist(), strict=True)),
+            dict(zip(BANDS_HZ, np.maximum(bands, 0).tolist(), strict=True)),
+        )
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         return {name: member.look(examples.x)[1] for name, member in self._networks.items()}
@@ -238,6 +258,12 @@ class _Plan:
 
         checkpoint = self.checkpoints[number] if self.checkpoints else None
         return {"checkpoint": checkpoint, "progress": progress if self.progress else None}
+
+
+def _by_band(over: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
+    """Sums over the bins of each band; (bins,) of a spectrum."""
+    which = np.searchsorted(list(BANDS_HZ.values()), frequency_hz, side="right") - 1
+    return np.bincount(which, weights=over, minlength=len(BANDS_HZ))
 
 
 def _setting(settings: Mapping[str, Any]) -> SpectralSetting:

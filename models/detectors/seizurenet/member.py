@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from data.saliency import MAPS, SpectralSetting
 from models.detector import UNSEEN, Examples, Progress
+from models.explain import attributions, log_odds
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
 from models.training import Schedule, fit_network, macro_auc
@@ -20,6 +21,8 @@ from models.training import Schedule, fit_network, macro_auc
 ClipLoss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
 """loss(numbers of the clips, their images, their types) → scalar."""
 
+OF_FREQUENCY = [0, 2]
+"""The maps whose columns are frequencies; those of the spectral residual are moments of the window (`data.saliency`)."""
 PREDICT_IMAGES = 128
 SCALE_CLIPS = 400
 
@@ -92,6 +95,20 @@ class Member:
             logits = network(images.reshape(-1, *images.shape[2:])).astype(float)
             made.append(mean_log(softmax(logits, axis=-1).reshape(*images.shape[:2], -1).mean(axis=1)))
         return np.concatenate(made)
+
+    def attributed(self, clip: np.ndarray, name: int) -> tuple[np.ndarray, np.ndarray]:
+        """How much of a clip (derivations, samples) spoke for a type, above what training patients' spectra do on average:
+        by derivation and bin (derivations, bins), from the maps whose columns are frequencies, and along the clip (samples,)
+        from all maps. The windows' shares are summed, each spread evenly over its window."""
+        images = self.images(clip[None])[0]
+        nothing = np.broadcast_to(self.network.mean.numpy(), images.shape[1:])  # type: ignore[operator]
+        self.network.eval()
+        found = attributions(lambda seen: log_odds(self.network(seen), name), images, nothing)
+        size, hop = self.setting.size_and_hop(self.rate_hz)
+        along = np.zeros(clip.shape[-1])
+        for number, window in enumerate(found):
+            along[number * hop : number * hop + size] += window.sum() / size
+        return found[:, OF_FREQUENCY].sum(axis=(0, 1)), along
 
     def draw(self, clips: np.ndarray) -> torch.Tensor:
         """Images (clips, 3, derivations, bins) of one window of each clip, drawn from torch's generator."""

@@ -14,11 +14,14 @@ import torch
 from torch import nn
 
 from data.kinematics import MIRROR
+from data.pose import JOINTS
 from models.detector import Examples, Progress, State
 from models.detectors.sta_gunet.network import Size, StaGunetNetwork
+from models.explain import Attribution, attributions, in_parts, log_odds
 from models.spasms import SPASM, SpasmDetector, best_offset
 from models.training import Schedule, auc, fit_network
 
+PART_S = 0.5
 PREDICT_BATCH = 8
 """Clips scored at a time: few enough that their maps stay in cache."""
 
@@ -69,6 +72,21 @@ class StaGunet(SpasmDetector):
                 block[: len(x)] = x
                 parts.append(self.network(torch.from_numpy(block))[: len(x)].numpy().astype(float))
         return np.concatenate(parts) + np.array([0.0, self.offset])
+
+    def attributed(self, clip: np.ndarray, name: int) -> Attribution:
+        """Of each joint and half second; nothing is a body whose every joint moves as it does on average. Not the attention:
+        it compares joints with each other, and is no share of what was said."""
+        self.network.eval()
+        scaled, seen = self.network.scaled(torch.from_numpy(clip)[None])
+
+        def said(moved: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = log_odds(self.network.judge(moved, seen.expand(len(moved), -1, -1, -1)), name)
+            return logits
+
+        (found,) = attributions(said, scaled.numpy(), np.zeros(scaled.shape[1:]))
+        parts = in_parts(found.sum(axis=(0, 2)), round(self.window_s / PART_S))
+        joints = np.maximum(found.sum(axis=(0, 1)), 0)
+        return Attribution(np.maximum(parts, 0), dict(zip(JOINTS, joints.tolist(), strict=True)))
 
     def state(self) -> State:
         tensors = {k: v.numpy().copy() for k, v in self.network.state_dict().items()}

@@ -65,9 +65,13 @@ class StaGunetNetwork(nn.Module):
         self.register_buffer("spread", torch.ones(FEATURES, 1, joints))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.judge(*self.scaled(x))
+
+    def scaled(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Motion in spreads of the training patients', 0 where a joint was not seen, and which were (batch, 1, frames, joints)."""
         seen = torch.isfinite(x[:, :2]).all(dim=1, keepdim=True).to(x.dtype)
         scaled = ((x - self.mean) / self.spread).clamp(-FARTHEST, FARTHEST)  # type: ignore[operator]
-        return self.judge(torch.nan_to_num(scaled, nan=0.0), seen)
+        return torch.nan_to_num(scaled, nan=0.0), seen
 
     def judge(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """Logits of scaled motion; whatever stands where `seen` (batch, 1, frames, joints) is 0 has no influence."""
