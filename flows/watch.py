@@ -19,11 +19,14 @@ from monitoring.causes import named
 from monitoring.drift import DriftReport, DriftSettings, compare_sites
 from monitoring.features import FEATURES
 from monitoring.report import summary_page
-from monitoring.showing import site_pages
+from monitoring.showing import site_pages, write_site_page
 from validation.pages import write_page
 
 SIGNAL = tuple(name for name, feature in FEATURES.items() if feature.group != "answers")
 """Watched here: the signal. Answers of two periods can be compared once one model has answered in both."""
+
+WORKERS_NEED = ("evidently.presets",)
+"""Imported once for all workers: those that measure come from the same server as those that write pages."""
 
 
 @flow(name="watch")
@@ -48,7 +51,7 @@ def features_of(home: str, period: str) -> pd.DataFrame:
     work = [(e, facts[facts["recording"] == e.name]) for e in accepted(workspace, period)]
     if not work:
         raise Refused(f"there is no accepted recording of the period {period!r}: nothing to compare")
-    rows = over(features_of_recording, work, f"features of {period}", engine.shown())
+    rows = over(features_of_recording, work, f"features of {period}", engine.shown(), WORKERS_NEED)
     return pd.concat(rows, ignore_index=True)
 
 
@@ -59,7 +62,9 @@ def write_pages(workspace: Workspace, report: DriftReport, reference: pd.DataFra
     reference.to_parquet(out / "reference.parquet")
     current.to_parquet(out / "current.parquet")
     write_json(out / "drift.json", _in_values(report))
-    links = site_pages(reference, current, out)
+    pages = site_pages(reference, current)
+    over(write_site_page, [(page, out) for page in pages], "pages of sites", engine.shown(), WORKERS_NEED)
+    links = {page.site: page.file for page in pages}
     simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
     tables = {"reference": sha256_file(out / "reference.parquet"), "current": sha256_file(out / "current.parquet")}
     write_page(out / "index.html", summary_page([report], links, simulated=simulated, provenance=tables))

@@ -2,5 +2,5 @@
 
 Home of evidently (for showing, never for deciding). May import `lineage`, `data`, `models`, `validation`, `serving`.
 Public: `features.patient_features`, `drift.compare_sites`, `causes.named`, `persistence.persistence`,
-`report.summary_page`, `report.site_pages`.
+`report.summary_page`, `showing.site_pages`.
 """

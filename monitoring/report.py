@@ -9,11 +9,8 @@ from monitoring.causes import Cause, named
 from monitoring.features import FEATURES
 from monitoring.findings import NOT_ENOUGH, DriftReport, Shift, SiteDrift
 from monitoring.persistence import Persistence, persistence
-from monitoring.showing import evidently_html, site_pages
 from validation.drawing import INK, QUIET, SERIES, canvas
 from validation.pages import Cell, Figure, Headline, Links, Section, Table, figure_svg, render_page
-
-__all__ = ["draw_effects", "evidently_html", "headline", "site_pages", "summary_page"]
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot

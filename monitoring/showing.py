@@ -6,6 +6,7 @@ about drift. An empty column ends its report, so the columns are checked first.
 
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +44,32 @@ def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, path: Path) -
     return left_out
 
 
-def site_pages(reference: pd.DataFrame, current: pd.DataFrame, folder: Path) -> dict[str, str]:
-    """One Evidently page per site of `current`, compared with that site's own reference rows, or with all where it
-    has none; returns the file name of each site's page, and leaves out sites without a usable feature."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written: dict[str, str] = {}
+@dataclass(frozen=True)
+class SitePage:
+    """One page to be written: a site's own rows of two periods, and the name of the file."""
+
+    site: str
+    file: str
+    reference: pd.DataFrame
+    current: pd.DataFrame
+
+
+def site_pages(reference: pd.DataFrame, current: pd.DataFrame) -> list[SitePage]:
+    """A page for each site of `current`, compared with that site's own reference rows, or with all where it has none;
+    sites without a usable feature are left out."""
+    pages = []
     for number, site in enumerate(sorted(current["site"].unique()), 1):
         own, now = reference[reference["site"] == site], current[current["site"] == site]
         then = own if len(own) else reference
         if set(unusable(then, now)) < set(FEATURES):
-            written[site] = f"site-{number}.html"
-            evidently_html(then, now, folder / written[site])
-    return written
+            pages.append(SitePage(site, f"site-{number}.html", then, now))
+    return pages
+
+
+def write_site_page(work: tuple[SitePage, Path]) -> None:
+    """Write one of them into a folder."""
+    page, folder = work
+    evidently_html(page.reference, page.current, folder / page.file)
 
 
 def unusable(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, str]:

@@ -21,7 +21,7 @@ from monitoring.features import FEATURES, Observed, answer_features, patient_fea
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, DriftReport, DriftSettings, Shift, SiteDrift
 from monitoring.persistence import Persistence, persistence
 from monitoring.report import summary_page
-from monitoring.showing import evidently_html, site_pages, unusable
+from monitoring.showing import evidently_html, site_pages, unusable, write_site_page
 
 NAMES = tuple(f"EEG {e}-Ref" for e in ELECTRODES)
 
@@ -242,11 +242,19 @@ def test_evidentlys_page_needs_no_network_and_does_not_decide(watched, tmp_path)
     assert not [part for part in html.split("<script")[1:] if "src=" in part.split(">")[0]]
 
 
+def test_each_site_has_a_page_beside_its_own_past(watched, tmp_path):
+    pages = site_pages(watched, watched)
+    assert [page.site for page in pages] == sorted(watched["site"].unique())
+    assert all(set(part["site"]) == {page.site} for page in pages for part in (page.reference, page.current))
+    write_site_page((pages[0], tmp_path))
+    assert "log_rms" in (tmp_path / pages[0].file).read_text()
+
+
 def test_nothing_to_show_is_refused(watched, tmp_path):
     with pytest.raises(ValueError, match="nothing to show"):
         evidently_html(watched.iloc[:0], watched, tmp_path / "site.html")
     empty = watched.assign(**dict.fromkeys(FEATURES, np.nan))
-    assert site_pages(watched, empty, tmp_path) == {}
+    assert site_pages(watched, empty) == []
 
 
 def test_evidently_is_imported_only_when_its_page_is_made():
