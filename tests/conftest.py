@@ -1,6 +1,7 @@
 """What holds for every test: nothing is reported to anybody, no workspace of a person is touched, one thread each."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,10 @@ def group_of(nodeid: str) -> str:
     file = nodeid.split("::")[0]
     alone = ("/test_deployment.py", "/test_films.py")  # with workspaces of their own
     return "end to end" if "/e2e/" in file and not file.endswith(alone) else file
+
+
+@pytest.fixture(autouse=True)
+def no_workspace_is_open() -> None:
+    """Commands name the workspace that they opened; that of the test before is none of theirs."""
+    if workspaces := sys.modules.get("flows.workspace"):
+        workspaces.opened.clear()

@@ -57,7 +57,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=default_out(), help="folder for JSON and picture")
     chosen = parser.parse_args(arguments)
     chosen.out = chosen.out.resolve()
-    if chosen.out.is_relative_to(ROOT) and not chosen.out.is_relative_to(default_out().parent):
+    kept = default_out().parent.resolve()
+    if chosen.out.is_relative_to(ROOT) and not (kept.is_relative_to(ROOT) and chosen.out.is_relative_to(kept)):
         parser.error("--out lies inside the checkout, which keeps no results: choose another folder")
     if unknown := set(chosen.only) - {importlib.import_module(m).CASE.name for m in MODULES}:
         parser.error(f"no case is named {', '.join(sorted(unknown))}")

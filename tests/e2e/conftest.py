@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +155,9 @@ def sign(candidate: str, person: str, meaning: str, deviations: list[str]) -> di
     return approve_candidate(candidate, person, *components(open_workspace(), person), meaning, deviations)
 
 
-def components(workspace: Workspace, person: str) -> tuple[str, str]:
-    """Passphrase and code, as a signer types them now."""
-    return PASSPHRASE, code(workspace.keys, person, datetime.now(UTC))
+def components(workspace: Workspace, person: str, lasting_s: float = 0) -> tuple[str, str]:
+    """Passphrase and code, as a signer types them now; the code is still good in `lasting_s`, for a process that starts."""
+    return PASSPHRASE, code(workspace.keys, person, datetime.now(UTC) + timedelta(seconds=lasting_s))
 
 
 def copy_of(workspace: Workspace, target: Path, parts: tuple[str, ...]) -> Workspace:

@@ -45,7 +45,7 @@ def test_without_named_deviations_the_signature_is_refused_with_exit_code_2(
 ) -> None:
     said = ictal_process(
         "approve", proposed.candidate[:12], "--as", FIRST, "--meaning", "review",
-        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST)),
+        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST, lasting_s=30)),
     )  # fmt: skip
     assert said.code == 2 and "no deviation names it" in said.err and "Traceback" not in said.err
     assert "floor:0–28 days" in said.err
@@ -56,7 +56,7 @@ def test_with_deviations_the_command_signs(desk: Workspace, proposed: Pipeline) 
     named = [part for d in proposed.deviations for part in ("--deviation", d)]
     said = ictal_process(
         "approve", proposed.candidate[:12], "--as", FIRST, "--meaning", "review", "--json", *named,
-        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST)),
+        environment=desk.environment(), typed="".join(f"{part}\n" for part in components(desk, FIRST, lasting_s=30)),
     )  # fmt: skip
     assert said.code == 0, said.err
     assert json.loads(said.out[said.out.index("{") :])["state"] == "reviewed" == state(desk, proposed.candidate)

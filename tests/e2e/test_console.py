@@ -105,7 +105,7 @@ def test_two_people_sign_in_the_browser_and_a_wrong_code_is_refused_and_recorded
             expect(page.get_by_role("alert")).to_contain_text("do not together open the key")
             assert read_candidate(desk, proposed.candidate)["state"] == "evaluated"
             assert [e.actor.id for e in Ledger(desk.ledger).entries("auth.failed")] == [FIRST]
-        typed = [person, *components(desk, person)]
+        typed = [person, *components(desk, person, lasting_s=30)]
         page.get_by_label("Your id as a signer").fill("")
         page.get_by_label("Your id as a signer").focus()
         for text in typed:
