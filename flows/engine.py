@@ -36,7 +36,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LANES = 3
-"""DVC commands at a time: one more than a laptop has cores, since a third of a short stage is start-up on one core."""
+"""DVC commands at a time: one more than the two cores that the demo is measured on, as a short stage is largely start-up."""
 
 REFUSED = "ictal: "
 """How the command line begins the sentence of a refusal (flows/cli.py)."""
