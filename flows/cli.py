@@ -388,11 +388,7 @@ def stage(
 ) -> None:
     """Run one stage of dvc.yaml in the workspace (what `dvc repro` calls)."""
     from data.processes import begin_alone
-    from flows.warm import run_there
 
-    code = run_there(name, what or ())
-    if code is not None:
-        raise typer.Exit(code)
     begin_alone()
     from flows.stages import run
     from flows.workspace import MARKER, open_workspace

@@ -3,7 +3,7 @@
 # ruff: noqa: E402
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,10 +20,10 @@ for _name, _value in {**QUIET, "PREFECT_HOME": str(_HOME)}.items():
 from prefect import Flow, task
 from prefect import flow as prefect_flow
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, Setting, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import warm
+from flows import temporary_server, warm
 from flows.observing import observed
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
@@ -38,15 +38,17 @@ R = TypeVar("R")
 LANES = 3
 """DVC commands at a time: one more than the two cores that the demo is measured on, as a short stage is largely start-up."""
 
+NO_HEARTBEAT: dict[Setting, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+
 REFUSED = "ictal: "
 """How the command line begins the sentence of a refusal (flows/cli.py)."""
 
 
 def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
-    """Run a flow from the command line. Without a server the heartbeat is off: it would add a second to every flow."""
-    server = os.environ.get("PREFECT_API_URL")
+    """Run a flow from the command line. With a temporary server the heartbeat is off: it would add a second to each."""
+    own = {} if PREFECT_API_URL.value() else {PREFECT_API_URL: temporary_server.url(), **NO_HEARTBEAT}
     with (
-        nullcontext() if server else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        temporary_settings(own),
         nullcontext(shown()) if shown() is not silently else on_terminal() as show,
     ):
         before = _shown.set(show)
@@ -72,36 +74,32 @@ def _locked(task_: Any, run: Any, state: Any) -> bool:
     retries=3,
     retry_delay_seconds=[1, 2, 4],
     retry_condition_fn=_locked,
-    task_run_name="dvc:{stages}",
+    task_run_name="dvc:{stage}",
 )
-def run_lane(home: str, stages: Sequence[str]) -> list[str]:
-    """`dvc repro --single-item STAGE …` in a workspace, one after another: DVC decides whether anything changed."""
+def run_stage(home: str, stage: str) -> str:
+    """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed. Says whether it ran."""
     workspace = open_workspace(Path(home))
-    with following(workspace.root / "log" / f"{stages[0].replace('@', '-')}.progress", shown()) as extra:
+    with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", shown()) as extra:
         try:
-            said = dvc(workspace, "repro", "--single-item", *stages, extra=extra | warm.place())
+            said = dvc(workspace, "repro", "--single-item", stage, extra=extra | warm.place())
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:
                 raise Refused(refused[-1].removeprefix(REFUSED)) from failed
             raise
-    return ["ran" if f"Running stage '{stage}'" in said else "skipped" for stage in stages]
+    return "ran" if f"Running stage '{stage}'" in said else "skipped"
 
 
-def run_stage(home: str, stage: str) -> str:
-    """One stage; says whether it ran."""
-    return run_lane(home, [stage])[0]
+def run_stages(home: str, stages: Sequence[str], after: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Stages on `LANES` threads, begun in this order; `after` says of a stage which earlier ones it needs.
 
-
-def run_stages(home: str, stages: Sequence[str]) -> list[str]:
-    """Stages that do not need each other, dealt to `LANES`.
-
-    Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first lane raised.
+    Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first one raised that failed.
     """
-    lanes = [list(stages[lane::LANES]) for lane in range(min(LANES, len(stages)))]
-    begun = [run_lane.submit(home, lane) for lane in lanes]
-    how = [one.result() for one in begun]
-    return [how[place % LANES][place // LANES] for place in range(len(stages))]
+    begun: dict[str, Any] = {}
+    for stage in stages:
+        needed = [begun[one] for one in (after or {}).get(stage, ())]
+        begun[stage] = run_stage.submit(home, stage, wait_for=needed, return_state=False)
+    return [begun[stage].result() for stage in stages]
 
 
 def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:

@@ -28,16 +28,30 @@ def evaluate(home: str, names: list[str] | None = None) -> dict[str, dict[str, A
         for regime in regimes(workspace, name)
         if name in trained(workspace, regime)
     ]
-    run_stages(home, [f"{stage_of('evaluate', w.task)}@{name}-{regime}" for w, name, regime in work])
+    run_stages(home, *_stages(work, tasks))
     for workspace, name, regime in work:
         records.record_evaluation(workspace, name, regime)
-    run_stages(home, [stage_of("report", w.task) for w in tasks])
     for workspace in tasks:
         records.record_reports(
             workspace, [n for n in detectors.names(workspace.task) if "patient" in results(workspace, n)]
         )
     keep(root, "Evaluate " + ", ".join(wanted))
     return {name: figures_of(root.of(detectors.task_of(name)), name) for name in wanted}
+
+
+def _stages(work: list[tuple[Workspace, str, str]], tasks: list[Workspace]) -> tuple[list[str], dict[str, list[str]]]:
+    """Every evaluation and, one task later so that nobody waits for it, the report of each task; what a report needs."""
+    of_task = {
+        stage_of("report", workspace.task): [
+            f"{stage_of('evaluate', w.task)}@{name}-{regime}" for w, name, regime in work if w.task == workspace.task
+        ]
+        for workspace in tasks
+    }
+    reports, evaluations = list(of_task), [*of_task.values(), []]
+    order = [*evaluations[0]]
+    for report, following in zip(reports, evaluations[1:], strict=True):
+        order += [*following, report]
+    return order, of_task
 
 
 def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dict[str, Any]:

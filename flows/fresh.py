@@ -59,12 +59,9 @@ def refuse_real(root: Path) -> None:
 
 def _run_inside(workspace: Workspace) -> int:
     """Run the steps in a process group of their own, so that stopping reaches stages, workers and servers alike."""
-    early = f"from flows import warm; warm.place({STAGES})"  # it imports while this process imports Prefect
-    command = [
-        sys.executable,
-        "-c",
-        f"{early}; from flows.demo import main; main()",
-    ]  # no main module for workers to import
+    early = f"from flows import temporary_server, warm; temporary_server.begin(); warm.place({STAGES})"
+    # both start while this process imports Prefect; and there is no main module for workers to import
+    command = [sys.executable, "-c", f"{early}; from flows.demo import main; main()"]
     process = subprocess.Popen(command, env=workspace.environment(), start_new_session=True)
     try:
         return process.wait()

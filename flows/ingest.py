@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from data.cohorts.bids import import_cohort, read_cohort
-from flows import engine, records
+from flows import engine, records, warm
 from flows.engine import flow, run_flow, run_stages
 from flows.params import refuse_cohort_name, set_params
 from flows.taking_out import keep_out
@@ -30,7 +30,7 @@ def ingest(home: str) -> int:
 @engine.task(cache_policy=engine.NO_CACHE)
 def push(home: str) -> None:
     """All that is under DVC, to the remote."""
-    dvc(open_workspace(Path(home)), "push", "-q")
+    dvc(open_workspace(Path(home)), "push", "-q", extra=warm.place())
 
 
 def import_into_workspace(source: Path, name: str, task: str = "detection") -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""One process that has imported what stages need and is forked for each of them: imports are most of a short stage.
+"""One process that has imported what stages and DVC need and is forked for each: imports are most of a short command.
 
-A command that runs stages starts it (`place`), and DVC's stages find its socket in ICTAL_WARM: `ictal stage` hands over its
-arguments, folder, environment and standard streams, and waits for the exit code (`run_there`). Where there is none, or it
-is gone, the stage runs in the process that DVC started, with the same code. Linux alone: elsewhere a fork is not safe.
+A command that runs stages starts it (`place`) and has it run `dvc` (`run`); DVC's stages find its socket in ICTAL_WARM.
+`ictal stage` hands over its arguments, folder, environment and standard streams, and waits for the exit code (`run_there`).
+Where there is none, or it is gone, the command runs in a process of its own, with the same code. Linux alone: elsewhere a
+fork is not safe.
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -17,9 +19,10 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 PLACE = "ICTAL_WARM"
 LONGEST_REQUEST = 1 << 17
@@ -31,13 +34,15 @@ NEEDED = {
     "split": ("great_expectations", "scipy.signal"),
     "pretrain": ("torch", "torch._dynamo"),  # the second with the first optimiser, and larger than all the rest
     "train": ("torch", "torch._dynamo", "scipy.signal"),
-    "evaluate": ("torch", "scipy.signal"),
+    "evaluate": ("torch", "scipy.signal", "captum.attr"),
     "train_types": ("torch", "torch._dynamo", "scipy.signal"),
     "evaluate_types": ("torch", "scipy.signal"),
     "report": ("matplotlib.pyplot",),
     "report_types": ("matplotlib.pyplot",),
 }
 """What a stage imports where it is used, hence after the fork, unless it is there before."""
+
+DVC = ("dvc.cli.parser", "dvc.repo.reproduce", "dvc.commands.repro", "scmrepo.git", "dvc.lock", "dvc.compare")
 
 _one_at_a_time = threading.Lock()
 _started: list[tuple[str, "subprocess.Popen[bytes]"]] = []
@@ -60,12 +65,36 @@ def run_there(stage: str, what: Sequence[str]) -> int | None:
     """The exit code of a stage that ran in a fork of the warm process; None where there is no such process."""
     if PLACE not in os.environ:
         return None
-    environment = {name: value for name, value in os.environ.items() if name != PLACE}
-    request = json.dumps([stage, list(what), os.getcwd(), environment]).encode()
+    return _asked(["ictal", "stage", stage, *what], Path.cwd(), os.environ, (1, 2))
+
+
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """A `dvc` command with what it said: in a fork of the process that `environment` names, otherwise in one of its own."""
+    if PLACE in environment:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            code = _asked(command, folder, environment, (out.fileno(), err.fileno()))
+            if code is not None:
+                return subprocess.CompletedProcess(list(command), code, _read(out), _read(err))
+    own = [sys.executable, "-m", *command]
+    return subprocess.run(own, cwd=folder, env=dict(environment), capture_output=True, text=True)
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()
+
+
+def _asked(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int]
+) -> int | None:
+    """The exit code; the fork of a stage is not told of this process, since it starts no other stage."""
+    place_ = environment[PLACE]
+    kept = {name: value for name, value in environment.items() if name != PLACE or command[0] == "dvc"}
+    request = json.dumps([list(command), str(folder), kept]).encode()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
-            asking.connect(os.environ[PLACE])
-            socket.send_fds(asking, [request], [1, 2])
+            asking.connect(place_)
+            socket.send_fds(asking, [request], list(streams))
             answer = asking.recv(1)
     except OSError:
         return None
@@ -88,12 +117,12 @@ def _start(ahead: Sequence[str]) -> tuple[str, "subprocess.Popen[bytes]"]:
 
 
 def main(listening_fd: int, ahead: Sequence[str]) -> None:
-    """Fork for every stage that is asked for, until whoever started this process is gone."""
+    """Fork for every command that is asked for, until whoever started this process is gone."""
     from data.processes import begin_alone
 
     begin_alone()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks tell their exit code themselves
-    coming = list(dict.fromkeys(module for stage in ahead for module in _needed(stage)))
+    coming = list(dict.fromkeys([*DVC, *(module for stage in ahead for module in _needed(stage))])) if ahead else []
     with socket.socket(fileno=listening_fd) as listening:
         while sys.stdin not in (asking := select.select([listening, sys.stdin], [], [], 0 if coming else None)[0]):
             if asking:
@@ -106,12 +135,15 @@ def _fork(listening: socket.socket) -> None:
     connection, _ = listening.accept()
     with connection:
         request, streams, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, 2)
-        stage, what, folder, environment = json.loads(request)
-        if stage in NEEDED:
-            _import(_needed(stage))
+        command, folder, environment = json.loads(request)
+        if command[0] == "dvc":
+            _import(DVC)
+        elif command[2] in NEEDED:
+            _import(_needed(command[2]))
+        gc.freeze()  # what is imported stays shared: a collection in the fork would write to all of it
         if os.fork() == 0:
             listening.close()
-            _live(connection, streams, stage, what, folder, environment)
+            _live(connection, streams, command, folder, environment)
         for stream in streams:
             os.close(stream)
 
@@ -127,9 +159,9 @@ def _import(modules: Sequence[str]) -> None:
 
 
 def _live(
-    connection: socket.socket, streams: Sequence[int], stage: str, what: list[str], folder: str, environment: dict
+    connection: socket.socket, streams: Sequence[int], command: list[str], folder: str, environment: dict[str, str]
 ) -> None:
-    """What a fork does: be `ictal stage …` in the caller's place, tell the exit code, and end."""
+    """What a fork does: be the command in the caller's place, tell the exit code, and end."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -140,7 +172,7 @@ def _live(
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        code = _command(["ictal", "stage", stage, *what])
+        code = _command(command)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -149,11 +181,15 @@ def _live(
 
 
 def _command(arguments: list[str]) -> int:
-    from flows.cli import main as command
-
     sys.argv = arguments
     try:
-        command()
+        if arguments[0] == "dvc":
+            from dvc.cli import main as dvc
+
+            return int(dvc(arguments[1:]))
+        from flows.cli import main as ictal
+
+        ictal()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:

@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows import blank_database
+from flows import blank_database, warm
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
 from lineage.place import LEDGER, MARKER, ledger_place, workspace_id
@@ -304,12 +304,14 @@ def dvc(workspace: Workspace, *arguments: str, extra: Mapping[str, str] | None =
     Stages keep features of films by content, so that evaluation does not look twice; a service keeps nothing of a film.
     """
     kept = {"ICTAL_FEATURES": str(workspace.root / "tmp" / "features")}
-    return _run([sys.executable, "-m", "dvc", *arguments], workspace, {**kept, **(extra or {})})
+    environment = {**workspace.environment(), **kept, **(extra or {})}
+    return _said(warm.run(["dvc", *arguments], workspace.root, environment))
 
 
 def git(workspace: Workspace, *arguments: str) -> str:
     identity = ["-c", "user.name=ictal", "-c", "user.email=ictal@localhost", "-c", "commit.gpgsign=false"]
-    return _run(["git", *identity, *arguments], workspace, {})
+    command, environment = ["git", *identity, *arguments], workspace.environment()
+    return _said(subprocess.run(command, cwd=workspace.root, env=environment, capture_output=True, text=True))
 
 
 def keep(workspace: Workspace, message: str) -> str:
@@ -324,9 +326,7 @@ class CommandFailed(Exception):
     """A dvc or git command inside the workspace failed."""
 
 
-def _run(command: Sequence[str], workspace: Workspace, extra: Mapping[str, str]) -> str:
-    environment = {**workspace.environment(), **extra}
-    done = subprocess.run(command, cwd=workspace.root, env=environment, capture_output=True, text=True)
+def _said(done: "subprocess.CompletedProcess[str]") -> str:
     if done.returncode != 0:
         raise CommandFailed("\n".join((done.stdout + done.stderr).strip().splitlines()[-12:]))
     return done.stdout

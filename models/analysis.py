@@ -24,16 +24,17 @@ def nobody(share: float) -> None:
     """Whoever does not want to be told."""
 
 
-def analyse(recording: Recording, bundle: Bundle, told: Told = nobody) -> Analysis:
+def analyse(recording: Recording, bundle: Bundle, told: Told = nobody, explained: bool = True) -> Analysis:
     """Run a bundle over a recording; an input the detector is not meant for ends `not_evaluable`, never empty.
 
-    It is heard minute by minute by the very object that hears a live one, so that the two cannot differ.
+    It is heard minute by minute by the very object that hears a live one, so that the two cannot differ. What drove each
+    event is told where `explained`; nothing else depends on it.
     """
     try:
         door(recording, **asked_for(bundle))
     except Refusal as refusal:
         return not_evaluable(refusal, bundle, recording.duration_s)
-    hearing, step = Hearing(bundle, recording.channels, recording.rate_hz), int(CHUNK_S * recording.rate_hz)
+    hearing, step = Hearing(bundle, recording.channels, recording.rate_hz, explained), int(CHUNK_S * recording.rate_hz)
     for segment in recording.segments:
         hearing.start(segment.onset_s)
         for at in range(0, segment.signal.shape[1], step):

@@ -63,5 +63,5 @@ def look_beyond(recording: Recording, bundle: Bundle) -> Beyond:
         raise Refusal(
             "too_short", f"{recording.recorded_s:.1f} s hold no whole window of {bundle.detector.window_s:g} s"
         )
-    served = analyse(recording, bundle)
+    served = analyse(recording, bundle, explained=False)
     return Beyond(float(np.nanmean(probability)), served.code or served.outcome, bundle.ood.judge(seen))

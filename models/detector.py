@@ -281,6 +281,10 @@ class TypingDetector(Detector):
         """
         return {}
 
+    def scored(self, examples: Examples) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """`score` and `variants` of the same clips, for a detector that need not look twice."""
+        return self.score(examples), self.variants(examples)
+
     def costs(self, examples: Examples) -> dict[str, Cost]:
         """Of the whole (`answer`) and of each variant, measured on these clips; empty where nobody would ask."""
         return {}

@@ -100,7 +100,7 @@ def asked_for(bundle: Bundle) -> dict[str, Any]:
 class Hearing:
     """What a bundle makes of a recording's signal, chunk by chunk; whoever calls has asked at the door."""
 
-    def __init__(self, bundle: Bundle, channels: tuple[str, ...], rate_hz: float):
+    def __init__(self, bundle: Bundle, channels: tuple[str, ...], rate_hz: float, explained: bool = True):
         if not isinstance(bundle.detector, WindowDetector):
             raise TypeError(f"detector {bundle.name} does not score windows one after another")
         self._bundle, self._channels, self._rate_hz = bundle, channels, rate_hz
@@ -110,7 +110,8 @@ class Hearing:
         self._smooth, self._find = Smoother(bundle.decision.smooth_s), EventFinder(bundle.decision)
         self._trend, self._ood_trend, self._events = Growing(), Growing(), list[Event]()
         self._seen = Growing(len(FEATURES), dtype=np.float32)
-        self._peaks = Peaks(bundle.decision.threshold) if hasattr(bundle.detector, "shares") else None
+        explains = explained and hasattr(bundle.detector, "shares")
+        self._peaks = Peaks(bundle.decision.threshold) if explains else None
         self._onset_s, self._samples, self._stretches, self._lost = 0.0, 0, 0, False
 
     @property

@@ -1,5 +1,6 @@
 """The training loop: seeded, balanced over patients and classes, stopped early on inner patients, resumable."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from models.detector import Examples, Progress
 
 Loss = Callable[[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
 """loss(network, x, label, domain, progress in 0–1) → scalar; `domain` numbers the training patients."""
+
+SAVE_EVERY_S = 5.0
+"""How much of a training may be lost: epochs that are shorter than this are not written down one by one."""
 
 Judge = Callable[[np.ndarray, np.ndarray], float]
 """judge(score, label) → a figure from 0 to 1 that is higher for a better network; NaN where the labels allow none."""
@@ -153,6 +157,7 @@ class _Run:
         kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
         self.optimiser = kind(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
         self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
+        self.saved_s = time.monotonic()
         self.best = self._weights()
 
     @property
@@ -164,8 +169,9 @@ class _Run:
         self.history.append(reached)
         if self.best_epoch == 0 or reached > self.history[self.best_epoch - 1]:
             self.best_epoch, self.best = self.epoch, self._weights()
-        if self.checkpoint:
+        if self.checkpoint and time.monotonic() - self.saved_s >= SAVE_EVERY_S:
             self._save(self.checkpoint)
+            self.saved_s = time.monotonic()
 
     def restore_best(self) -> None:
         self.network.load_state_dict(self.best)

@@ -208,8 +208,8 @@ def _truth(one: Stretch, bundle: TypingBundle) -> str | None:
 
 def clip_probabilities(bundle: TypingBundle, clips: Examples, variants: bool = True) -> dict[str, np.ndarray]:
     """Probabilities (clips, classes) of every clip: the answer, and each variant beside it."""
-    scores = {ANSWER: bundle.detector.score(clips), **(bundle.detector.variants(clips) if variants else {})}
-    return {name: bundle.probabilities(logits) for name, logits in scores.items()}
+    answer, parts = bundle.detector.scored(clips) if variants else (bundle.detector.score(clips), {})
+    return {name: bundle.probabilities(logits) for name, logits in {ANSWER: answer, **parts}.items()}
 
 
 def answer_examples(

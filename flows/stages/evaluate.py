@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from flows.stages.files import (
 from flows.workspace import Workspace
 from lineage.digest import sha256_file
 from models.analysis import analyse
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 from models.conformal import COVERAGE
 from models.decisions import Decision, raw_trend
 from validation import abstention
@@ -87,12 +88,18 @@ def analysed(detector: str, work: list[tuple[Entry, Path]], what: str, show: Any
     return over(_analyse, work, what, show, [f"models.detectors.{detector}"])
 
 
+@lru_cache(maxsize=1)
+def _bundle(folder: Path) -> Bundle:
+    """Of a worker: the recordings of a fold come one after another."""
+    return load_bundle(folder)
+
+
 def _analyse(work: tuple[Entry, Path]) -> Prediction:
     entry, folder = work
-    bundle = load_bundle(folder)
+    bundle = _bundle(folder)
     started = time.perf_counter()
     recording = read_edf(entry.path, age_days=entry.age_days, name=entry.name)
-    found = analyse(recording, bundle)
+    found = analyse(recording, bundle, explained=False)
     blank = round(recording.duration_s)
     return Prediction(
         entry.name,

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from models.detector import Stretch, TypingDetector
 from models.typing import (
     ANSWER,
     StretchAnswer,
+    TypingBundle,
     answer_known,
     build_typing,
     load_typing,
@@ -121,9 +123,15 @@ def _by_bundles(workspace: Workspace, detector: str, regime: str, entries: list[
     return over(_name_stretches, work, what, reporter(), [f"models.detectors.{detector}"])
 
 
+@lru_cache(maxsize=4)
+def _bundle(folder: Path) -> TypingBundle:
+    """Of a worker: recordings of a few folds come in any order."""
+    return load_typing(folder)
+
+
 def _name_stretches(work: tuple[Entry, Annotations, int, Path]) -> Named:
     entry, truth, fold, folder = work
-    bundle = load_typing(folder)
+    bundle = _bundle(folder)
     started = time.perf_counter()
     try:
         found = answer_known(open_entry(entry), truth, bundle)

@@ -135,6 +135,12 @@ class SeizureNet(TypingDetector):
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         return {name: member.look(examples.x)[1] for name, member in self._networks.items()}
 
+    def scored(self, examples: Examples) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        if self.sessions:
+            return super().scored(examples)
+        parts = self.variants(examples)
+        return mean_log(np.mean([np.exp(parts[name]) for name in self.members], axis=0)), parts
+
     def costs(self, examples: Examples, repeats: int = 3) -> dict[str, Cost]:
         """Of the ensemble, its members and the students: size, and the least time of some passes over these clips."""
         costs = {name: _cost(member, examples.x, repeats) for name, member in self._networks.items()}
