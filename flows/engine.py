@@ -20,7 +20,7 @@ for _name, _value in {**QUIET, "PREFECT_HOME": str(_HOME)}.items():
 from prefect import Flow, task
 from prefect import flow as prefect_flow
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, Setting, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import temporary_server, warm
@@ -38,7 +38,7 @@ R = TypeVar("R")
 LANES = 3
 """DVC commands at a time: one more than the two cores that the demo is measured on, as a short stage is largely start-up."""
 
-NO_HEARTBEAT: dict[Setting, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+NO_HEARTBEAT: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
 
 REFUSED = "ictal: "
 """How the command line begins the sentence of a refusal (flows/cli.py)."""
