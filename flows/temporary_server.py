@@ -18,6 +18,7 @@ from lineage.refused import Refused
 
 LONGEST_START_S = 60.0
 AS_PREFECT_DOES = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+SILENT = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 APPLICATION = "prefect.server.api.server:create_app"
 
 _one_at_a_time = threading.Lock()
@@ -42,7 +43,7 @@ class _Server:
             "on",
         ]
         self.process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], env={**os.environ, **AS_PREFECT_DOES}
+            [*command, "--host", "127.0.0.1", "--port", str(port)], env={**os.environ, **AS_PREFECT_DOES, **SILENT}
         )
         atexit.register(self.stop)
 

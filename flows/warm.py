@@ -34,7 +34,7 @@ NEEDED = {
     "split": ("great_expectations", "scipy.signal"),
     "pretrain": ("torch", "torch._dynamo"),  # the second with the first optimiser, and larger than all the rest
     "train": ("torch", "torch._dynamo", "scipy.signal"),
-    "evaluate": ("torch", "scipy.signal", "captum.attr"),
+    "evaluate": ("torch", "scipy.signal"),
     "train_types": ("torch", "torch._dynamo", "scipy.signal"),
     "evaluate_types": ("torch", "scipy.signal"),
     "report": ("matplotlib.pyplot",),
