@@ -34,7 +34,7 @@ class SimulationParams(Block):
     patients_per_site: int = Field(8, ge=2, le=500)
     minutes: float = Field(6.0, ge=2, le=24 * 60, description="length of a development recording")
     surveillance_per_site: int = Field(12, ge=0, le=500, description="later patients, only ever watched for drift")
-    surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60)
+    surveillance_minutes: float = Field(2.0, ge=2, le=24 * 60)
     changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
     broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
 
@@ -43,28 +43,28 @@ class AdultParams(Block):
     """The simulated adults, in whom types of seizures are told apart."""
 
     seed: int = 2027
-    patients_per_site: int = Field(12, ge=4, le=500)
+    patients_per_site: int = Field(10, ge=4, le=500)
 
 
 class InfantParams(Block):
     """The simulated infants, in whose poses spasms are found."""
 
     seed: int = 2028
-    patients_per_site: int = Field(9, ge=2, le=500)
+    patients_per_site: int = Field(8, ge=2, le=500)
 
 
 class FilmParams(Block):
     """The simulated adults on film, of whose seizures the type is named."""
 
     seed: int = 2029
-    patients_per_site: int = Field(10, ge=2, le=500)
+    patients_per_site: int = Field(9, ge=2, le=500)
 
 
 class ForecastParams(Block):
     """The simulated people on film before seizures and at rest, and rodents to learn from."""
 
     seed: int = 2030
-    patients_per_site: int = Field(10, ge=2, le=500)
+    patients_per_site: int = Field(8, ge=2, le=500)
     cue: float = Field(1.0, ge=0, le=1, description="strength of the pre-ictal cue; 0 is the null control")
 
 
