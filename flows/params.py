@@ -43,28 +43,28 @@ class AdultParams(Block):
     """The simulated adults, in whom types of seizures are told apart."""
 
     seed: int = 2027
-    patients_per_site: int = Field(10, ge=4, le=500)
+    patients_per_site: int = Field(12, ge=4, le=500)
 
 
 class InfantParams(Block):
     """The simulated infants, in whose poses spasms are found."""
 
     seed: int = 2028
-    patients_per_site: int = Field(8, ge=2, le=500)
+    patients_per_site: int = Field(9, ge=2, le=500)
 
 
 class FilmParams(Block):
     """The simulated adults on film, of whose seizures the type is named."""
 
     seed: int = 2029
-    patients_per_site: int = Field(9, ge=2, le=500)
+    patients_per_site: int = Field(10, ge=2, le=500)
 
 
 class ForecastParams(Block):
     """The simulated people on film before seizures and at rest, and rodents to learn from."""
 
     seed: int = 2030
-    patients_per_site: int = Field(8, ge=2, le=500)
+    patients_per_site: int = Field(10, ge=2, le=500)
     cue: float = Field(1.0, ge=0, le=1, description="strength of the pre-ictal cue; 0 is the null control")
 
 

@@ -17,6 +17,7 @@ from data.montage import ELECTRODES, TCP_20
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from data.seizure_types import TUH_TYPES
+from models import training
 from models.detector import UNSEEN, Examples, TypingDetector
 from models.detectors.band_power import BandPower
 from models.detectors.seizurenet import DISTILLED, PLAIN, SeizureNet
@@ -220,8 +221,11 @@ class Stopped(Exception):
 
 
 @pytest.mark.parametrize("after", [1, 5, 7])
-def test_training_stopped_in_any_network_and_resumed_ends_bit_equal(after: int, tmp_path: Path) -> None:
+def test_training_stopped_in_any_network_and_resumed_ends_bit_equal(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With two epochs each: in the first member, in the third, and in the distilled student."""
+    monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
     calls = []
 
     def stop(epoch: int, epochs: int, reached: float) -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from data.events import Annotations, Event
+from models import training
 from models.calibration import Calibration, fit_logistic
 from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_threshold, raw_trend
 from models.detector import Examples
@@ -43,7 +44,16 @@ def fit(epochs: int, checkpoint: Path | None = None) -> dict[str, torch.Tensor]:
     return network.state_dict()
 
 
-def test_training_resumed_from_a_checkpoint_ends_bit_equal(tmp_path: Path) -> None:
+def test_short_epochs_are_not_written_down_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(3, tmp_path / "run.pt")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
+    fit(3, tmp_path / "run.pt")
+    assert torch.load(tmp_path / "run.pt", weights_only=True)["epoch"] == 3
+
+
+def test_training_resumed_from_a_checkpoint_ends_bit_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
     whole = fit(6)
     fit(3, tmp_path / "run.pt")
     resumed = fit(6, tmp_path / "run.pt")

@@ -36,6 +36,32 @@ def test_a_stage_works_in_the_folder_where_it_was_asked_for_and_a_failure_shows_
     assert "Traceback" in said.stderr and "split.json" in said.stderr, "nothing was split here yet"
 
 
+def test_dvc_runs_in_a_fork_and_its_stages_in_others_and_both_say_what_they_would_say_alone(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws", "demo")
+    said = [
+        warm.run(
+            ["dvc", "repro", "--single-item", "split@detection"], workspace.root, {**workspace.environment(), **place}
+        )
+        for place in ({}, warm.place())
+    ]
+    assert said[0].returncode == said[1].returncode != 0
+    assert "No such file" in said[0].stderr and said[0].stderr == said[1].stderr
+    version = warm.run(["dvc", "config", "core.remote"], workspace.root, {**workspace.environment(), **warm.place()})
+    assert (version.returncode, version.stdout) == (0, "local\n")
+
+
+def test_the_command_hands_a_stage_over_before_it_imports_anything(tmp_path: Path) -> None:
+    code = (
+        "import sys; from flows.command import main; sys.argv = ['ictal', 'stage', 'dream']\n"
+        "try: main()\nexcept SystemExit as ended: print(ended.code, 'typer' in sys.modules)"
+    )
+    environment = {**os.environ, **warm.place()}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert said.stdout == "2 False\n"
+
+
 def test_a_stage_that_does_not_exist_ends_alone(tmp_path: Path) -> None:
     make_workspace(tmp_path / "ws", "demo")
     assert asked(tmp_path / "ws", "dream").returncode == 2
