@@ -61,6 +61,20 @@ def test_training_resumed_from_a_checkpoint_ends_bit_equal(tmp_path: Path, monke
     assert any(not torch.equal(whole[k], v) for k, v in fit(3).items())
 
 
+def test_evenly_spaced_windows_of_inner_patients_say_which_epoch_was_best() -> None:
+    seen: list[Examples] = []
+
+    def score(examples: Examples) -> np.ndarray:
+        seen.append(examples)
+        return examples.x[:, 0]
+
+    network = torch.nn.Linear(4, 1)
+    lose = lambda net, x, label, domain, progress: net(x).square().mean()  # noqa: E731
+    for inner, expected in ((5, [0, 100, 200, 299, 399]), (0, list(range(400))), (400, list(range(400)))):
+        fit_network(network, lose, score, (toy(), toy(1)), Schedule(1, 32, 1e-2, 1, 32, inner=inner), seed=5)
+        assert seen[-1].onset_s.tolist() == expected
+
+
 def test_no_baby_and_no_class_outweighs_another_in_training() -> None:
     patient = np.array(["long"] * 9000 + ["short"] * 100)
     label = np.array([1] * 50 + [0] * 8950 + [1] * 50 + [0] * 50)

@@ -122,7 +122,9 @@ class DaStNet(WindowDetector):
         self.network = self._build(babies if self.params["reversal"] else 0)
         self._fit_scale(train)
         p = self.params
-        plan = Schedule(p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"])
+        plan = Schedule(
+            p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], inner=p["inner_windows"]
+        )
         inner = valid.take(np.arange(0, len(valid), 2))  # neighbouring windows share half of their signal
         return fit_network(
             self.network, _loss, self.score, (train, inner), plan, seed=seed, checkpoint=checkpoint, progress=progress

@@ -51,8 +51,9 @@ class StaGunet(SpasmDetector):
         self._fit_scale(train)
         p = self.params
         plan = Schedule(
-            p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], p["weight_decay"]
-        )
+            p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], p["weight_decay"],
+            inner=p["inner_windows"],
+        )  # fmt: skip
         log = fit_network(
             self.network, self._loss, self.score, (train, valid), plan, seed=seed, checkpoint=checkpoint,
             progress=progress, judge=lambda score, label: auc(score[:, SPASM] - score[:, 0], label),
