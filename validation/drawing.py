@@ -60,6 +60,9 @@ def svg_text(figure: "Figure", alt: str, stretch: float = 1.0) -> str:
 
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
+        if engine := figure.get_layout_engine():  # saving would draw everything a first time to have it laid out
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     return _described(_own_ids(_only_svg(buffer.getvalue())), alt, stretch)
 
