@@ -55,7 +55,7 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.command(epilog="Example: ictal demo    (seven to eight minutes on two cores)")
+@app.command(epilog="Example: ictal demo    (about five minutes on two cores)")
 def demo() -> None:
     """Run the whole house once on a simulated cohort: data, checks, training, evaluation, approval, serving, drift."""
     from flows.fresh import make_demo
