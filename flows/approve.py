@@ -16,6 +16,7 @@ from flows.promote import (
     proposed_model,
     refuse_unevaluated,
 )
+from flows.waiting import notice_signature
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import (
     COUNTING,
@@ -131,7 +132,10 @@ def _sign(
     key = unlocked(workspace, person, passphrase, code, f"to sign: {meaning}", now)
     people = attested(workspace)
     signed = [one.signed_by(key, people, person, meaning, now) for one in cases]
-    return [_keep(one, person, meaning, now, hold) for one in signed]
+    kept = [_keep(one, person, meaning, now, hold) for one in signed]
+    for one in signed:
+        notice_signature(one.workspace, one.candidate["candidate"])
+    return kept
 
 
 @dataclass(frozen=True)

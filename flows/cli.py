@@ -12,6 +12,7 @@ from flows.cli_deploy import deploy_app
 from flows.cli_ledger import ledger_app
 from flows.cli_pack import pack_app
 from flows.cli_people import people_app
+from flows.cli_schedule import schedule_app
 from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
@@ -29,6 +30,7 @@ app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
 app.add_typer(deploy_app, name="deploy")
+app.add_typer(schedule_app, name="schedule")
 audit_app.add_typer(ledger_app)
 app.add_typer(video_app)
 audit_app.add_typer(pack_app)

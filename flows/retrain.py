@@ -4,26 +4,63 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
+from flows.alarms import answer_to
 from flows.check import check_all
 from flows.engine import flow
 from flows.evaluate import evaluate
 from flows.ingest import ingest
-from flows.promote import propose
+from flows.pinboard import pin_page, pin_table
+from flows.promote import propose, read_candidate
 from flows.train import train
-from flows.workspace import open_workspace
+from flows.waiting import wait_for
+from flows.workspace import Workspace, open_workspace
 from lineage.ledger import Draft, Subject
+from lineage.refused import Refused
 
 
 @flow(name="retrain")
-def retrain(home: str, reason: str = "schedule") -> dict[str, Any]:
-    """Ingest, check, train, evaluate and propose; nothing is put in force. Steps whose inputs did not change are skipped."""
+def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, Any]:
+    """Ingest, check, train, evaluate, propose, and have the signatures waited for; nothing is put in force.
+
+    Steps whose inputs did not change are skipped, so that a run goes on where a killed one stopped. An `alarm` (its digest)
+    that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that.
+    """
     workspace = open_workspace(Path(home))
-    ledger = records.open_ledger(workspace)
-    ledger.append_many([Draft("retrain.triggered", records.PIPELINE, (Subject("retraining", reason),), reason)])
+    ledger, cause = records.open_ledger(workspace), Subject("retraining", reason, alarm)
+    answered = answer_to(ledger, alarm) if alarm else ""
+    if answered:
+        why = f"the alarm was answered by candidate {answered[:12]}"
+        ledger.append_many([Draft("retrain.skipped", records.PIPELINE, (cause,), why)])
+        return {"skipped": why, "candidate": answered}
+    ledger.append_many([Draft("retrain.triggered", records.PIPELINE, (cause,), reason)])
     ingest(home)
     found = check_all(home)
     done = train(home)
     figures = evaluate(home)
-    candidate = propose(home, "pipeline")
+    candidate = propose(home, records.PIPELINE.id)
+    ledger.append_many([Draft("run.finished", records.PIPELINE, (cause,), reason, {"candidate": candidate})])
+    _pin(workspace, done, candidate)
+    _refuse_failed(read_candidate(workspace, candidate))
+    wait_for(workspace, candidate)
     accepted = {task: own["accepted"] for task, own in found.items()}
     return {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}
+
+
+def _refuse_failed(candidate: dict[str, Any]) -> None:
+    """A gate that failed is no lack of evidence. Somebody may still sign in spite of it, but is not asked to."""
+    failed = [f"{gate['name']} ({gate['reason']})" for gate in candidate["gates"] if gate["outcome"] == "fail"]
+    if failed:
+        raise Refused(
+            f"{candidate['detector']} {candidate['candidate'][:12]} is stopped by its gates: {'; '.join(failed)}. "
+            "Nobody is asked to sign; see `ictal candidates`"
+        )
+
+
+def _pin(workspace: Workspace, done: dict[str, str], digest: str) -> None:
+    candidate = read_candidate(workspace, digest)
+    name = f"{candidate['detector']} {digest[:12]}"
+    pin_table(workspace, "training", [{"training": what, "how": how} for what, how in done.items()], "What was trained")
+    gates = [{"gate": g["name"], "outcome": g["outcome"], "why": g.get("reason", "")} for g in candidate["gates"]]
+    pin_table(workspace, "gates", gates, f"Gates of {name}")
+    page = workspace.reports / "evaluation" / f"{candidate['detector']}.html"
+    pin_page(workspace, "evaluation", page, f"Evaluation of {name}")

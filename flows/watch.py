@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from flows import engine, records
+from flows.alarms import announce
 from flows.engine import NO_CACHE, flow, task
 from flows.parallel import over
 from flows.stages.files import accepted, write_json
 from flows.watching import features_of_recording
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
+from lineage.entries import Entry
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from monitoring.causes import named
@@ -39,8 +41,9 @@ def watch(home: str) -> dict[str, Any]:
     rng = np.random.default_rng(workspace.params.drift.seed)
     report = compare_sites(reference, current, settings, rng, "surveillance")
     write_pages(workspace, report, reference, current)
-    _record(workspace, report)
-    return _in_values(report)
+    found = _in_values(report)
+    announce(workspace, found, _record(workspace, report))
+    return found
 
 
 @task(cache_policy=NO_CACHE, task_run_name="features:{period}")
@@ -101,11 +104,11 @@ def _in_values(report: DriftReport) -> dict[str, Any]:
     return {"period": report.period, "headline": headline, "alarmed": list(report.alarmed), "sites": sites}
 
 
-def _record(workspace: Workspace, report: DriftReport) -> None:
+def _record(workspace: Workspace, report: DriftReport) -> list[Entry]:
     ledger = records.open_ledger(workspace)
     page = sha256_file(workspace.reports / "drift" / "drift.json")
     drafts = [
         Draft("drift.alarm", records.PIPELINE, (Subject("drift", name, digest_of([page, name])),), f"at {name}")
         for name in report.alarmed
     ]
-    ledger.append_many(drafts)
+    return ledger.append_many(drafts)

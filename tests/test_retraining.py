@@ -1,0 +1,159 @@
+"""What a retraining does by itself, and where it stops: an alarm is answered once, a failed gate asks nobody to sign."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows import alarms, pinboard, promote, records, waiting
+from flows import retrain as retraining
+from flows.nightly import nightly
+from lineage.ledger import Draft, Subject
+from lineage.refused import Refused
+from tests.proposals import FIRST, SECOND, Office, evaluate, evaluated_office, gates_with, train
+
+ALARM = "a" * 64
+SITES = {"headline": "changed: demo-east", "sites": []}
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return evaluated_office(tmp_path_factory.mktemp("office") / "home")
+
+
+@pytest.fixture
+def desk(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A desk of which every step before the proposal is done."""
+    made = office.at_work(tmp_path / "home", monkeypatch)
+    for step in ("ingest", "check_all", "train", "evaluate"):
+        monkeypatch.setattr(retraining, step, lambda home: {})
+    monkeypatch.setattr(retraining, "propose", promote.propose.fn)
+    return made
+
+
+def run(desk: Office, **asked: str) -> dict[str, Any]:
+    return dict(retraining.retrain.fn(str(desk.home), **asked))
+
+
+def lines(desk: Office, type: str) -> list[tuple[str, str]]:
+    return [(e.subjects[0].digest, e.reason) for e in records.open_ledger(desk.workspace).entries(type)]
+
+
+def alarm_line(desk: Office, name: str = "demo-east", digest: str = "b" * 64) -> Any:
+    draft = Draft("drift.alarm", records.PIPELINE, (Subject("drift", name, digest),), f"at {name}")
+    return records.open_ledger(desk.workspace).append_many([draft])
+
+
+def test_a_retraining_ends_in_a_proposal_and_nothing_is_signed_or_put_in_force(desk: Office) -> None:
+    desk.candidate = run(desk, reason="drift at demo-east", alarm=ALARM)["candidate"]
+    assert desk.state() == "evaluated"
+    assert lines(desk, "retrain.triggered") == [(ALARM, "drift at demo-east")]
+    for type in ("approval.signed", "deployment.promoted", "deployment.shadow"):
+        assert not lines(desk, type)
+
+
+def test_an_alarm_is_answered_once(desk: Office) -> None:
+    first = run(desk, alarm=ALARM)
+    again = run(desk, alarm=ALARM)
+    assert again["candidate"] == first["candidate"] and "answered by candidate" in again["skipped"]
+    assert len(lines(desk, "retrain.triggered")) == 1 and len(lines(desk, "retrain.skipped")) == 1
+    assert "skipped" not in run(desk, alarm="c" * 64)
+
+
+def test_a_retraining_that_was_killed_has_not_answered_its_alarm(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(home: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(retraining, "train", killed)
+        run(desk, alarm=ALARM)
+    assert "skipped" not in run(desk, alarm=ALARM)
+
+
+def test_one_alarm_is_called_the_same_whenever_it_is_told_and_is_not_told_again_once_answered(desk: Office) -> None:
+    told = alarm_line(desk)
+    alarm = alarms.announce(desk.workspace, SITES, told)
+    assert alarm == alarms.announce(desk.workspace, SITES, alarm_line(desk))
+    assert alarm != alarms.announce(desk.workspace, SITES, alarm_line(desk, digest="d" * 64))
+    assert alarms.announce(desk.workspace, SITES, []) is None
+    assert alarm is not None
+    run(desk, alarm=alarm)
+    assert alarms.announce(desk.workspace, SITES, told) is None
+
+
+def test_a_challenger_whose_gate_failed_is_stopped_by_its_name_and_nobody_is_asked_to_sign(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(desk, threshold=0.999)
+    evaluate(
+        desk, [{**gate, "reason": "0.31, at least 0.7", "value": 0.31, "limit": 0.7} for gate in gates_with("fail")]
+    )
+    asked: list[str] = []
+    monkeypatch.setattr(retraining, "wait_for", lambda workspace, candidate: asked.append(candidate))
+    with pytest.raises(Refused, match=r"stopped by its gates: calibration \(0.31, at least 0.7\)") as stopped:
+        run(desk, alarm=ALARM)
+    (proposed,) = promote.list_candidates()["candidates"]
+    assert proposed["candidate"][:12] in str(stopped.value) and not asked
+    assert "skipped" in run(desk, alarm=ALARM)
+
+
+@pytest.mark.parametrize("outcome", ["insufficient_evidence", "unknown"])
+def test_a_gate_that_could_not_tell_needs_a_deviation_and_stops_nobody(desk: Office, outcome: str) -> None:
+    evaluate(desk, [{**gate, "reason": "", "value": None, "limit": None} for gate in gates_with(outcome)])
+    candidate = run(desk)["candidate"]
+    assert f"a deviation for the gate calibration ({outcome})" in waiting.missing(desk.workspace, candidate)["missing"]
+
+
+def test_what_is_missing_is_told_until_two_people_have_signed(desk: Office) -> None:
+    desk.candidate = run(desk)["candidate"]
+
+    def missing() -> list[str]:
+        return list(waiting.missing(desk.workspace, desk.candidate)["missing"])
+
+    assert missing() == ["a signature with the meaning review", "a signature with the meaning approval"]
+    desk.sign(FIRST, "review")
+    assert missing() == ["a signature with the meaning approval"]
+    desk.sign(SECOND, "approval")
+    found = waiting.missing(desk.workspace, desk.candidate)
+    assert not found["missing"] and found["record"] and found["signed"] == {"review": FIRST, "approval": SECOND}
+
+
+def test_a_candidate_waits_in_vain_once_another_is_proposed(desk: Office) -> None:
+    first = run(desk)["candidate"]
+    train(desk, threshold=0.7)
+    evaluate(desk)
+    second = run(desk)["candidate"]
+    assert f"{second[:12]} was proposed since" in waiting.missing(desk.workspace, first)["ended"]
+    assert not waiting.missing(desk.workspace, second)["ended"]
+    with pytest.raises(Refused, match="waits no more"):
+        waiting.await_signatures.fn(str(desk.home), first)
+
+
+def test_a_signature_stands_though_the_server_cannot_be_asked(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.candidate = run(desk)["candidate"]
+    nobody = "http://127.0.0.1:9/api"
+    monkeypatch.setenv(pinboard.SERVER, nobody)
+    with temporary_settings({PREFECT_API_URL: nobody}):  # read when Prefect was imported, which was before this test
+        desk.sign(FIRST, "review")
+    assert desk.state() == "reviewed"
+
+
+def test_pages_are_linked_in_the_console_where_it_is_named(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = desk.workspace.reports / "drift" / "index.html"
+    assert pinboard.address_of(desk.workspace, page) == page.as_uri()
+    monkeypatch.setenv(pinboard.CONSOLE, "http://127.0.0.1:8010/")
+    assert pinboard.address_of(desk.workspace, page) == "http://127.0.0.1:8010/reports/drift/index.html"
+
+
+def test_the_night_tells_how_many_were_put_aside_for_what_and_not_who(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = [{"recording": "sub-003", "reasons": [{"code": "flat"}, {"code": "short"}]}]
+    judged = {"detection": {"recordings": 3, "accepted": 2, "quarantined": aside}}
+    monkeypatch.setattr("flows.nightly.ingest", lambda home: 1)
+    monkeypatch.setattr("flows.nightly.check_all", lambda home: judged)
+    unsigned = run(desk)["candidate"]
+    said = nightly.fn(str(desk.home))
+    assert said["cohorts"] == [{"cohort": "detection", "recordings": 3, "accepted": 2, "codes": "1 flat"}]
+    assert said["waiting"] == [unsigned] and "sub-003" not in str(said)
