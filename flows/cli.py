@@ -209,18 +209,28 @@ def list_detectors(as_json: Json = False) -> None:
     show(rows, as_json, "\n".join(lines))
 
 
-@app.command(epilog="Examples: ictal train · ictal train line_length · ictal train --shuffle-labels")
+@app.command(
+    epilog="Examples: ictal train · ictal train line_length · ictal train --shuffle-labels · "
+    "ictal train --all --runner dask · ictal train --all --runner dask --cluster tcp://10.0.0.5:8786"
+)
 def train(
     names: Detectors = None,
+    all_: Annotated[bool, typer.Option("--all", help="All detectors, as where nobody is named.")] = False,
     preset: Annotated[str | None, typer.Option(help="demo or paper.")] = None,
     shuffle_labels: Annotated[
         bool | None, typer.Option("--shuffle-labels/--true-labels", help="Null control: labels of somebody else.")
     ] = None,
+    runner: Annotated[str, typer.Option(help="threads, or dask: folds are dealt to a cluster's workers.")] = "threads",
+    cluster: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler; workers on this machine unless given.")
+    ] = "",
 ) -> None:
     """Split by patient and fit detectors on every fold; what did not change is not run again."""
     from flows.train import train_detectors
 
-    print(train_detectors(names, preset, shuffle_labels))
+    if all_ and names:
+        raise Refused(f"--all means every detector, and {', '.join(names)} was named: leave one of them out")
+    print(train_detectors(names, preset, shuffle_labels, runner, cluster))
 
 
 @app.command(

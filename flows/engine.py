@@ -23,7 +23,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import temporary_server, warm
+from flows import cluster, temporary_server, warm
 from flows.observing import observed
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
@@ -81,7 +81,8 @@ def run_stage(home: str, stage: str) -> str:
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", shown()) as extra:
         try:
-            said = dvc(workspace, "repro", "--single-item", stage, extra=extra | warm.place())
+            elsewhere = cluster.place() if cluster.on_worker() else {}
+            said = dvc(workspace, "repro", "--single-item", stage, extra=extra | warm.place() | elsewhere)
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
 from data.processes import context
+from flows import cluster
 from flows.progress import Show
 
 Item = TypeVar("Item")
@@ -22,8 +23,10 @@ def over(
 ) -> list[Result]:
     """`[work(i) for i in items]` in worker processes; the first failure is raised and the rest is given up.
 
-    `needs` names modules that the work imports late and that take seconds.
+    `needs` names modules that the work imports late and that take seconds. Where a cluster is at hand, it is done there.
     """
+    if cluster.PLACE in os.environ:
+        return cluster.over(work, items, what, show)
     show(what, 0, len(items))
     results: dict[int, Result] = {}
     made = context([work.__module__, *needs])

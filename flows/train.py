@@ -1,9 +1,13 @@
 """Training: split by patient, fit every fold of every detector, write down what came of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from flows import records
-from flows.engine import flow, run_flow, run_stages
+from flows import cluster, records
+from flows.engine import Flow, flow, run_flow, run_stages
+from flows.parallel import workers
 from flows.params import set_params
 from flows.stages.files import regimes
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
@@ -43,8 +47,18 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
     return done
 
 
-def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels: bool | None) -> str:
-    """`ictal train`: with new settings written into params.yaml first, where they were given."""
+def train_detectors(
+    names: list[str] | None,
+    preset: str | None,
+    shuffle_labels: bool | None,
+    runner: str = "threads",
+    scheduler: str = "",
+) -> str:
+    """`ictal train`: with new settings written into params.yaml first, where they were given.
+
+    With the runner `dask`, folds of all detectors are dealt to the workers of the cluster at `scheduler`, or of one here.
+    """
+    _refuse_runner(runner, scheduler)
     workspace = open_workspace()
     for name in names or detectors.names():
         detectors.params_of(name, preset or workspace.params.train.preset)
@@ -56,8 +70,32 @@ def train_detectors(names: list[str] | None, preset: str | None, shuffle_labels:
     wanted = {k: v for k, v in changes.items() if v is not None}
     if wanted:
         set_params(workspace.root / "params.yaml", wanted)
-    done = run_flow(train, home=str(workspace.root), names=names or None)
+    with _run_by(runner, scheduler) as training:
+        done = run_flow(training, home=str(workspace.root), names=names or None)
     return "\n".join(f"{what}: {how}" for what, how in done.items())
+
+
+RUNNERS = ("threads", "dask")
+
+
+def _refuse_runner(runner: str, scheduler: str) -> None:
+    if runner not in RUNNERS:
+        raise Refused(f"no runner {runner[:20]!r}; runners are {', '.join(RUNNERS)}")
+    if scheduler and runner != "dask":
+        raise Refused("--cluster names a Dask scheduler: give --runner dask with it")
+
+
+@contextmanager
+def _run_by(runner: str, scheduler: str) -> "Iterator[Flow[..., dict[str, str]]]":
+    """The flow, on this machine or on a cluster."""
+    if runner == "threads":
+        yield train
+        return
+    with cluster.scheduler(scheduler, workers()) as address:
+        from prefect_dask import DaskTaskRunner
+
+        on_cluster: Any = DaskTaskRunner(address=address)
+        yield train.with_options(task_runner=on_cluster)
 
 
 def needs(task: str) -> str:
