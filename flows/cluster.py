@@ -80,7 +80,7 @@ def over(work: Callable[[Item], Result], items: Sequence[Item], what: str, show:
 
     show(what, 0, len(items))
     results: dict[int, Result] = {}
-    with Client(os.environ[PLACE], set_as_default=False) as client:
+    with Client(os.environ[PLACE], set_as_default=False) as client, client.as_current():
         futures = [client.submit(work, item, pure=False) for item in items]
         index = {future.key: number for number, future in enumerate(futures)}
         try:
