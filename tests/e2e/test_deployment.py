@@ -1,102 +1,174 @@
-"""One scheduled retraining, run once by a real Prefect server and a real worker."""
+"""What runs by itself, on a real Prefect server with a real worker: drift starts a retraining, which people end.
 
-import json
-import os
+One workspace in which everything is trained, on SQLite; one in which nothing has to be, on SQLite and on PostgreSQL.
+"""
+
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import Request, urlopen
+from typing import Any
 
-from flows.records import open_ledger
+import pytest
+
+from flows import alarms, place, promote, waiting
+from flows import retrain as retraining
+from flows.approve import approve_candidate
+from flows.records import PIPELINE, open_ledger
+from flows.stages.files import training_of
 from flows.workspace import Workspace
+from lineage.ledger import Draft, Subject
+from tests.databases import NewPlace
+from tests.e2e.scheduling import PREFECT, Scheduler, end, scheduler
 from tests.e2e.verbs import tiny_workspace
+from tests.proposals import FIRST, SECOND, Office, evaluate, evaluated_office, train
 
-RUN_S = 900.0
-REGISTER = """
+RUN_S = 1800.0
+LOST_S = 60
+ENDED = ("COMPLETED", "FAILED", "CRASHED")
+REGISTER = f"""
 from datetime import timedelta
-from flows.deployments import deploy_retraining
-deploy_retraining(every=timedelta(seconds=15))
+from flows.deployments import register
+for _ in range(2):  # the second time it replaces the first
+    register(lost_after=timedelta(seconds={LOST_S}))
+"""
+REASON = "more sensitive at demo-east"
+
+
+def start(server: Scheduler, name: str) -> None:
+    command = [*PREFECT, "deployment", "run", name]
+    subprocess.run(command, env=server.environment, check=True, capture_output=True)
+
+
+def types_of(workspace: Workspace) -> list[str]:
+    return [entry.type.value for entry in open_ledger(workspace).entries()]
+
+
+def test_drift_retrains_what_a_killed_worker_left_is_gone_on_with_and_gates_stop_what_is_no_better(
+    tmp_path: Path,
+) -> None:
+    """The floor is what does best inside in twelve newborns, and is no better than itself."""
+    later = {"simulation.surveillance_per_site": 8, "simulation.surveillance_minutes": 2.0}
+    workspace = tiny_workspace(tmp_path / "ws", later)
+    short = workspace.id[:8]
+    with scheduler(workspace, tmp_path / "server") as server:
+        server.python(REGISTER)
+        with server.worker("first") as worker:
+            start(server, f"nightly/nightly-{short}")
+            server.until(lambda: server.runs("nightly", "COMPLETED"), RUN_S, "the night's checks")
+            start(server, f"watch/weekly-{short}")
+            trained = training_of(workspace, "line_length", "patient") / "log.json"
+            server.until(trained.exists, RUN_S, "a retraining that drift started")
+            kill_all(worker.pid)
+        (lost,) = server.until(lambda: server.runs("monthly", "CRASHED"), RUN_S, "that the lost run is noticed")
+        assert "goes on where it stopped" in lost["state"]["message"]
+        assert lost["parameters"]["reason"] == "drift at demo-east"
+        with server.worker("second"):
+            server.python(again(lost["parameters"]))
+            run = server.until(lambda: server.runs("monthly", "COMPLETED", "FAILED"), RUN_S, "the run after it")[0]
+        assert run["state"]["type"] == "FAILED" and "is stopped by its gates: superior" in run["state"]["message"]
+        (table,) = server.artifacts("training")
+        assert '"line_length, patient", "how": "skipped"' in table["data"]
+        assert not server.runs("signatures")
+    recorded = types_of(workspace)
+    assert recorded.index("drift.alarm") < recorded.index("retrain.triggered") < recorded.index("candidate.proposed")
+    assert "approval.signed" not in recorded and "deployment.promoted" not in recorded
+
+
+def again(parameters: dict[str, Any]) -> str:
+    """Somebody who starts what was lost once more."""
+    return f"""
+from prefect.deployments import run_deployment
+from flows.deployments import parts_of
+from flows.workspace import open_workspace
+run_deployment(parts_of(open_workspace())[2], parameters={parameters!r}, timeout=0, as_subflow=False)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def kill_all(root: int) -> None:
+    """`kill -9` to a process and all that it started, in whatever groups: what the loss of a machine is."""
+    import psutil
+
+    found = psutil.Process(root)
+    for process in [*found.children(recursive=True), found]:
+        process.send_signal(signal.SIGKILL)
 
 
-@contextmanager
-def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process with its children, ended by its group when the block ends."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A model in force, and another that a retraining after an alarm proposed."""
+    made = evaluated_office(tmp_path / "ws")
+    monkeypatch.setenv("ICTAL_HOME", str(made.home))
+    made.propose()
+    made.both_sign()
+    train(made, threshold=0.7)
+    evaluate(made)
+    for step in ("ingest", "check_all", "train", "evaluate"):
+        monkeypatch.setattr(retraining, step, lambda home: {})
+    monkeypatch.setattr(retraining, "propose", promote.propose.fn)
+    drift = Draft("drift.alarm", PIPELINE, (Subject("drift", "demo-east", "b" * 64),), "at demo-east")
+    lines = open_ledger(made.workspace).append_many([drift])
+    alarm = alarms.announce(made.workspace, {"headline": "", "sites": []}, lines)
+    assert alarm is not None
+    made.candidate = retraining.retrain.fn(str(made.home), "drift at demo-east", alarm)["candidate"]
+    return made
 
 
-def asked(url: str, path: str, body: dict) -> list[dict]:
-    request = Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=20) as answer:
-        return json.load(answer)
+def test_an_alarm_is_answered_once_and_its_candidate_waits_for_two_people(
+    office: Office, new_place: NewPlace, tmp_path: Path
+) -> None:
+    workspace, candidate = office.workspace, office.candidate
+    (triggered,) = open_ledger(workspace).entries("retrain.triggered")
+    alarm = triggered.subjects[0].digest
+    database = new_place()
+    known = str(database) if isinstance(database, str) else ""
+    with scheduler(workspace, tmp_path / "server", known) as server:
+        server.python(REGISTER)
+        assert len(server.asked("/deployments/filter", {})) == 4
+        assert len(server.asked("/automations/filter", {})) == 2
+        server.python(told_again(alarm) + wait_twice(candidate))
+        with server.worker("first") as worker:
+            skipped = server.until(lambda: server.runs("monthly", *ENDED), RUN_S, "the automation")[0]
+            assert skipped["state"]["type"] == "COMPLETED" and skipped["parameters"]["alarm"] == alarm
+            (waits,) = server.until(lambda: server.runs("signatures", "PAUSED"), RUN_S, "a run that waits")
+            assert waits["parameters"]["candidate"] == candidate
+            end(worker, signal.SIGKILL)
+        missing = server.artifacts("signatures")[0]["data"]
+        assert "meaning review" in missing and "meaning approval" in missing
+        assert "retrain.skipped" in types_of(workspace)
+        assert types_of(workspace).count("retrain.triggered") == 1
+        office.sign(FIRST, "review")
+        approve_candidate(candidate, *office.components(SECOND), "approval", [], office.now, hold=True)
+        server.python(noticed(candidate))
+        with server.worker("second"):
+            (done,) = server.until(lambda: server.runs("signatures", *ENDED), RUN_S, "that it was signed")
+        assert done["state"]["type"] == "COMPLETED" and done["id"] == waits["id"]
+    assert waiting.missing(workspace, candidate)["missing"] == []
+    assert types_of(workspace).count("approval.signed") == 4, "two people for each model, and nobody else"
+    place.begin_shadow(candidate, 1.0, REASON, office.now)
+    place.deploy_approved(candidate, office.now)
+    assert office.state() == "deployed"
 
 
-def until(condition, seconds: float, what: str, logs: list[Path]):
-    """The first true value of `condition`, looked for until the time is up."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if found := condition():
-                return found
-        except OSError:
-            pass
-        time.sleep(1)
-    said = "\n".join(log.read_text(errors="replace")[-1500:] for log in logs if log.exists())
-    raise AssertionError(f"{what} not within {seconds:g} s\n{said}")
+def told_again(alarm: str) -> str:
+    """The event of an alarm, as a watch tells it that does not know of the answer yet."""
+    return f"""
+from flows import alarms
+from flows.workspace import open_workspace
+alarms._emit(open_workspace(), {alarm!r}, ["demo-east"])
+"""
 
 
-def test_a_scheduled_retraining_runs_and_ends_in_a_proposal(tmp_path: Path) -> None:
-    workspace: Workspace = tiny_workspace(tmp_path / "ws")
-    url = f"http://127.0.0.1:{(port := free_port())}/api"
-    environment = {
-        **workspace.environment(),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_API_URL": url,
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "1",  # else a hundred late runs are asked for, again and again
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "1",
-        "PREFECT_LOGGING_LEVEL": "INFO",
-    }
-    prefect = [sys.executable, "-m", "prefect"]
-    server_log, worker_log = tmp_path / "server.log", tmp_path / "worker.log"
-    server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with running(server, environment, server_log):
-        until(lambda: urlopen(f"{url}/health", timeout=5).status == 200, 90, "the server", [server_log])
-        subprocess.run([*prefect, "work-pool", "create", "ictal", "--type", "process"], env=environment, check=True)
-        subprocess.run([sys.executable, "-c", REGISTER], env=environment, check=True)
-        with running([*prefect, "worker", "start", "--pool", "ictal"], environment, worker_log):
-            run = until(lambda: finished(url), RUN_S, "a scheduled run", [worker_log, server_log])
-    assert run["state_type"] == "COMPLETED", worker_log.read_text(errors="replace")[-3000:]
-    assert run["auto_scheduled"]
-    recorded = [entry.type.value for entry in open_ledger(workspace).entries()]
-    assert recorded.index("retrain.triggered") < recorded.index("candidate.proposed")
-    assert "deployment.promoted" not in recorded, "a retraining proposes; people approve"
+def wait_twice(candidate: str) -> str:
+    return f"""
+from flows import waiting
+for _ in range(2):
+    waiting.wait_for(open_workspace(), {candidate!r})
+"""
 
 
-def finished(url: str) -> dict | None:
-    """The first run of the deployment that came to an end; its steps are runs too, without a deployment."""
-    ended = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}}
-    return next((r for r in asked(url, "/flow_runs/filter", ended) if r["deployment_id"]), None)
+def noticed(candidate: str) -> str:
+    return f"""
+from flows import waiting
+from flows.workspace import open_workspace
+waiting.notice_signature(open_workspace(), {candidate!r})
+"""

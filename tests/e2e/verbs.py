@@ -6,7 +6,7 @@ python -m tests.e2e.verbs FOLDER
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,10 @@ def small_workspace(root: Path, typing: bool = False) -> Workspace:
     return made
 
 
-def tiny_workspace(root: Path) -> Workspace:
+def tiny_workspace(root: Path, changes: Mapping[str, Any] | None = None) -> Workspace:
     """A demo workspace for tests of what sets a training going: the 12 newborns alone, patients apart alone."""
     made = make_workspace(root, "demo")
-    set_params(root / "params.yaml", TINY | NO_FILMS | NO_ADULTS)
+    set_params(root / "params.yaml", TINY | NO_FILMS | NO_ADULTS | (changes or {}))
     return made
 
 
