@@ -18,7 +18,7 @@ from flows.workspace import Workspace
 from tests.databases import Place
 
 PREFECT = [sys.executable, "-m", "prefect"]
-START_S = 180.0
+START_S = 600.0
 
 Found = TypeVar("Found")
 
