@@ -19,14 +19,13 @@ LINES = ("drift.alarm", "drift.closed", "retrain.triggered", "retrain.skipped")
 def show_drift(request: Request) -> Response:
     room = room_of(request)
     found = page_of_lines(room.ledger, Wanted(LINES), **place_of(request))
-    folder = room.reports / FOLDER
     return page(
         request,
         "drift",
         title="Drift across sites",
         report=last_report(room),
-        summary=f"/reports/{FOLDER}/index.html" if (folder / "index.html").exists() else "",
-        pages=[f"/reports/{FOLDER}/{path.name}" for path in sorted(folder.glob("site-*.html"))],
+        summary=f"/reports/{FOLDER}/index.html" if (room.reports / FOLDER / "index.html").exists() else "",
+        pages=_pages(room),
         found=found,
         turn=turn(request, found),
     )
@@ -39,3 +38,11 @@ def last_report(room: Room) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def _pages(room: Room) -> dict[str, str]:
+    """Site → address of the page with its distributions; they are numbered in the order of the sites' names."""
+    report = last_report(room)
+    sites = sorted(s["site"] for s in report["sites"]) if report else []
+    named = {site: f"{FOLDER}/site-{number}.html" for number, site in enumerate(sites, 1)}
+    return {site: f"/reports/{path}" for site, path in named.items() if (room.reports / path).exists()}

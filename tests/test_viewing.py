@@ -324,7 +324,7 @@ def test_drift_says_which_site_changed_and_a_drawn_page_runs_in_a_box_of_its_own
     (tmp_path / "drift" / "index.html").write_text("<p>all</p>")
     client = browser(desk, tmp_path)
     html = client.get("/drift").text
-    assert "Delta -6.8" in words(html) and "<script" not in html and "/reports/drift/site-1.html" in html
+    assert "Delta -6.8" in words(html) and "<script" not in html and "Distributions at demo-east" in words(html)
     assert "Sites that changed demo-east" in words(client.get("/").text)
     drawn, ours = (
         client.get(f"/reports/drift/{f}.html").headers["content-security-policy"] for f in ("site-1", "index")
