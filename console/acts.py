@@ -83,7 +83,7 @@ class Acts:
 
     `why`, `verify`, `impact` and `shadow` answer with plain JSON values, as their commands do with `--json`. `record` gives what
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
-    card of a model, None where there is none. `shelves` are the cohorts, `recording` is one of a cohort by its name (None where
+    card of a model, None where there is none. `shelves` are the cohorts, `put_aside` counts what the checks put aside, `recording` is one of a cohort by its name (None where
     there is none), `seen` the address at which the recording with a digest and name can be looked at. `runs` are the flows that
     ran, newest first, `approvals` all that were ever signed, `sites` those that were ever given a key.
     """
@@ -95,6 +95,7 @@ class Acts:
     impact: Callable[[str], dict[str, Any]]
     shadow: Callable[[Digest], dict[str, Any]]
     shelves: Callable[[], list[Shelf]]
+    put_aside: Callable[[], int]
     recording: Callable[[str, str], Recorded | None]
     seen: Callable[[Digest, str], str]
     runs: Callable[[], list[Ran]]

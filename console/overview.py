@@ -58,7 +58,7 @@ def show_overview(request: Request) -> Response:
         request,
         "overview",
         title="What this workspace did, and on whose word",
-        put_aside=sum(len(shelf.quarantined) for shelf in room.acts.shelves()),
+        put_aside=room.acts.put_aside(),
         alarmed=drifted["alarmed"] if drifted else None,
         stopped=sorted(deployments(room.ledger).stopped),
         made=room.made,

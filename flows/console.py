@@ -16,8 +16,8 @@ from flows.approvals import list_approvals
 from flows.approve import approve_shown, record_to_sign
 from flows.authenticate import attested
 from flows.compare import compare_shadow
+from flows.look import put_aside, shelves, where_seen
 from flows.look import recorded as recorded_in
-from flows.look import shelves, where_seen
 from flows.promote import list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.approvals import NotApproved, check, read_revocations, recorded
@@ -51,6 +51,7 @@ def room_of(workspace: Workspace) -> Room:
         impact=audit_impact.impact,
         shadow=partial(compare_shadow, examples=SHADOWS_SHOWN, newest=SHADOWS_COMPARED),
         shelves=partial(shelves, workspace),
+        put_aside=partial(put_aside, workspace),
         recording=partial(recorded_in, workspace),
         seen=partial(where_seen, workspace),
         runs=lambda: runs_in(workspace.run_events),

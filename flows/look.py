@@ -1,8 +1,11 @@
 """What a workspace holds of each recording, for whoever looks at it: files, verdicts of the checks, and who said what of it."""
 
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from console.shelf import Reading, Recorded, Shelf, Shelved, Stretch
@@ -13,7 +16,7 @@ from data.outcomes import Refusal
 from data.readers.bids import read_json as read_sidecar
 from flows import records
 from flows.consent import withdrawn
-from flows.stages.files import cohort_of, digest_of_entry, read_json, regimes, training_of
+from flows.stages.files import digest_of_entry, read_json, regimes, training_of
 from flows.workspace import Workspace
 from lineage.browsing import Wanted, page
 from lineage.digest import Digest
@@ -25,6 +28,7 @@ from models.typing import ANSWER
 from serving.journal import SHADOW
 from validation.holdout import is_locked
 
+FRESH_S = 10.0
 NEWEST = 20
 """Of how many answers about one recording the viewer tells."""
 
@@ -96,11 +100,21 @@ def _shelf(workspace: Workspace, cohorts: Mapping[str, Cohort]) -> Shelf:
             kinds[e.name], *_verdict(verdicts.get(e.name)),
             locked=(e.period or "development") == "development" and is_locked(e.person, lock.share, lock.seed),
         )
-        for e in cohort_of(workspace).entries
+        for e in _judged(workspace, cohorts)
     )  # fmt: skip
     made = workspace.reports / "checks.html"
     address = f"/reports/{made.relative_to(workspace.root / 'reports').as_posix()}" if made.exists() else ""
     return Shelf(workspace.cohort_name, workspace.task, shown, address)
+
+
+def _judged(workspace: Workspace, cohorts: Mapping[str, Cohort]) -> list[Entry]:
+    """The recordings that the checks judge: of poses, films too, as a pose may be made of them."""
+    kinds = (workspace.modality, "video") if workspace.modality == "pose" else (workspace.modality,)
+    named: dict[str, Entry] = {}
+    for kind in kinds:
+        for entry in cohorts[kind].entries if kind in cohorts else ():
+            named.setdefault(entry.name, entry)
+    return [named[name] for name in sorted(named)]
 
 
 def _verdict(verdict: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
@@ -109,16 +123,33 @@ def _verdict(verdict: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
     return verdict["outcome"], tuple(r["sentence"] for r in verdict.get("reasons", ()))
 
 
+def put_aside(workspace: Workspace) -> int:
+    """How many recordings the last checks put aside, over all cohorts; nothing but the verdicts is read."""
+    checks = [workspace.of(task).interim / "checks" / "verdicts.json" for task in workspace.tasks]
+    return sum(v["outcome"] == "quarantined" for path in checks if path.exists() for v in read_json(path))
+
+
 def _cohorts(workspace: Workspace) -> dict[str, Cohort]:
-    """The workspace's cohort as it is read for each kind of file that lies in it."""
+    """The workspace's cohort as it is read for each kind of file that lies in it, without who withdrew by now."""
     found, gone = {}, withdrawn(workspace).persons
-    for kind in MODALITIES:
-        try:
-            read = read_cohort(workspace.cohort, kind)
-        except Refusal:
-            continue
+    for kind, read in _read(workspace.cohort).items():
         kept = tuple(e for e in read.entries if e.modality == kind and e.person not in gone)
         found[kind] = replace(read, entries=kept)
+    return found
+
+
+_lately: dict[Path, tuple[float, dict[str, Cohort]]] = {}
+
+
+def _read(root: Path) -> dict[str, Cohort]:
+    """A cohort's lists, which take a second for a thousand recordings, used again for `FRESH_S`."""
+    at, found = _lately.get(root, (-FRESH_S, {}))
+    if time.monotonic() - at > FRESH_S:
+        found = {}
+        for kind in MODALITIES:
+            with suppress(Refusal):  # there is nothing of this kind
+                found[kind] = read_cohort(root, kind)
+        _lately[root] = (time.monotonic(), found)
     return found
 
 

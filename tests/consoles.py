@@ -201,6 +201,7 @@ class Desk:
             impact=self.impact,
             shadow=self.shadow,
             shelves=lambda: self.shelves,
+            put_aside=lambda: sum(len(shelf.quarantined) for shelf in self.shelves),
             recording=self.recording,
             seen=self.seen,
             runs=lambda: self.runs,

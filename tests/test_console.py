@@ -411,6 +411,7 @@ def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
         "impact",
         "shadow",
         "shelves",
+        "put_aside",
         "recording",
         "seen",
         "runs",

@@ -12,7 +12,7 @@ from data.events import Annotations, Event
 from data.readers.bids import write_events
 from flows import records
 from flows.console import run_server
-from flows.look import recorded, shelves, where_seen
+from flows.look import put_aside, recorded, shelves, where_seen
 from flows.params import set_params
 from flows.stages.files import splits, write_json
 from flows.workspace import Workspace
@@ -121,6 +121,16 @@ def test_the_address_of_a_recording_is_found_by_its_bytes(workspace: Workspace) 
     assert (
         where_seen(workspace, digest, name_of("sub-01")) == "" and where_seen(workspace, "f" * 64, name_of(SEEN)) == ""
     )
+
+
+def test_what_was_put_aside_is_counted_and_told_with_its_reason(workspace: Workspace) -> None:
+    assert put_aside(workspace) == 0
+    reason = {"code": "flat", "sentence": "Every channel is flat."}
+    verdicts = [{"recording": name_of(p), "outcome": "quarantined", "reasons": [reason]} for p in ("sub-01", "sub-02")]
+    write_json(workspace.interim / "checks" / "verdicts.json", verdicts)
+    (shelf,) = shelves(workspace)
+    assert put_aside(workspace) == 2 == len(shelf.quarantined)
+    assert shelf.quarantined[0].reasons == ("Every channel is flat.",) and shelf.recordings[2].verdict == ""
 
 
 def test_whoever_withdrew_consent_is_neither_listed_nor_opened(workspace: Workspace) -> None:

@@ -257,6 +257,7 @@ def test_what_was_put_aside_stands_first_with_its_name_and_reason(client: TestCl
     assert html.index(">sub-2_task-eeg</a>") < html.index(">sub-1_task-eeg</a>")
     row = re.search(r'<tr class="fail">(.*?)</tr>', html, re.S)
     assert row and "The file was cut. and 1 more" in words(row[1]) and "Put aside sub-2_task-eeg" in words(html)
+    assert "Recordings put aside 1" in words(client.get("/").text)
     only = client.get("/recordings?cohort=small&verdict=accepted").text
     assert ">sub-2_task-eeg</a>" not in only and ">sub-1_task-eeg</a>" in only
 

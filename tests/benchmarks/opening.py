@@ -61,7 +61,7 @@ def _tell(address: str) -> None:
                 f"opened: first traces after {drawn:.2f} s ({wall:.2f} s seen from outside), console {_cpu_s() - used:.2f} s of processor time"
             )
         for seconds in (20, 600):
-            page.goto(f"{address}?start=900&seconds={seconds}")
+            page.goto(f"{address}?start=0&seconds={seconds}")
             page.locator("#viewer[data-painted][data-readings]").wait_for()
             _tell_steps(page, seconds)
         browser.close()
