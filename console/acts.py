@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from console.shelf import Recorded, Shelf
 from lineage.approvals import Approval, ApprovalRecord, Deviation
 from lineage.digest import Digest
 from lineage.ledger import Ledger
+from lineage.run_history import Ran
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Acts:
 
     `why`, `verify`, `impact` and `shadow` answer with plain JSON values, as their commands do with `--json`. `record` gives what
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
-    card of a model, None where there is none.
+    card of a model, None where there is none. `shelves` are the cohorts, `put_aside` counts what the checks put aside, `recording` is one of a cohort by its name (None where
+    there is none), `seen` the address at which the recording with a digest and name can be looked at. `runs` are the flows that
+    ran, newest first, `approvals` all that were ever signed, `sites` those that were ever given a key.
     """
 
     candidates: Callable[[datetime], list[Candidate]]
@@ -90,17 +94,28 @@ class Acts:
     verify: Callable[[], dict[str, Any]]
     impact: Callable[[str], dict[str, Any]]
     shadow: Callable[[Digest], dict[str, Any]]
+    shelves: Callable[[], list[Shelf]]
+    put_aside: Callable[[], int]
+    recording: Callable[[str, str], Recorded | None]
+    seen: Callable[[Digest, str], str]
+    runs: Callable[[], list[Ran]]
+    approvals: Callable[[], list[dict[str, Any]]]
+    sites: Callable[[], set[str]]
     record: Callable[[Wish], ApprovalRecord]
     sign: Callable[[Wish, Proof, Digest], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a console looks at: one workspace's ledger and reports. `demo` workspaces say so on every page."""
+    """What a console looks at: one workspace's ledger and reports. `demo` workspaces say so on every page.
+
+    `run_server` is the address of the server at which runs can be followed; empty where there is none.
+    """
 
     ledger: Ledger
     acts: Acts
     reports: Path
     demo: bool = False
     made: str = ""
+    run_server: str = ""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)

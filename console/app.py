@@ -1,6 +1,7 @@
 """The application: which address shows which room, and one shape for everything that cannot be shown."""
 
 import socket
+import threading
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,15 +15,23 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from console.acts import Room
+from console.deployed import show_deployments
 from console.door import Door, Tokens
+from console.drift import show_drift
+from console.granted import show_approvals
 from console.impact import ask_impact, show_impact
 from console.lines import show_ledger, show_line
 from console.models import show_card, show_model, show_models
+from console.opened import Desk
 from console.overview import Verifier, show_overview, verify
 from console.pages import page, room_of
 from console.predictions import show_prediction, show_predictions
+from console.recordings import show_recordings
+from console.runs import show_runs
 from console.shadows import show_shadow
 from console.signing import ask_what, show_record, sign
+from console.viewing import send_readings, send_strip, send_traces, send_view, show_recording
+from data.outcomes import Refusal
 from lineage.ledger import LedgerBroken
 from lineage.refused import Refused
 
@@ -31,6 +40,15 @@ STATIC = Path(__file__).parent / "static"
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Reports of the workspace bring their style inside; scripts are as forbidden there as here."""
+
+DRAWN_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; "
+    "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Evidently draws its pages by script. They run in a box of their own: no origin, so that they can neither ask this console
+for anything nor send a form, and nothing is loaded from anywhere."""
+
+DRAWN_REPORTS = ("drift/site-*.html",)
 
 SHOWN_REPORTS = {
     ".html": "text/html",
@@ -42,6 +60,16 @@ SHOWN_REPORTS = {
 
 ROUTES = (
     Route("/", show_overview),
+    Route("/recordings", show_recordings),
+    Route("/recordings/{cohort}/{name}", show_recording),
+    Route("/recordings/{cohort}/{name}/traces", send_traces),
+    Route("/recordings/{cohort}/{name}/readings.json", send_readings),
+    Route("/recordings/{cohort}/{name}/view.svg", send_view),
+    Route("/recordings/{cohort}/{name}/strip/{kind}", send_strip),
+    Route("/runs", show_runs),
+    Route("/approvals", show_approvals),
+    Route("/deployments", show_deployments),
+    Route("/drift", show_drift),
     Route("/models", show_models),
     Route("/models/{digest}", show_model),
     Route("/models/{digest}/card", show_card),
@@ -63,9 +91,9 @@ def create_app(room: Room) -> ASGIApp:
     """The console of one workspace."""
     app = Starlette(
         routes=[*ROUTES, Route("/reports/{path:path}", show_report), Mount("/static", StaticFiles(directory=STATIC))],
-        exception_handlers=dict.fromkeys((HTTPException, Refused, LedgerBroken, Exception), _say),
+        exception_handlers=dict.fromkeys((HTTPException, Refused, Refusal, LedgerBroken, Exception), _say),
     )
-    app.state.room, app.state.tokens, app.state.verifier = room, Tokens(), Verifier()
+    app.state.room, app.state.tokens, app.state.verifier, app.state.desk = room, Tokens(), Verifier(), Desk()
     return Door(app)
 
 
@@ -83,7 +111,14 @@ def serve(room: Room, port: int) -> None:
         raise Refused(f"port {port} cannot be used here ({error.strerror}); name another with --port") from error
     print(f"the console is at http://{HERE}:{listening.getsockname()[1]} (stop it with Ctrl-C)", flush=True)
     config = uvicorn.Config(create_app(room), log_level="warning", access_log=False, server_header=False)
+    threading.Thread(target=warm, daemon=True).start()
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def warm() -> None:
+    """Import what the first recording would wait for: SciPy's filters take a second."""
+    import pyarrow.parquet  # noqa: F401
+    import scipy.signal  # noqa: F401
 
 
 def show_report(request: Request) -> Response:
@@ -93,7 +128,9 @@ def show_report(request: Request) -> Response:
     kind = SHOWN_REPORTS.get(path.suffix)
     if kind is None or not path.is_relative_to(folder) or not path.is_file():
         raise HTTPException(404)
-    return FileResponse(path, media_type=kind, headers={"Content-Security-Policy": REPORT_POLICY})
+    drawn = any(path.relative_to(folder).match(pattern) for pattern in DRAWN_REPORTS)
+    policy = DRAWN_POLICY if drawn else REPORT_POLICY
+    return FileResponse(path, media_type=kind, headers={"Content-Security-Policy": policy})
 
 
 def _say(request: Request, error: Exception) -> Response:
@@ -105,6 +142,8 @@ def _say(request: Request, error: Exception) -> Response:
         title = "There is nothing here" if status == 404 else title
     elif isinstance(error, Refused):
         status, title, detail = 409, "This is refused", str(error)
+    elif isinstance(error, Refusal):
+        status, title, detail = 409, "This cannot be shown", error.reason
     elif isinstance(error, LedgerBroken):
         title, detail = "The ledger does not hold what was written", str(error)
     return page(request, "problem", title=title, status=status, detail=detail)

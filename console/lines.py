@@ -1,6 +1,7 @@
 """The ledger line by line: pages with filters, and each line in full with the proof that it stands in the tree."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from console.pages import page, room_of
 from lineage import merkle
 from lineage.browsing import Page, Wanted
 from lineage.browsing import page as page_of_lines
+from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.ledger import Entry, EntryType, LedgerBroken
 
 ASKED = ("type", "subject", "since", "until")
@@ -52,6 +54,7 @@ def show_ledger(request: Request) -> Response:
         found=found,
         turn=turn(request, found),
         verified=request.app.state.verifier.last,
+        health=_health(room_of(request)),
     )
 
 
@@ -69,6 +72,31 @@ def show_line(request: Request) -> Response:
         fault=fault,
         envelope=json.dumps(entry.envelope(), indent=2, ensure_ascii=False),
         size=room.ledger.head().size,
+    )
+
+
+@dataclass(frozen=True)
+class Health:
+    """How long the ledger is, what of it was signed last, what was kept elsewhere, who failed to prove who they are."""
+
+    head: TreeHead
+    checkpoint: Checkpoint | None
+    backups: int
+    last_backup: datetime | None
+    failures: int
+
+    @property
+    def unsigned(self) -> int:
+        """Entries since the last checkpoint."""
+        return self.head.size - (self.checkpoint.size if self.checkpoint else 0)
+
+
+def _health(room: Room) -> Health:
+    signed, backups = room.ledger.checkpoints(), room.ledger.entries(EntryType.LEDGER_BACKED_UP)
+    newest = max(signed, key=lambda c: c.size) if signed else None
+    last_backup = backups[-1].recorded_at if backups else None
+    return Health(
+        room.ledger.head(), newest, len(backups), last_backup, len(room.ledger.entries(EntryType.AUTH_FAILED))
     )
 
 

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.door import read_form
+from console.drift import last_report
 from console.pages import page, room_of, tokens_of
 from console.spelling import PREDICTIONS
 from lineage.browsing import Wanted
 from lineage.browsing import page as page_of_lines
+from lineage.deployments import deployments
 
 LAST = 8
 """Lines and predictions that the first page shows."""
@@ -51,10 +53,14 @@ class Verifier:
 def show_overview(request: Request) -> Response:
     room = room_of(request)
     candidates = room.acts.candidates(room.clock())
+    drifted = last_report(room)
     return page(
         request,
         "overview",
         title="What this workspace did, and on whose word",
+        put_aside=room.acts.put_aside(),
+        alarmed=drifted["alarmed"] if drifted else None,
+        stopped=sorted(deployments(room.ledger).stopped),
         made=room.made,
         demo=room.demo,
         in_force=[s for s in candidates if s.in_force],

@@ -10,17 +10,23 @@ from starlette.responses import HTMLResponse, Response
 from console import spelling
 from console.acts import Room
 from console.door import Tokens
+from data.ages import describe_age
 from validation.pages import SIMULATED
 
 NAVIGATION = {
     "Overview": "/",
+    "Recordings": "/recordings",
+    "Runs": "/runs",
     "Models": "/models",
+    "Approvals": "/approvals",
+    "Deployments": "/deployments",
     "Predictions": "/predictions",
+    "Drift": "/drift",
     "Ledger": "/ledger",
     "Consent": "/impact",
 }
 
-_DEFAULTS: dict[str, Any] = {"lead": "", "kind": "Auditor's pages"}
+_DEFAULTS: dict[str, Any] = {"lead": "", "kind": "Console", "wide": False, "scripted": False}
 
 
 def room_of(request: Request) -> Room:
@@ -45,10 +51,15 @@ def page(request: Request, template: str, *, title: str, status: int = 200, **co
         "simulated": SIMULATED if room.demo else "",
         "token": tokens.token(visitor),
     }
-    html = _environment().get_template(f"{template}.html.j2").render({**_DEFAULTS, **around, **context})
+    html = render(f"{template}.html", **{**_DEFAULTS, **around, **context})
     response = HTMLResponse(html, status)
     tokens.give(response, visitor)
     return response
+
+
+def render(template: str, **context: Any) -> str:
+    """The text of `templates/<template>.j2`."""
+    return _environment().get_template(f"{template}.j2").render(context)
 
 
 def _heading_of(path: str) -> str:
@@ -70,5 +81,6 @@ def _environment() -> Environment:
         "when": spelling.when, "local": spelling.local, "digest": spelling.digest, "whole": spelling.whole,
         "plain": spelling.plain, "who": spelling.who, "outcome": spelling.outcome, "gate": spelling.gate,
         "subject": spelling.subject, "number": spelling.number, "clipped": spelling.clipped, "sentence": spelling.sentence,
+        "clock": spelling.clock, "age": describe_age,
     }  # fmt: skip
     return environment

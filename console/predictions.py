@@ -15,6 +15,7 @@ from console.picture import chain, draw
 from console.spelling import PREDICTIONS, subject
 from lineage.browsing import Wanted
 from lineage.browsing import page as page_of_lines
+from lineage.graph import node
 from lineage.ledger import Entry
 from lineage.records import Signature
 
@@ -43,6 +44,7 @@ def show_prediction(request: Request) -> Response:
         picture=draw(stands_on),
         signatures=[one for signed in signatures.values() for one in signed],
         seconds=seconds,
+        seen=_where_seen(room, entry),
     )
 
 
@@ -76,6 +78,14 @@ def _entry(room: Room, id: str) -> Entry:
     if not found or subject(found[0], "prediction").id != id:
         raise HTTPException(404, "The ledger knows of no prediction with this id.")
     return found[0]
+
+
+def _where_seen(room: Room, entry: Entry) -> str:
+    """The address at which the recording can be looked at; empty where it is in no cohort here."""
+    recording = subject(entry, "recording")
+    if recording is None:
+        return ""
+    return room.acts.seen(recording.digest, node(room.ledger, recording.digest).label)
 
 
 def _signatures(room: Room, entry: Entry) -> dict[str, list[Signature]]:

@@ -1,4 +1,4 @@
-"""The commands that open the auditor's pages; `ictal audit serve` and `ictal console` are the same."""
+"""The commands that open the console; `ictal audit serve` and `ictal console` are the same."""
 
 from typing import Annotated
 
@@ -12,7 +12,8 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Where it listens on 1
 @audit_console_app.command("serve", epilog="Example: ictal audit serve --port 8010    (stop it with Ctrl-C)")
 @console_app.command("console", epilog="Example: ictal console --port 8010    (stop it with Ctrl-C)")
 def console(port: Port = 8010) -> None:
-    """Show the auditor's pages on this machine: models, predictions back to raw bytes, the ledger, consent, signing.
+    """Show what this workspace holds and did, on this machine: recordings with what was said of them, runs, models, approvals,
+    deployments, predictions back to raw bytes, drift, the ledger, consent, signing.
 
     Reading needs no log-in; a signature asks for passphrase and six-digit code. Nothing is loaded from elsewhere.
     """

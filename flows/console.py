@@ -1,6 +1,7 @@
 """Open the auditor's pages over a workspace: the console is given its questions and its one decision, and served here."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,14 +12,19 @@ from typing import Any
 from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import serve
 from flows import audit, audit_impact, records
+from flows.approvals import list_approvals
 from flows.approve import approve_shown, record_to_sign
 from flows.authenticate import attested
 from flows.compare import compare_shadow
+from flows.look import put_aside, shelves, where_seen
+from flows.look import recorded as recorded_in
 from flows.promote import list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.approvals import NotApproved, check, read_revocations, recorded
 from lineage.digest import sha256_file
 from lineage.refused import Refused
+from lineage.run_history import runs_in
+from serving.auth import open_keys, sites_of
 from serving.store import NotInForce, read_pointer
 from serving.terms import Terms, revocations_folder
 
@@ -44,6 +50,13 @@ def room_of(workspace: Workspace) -> Room:
         verify=audit.verify_ledger,
         impact=audit_impact.impact,
         shadow=partial(compare_shadow, examples=SHADOWS_SHOWN, newest=SHADOWS_COMPARED),
+        shelves=partial(shelves, workspace),
+        put_aside=partial(put_aside, workspace),
+        recording=partial(recorded_in, workspace),
+        seen=partial(where_seen, workspace),
+        runs=lambda: runs_in(workspace.run_events),
+        approvals=lambda: list_approvals()["approvals"],
+        sites=lambda: _sites(workspace),
         record=_record,
         sign=_sign,
     )
@@ -53,7 +66,22 @@ def room_of(workspace: Workspace) -> Room:
         workspace.root / "reports",
         demo=workspace.is_demo,
         made=workspace.marker["made"],
+        run_server=run_server(os.environ),
     )
+
+
+def run_server(environment: Mapping[str, str]) -> str:
+    """Where a Prefect server shows its runs: PREFECT_UI_URL, or beside PREFECT_API_URL; empty where neither is an address."""
+    named = environment.get("PREFECT_UI_URL") or environment.get("PREFECT_API_URL", "").removesuffix("/").removesuffix(
+        "/api"
+    )
+    return named.removesuffix("/") if named.startswith(("http://", "https://")) else ""
+
+
+def _sites(workspace: Workspace) -> set[str]:
+    """Every site that was ever given a key here; looking makes no store of keys."""
+    known = (workspace.root / "jobs" / "serving.db").exists() or not isinstance(workspace.ledger_place, Path)
+    return sites_of(open_keys(workspace.root)) if known else set()
 
 
 def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:

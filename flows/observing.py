@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -41,7 +42,7 @@ def observed(name: str, body: Callable[P, R]) -> Callable[P, R]:
 @contextmanager
 def run_told(workspace: Workspace, name: str) -> Iterator[Run]:
     """Tell of the block as a run of the job `name`: START, then COMPLETE, or FAIL with the refusal or the error's kind."""
-    run = Run(uuid7(datetime.now(UTC)), name, _software(), _running.get())
+    run = Run(uuid7(datetime.now(UTC)), name, _software(), _running.get(), _engine_run())
     telling = _Telling(workspace, run)
     telling.begin()
     token = _running.set(run)
@@ -92,6 +93,15 @@ def _quietly() -> Iterator[None]:
     except Exception as error:
         with suppress(Exception):
             log.warning("a run was not told as an OpenLineage event: %s", type(error).__name__)
+
+
+def _engine_run() -> str:
+    """The id of Prefect's own run around this one; empty outside of any, and where Prefect was never started."""
+    if "prefect" not in sys.modules:
+        return ""
+    from prefect.runtime import flow_run
+
+    return str(flow_run.id or "")
 
 
 @cache

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from lineage.entries import Software
 from lineage.graph import LOOKUP, HasEngine, Node, NodeRow
 from lineage.rows import EntryRow
+from lineage.run_history import ENGINE_RUN
 from lineage.store import session
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ OF_SERVICES = ("prediction", "verdict", "auth", "site", "label")
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the job `job`; `parent` is the run inside which it was started."""
+    """One run of the job `job`; `parent` is the run inside which it was started, `engine_run` its id at the engine."""
 
     id: str
     job: str
     software: Software = field(default_factory=Software)
     parent: "Run | None" = None
+    engine_run: str = ""
 
     @property
     def root(self) -> "Run":
@@ -134,6 +136,8 @@ def _run_facets(run: Run, why: str) -> dict[str, Any]:
 
     known = {"git_commit": run.software.git_commit, "lock_digest": run.software.lock_digest}
     known["changed_since_commit"] = str(run.software.dirty).lower()
+    if run.engine_run:
+        known[ENGINE_RUN] = run.engine_run
     facets: dict[str, Any] = {
         "tags": tags_run.TagsRunFacet([tags_run.TagsRunFacetFields(k, v, "ictal") for k, v in known.items()])
     }

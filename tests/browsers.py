@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.types import ASGIApp
 
 from console.app import create_app
 from flows.console import room_of
@@ -30,10 +31,17 @@ def a_browser() -> Iterator[Browser]:
 
 @contextmanager
 def served(workspace: Workspace) -> Iterator[str]:
+    with answering(create_app(room_of(workspace))) as url:
+        yield url
+
+
+@contextmanager
+def answering(app: ASGIApp) -> Iterator[str]:
+    """The address at which a console answers for as long as the block lasts."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen()  # so that who comes before the server is ready waits
-    server = uvicorn.Server(uvicorn.Config(create_app(room_of(workspace)), log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -10,11 +10,13 @@ from starlette.testclient import TestClient
 
 from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import create_app
+from console.shelf import Recorded, Shelf
 from lineage.approvals import Approval, ApprovalRecord, sign
 from lineage.digest import sha256_bytes
 from lineage.graph import node, upstream
 from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
 from lineage.refused import Refused
+from lineage.run_history import Ran
 from tests.office import BUNDLE, HOUR, NOW, RECORD, Office
 
 HOSTILE = "<script>alert('x')</script>"
@@ -97,6 +99,11 @@ class Desk:
     pointed_at: bool = True
     missing: set[str] = field(default_factory=set)
     now: datetime = NOW + HOUR
+    shelves: list[Shelf] = field(default_factory=list)
+    recordings: dict[tuple[str, str], Recorded] = field(default_factory=dict)
+    runs: list[Ran] = field(default_factory=list)
+    sites: set[str] = field(default_factory=set)
+    run_server: str = ""
 
     def candidates(self, now: datetime) -> list[Candidate]:
         gates = [*GATES, OPEN_GATE] if "floor" in self.record.gates else GATES
@@ -155,6 +162,21 @@ class Desk:
             "examples": [{**differing, "outcomes": ["completed", "not_evaluable (ood)"], "events": [2, 0]}],
         }  # fmt: skip
 
+    def approvals(self) -> list[dict[str, Any]]:
+        """As `ictal approvals --json` tells of them."""
+        if self.signed is None:
+            return []
+        record = self.signed.record
+        named = {"record": record.digest, "candidate": BUNDLE, "detector": HOSTILE, "state": self.state}
+        return [{**record.values(), **named, "in_force": not self.against, "against": list(self.against),
+                 "signatures": [vars(s) for s in self.signed.signatures]}]  # fmt: skip
+
+    def recording(self, cohort: str, name: str) -> Recorded | None:
+        return self.recordings.get((cohort, name))
+
+    def seen(self, digest: str, name: str) -> str:
+        return next((r.shelved.address for r in self.recordings.values() if digest in r.digests.values()), "")
+
     def to_sign(self, wish: Wish) -> ApprovalRecord:
         record = replace(self.record, not_before=wish.begins, not_after=wish.begins + HOUR, deviations=wish.deviations)
         if record.faults():
@@ -178,10 +200,18 @@ class Desk:
             verify=self.verify,
             impact=self.impact,
             shadow=self.shadow,
+            shelves=lambda: self.shelves,
+            put_aside=lambda: sum(len(shelf.quarantined) for shelf in self.shelves),
+            recording=self.recording,
+            seen=self.seen,
+            runs=lambda: self.runs,
+            approvals=self.approvals,
+            sites=lambda: self.sites,
             record=self.to_sign,
             sign=self.sign,
         )
-        return Room(self.ledger, acts, reports, demo, "2026-03-01T12:00:00+00:00", lambda: self.now)
+        made = "2026-03-01T12:00:00+00:00"
+        return Room(self.ledger, acts, reports, demo, made, self.run_server, lambda: self.now)
 
 
 def open_desk(folder: Path, office: Office, predictions: int = 3, **settings: Any) -> Desk:

@@ -18,7 +18,8 @@ from tests.office import BUNDLE, HOUR, NOW, PHRASE, RECORD, Office, open_office
 MODEL = f"/models/{BUNDLE}"
 PAGES = (
     "/", "/models", MODEL, f"{MODEL}/card", f"{MODEL}/shadow", f"/models/{named('another')}", "/predictions", "/predictions/answer-1",
-    "/ledger", "/ledger/9", "/impact", "/reports/evaluation/line_length.html",
+    "/ledger", "/ledger/9", "/impact", "/recordings", "/runs", "/approvals", "/deployments", "/drift",
+    "/reports/evaluation/line_length.html",
 )  # fmt: skip
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -116,7 +117,7 @@ def test_a_name_that_is_a_script_is_shown_and_not_run(client: TestClient, path: 
         "/predictions/" + named("prediction 1")[:8], "/ledger/4096", f"/ledger/{10**30}", "/models/ffff/card",
         "/models/ffff/sign", "/reports/", "/reports/nothing.html", "/reports/evaluation/run.exe",
         "/reports/../people.json", "/reports/%2e%2e/people.json", "/reports/evaluation/%2e%2e/%2e%2e/people.json",
-        "/static/../acts.py",
+        "/static/../acts.py", "/recordings/small/nobody", "/recordings/small/nobody/traces",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_404_and_says_so_in_the_same_shape(client: TestClient, path: str) -> None:
@@ -409,6 +410,13 @@ def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
         "verify",
         "impact",
         "shadow",
+        "shelves",
+        "put_aside",
+        "recording",
+        "seen",
+        "runs",
+        "approvals",
+        "sites",
         "record",
         "sign",
     }

@@ -15,7 +15,7 @@ from data.outcomes import Refusal
 from data.quality import check_amplitude, check_rate
 from data.readers.apart import may_run_apart
 from data.readers.edf_header import Header, read_header
-from data.readers.edf_samples import bytes_of_records, decoded, unit_uv
+from data.readers.edf_samples import Signal, bytes_of_records, decoded, unit_uv
 from data.readers.edf_times import Stretch, marked_seizures, record_onsets, stretches
 from data.readers.edf_writer import write_edf
 from data.recording import Recording, Segment
@@ -49,15 +49,15 @@ def read_edf(
     Refuses with `corrupt`, `truncated`, `unsupported_format`, `no_signal`, `montage_missing` (no EEG channel),
     `unit_suspect`, `rate_too_low`. An unreadable path raises `OSError` without naming the path.
     """
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         header = read_header(file)
         records = header.whole_records()
-        picked, rate_hz = _eeg_signals(header)
+        picked, rate_hz = eeg_signals(header)
         _check_length(records * header.record_s, max_hours)
         units_uv = [unit_uv(header.signals[i]) for i in picked]
         body = _read_records(file, header, records, picked, units_uv)
     samples = header.signals[picked[0]].samples
-    joined = _joined(header, body.first_tals, records, samples / rate_hz, 0.5 / rate_hz)
+    joined = joined_records(header, body.first_tals, records, samples / rate_hz, 0.5 / rate_hz)
     segments = _segments(joined, body.signal, samples)
     duration_s = joined[-1].onset_s + (joined[-1].last - joined[-1].first) * samples / rate_hz
     recording = Recording(
@@ -76,12 +76,12 @@ def read_edf(
 
 def read_duration_s(path: Path | str) -> float:
     """Seconds of signal that a file's header announces and the file holds; refuses like `read_edf`."""
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         return read_header(file).duration_s
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """The file, open for reading; refuses folders and devices, and raises OSError without the path in its text."""
     try:
         if path.exists() and not path.is_file():
@@ -93,7 +93,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _eeg_signals(header: Header) -> tuple[list[int], float]:
+def eeg_signals(header: Header) -> tuple[list[int], float]:
     """Indices of the EEG signals at the rate that most of them share (the higher one of equals), and that rate."""
     eeg = [i for i, s in enumerate(header.signals) if is_eeg(s.label) and s.samples]
     if not eeg:
@@ -142,9 +142,7 @@ def _read_records(file: BinaryIO, header: Header, records: int, picked: list[int
         count = min(step, records - at)
         raw = file.read(count * header.record_bytes)
         seen.update(raw)
-        if len(raw) < count * header.record_bytes:
-            raise Refusal("truncated", f"the file ended while it was read, in data record {at}: transfer it again")
-        signals = decoded(header.columns, header.bytes_per_sample, raw, count)
+        signals = decoded_records(header, raw, at, count)
         for row, (i, unit) in enumerate(zip(picked, units_uv, strict=True)):
             body.signal[row, at * samples : (at + count) * samples] = signals[i].data * unit
         for order, i in enumerate(noted):
@@ -156,7 +154,14 @@ def _read_records(file: BinaryIO, header: Header, records: int, picked: list[int
     return body
 
 
-def _joined(
+def decoded_records(header: Header, raw: bytes, at: int, count: int) -> tuple[Signal, ...]:
+    """The signals in `count` data records from number `at` on."""
+    if len(raw) < count * header.record_bytes:
+        raise Refusal("truncated", f"the file ended while it was read, in data record {at}: transfer it again")
+    return decoded(header.columns, header.bytes_per_sample, raw, count)
+
+
+def joined_records(
     header: Header, first_tals: list[bytes], records: int, record_s: float, tolerance_s: float
 ) -> list[Stretch]:
     """Gapless stretches of data records, from the times that they keep; by the standard only EDF+ keeps them."""

@@ -47,7 +47,19 @@ def test_the_pages_are_walked_by_keyboard_from_the_overview_back_to_raw_bytes(
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
         page.keyboard.press("Shift+Tab")
-        for room in ("Consent", "Ledger", "Predictions", "Models"):
+        rooms = (
+            "Overview",
+            "Recordings",
+            "Runs",
+            "Models",
+            "Approvals",
+            "Deployments",
+            "Predictions",
+            "Drift",
+            "Ledger",
+            "Consent",
+        )
+        for room in reversed(rooms):
             expect(page.locator(":focus")).to_have_text(room)
             page.keyboard.press("Shift+Tab")
         nobody_is_shut_out(page)
@@ -60,6 +72,11 @@ def test_the_pages_are_walked_by_keyboard_from_the_overview_back_to_raw_bytes(
         expect(page.locator("svg .differs")).to_have_count(0)
         nobody_is_shut_out(page)
         for path in (
+            "/recordings",
+            "/runs",
+            "/approvals",
+            "/deployments",
+            "/drift",
             "/models",
             f"/models/{at_pipeline.candidate}",
             f"/models/{at_pipeline.candidate}/card",

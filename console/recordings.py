@@ -1,0 +1,48 @@
+"""The cohorts: what was recorded where, what the checks said, and what was put aside, by name and reason."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.lines import Turn
+from console.pages import page, room_of
+
+SHOWN = 200
+"""Recordings on a page."""
+
+
+def show_recordings(request: Request) -> Response:
+    shelves = room_of(request).acts.shelves()
+    asked = {name: request.query_params.get(name, "").strip() for name in ("cohort", "verdict", "site")}
+    chosen = next((s for s in shelves if s.cohort == asked["cohort"]), shelves[0] if shelves else None)
+    everything = chosen.recordings if chosen else ()
+    found = [r for r in everything if asked["verdict"] in ("", r.verdict) and asked["site"] in ("", r.site)]
+    found.sort(key=lambda r: (r.verdict != "quarantined", r.name))
+    asked["cohort"] = chosen.cohort if chosen else ""
+    begins = _begins(request.query_params.get("from", ""))
+    return page(
+        request,
+        "recordings",
+        title="Recordings",
+        wide=True,
+        shelves=shelves,
+        asked=asked,
+        sites=sorted({r.site for r in everything}),
+        found=len(found),
+        shown=found[begins : begins + SHOWN],
+        turn=_turn(asked, begins, len(found)),
+    )
+
+
+def _begins(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _turn(asked: dict[str, str], begins: int, many: int) -> Turn:
+    """Where the neighbouring pages are, under the same filters."""
+
+    def address(first: int) -> str:
+        return "?" + urlencode({**{n: v for n, v in asked.items() if v}, "from": max(0, first)})
+
+    return Turn(address(begins - SHOWN) if begins > 0 else "", address(begins + SHOWN) if begins + SHOWN < many else "")
