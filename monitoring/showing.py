@@ -16,7 +16,7 @@ import pandas as pd
 from monitoring.drift import by_patient
 from monitoring.features import FEATURES
 
-_THEIR_WARNINGS = (
+THEIR_WARNINGS = (
     r"numpy\.core is deprecated",
     r"Call to deprecated function 'Dependency'",
     r"Use of deprecated class 'DependencyKwarg'",
@@ -37,7 +37,7 @@ def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, path: Path) -
         raise ValueError(f"nothing to show: {len(reference)} and {len(current)} rows, {len(columns)} usable features")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings():
-        for message in _THEIR_WARNINGS:
+        for message in THEIR_WARNINGS:
             warnings.filterwarnings("ignore", message, DeprecationWarning)
         then, now = (by_patient(table, tuple(columns))[columns] for table in (reference, current))
         _snapshot(then, now).save_html(str(path))
