@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitoring.causes import Cause, named
-from monitoring.features import FEATURES
+from monitoring.features import KNOWN
 from monitoring.findings import BUDGET, NOT_ENOUGH, DriftReport, Shift, SiteDrift
 from monitoring.persistence import Persistence, persistence
 from validation.drawing import INK, QUIET, SERIES, canvas
@@ -110,7 +110,7 @@ def _changed(site: SiteDrift, causes: tuple[Cause, ...]) -> Section:
 
 
 def _described(shift: Shift) -> tuple[Cell, ...]:
-    feature = FEATURES.get(shift.feature)
+    feature = KNOWN.get(shift.feature)
     meaning = f"{feature.meaning} [{feature.unit}]" if feature else ""
     return meaning, f"{shift.effect_sd:+.2f}", f"{shift.q:.3f}" if shift.q >= 0.001 else "< 0.001"
 
