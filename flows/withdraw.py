@@ -213,8 +213,8 @@ def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     would = {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": len(change.doomed),
         "lists_of_dvc": len(change.renamed), "payloads": len(payloads), "answers": len(answers_of(case)),
-        "scratch": forget_scratch(case.workspace, act=False), "remotes_not_reached": list(stores.unreached),
-        "backups_that_hold_payloads": backups,
+        "facts": facts_of(case), "scratch": forget_scratch(case.workspace, act=False),
+        "remotes_not_reached": list(stores.unreached), "backups_that_hold_payloads": backups,
     }  # fmt: skip
     lines = [
         f"would go: {taken.files} files ({taken.size / 1e6:.1f} MB) and rows of {taken.lists} lists; "
