@@ -236,3 +236,18 @@ def test_the_page_of_a_month_of_films_names_its_features():
     report = compare_sites(then, now, DriftSettings(features=tuple(FILM_FEATURES), draws=199), rng, "2026-11")
     assert [s.feature for s in report.sites[0].alarms] == ["brightness"]
     assert "another light" in summary_page([report], simulated=True)
+
+
+def test_poses_are_watched_from_what_the_checks_measured_without_reading_them_again(tmp_path):
+    from data.cohorts.bids import Entry
+    from flows.watching import features_of_checks
+
+    workspace = light_workspace(tmp_path).of("spasms")
+    checks = workspace.interim / "checks"
+    checks.mkdir(parents=True)
+    pd.DataFrame([tracks("r1"), tracks("r2"), tracks("r3")]).to_parquet(checks / "facts.parquet")
+    nowhere = tmp_path / "not-there.parquet"
+    entries = [Entry(n, nowhere, f"p-{n}", "", "north", None, "", "later", None, None, "pose") for n in ("r1", "r3")]
+    table = features_of_checks(workspace, entries)
+    assert table["recording"].tolist() == ["r1", "r3"] and set(table["period"]) == {"later"}
+    assert table["confidence"].tolist() == [0.9, 0.9] and table["patient"].tolist() == ["p-r1", "p-r3"]
