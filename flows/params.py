@@ -34,7 +34,7 @@ class SimulationParams(Block):
     patients_per_site: int = Field(8, ge=2, le=500)
     minutes: float = Field(6.0, ge=2, le=24 * 60, description="length of a development recording")
     surveillance_per_site: int = Field(12, ge=0, le=500, description="later patients, only ever watched for drift")
-    surveillance_minutes: float = Field(2.0, ge=2, le=24 * 60)
+    surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60)
     changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
     broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
 

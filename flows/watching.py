@@ -1,10 +1,16 @@
-"""The part of `watch` that runs in worker processes, which need no Prefect."""
+"""The parts of `watch` that need no Prefect: tables of features, some of them made in worker processes."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
 from data.cohorts.bids import Entry
 from data.readers.edf import read_edf
+from flows.workspace import Workspace
+from lineage import graph
+from lineage.ledger import Ledger
 from monitoring.features import Observed, patient_features
+from monitoring.tables import film_table, pose_table, served_table
 
 
 def features_of_recording(work: tuple[Entry, pd.DataFrame]) -> pd.DataFrame:
@@ -15,3 +21,22 @@ def features_of_recording(work: tuple[Entry, pd.DataFrame]) -> pd.DataFrame:
     return patient_features(
         [Observed(recording, entry.patient, entry.site, entry.period, line_hz=line_hz, facts=facts)]
     )
+
+
+def features_of_checks(workspace: Workspace, entries: Sequence[Entry]) -> pd.DataFrame:
+    """Rows of films or poses, from what the checks measured of them: nothing is read or decoded again."""
+    facts = pd.read_parquet(workspace.interim / "checks" / "facts.parquet")
+    who = {e.name: {"patient": e.patient, "site": e.site, "period": e.period} for e in entries}
+    make = film_table if workspace.modality == "video" else pose_table
+    return make(facts[facts["recording"].isin(who)], who)
+
+
+def answers_of(ledger: Ledger) -> pd.DataFrame:
+    """What the service of this workspace answered; recordings that the ledger knows are their persons'."""
+    persons = graph.things(ledger, "person")
+    whose = {
+        recording.digest: person.label
+        for person in persons
+        for _, recording in graph.hanging(ledger, person.digest, ("recorded_from",))
+    }
+    return served_table(ledger.engine, whose)

@@ -25,13 +25,24 @@ from flows.searching import both_digests, search
 from flows.stages.files import read_json
 from flows.taking_out import forget_scratch, take_out
 from flows.traces import relative
-from flows.withdrawal_case import Case, answers_of, note, note_pieces, note_run, payloads_ever, payloads_of, unfinished
+from flows.withdrawal_case import (
+    Case,
+    answers_of,
+    facts_of,
+    note,
+    note_pieces,
+    note_run,
+    payloads_ever,
+    payloads_of,
+    unfinished,
+)
 from flows.withdrawal_report import backups_in_words, enter, in_words, report_of, reported, save
 from flows.workspace import Workspace, keep, open_workspace
 from lineage import dsse, graph
 from lineage.digest import digest_of
 from lineage.ledger import Draft, Edge, Entry, Ledger, Subject
 from lineage.refused import Refused
+from serving.facts import forget
 
 DECISIONS = ("keep", "retrain", "withdraw")
 
@@ -202,13 +213,14 @@ def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
     would = {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": len(change.doomed),
         "lists_of_dvc": len(change.renamed), "payloads": len(payloads), "answers": len(answers_of(case)),
-        "scratch": forget_scratch(case.workspace, act=False), "remotes_not_reached": list(stores.unreached),
-        "backups_that_hold_payloads": backups,
+        "facts": facts_of(case), "scratch": forget_scratch(case.workspace, act=False),
+        "remotes_not_reached": list(stores.unreached), "backups_that_hold_payloads": backups,
     }  # fmt: skip
     lines = [
         f"would go: {taken.files} files ({taken.size / 1e6:.1f} MB) and rows of {taken.lists} lists; "
         f"{would['objects']} objects and {would['lists_of_dvc']} lists of DVC in {len(stores.all)} stores; "
-        f"{would['payloads']} payloads of the ledger, {would['answers']} saved answers, {would['scratch']} files of scratch",
+        f"{would['payloads']} payloads of the ledger, {would['answers']} saved answers, {would['facts']} rows of facts about "
+        f"answers, {would['scratch']} files of scratch",
         *(f"remote {name}; while it is so, nothing would be taken out" for name in stores.unreached),
         *backups_in_words(backups),
         "nothing was changed: --withdraw --reason '…' carries it out",
@@ -280,10 +292,12 @@ def _take_everything(case: Case, stores: Stores) -> dict[str, int]:
     payloads = payloads_of(case)
     for digest in payloads:
         case.ledger.erase(digest, actor=operator(), reason=f"consent withdrawn: {case.plan['reason']}")
+    facts = forget(case.ledger.engine, case.recordings) if facts_of(case) else 0
     keep(workspace, "Take out what a withdrawn consent no longer covers")
     return {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": objects,
         "lists_of_dvc": len(change.renamed), "payloads": len(payloads), "answers": len(answers), "scratch": scratch,
+        "facts": facts,
     }  # fmt: skip
 
 

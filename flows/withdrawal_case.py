@@ -13,6 +13,7 @@ from flows.taking_out import REPORTS_OF_WITHDRAWALS
 from flows.traces import Traces
 from flows.workspace import TASKS, Workspace
 from lineage.ledger import Ledger
+from serving.facts import has_facts, kept_of
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,30 @@ class Case:
 
     @property
     def traces(self) -> list[Traces]:
-        """Where to look, one for each cohort in which they are or were."""
+        """Where to look, one for each cohort in which they are or were; and by the digests of their recordings in tables of
+        what a service answered, which know neither cohort nor patient."""
         by_cohort: dict[str, list[dict[str, Any]]] = {}
         for one in self.plan["recordings"]:
             if one["cohort"]:
                 by_cohort.setdefault(one["cohort"], []).append(one)
+        by_digest = [Traces("", frozenset(TASKS), frozenset(), frozenset(self.recordings))] if self.recordings else []
         return [
-            Traces(
-                cohort,
-                self._tasks(cohort),
-                frozenset(o["patient"] for o in own),
-                frozenset(o["recording"] for o in own),
-            )
-            for cohort, own in sorted(by_cohort.items())
+            *(
+                Traces(
+                    cohort,
+                    self._tasks(cohort),
+                    frozenset(o["patient"] for o in own),
+                    frozenset(o["recording"] for o in own),
+                )
+                for cohort, own in sorted(by_cohort.items())
+            ),
+            *by_digest,
         ]
+
+    @property
+    def recordings(self) -> set[str]:
+        """The digests by which the lineage knows their recordings."""
+        return {one["digest"] for one in self.plan["recordings"]}
 
     def _tasks(self, cohort: str) -> frozenset[str]:
         return frozenset(task for task in TASKS if self.workspace.of(task).cohort_name == cohort)
@@ -71,7 +82,7 @@ def payloads_of(case: Case) -> list[str]:
 def payloads_ever(case: Case) -> dict[str, list[int]]:
     """What it ever said of them, erased or not, and the numbers of the lines that said it."""
     ledger = case.ledger
-    recordings = {one["digest"] for one in case.plan["recordings"]}
+    recordings = case.recordings
     entries = [e for digest in sorted(recordings) for e in ledger.entries(subject_digest=digest)]
     kept = [e for e in entries if e.type.startswith("prediction.") or e.type == "recording.quarantined"]
     answered = {s.digest for e in kept for s in e.subjects if s.kind == "prediction"}
@@ -85,7 +96,7 @@ def payloads_ever(case: Case) -> dict[str, list[int]]:
 
 def answers_of(case: Case) -> list[Path]:
     """Saved answers about this person's recordings."""
-    recordings = {one["digest"] for one in case.plan["recordings"]}
+    recordings = case.recordings
     found = []
     for path in sorted((case.workspace.root / "reports").rglob("*.json")):
         text = path.read_text(errors="replace")
@@ -94,6 +105,11 @@ def answers_of(case: Case) -> list[Path]:
             if isinstance(said, dict) and said.get("recording_digest") in recordings:
                 found.append(path)
     return found
+
+
+def facts_of(case: Case) -> int:
+    """How many rows a service keeps of answers about their recordings; none where there never was a service."""
+    return kept_of(case.ledger.engine, case.recordings) if has_facts(case.ledger.engine) else 0
 
 
 def unfinished(case: Case) -> dict[str, Any]:

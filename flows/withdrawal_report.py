@@ -112,7 +112,7 @@ def in_words(report: dict[str, Any]) -> list[str]:
     ]
     lines.append(
         f"gone: {gone['files']} files ({gone['bytes'] / 1e6:.1f} MB), rows of {gone['lists']} lists, {gone['objects']} objects "
-        f"of DVC, {gone['payloads']} payloads, {gone['answers']} saved answers"
+        f"of DVC, {gone['payloads']} payloads, {gone['answers']} saved answers, {gone.get('facts', 0)} rows of facts about answers"
     )
     if report["runs"] > 1:
         lines.append(

@@ -5,13 +5,38 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-EXACT = {"rate_hz": "sampling rate", "mains_hz": "mains frequency", "channels": "channel set"}
+from monitoring.features import KNOWN
+
+EXACT = {
+    "rate_hz": "sampling rate",
+    "mains_hz": "mains frequency",
+    "channels": "channel set",
+    "frames_hz": "frame rate",
+    "resolution": "picture size",
+    "light": "camera light",
+    "joints": "set of joints",
+}
 """Columns that must hold a value which the reference knows, and what they are called."""
 
 GAIN_FACTOR = 10.0
 """Amplitudes of a site that differ by more than this factor are a unit or gain error: patients never differ so much."""
 
 MISSING_SHARE = 0.5
+
+LIMITS = {
+    "clipped_share": (0.01, "clipping"),
+    "gap_share": (0.1, "time without recording"),
+    "flat_share": (0.2, "time without signal"),
+    "frozen_share": (0.1, "time with a frozen picture"),
+    "dropped_share": (0.1, "share of dropped frames"),
+    "black_share": (0.5, "share of dark pictures"),
+    "missing_share": (0.3, "share of joints not seen"),
+    "absent_share": (0.5, "time without a person"),
+}
+"""Shares (0–1) that the middle recording of a site must not exceed where that of the reference does not."""
+
+SURE = 0.5
+"""Confidence of joints below which the middle recording must not fall where that of the reference does not."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,8 @@ def breaches(
     then = own if len(own) else reference
     exact = [_exact(site, column, then, now) for column in EXACT if column in then and column in now]
     missing = _missing(site, [f for f in features if f in then], then, now)
-    return tuple(b for b in [*exact, _gain(site, then, now), *missing] if b)
+    beyond = [_beyond(site, column, then, now) for column in LIMITS if column in then and column in now]
+    return tuple(b for b in [*exact, _gain(site, then, now), *beyond, _unsure(site, then, now), *missing] if b)
 
 
 def _exact(site: str, column: str, then: pd.DataFrame, now: pd.DataFrame) -> Breach | None:
@@ -64,8 +90,29 @@ def _gain(site: str, then: pd.DataFrame, now: pd.DataFrame) -> Breach | None:
     return Breach(site, "amplitude", f"{before:.3g} µV", f"{after:.3g} µV", now["patient"].nunique())
 
 
+def _beyond(site: str, column: str, then: pd.DataFrame, now: pd.DataFrame) -> Breach | None:
+    limit, name = LIMITS[column]
+    before, after = then[column].median(), now[column].median()
+    if not (before <= limit < after):
+        return None
+    return Breach(site, name, f"{before:.0%}", f"{after:.0%}", now.loc[now[column] > limit, "patient"].nunique())
+
+
+def _unsure(site: str, then: pd.DataFrame, now: pd.DataFrame) -> Breach | None:
+    """Of poses alone: the confidence of answers is no fact of acquisition."""
+    if not all("joints" in table and "confidence" in table for table in (then, now)):
+        return None
+    before, after = then["confidence"].median(), now["confidence"].median()
+    if not (after < SURE <= before):
+        return None
+    patients = now.loc[now["confidence"] < SURE, "patient"].nunique()
+    return Breach(site, "confidence of joints", f"{before:.2f}", f"{after:.2f}", patients)
+
+
 def _missing(site: str, features: list[str], then: pd.DataFrame, now: pd.DataFrame) -> list[Breach]:
-    """Features that the reference has and that most rows of at least two patients lack here."""
+    """Features that the reference has and that most rows of at least two patients lack here. Answers may lack what no
+    recording has to have: an event, a reader's verdict."""
+    features = [f for f in features if f not in KNOWN or KNOWN[f].group != "answers"]
     before, absent = then[features].isna().mean(), now.reindex(columns=features).isna()
     lost = [f for f in features if before[f] < MISSING_SHARE <= absent[f].mean()]
     found = [(f, now.loc[absent[f], "patient"].nunique()) for f in lost]

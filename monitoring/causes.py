@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitoring.features import FEATURES
+from monitoring.features import KNOWN
 from monitoring.findings import SiteDrift
 
 
@@ -24,6 +24,9 @@ _ADVICE = {
     "contact": "Check impedances and the electrodes that are flat most often.",
     "answers": "Compare case mix and model version; let experts read a sample of alarms and of silent hours.",
     "patients": "Compare ages, diagnoses and drugs with the reference; assess performance on labelled cases.",
+    "camera": "Ask which camera, recorder and settings are used now; look at a film of then and of now side by side.",
+    "light": "Look at a film of each: is it night mode, another lamp, or another place of the camera?",
+    "pose": "Look at the joints drawn over a film; ask whether the pose estimator, the camera or the cover was changed.",
     "missing": "Find out why values are missing before anything else is concluded.",
 }
 
@@ -40,14 +43,20 @@ def named(site: SiteDrift) -> tuple[Cause, ...]:
 
 
 def _from_breaches(site: SiteDrift) -> list[Cause]:
-    key = {"mains frequency": "mains", "sampling rate": "rate", "channel set": "electrodes", "amplitude": "gain"}
+    key = {
+        "mains frequency": "mains", "sampling rate": "rate", "channel set": "electrodes", "amplitude": "gain",
+        "clipping": "gain", "time without signal": "contact", "frame rate": "camera", "picture size": "camera",
+        "time with a frozen picture": "camera", "share of dropped frames": "camera", "camera light": "light",
+        "share of dark pictures": "light", "set of joints": "pose", "share of joints not seen": "pose",
+        "confidence of joints": "pose", "time without a person": "pose",
+    }  # fmt: skip
     names = {"amplitude": "unit or gain"}
     return [Cause(names.get(b.rule, b.rule), b.sentence, _ADVICE[key.get(b.rule, "missing")]) for b in site.breaches]
 
 
 def _from_shifts(site: SiteDrift) -> list[Cause]:
     moved = {s.feature: s.effect_sd for s in site.alarms}
-    groups = {FEATURES[f].group for f in moved if f in FEATURES}
+    groups = {KNOWN[f].group for f in moved if f in KNOWN}
     found = [*_amplifier(moved, groups), *_single(moved, groups)]
     if not found and "answers" in groups:
         found = [_cause("the detector's answers, not the signal", moved, "answers", "answers")]
@@ -71,6 +80,9 @@ def _amplifier(moved: dict[str, float], groups: set[str]) -> list[Cause]:
 
 def _single(moved: dict[str, float], groups: set[str]) -> list[Cause]:
     found = []
+    for group, name in (("light", "another light"), ("camera", "another camera"), ("pose", "joints seen less surely")):
+        if group in groups:
+            found.append(_cause(name, moved, group, group))
     if "mains" in groups:
         found.append(_cause("mains interference", moved, "mains", "mains"))
     if moved.get("flat_share", 0) > 0:
@@ -89,5 +101,5 @@ def _cause(name: str, moved: dict[str, float], group: str, advice: str) -> Cause
 
 
 def _effects(moved: dict[str, float], groups: set[str]) -> str:
-    texts = [f"{f} {e:+.1f} SD" for f, e in moved.items() if f in FEATURES and FEATURES[f].group in groups]
+    texts = [f"{f} {e:+.1f} SD" for f, e in moved.items() if f in KNOWN and KNOWN[f].group in groups]
     return ", ".join(texts)

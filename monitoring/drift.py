@@ -12,7 +12,7 @@ import pandas as pd
 from monitoring.acquisition import Breach, breaches
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, OWN_PAST, DriftReport, DriftSettings, Shift, SiteDrift
 from monitoring.permutation import benjamini_hochberg, permutation_effects
-from monitoring.power import detectable_shift
+from monitoring.power import SHIFTS_SD, detectable_shift, power_of_rule
 
 
 def compare_sites(
@@ -24,19 +24,22 @@ def compare_sites(
 ) -> DriftReport:
     """Compare every site in `current` with the reference (both: rows as `monitoring.features.patient_features`).
 
-    Several rows of one patient are averaged first: the patient is the unit. A site with fewer than `min_patients`
+    Several rows of one patient are averaged first: the patient is the unit. A site's features are one family: what
+    other sites did makes its own alarm no likelier. A site with fewer than `min_patients`
     is reported as “not enough data” and not tested; rules of acquisition hold for any number.
     """
     then, now = by_patient(reference, settings.features), by_patient(current, settings.features)
-    sides = {site: _Sides.of(site, then, now, settings) for site in sorted(now["site"].unique())}
-    tests = sum(s.testable for s in sides.values()) * len(settings.features)
-    raw = [(site, *s.compare(settings, tests, rng)) for site, s in sides.items() if s.testable]
-    judged = _judge(raw, settings)
+    sides = [_Sides.of(site, then, now, settings) for site in sorted(now["site"].unique())]
     return DriftReport(
         period,
         tuple(
-            s.outcome(judged.get(site, ()), breaches(site, reference, current, settings.features), settings, tests)
-            for site, s in sides.items()
+            _outcome(
+                side,
+                side.shifts(settings, rng) if side.testable else (),
+                breaches(side.site, reference, current, settings.features),
+                settings,
+            )
+            for side in sides
         ),
         settings,
     )
@@ -64,41 +67,30 @@ class _Sides:
         past, against = (own, OWN_PAST) if len(own) >= settings.min_patients else (then, ALL_SITES)
         return cls(site, past, here, against, min(len(past), len(here)) >= settings.min_patients)
 
-    def compare(self, settings: DriftSettings, tests: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def shifts(self, settings: DriftSettings, rng: np.random.Generator) -> tuple[Shift, ...]:
+        """All features of the site, which are one family; untestable ones (p is NaN) do not belong to it."""
         columns = list(settings.features)
         past, here = self.past[columns].to_numpy(), self.here[columns].to_numpy()
-        return permutation_effects(
-            past, here, draws_for(tests, settings), rng, settings.outlier_sd, settings.min_patients
-        )
+        draws = draws_for(len(columns), settings)
+        effect, p = permutation_effects(past, here, draws, rng, settings.outlier_sd, settings.min_patients)
+        q = np.full(p.shape, np.nan)
+        q[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)])
+        alarm = (q < settings.q) & (np.abs(effect) >= settings.effect_floor)
+        values = zip(columns, effect.tolist(), p.tolist(), q.tolist(), alarm.tolist(), strict=True)
+        return tuple(Shift(self.site, *own) for own in values)
 
-    def outcome(
-        self, shifts: tuple[Shift, ...], broken: tuple[Breach, ...], settings: DriftSettings, tests: int
-    ) -> SiteDrift:
-        alarm = bool(broken) or any(s.alarm for s in shifts)
-        state = "alarm" if alarm else "steady" if self.testable else NOT_ENOUGH
-        here, past = len(self.here), len(self.past)
-        limit = detectable_shift(here, past, tests, settings.q, settings.effect_floor) if self.testable else np.inf
-        return SiteDrift(self.site, state, here, past, self.against, float(limit), shifts, broken)
+
+def _outcome(side: _Sides, shifts: tuple[Shift, ...], broken: tuple[Breach, ...], settings: DriftSettings) -> SiteDrift:
+    alarm = bool(broken) or any(s.alarm for s in shifts)
+    state = "alarm" if alarm else "steady" if side.testable else NOT_ENOUGH
+    here, past, tests = len(side.here), len(side.past), sum(np.isfinite(s.p) for s in shifts)
+    if not tests:
+        return SiteDrift(side.site, state, here, past, side.against, np.inf, shifts, broken)
+    rule = (here, past, tests, settings.q, settings.effect_floor, draws_for(len(shifts), settings))
+    finds = tuple(power_of_rule(shift_sd, *rule) for shift_sd in SHIFTS_SD)
+    return SiteDrift(side.site, state, here, past, side.against, detectable_shift(*rule), shifts, broken, finds)
 
 
 def draws_for(tests: int, settings: DriftSettings) -> int:
-    """Enough draws that a lone shift among `tests` can reach q at all: the smallest possible p is 1 / (1 + draws)."""
+    """Enough draws that a lone shift among `tests` features of a site can reach q, five of them as extreme as it is."""
     return max(settings.draws, int(np.ceil(5 * tests / settings.q)))
-
-
-def _judge(raw: list[tuple[str, np.ndarray, np.ndarray]], settings: DriftSettings) -> dict[str, tuple[Shift, ...]]:
-    """All sites and features are one family; untestable features (p is NaN) do not belong to it."""
-    if not raw:
-        return {}
-    p = np.stack([p for _, _, p in raw])
-    q = np.full(p.shape, np.nan)
-    q[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)])
-    return {
-        site: tuple(
-            Shift(
-                site, feature, float(e), float(pv), float(qv), bool(qv < settings.q and abs(e) >= settings.effect_floor)
-            )
-            for feature, e, pv, qv in zip(settings.features, effect, p[row], q[row], strict=True)
-        )
-        for row, (site, effect, _) in enumerate(raw)
-    }

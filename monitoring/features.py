@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from data.acquisition import electrodes, mains_hz
 from data.events import Annotations
 from data.frontend import FrontEnd, Prepared
-from data.montage import derivation, electrode
 from data.quality import channel_facts
 from data.recording import Recording
 from data.windows import cut
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 WINDOW_S = 2.0
 BANDS_HZ = {"delta": (0.5, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0)}
 SLOPE_HZ = (2.0, 12.0)
-MAINS_VISIBLE = 3.0
-"""Mains power over its surroundings from which its frequency is taken as seen."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,67 @@ FEATURES: "Mapping[str, Feature]" = {
     "beta": Feature("share", "power at 13–30 Hz", "spectrum"),
     "log_mains": Feature("log10 ratio", "mains power over its surroundings, raw signal", "mains"),
     "flat_share": Feature("share", "seconds without signal, mean over channels, raw signal", "contact"),
+    "clipped_share": Feature("share", "samples that stay at a channel's end of range, mean over channels, raw signal", "contact"),
+    "gap_share": Feature("share", "time that was not recorded", "contact"),
     "correlation": Feature("0–1", "mean absolute correlation between derivations", "electrodes"),
     "mean_probability": Feature("0–1", "mean seizure probability", "answers"),
     "p95_probability": Feature("0–1", "95th percentile of the seizure probability", "answers"),
     "alarms_per_hour": Feature("1/h", "detections per hour that could be assessed", "answers"),
     "coverage": Feature("share", "seconds that could be assessed", "answers"),
 }  # fmt: skip
-"""The watched columns in their order. Amplitudes and ratios are logarithms: patients differ by factors."""
+"""The watched columns of EEG in their order. Amplitudes and ratios are logarithms: patients differ by factors."""
+
+FILM_FEATURES: "Mapping[str, Feature]" = {
+    "brightness": Feature("0–255", "middle brightness of the pictures", "light"),
+    "contrast": Feature("0–255", "middle spread of grey within a picture", "light"),
+    "infrared_share": Feature("share", "pictures without colour", "light"),
+    "black_share": Feature("share", "pictures that are dark", "light"),
+    "blank_share": Feature("share", "pictures that show nothing", "camera"),
+    "frozen_share": Feature("share", "time in which the picture stood still for 5 s or more", "camera"),
+    "still_share": Feature("share", "time in which nothing moved for 10 s or more", "view"),
+    "dropped_share": Feature("share", "frames missing between time stamps", "camera"),
+    "lost_share": Feature("share", "frames that cannot be decoded", "camera"),
+}  # fmt: skip
+"""Of films, means over views."""
+
+POSE_FEATURES: "Mapping[str, Feature]" = {
+    "confidence": Feature("0–1", "middle confidence of the joints that were seen", "pose"),
+    "unsure_share": Feature("share", "joints that were seen with a confidence below 0.3", "pose"),
+    "missing_share": Feature("share", "joints not seen while somebody was there", "pose"),
+    "absent_share": Feature("share", "time without a person", "view"),
+    "fast_share": Feature("share", "steps of a joint faster than anybody moves", "pose"),
+    "swapped_share": Feature("share", "frames in which left and right change places", "pose"),
+    "log_torso": Feature("log10 of the picture's units", "length of the trunk: distance and size of the patient", "view"),
+}  # fmt: skip
+
+SERVED_FEATURES: "Mapping[str, Feature]" = {
+    "log_raw_rms": Feature("log10 µV", "amplitude of the raw signal", "amplitude"),
+    "log_mains": FEATURES["log_mains"],
+    "flat_share": FEATURES["flat_share"],
+    "gap_share": FEATURES["gap_share"],
+    "confidence": Feature("0–1", "how sure the model is where it commits itself", "answers"),
+    "mean_probability": FEATURES["mean_probability"],
+    "p95_probability": FEATURES["p95_probability"],
+    "alarms_per_hour": FEATURES["alarms_per_hour"],
+    "burden_min_per_h": Feature("min/h", "time in seizures per hour that could be assessed", "answers"),
+    "coverage": FEATURES["coverage"],
+    "abstained_share": Feature("share", "of what was looked at, in which the model does not commit itself", "answers"),
+    "strangeness": Feature("distance", "how far recordings lie from the patients that the model learnt from", "answers"),
+    "refused_share": Feature("share", "recordings that were not evaluable", "answers"),
+    "rejected_share": Feature("share", "answers that a reader rejected or corrected, of those that were judged", "answers"),
+}  # fmt: skip
+"""Of what a service answered, whatever was asked: how recordings were made, and what was said of them."""
+
+WATCHED: "Mapping[str, Mapping[str, Feature]]" = {
+    "eeg": FEATURES,
+    "video": FILM_FEATURES,
+    "pose": POSE_FEATURES,
+    "answers": SERVED_FEATURES,
+}
+"""By what is recorded."""
+
+KNOWN: "Mapping[str, Feature]" = {**POSE_FEATURES, **SERVED_FEATURES, **FILM_FEATURES, **FEATURES}
+"""Every feature by its name; `confidence` is that of answers unless a table is of poses."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +142,18 @@ def patient_features(observed: Iterable[Observed], front_end: FrontEnd | None = 
 
 def _row(one: Observed, front_end: FrontEnd) -> dict[str, object]:
     facts = one.facts if one.facts is not None else channel_facts(one.recording, one.line_hz, front_end.montage)
-    names = {electrode(c) or derivation(c) for c in one.recording.channels} - {None}
     return {
         "recording": one.recording.name,
         "patient": one.patient,
         "site": one.site,
         "period": one.period,
         "rate_hz": one.recording.rate_hz,
-        "mains_hz": _mains_hz(facts),
-        "channels": " ".join(sorted(str(n) for n in names)),
+        "mains_hz": mains_hz(facts["mains50_ratio"].median(), facts["mains60_ratio"].median()),
+        "channels": electrodes(one.recording.channels),
         "log_mains": _log10(facts["mains_ratio"].median()),
         "flat_share": float(facts["flat_share"].mean()),
+        "clipped_share": float(facts["clipped_share"].mean()),
+        "gap_share": float((facts["gap_s"] / facts["duration_s"]).mean()),
         **signal_features(front_end.prepare(one.recording)),
         **answer_features(one.trend, one.alarms),
     }
@@ -186,12 +239,6 @@ def _correlation(windows: np.ndarray) -> float:
     pairs = np.triu_indices(living.shape[1], 1)
     matrix = np.abs(living @ living.transpose(0, 2, 1))
     return float(np.median(matrix[:, pairs[0], pairs[1]].mean(axis=1)))
-
-
-def _mains_hz(facts: pd.DataFrame) -> float:
-    seen = {hz: facts[f"mains{hz}_ratio"].median() for hz in (50, 60)}
-    best = max(seen, key=lambda hz: seen[hz] if np.isfinite(seen[hz]) else 0.0)
-    return float(best) if seen[best] >= MAINS_VISIBLE else float("nan")
 
 
 def _log10(value: float) -> float:

@@ -8,25 +8,29 @@ import numpy as np
 
 from monitoring.acquisition import Breach
 from monitoring.features import FEATURES
+from monitoring.power import SHIFTS_SD
 from validation.checks.suites import plain
 
 NOT_ENOUGH = "not enough data"
 OWN_PAST, ALL_SITES = "its own past", "all reference sites"
+BUDGET = 0.05
+"""Share of a site's periods without any change that may raise an alarm: declared, and measured by `ictal drift --calibrate`."""
 
 
 @dataclass(frozen=True)
 class DriftSettings:
     """What counts as an alarm; these numbers change results and belong in `params.yaml`.
 
-    `effect_floor` and effects are in SD between reference patients. `q` is the false-discovery rate over all sites
-    and features together: among periods without any change, at most this share raises any alarm at all.
+    `effect_floor` and effects are in SD between reference patients. `q` is the false-discovery rate over the features of
+    one site in one period. Of those without any change at most this share raises any alarm, so that what is counted
+    stays below the budget of `BUDGET`, which a rule at the budget itself would exceed every other time by chance.
     """
 
     features: tuple[str, ...] = tuple(FEATURES)
     effect_floor: float = 0.5
-    q: float = 0.05
+    q: float = 0.03
     draws: int = 999
-    min_patients: int = 8
+    min_patients: int = 6
     outlier_sd: float = 4.0
 
 
@@ -47,7 +51,8 @@ class SiteDrift:
     """What became of one site in one period: `state` is `alarm`, `steady` or `not enough data`.
 
     `against` says with whom it was compared: its own past where that has enough patients, else all reference sites.
-    `detectable_sd` is the shift of a single feature that would be missed half of the time (infinite when untested).
+    `detectable_sd` is the shift of a single feature that would be missed half of the time (infinite when untested);
+    `finds` are the shares (0–1) of shifts of `monitoring.power.SHIFTS_SD` that would be found (none when untested).
     """
 
     site: str
@@ -58,6 +63,7 @@ class SiteDrift:
     detectable_sd: float
     shifts: tuple[Shift, ...]
     breaches: tuple[Breach, ...]
+    finds: tuple[float, ...] = ()
 
     @property
     def alarms(self) -> tuple[Shift, ...]:
@@ -70,7 +76,9 @@ class SiteDrift:
         beside = f"{here} and {self.reference_patients} in the reference"
         if not np.isfinite(self.detectable_sd):
             return f"{beside} nothing was tested: too few."
-        return f"{beside} we would miss half of {self.detectable_sd:.1f}-SD shifts of a single feature."
+        sentence = f"{beside} we would miss half of {self.detectable_sd:.1f}-SD shifts of a single feature."
+        shares = ", ".join(f"{100 * f:.0f} % of {sd:g} SD" for sd, f in zip(SHIFTS_SD, self.finds, strict=False))
+        return f"{sentence} Found would be {shares}." if shares else sentence
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def _site(value: Mapping[str, Any]) -> SiteDrift:
     parts: dict[str, Any] = {
         "shifts": tuple(_shift(s) for s in value["shifts"]),
         "breaches": tuple(Breach(**b) for b in value["breaches"]),
+        "finds": tuple(value.get("finds", ())),
         "detectable_sd": np.inf if limit is None else limit,
     }
     return SiteDrift(**{**value, **parts})

@@ -18,7 +18,8 @@ def permutation_effects(
 
     Values further than `outlier_sd` robust SDs from the median of all patients are pulled in to that limit: one
     artefact must neither make nor hide a shift. The limits do not depend on who belongs to which group, so the
-    exchange stays exact. Both are NaN where fewer than `least` patients of a group have the feature.
+    exchange stays exact. Both are NaN where fewer than `least` patients of a group have the feature; p is where all
+    patients are alike, since nothing could be found in it.
     """
     values = pulled_in(np.concatenate([reference, current]), outlier_sd)
     known = np.isfinite(values)
@@ -30,7 +31,7 @@ def permutation_effects(
     few = np.minimum(known[side[0]].sum(axis=0), known[~side[0]].sum(axis=0)) < least
     spread = _spread(values[: len(reference)], values)
     effect = np.divide(differences[0], spread, out=np.zeros_like(spread), where=spread > 0)
-    return np.where(few, np.nan, effect), np.where(few, np.nan, p)
+    return np.where(few, np.nan, effect), np.where(few | (spread == 0), np.nan, p)
 
 
 def pulled_in(values: np.ndarray, outlier_sd: float) -> np.ndarray:

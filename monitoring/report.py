@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitoring.causes import Cause, named
-from monitoring.features import FEATURES
-from monitoring.findings import NOT_ENOUGH, DriftReport, Shift, SiteDrift
+from monitoring.features import KNOWN
+from monitoring.findings import BUDGET, NOT_ENOUGH, DriftReport, Shift, SiteDrift
 from monitoring.persistence import Persistence, persistence
 from validation.drawing import INK, QUIET, SERIES, canvas
 from validation.pages import Cell, Figure, Headline, Links, Section, Table, figure_svg, render_page
@@ -110,7 +110,7 @@ def _changed(site: SiteDrift, causes: tuple[Cause, ...]) -> Section:
 
 
 def _described(shift: Shift) -> tuple[Cell, ...]:
-    feature = FEATURES.get(shift.feature)
+    feature = KNOWN.get(shift.feature)
     meaning = f"{feature.meaning} [{feature.unit}]" if feature else ""
     return meaning, f"{shift.effect_sd:+.2f}", f"{shift.q:.3f}" if shift.q >= 0.001 else "< 0.001"
 
@@ -150,9 +150,9 @@ def draw_effects(report: DriftReport) -> "Plot":
 def _rule(report: DriftReport, links: Mapping[str, str]) -> Section:
     settings = report.settings
     told = (
-        f"An alarm needs q < {settings.q:g} over all sites and features together (p-values from exchanging whole "
-        f"patients) and an effect of at least {settings.effect_floor:g} SD, or a broken rule of acquisition (rate, mains, "
-        f"channels, amplitude, missing values). So at most {100 * settings.q:g} % of periods without any change raise an alarm. "
+        f"An alarm needs q < {settings.q:g} over the features of a site (p-values from exchanging whole patients) and an "
+        f"effect of at least {settings.effect_floor:g} SD, or a broken rule of acquisition (rate, mains, channels, "
+        f"amplitude, missing values). Of a site's periods without any change at most {100 * BUDGET:g} % may raise an alarm. "
         f"Sites with fewer than {settings.min_patients} patients are not tested. A shift is confirmed when it returns in "
         "2 of 3 periods; causes are guesses from the pattern."
     )

@@ -6,6 +6,7 @@ about drift. An empty column ends its report, so the columns are checked first.
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 from monitoring.drift import by_patient
 from monitoring.features import FEATURES
 
-_THEIR_WARNINGS = (
+THEIR_WARNINGS = (
     r"numpy\.core is deprecated",
     r"Call to deprecated function 'Dependency'",
     r"Use of deprecated class 'DependencyKwarg'",
@@ -25,19 +26,21 @@ _THEIR_WARNINGS = (
 """What Evidently 0.7.23 calls in NumPy, Litestar and pandas; anything else that warns is heard."""
 
 
-def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, path: Path) -> dict[str, str]:
+def evidently_html(
+    reference: pd.DataFrame, current: pd.DataFrame, path: Path, features: Sequence[str] = tuple(FEATURES)
+) -> dict[str, str]:
     """Write Evidently's page about one site (rows as `monitoring.features.patient_features`) to `path`.
 
     Returns the features left out of it, each with the reason: missing, without any value, or not a number.
     Raises ValueError where nothing is left to show.
     """
-    left_out = unusable(reference, current)
-    columns = [name for name in FEATURES if name not in left_out]
+    left_out = unusable(reference, current, features)
+    columns = [name for name in features if name not in left_out]
     if not columns or reference.empty or current.empty:
         raise ValueError(f"nothing to show: {len(reference)} and {len(current)} rows, {len(columns)} usable features")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with warnings.catch_warnings():
-        for message in _THEIR_WARNINGS:
+        for message in THEIR_WARNINGS:
             warnings.filterwarnings("ignore", message, DeprecationWarning)
         then, now = (by_patient(table, tuple(columns))[columns] for table in (reference, current))
         _snapshot(then, now).save_html(str(path))
@@ -52,30 +55,35 @@ class SitePage:
     file: str
     reference: pd.DataFrame
     current: pd.DataFrame
+    features: tuple[str, ...] = tuple(FEATURES)
 
 
-def site_pages(reference: pd.DataFrame, current: pd.DataFrame) -> list[SitePage]:
+def site_pages(
+    reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[str] = tuple(FEATURES)
+) -> list[SitePage]:
     """A page for each site of `current`, compared with that site's own reference rows, or with all where it has none;
     sites without a usable feature are left out."""
     pages = []
     for number, site in enumerate(sorted(current["site"].unique()), 1):
         own, now = reference[reference["site"] == site], current[current["site"] == site]
         then = own if len(own) else reference
-        if set(unusable(then, now)) < set(FEATURES):
-            pages.append(SitePage(site, f"site-{number}.html", then, now))
+        if set(unusable(then, now, features)) < set(features):
+            pages.append(SitePage(site, f"site-{number}.html", then, now, tuple(features)))
     return pages
 
 
 def write_site_page(work: tuple[SitePage, Path]) -> None:
     """Write one of them into a folder."""
     page, folder = work
-    evidently_html(page.reference, page.current, folder / page.file)
+    evidently_html(page.reference, page.current, folder / page.file, page.features)
 
 
-def unusable(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, str]:
+def unusable(
+    reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[str] = tuple(FEATURES)
+) -> dict[str, str]:
     """Features that cannot be shown, with the reason, over both tables."""
     reasons: dict[str, str] = {}
-    for name in FEATURES:
+    for name in features:
         for where, table in (("reference", reference), ("current", current)):
             reason = _reason(table, name)
             if reason:

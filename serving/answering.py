@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from data.acquisition import Fact, acquisition
 from data.ages import describe_age
 from data.events import Annotations
+from data.film import Film
 from data.outcomes import Refusal
+from data.pose import PoseTrack
 from data.readers.edf import read_edf
+from data.recording import Recording
 from lineage.digest import Digest, sha256_file
 from lineage.entries import Actor, uuid7
 from models.analysis import Analysis, analyse, not_evaluable
@@ -44,6 +48,21 @@ Stages = Callable[[str, float], None]
 
 def nobody(stage: str, share: float) -> None:
     """Whoever does not want to be told."""
+
+
+Seen = Callable[[Recording | Film | PoseTrack], None]
+"""Shown what was read before it is looked at."""
+
+
+def unseen(recorded: Recording | Film | PoseTrack) -> None:
+    """Whoever does not want to see it."""
+
+
+class Acquired(dict[str, Fact]):
+    """Facts of how a recording was made, there once it was shown; empty of one that could not be read."""
+
+    def __call__(self, recorded: Recording | Film | PoseTrack) -> None:
+        self.update(acquisition(recorded))
 
 
 def answer(
@@ -81,25 +100,28 @@ def _answer(
     key_id: str,
     told: Stages,
 ) -> Answer:
-    engine = REFERENCE
+    engine, acquired = REFERENCE, Acquired()
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         said = in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
-        said, engine = analysed(path, age_days, loaded, now, told), loaded.engine
+        said, engine = analysed(path, age_days, loaded, now, told, acquired), loaded.engine
     told("recording", 1.0)
     said = said.model_copy(update={"asked": asked_of([path], age_days, engine=engine)})
-    return journal.record(said, actor_of(site, key_id), now)
+    return journal.record(said, actor_of(site, key_id), now, acquired)
 
 
-def analysed(path: Path, age_days: float | None, loaded: Loaded, now: datetime, told: Stages = nobody) -> Answer:
+def analysed(
+    path: Path, age_days: float | None, loaded: Loaded, now: datetime, told: Stages = nobody, seen: Seen = unseen
+) -> Answer:
     """What a loaded model says of a recording; neither asks by what right nor writes it down."""
     told("reading", 0.0)
     try:
         recording = read_edf(path, age_days=age_days)
     except Refusal as refusal:
         return in_words(not_evaluable(refusal, loaded.detection), loaded, sha256_file(path), now)
+    seen(recording)
     try:
         check_age(recording.age_days, loaded)
     except Refusal as refusal:

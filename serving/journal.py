@@ -1,16 +1,18 @@
 """What was answered, to whom, about which recording and by which model: one line in the ledger and one receipt each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
+from data.acquisition import Fact
 from lineage.checkpoints import Verification
 from lineage.circumstances import edges_of, register
 from lineage.digest import digest_of
@@ -18,6 +20,7 @@ from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
+from serving.facts import fact_of, open_facts
 from serving.schema import SHADOW_NOTICE, Answered
 
 Made = TypeVar("Made", bound=Answered)
@@ -47,6 +50,7 @@ class Journal:
 
     def __init__(self, home: Path, software: Software | None = None):
         self.ledger = Ledger(ledger_place(home), software, workspace_id(home))
+        open_facts(self.ledger.engine.url.render_as_string(hide_password=False))
         self._keys = home / "keys"
         platform_key(self._keys)  # a service without one does not start
         register(self.ledger)
@@ -58,12 +62,16 @@ class Journal:
         both._act = act
         return both
 
-    def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
+    def record(
+        self, answer: Made, actor: Actor, now: datetime, acquisition: Mapping[str, Fact] = MappingProxyType({})
+    ) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
 
-        The prediction's digest is that of the answer without the receipt, which is also the entry's payload.
+        The prediction's digest is that of the answer without the receipt, which is also the entry's payload. Its facts
+        for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step.
         """
-        entry = self._append(answer, actor, answer.code or "", (), now)
+        fact = partial(_keep_fact, site=actor.site, now=now, acquisition=acquisition)
+        entry = self._append(answer, actor, answer.code or "", (), now, fact)
         return answer.model_copy(update={"receipt": self.receipt(entry, now)})
 
     def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:
@@ -78,7 +86,15 @@ class Journal:
         self._append(answer, SHADOW, f"shadow of {given.prediction_id}", beside, now)
         return answer
 
-    def _append(self, answer: Answered, actor: Actor, reason: str, more: tuple[Subject, ...], now: datetime) -> Entry:
+    def _append(
+        self,
+        answer: Answered,
+        actor: Actor,
+        reason: str,
+        more: tuple[Subject, ...],
+        now: datetime,
+        fact: "Act | None" = None,
+    ) -> Entry:
         prediction = Subject("prediction", answer.prediction_id, answer.digest)
         recording = Subject("recording", answer.recording_digest[:12], answer.recording_digest)
         subjects, edges = [prediction, recording], [Edge(prediction.digest, "analyses", recording.digest)]
@@ -96,13 +112,24 @@ class Journal:
             payload=answer.statement(),
             edges=edges,
             now=now,
-            also=partial(self._act, answer=answer) if self._act else None,
+            also=partial(_do, [act for act in (fact, self._act) if act], answer=answer),
         )
 
     def receipt(self, entry: Entry, now: datetime) -> dict[str, Any]:
         """Proof that an entry stands in the ledger, under a head signed now."""
         made: dict[str, Any] = json.loads(issue(self.ledger, entry, platform_key(self._keys), now).to_json())
         return made
+
+
+def _do(acts: Sequence[Act], writing: Session, answer: Answered) -> None:
+    for act in acts:
+        act(writing, answer)
+
+
+def _keep_fact(
+    writing: Session, answer: Answered, *, site: str, now: datetime, acquisition: Mapping[str, Fact]
+) -> None:
+    writing.add(fact_of(answer, site, now, acquisition))
 
 
 def verify_answer(answer: Mapping[str, Any], public_key_pem: str | bytes) -> Verification:

@@ -21,7 +21,20 @@ from models.detector import Stretch
 from models.engines import REFERENCE
 from models.pose_estimator import PoseEstimator, load_estimator
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
-from serving.answering import Stages, actor_of, analysed, answer, check_age, nobody, notice_of, rounded, told_of
+from serving.answering import (
+    Acquired,
+    Seen,
+    Stages,
+    actor_of,
+    analysed,
+    answer,
+    check_age,
+    nobody,
+    notice_of,
+    rounded,
+    told_of,
+    unseen,
+)
 from serving.asking import asked_of
 from serving.journal import Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel
@@ -82,17 +95,17 @@ def name_stretches(
     `files` is one EDF, one pose track, or the views of one film. Where nothing is marked the model is asked about the
     whole recording, as it divides it. `estimator` makes poses of a film where poses are needed. Always ends in an answer.
     """
-    estimate, engine = estimator.estimate if estimator else None, REFERENCE
+    estimate, engine, acquired = estimator.estimate if estimator else None, REFERENCE, Acquired()
     try:
         loaded = loader.for_site(site, now)
     except NoApprovedModel as error:
         refusal = Refusal("no_approved_model", error.reason)
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
-        said, engine = answered(files, age_days, marked, loaded, now, estimate, told), loaded.engine
+        said, engine = answered(files, age_days, marked, loaded, now, estimate, told, acquired), loaded.engine
     told("recording", 1.0)
     asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, engine)
-    return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now)
+    return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now, acquired)
 
 
 def estimator_of(home: Path) -> PoseEstimator | None:
@@ -115,6 +128,7 @@ def answered(
     now: datetime,
     estimate: Estimate | None,
     told: Stages = nobody,
+    seen: Seen = unseen,
 ) -> NamedAnswer:
     """What a loaded model says of stretches; neither asks by what right nor writes it down."""
     told("reading", 0.0)
@@ -123,6 +137,7 @@ def answered(
     task = bundle.detector.task
     try:
         source = _opened(files, bundle.detector.modality, age_days, estimate)
+        seen(source)
         check_age(source.age_days, loaded)
         admit(source, bundle.detector)
         stretches = _stretches(bundle, marked, source.duration_s)

@@ -14,6 +14,7 @@ from lineage.digest import digest_of
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Edge, Entry, EntryType, Subject
 from lineage.store import Base, open_store, session
+from serving.facts import judged
 from serving.forms import Form
 from serving.journal import Journal
 from serving.problems import ProblemError
@@ -82,6 +83,7 @@ class Past:
         verdict, prediction = Subject("verdict", said["verdict_id"], digest_of(said)), entry.subjects[0]
 
         def remember(writing: Session) -> None:
+            judged(writing, prediction.id, verdict_said, now)
             if key is not None:
                 asked = digest_of({name: value for name, value in said.items() if name != "verdict_id"})
                 row = {"site": actor.site, "idempotency_key": key, "asked": asked, "payload": verdict.digest}

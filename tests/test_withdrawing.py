@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from flows import audit, withdraw
 from flows.audit_impact import impact
@@ -20,6 +22,8 @@ from flows.workspace import Workspace, dvc, git
 from lineage.digest import Manifest, sha256_file
 from lineage.ledger import Actor, Ledger
 from lineage.refused import Refused
+from lineage.store import open_store, session
+from serving.facts import FactRow
 from tests.commands import ictal
 from tests.patients import ASKER, MODEL, PEOPLE, PERSON, THEIRS, UNSEEN, copied_here, edf_of, made_once, name_of  # noqa: F401
 
@@ -31,9 +35,27 @@ def done(made: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Wor
     """The workspace before and after, and what was said."""
     after = tmp_path_factory.mktemp("after") / "home"
     shutil.copytree(made.root, after)
+    _answered_by_a_service(Workspace(after), [sha256_file(edf_of(made, patient)) for patient in PEOPLE])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ICTAL_HOME", str(after))
         return made, Workspace(after), withdraw.withdraw(PERSON, REASON, {})
+
+
+def _answered_by_a_service(workspace: Workspace, recordings: list[str]) -> None:
+    """A row of facts about each recording, and the table that monitoring made of them."""
+    engine = open_store(workspace.ledger, FactRow)
+    kept = dict.fromkeys(("site", "question", "model", "outcome", "code"), "") | {
+        "at": "2026-11-01",
+        "acquisition": "{}",
+    }
+    with session(engine) as writing:
+        for digest in recordings:
+            writing.add(FactRow(prediction_id=digest[:8], recording=digest, duration_s=4.0, **kept))
+    engine.dispose()
+    folder = workspace.reports / "drift"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"recording": recordings}).to_parquet(folder / "served.parquet")
+    (folder / "index.html").write_text("<p>sites</p>")
 
 
 def md5_of(path: Path) -> str:
@@ -124,6 +146,17 @@ def test_rows_features_pages_and_answers_go_as_well(done: Any) -> None:
         "reports/answers/one.json",
     ):
         assert not (after.root / gone).exists()
+
+
+def test_what_a_service_kept_of_answers_about_them_goes_and_nothing_about_others(done: Any) -> None:
+    before, after, said = done
+    others = {sha256_file(edf_of(before, patient)) for patient in PEOPLE if patient not in THEIRS}
+    engine = open_store(after.ledger, FactRow)
+    with session(engine, write=False) as reading:
+        assert set(reading.scalars(select(FactRow.recording))) == others
+    engine.dispose()
+    assert said["gone"]["facts"] == len(THEIRS) and "2 rows of facts about answers" in said["text"]
+    assert not list((after.reports / "drift").iterdir())  # the table and the page that was drawn from it
 
 
 def test_the_payload_is_erased_the_line_stays_and_the_ledger_verifies(
