@@ -409,6 +409,31 @@ def drift(
     show(result, as_json, result.pop("text"))
 
 
+@app.command(
+    epilog="Examples: ictal rehearse --site demo-north · ictal rehearse --site demo-north --patients 12 --json · "
+    "ictal rehearse --site ward-7 --draws 400 --seed 3"
+)
+def rehearse(
+    site: Annotated[str | None, typer.Option(help="The site; the first by name unless given.")] = None,
+    patients: Annotated[
+        int | None,
+        typer.Option(min=1, help="Patients in a week; what the site sends, and at most 3/4 of those at hand."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=20, max=5000, help="Weeks drawn for each fault.")] = 200,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws; drift.seed of params.yaml unless given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put faults into a site's held-out recordings: how surely is each found, by what, and after how many patients?
+
+    Eleven faults: mains, gain, swapped electrodes, reference, resampled, clock, gap, infrared, frames, resolution, age. What
+    the cohorts cannot show is told as not evaluable. The table is named in the evidence of what is deployed next.
+    """
+    from flows.rehearse import rehearse_site
+
+    result = rehearse_site(site, patients, draws, seed)
+    show(result, as_json, result.pop("text"))
+
+
 @app.command(hidden=True)
 def stage(
     name: Annotated[str, typer.Argument()],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import records
+from flows import records, rehearsals
 from flows.authenticate import attested, operator
 from flows.promote import approval_path, find_candidate
 from flows.stages.champions import keep_champion
@@ -185,10 +185,16 @@ def _place(
         workspace.root, bundle=bundle, tag=tag, approval=approval, now=now, task=workspace.task, place=place
     )
     record = Approval.read(approval).record
-    deployment = Subject("deployment", ", ".join(sites or record.scope.sites), digest_of(vars(pointer)))
-    subjects = (deployment, *deployments.what(workspace.task, sites=sites, share=share))
-    edges = deployments.edges(deployment.digest, bundle, record.digest)
-    records.open_ledger(workspace).append_many([Draft(type, actor, subjects, reason, vars(pointer), edges)])
+    ledger, answered = records.open_ledger(workspace), sites or record.scope.sites
+    deployment = Subject("deployment", ", ".join(answered), digest_of(vars(pointer)))
+    rests_on = rehearsals.rehearsed(workspace, ledger, answered)
+    what = deployments.what(workspace.task, sites=sites, share=share)
+    subjects = (deployment, *what, *rehearsals.subjects_of(rests_on))
+    edges = (
+        *deployments.edges(deployment.digest, bundle, record.digest),
+        *rehearsals.edges_of(deployment.digest, rests_on),
+    )
+    ledger.append_many([Draft(type, actor, subjects, reason, vars(pointer), edges)])
 
 
 def _bundle_in_force(workspace: Workspace) -> Digest:

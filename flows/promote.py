@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import records
+from flows import records, rehearsals
 from flows.approvals import terms_in_words, terms_of
 from flows.engine import flow, run_flow
 from flows.evidence import keep_evidence, proposal_digest
@@ -55,6 +55,7 @@ def propose(home: str, author: str, task: str = "detection") -> str:
         "author": author,
         "gates": gates_of(workspace, name),
         "evidence": evidence_of(workspace, name),
+        "rehearsals": rehearsals.rehearsed(workspace, records.open_ledger(workspace), workspace.params.promote.sites),
         "inner_auc": inner_auc(workspace)[name],
         "proposed_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "checkout": {
@@ -105,7 +106,8 @@ def list_candidates() -> dict[str, Any]:
         ended = f"  {candidate['ended']}" if candidate["ended"] else ""
         lines.append(f"{candidate['candidate'][:12]}  {candidate['detector']}  {candidate['state']}{ended}")
         open_gates = [f"{g['name']}: {g['outcome']}" for g in candidate["gates"] if g["outcome"] != "pass"]
-        lines += [f"    {line}" for line in (*open_gates, *terms_in_words(candidate["approval"]))]
+        rehearsed = rehearsals.in_words(candidate.get("rehearsals", {}))
+        lines += [f"    {line}" for line in (*open_gates, *rehearsed, *terms_in_words(candidate["approval"]))]
     return {"candidates": found, "text": "\n".join(lines) or "no candidates yet: run `ictal candidates --propose`"}
 
 

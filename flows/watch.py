@@ -1,5 +1,6 @@
 """Is it still true? Each site's later recordings against its earlier ones, patient by patient."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,24 @@ import pandas as pd
 
 from flows import engine, records
 from flows.alarms import announce
+from flows.answered import watch_answers
 from flows.engine import NO_CACHE, flow, task
+from flows.history import report_path, reports_by_week, weeks_of
 from flows.parallel import over
-from flows.stages.files import accepted, write_json
+from flows.stages.files import accepted, fresh, read_json, write_json
 from flows.watching import answers_of, features_of_checks, features_of_recording
 from flows.workspace import TASKS, Workspace, open_workspace
-from lineage.digest import digest_of, sha256_file
+from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import Entry
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from monitoring.causes import named
-from monitoring.drift import DriftReport, DriftSettings, compare_sites
+from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, SERVED_FEATURES, WATCHED
+from monitoring.findings import DriftReport, DriftSettings
+from monitoring.persistence import ended, persistence
 from monitoring.report import summary_page
-from monitoring.showing import site_pages, write_site_page
+from monitoring.showing import SitePage, site_pages, write_site_page
 from monitoring.tables import patient_table, periods_of
 from validation.pages import write_page
 
@@ -37,12 +42,13 @@ WORKERS_NEED = ("evidently.presets",)
 
 @flow(name="watch")
 def watch(home: str) -> dict[str, Any]:
-    """Compare every site, write the pages, put each alarm into the ledger: recordings of every task that has later ones
-    and, month by month, what a service answered."""
+    """Compare every site week by week, write the pages, put each alarm into the ledger: recordings of every task that has
+    later ones and, month by month, what a service answered; and what was learnt of those answers since."""
     workspace = open_workspace(Path(home))
-    found = [_watch_recordings(workspace.of(task)) for task in watched_tasks(workspace)]
+    judged = watch_answers(workspace, records.open_ledger(workspace))
+    found = [_watch_recordings(workspace.of(task), judged) for task in watched_tasks(workspace)]
     answers = _watch_answers(workspace)
-    return {**found[0], "tasks": {one["task"]: one for one in found}, "answers": answers}
+    return {**found[0], "tasks": {one["task"]: one for one in found}, "answers": {**answers, "weeks": judged["weeks"]}}
 
 
 def watched_tasks(workspace: Workspace) -> list[str]:
@@ -54,15 +60,24 @@ def watched_tasks(workspace: Workspace) -> list[str]:
     return found
 
 
-def _watch_recordings(workspace: Workspace) -> dict[str, Any]:
-    home, drift = str(workspace.root), workspace.params.drift
-    reference, current = (features_of(home, period, workspace.task) for period in (EARLIER, LATER))
+def settings_of(workspace: Workspace) -> DriftSettings:
+    """What is watched of the workspace's task, and how an alarm is decided."""
     watched = SIGNAL if workspace.modality == "eeg" else tuple(WATCHED[workspace.modality])
-    settings = DriftSettings(features=watched, draws=drift.draws)
-    report = compare_sites(reference, current, settings, np.random.default_rng(drift.seed), LATER)
-    write_pages(workspace, report, reference, current)
-    found = {"task": workspace.task, **_in_values(report)}
-    announce(workspace, found, _record(workspace, report))
+    return DriftSettings(features=watched, draws=workspace.params.drift.draws)
+
+
+def _watch_recordings(workspace: Workspace, judged: dict[str, Any]) -> dict[str, Any]:
+    home, ledger = str(workspace.root), records.open_ledger(workspace)
+    reference, current = (features_of(home, period, workspace.task) for period in (EARLIER, LATER))
+    current = current.assign(week=current["recording"].map(weeks_of(ledger, accepted(workspace, LATER))))
+    history = reports_by_week(workspace, reference, current, settings_of(workspace))
+    if not history:
+        raise Refused(
+            "the ledger knows of none of the later recordings, so that nothing tells when they came: `ictal check`"
+        )
+    write_pages(workspace, history, reference, current, judged if workspace.task == "detection" else None)
+    found = {"task": workspace.task, **_in_values(history)}
+    announce(workspace, found, _record(workspace, history))
     return found
 
 
@@ -84,8 +99,8 @@ def _watch_answers(workspace: Workspace) -> dict[str, Any]:
         if history:
             page = out / f"answers-{question}.html"
             write_page(page, summary_page(history, simulated=workspace.is_demo))
-            found[str(question)] = _in_values(history[-1])
-            _record_of(workspace, history[-1], f"answers to {question}, {history[-1].period}", page)
+            found[str(question)] = _in_values(history)
+            _record_alarms(workspace, history, f"answers to {question}", sha256_file(page))
     return {"recordings": len(table), "months": sorted(table["period"].unique()), "questions": found}
 
 
@@ -105,22 +120,53 @@ def features_of(home: str, period: str, task: str = "detection") -> pd.DataFrame
     return pd.concat(rows, ignore_index=True)
 
 
-def write_pages(workspace: Workspace, report: DriftReport, reference: pd.DataFrame, current: pd.DataFrame) -> None:
-    """Our page first, Evidently's page of each site behind it, and the tables they were made from."""
-    out = workspace.reports / "drift"
+def write_pages(
+    workspace: Workspace,
+    history: Sequence[DriftReport],
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    answers: dict[str, Any] | None,
+) -> None:
+    """Our page first, Evidently's pages of each site and week behind it, and the tables of the last week."""
+    out, last = workspace.reports / "drift", history[-1].period
     out.mkdir(parents=True, exist_ok=True)
     reference.to_parquet(out / "reference.parquet")
-    current.to_parquet(out / "current.parquet")
+    current[current["week"] == last].to_parquet(out / "current.parquet")
     both = pd.concat([reference, current], ignore_index=True)
-    patient_table(both, report.settings.features).to_parquet(out / "patients.parquet")
-    write_json(out / "drift.json", _in_values(report))
+    patient_table(both, history[-1].settings.features).to_parquet(out / "patients.parquet")
+    write_json(out / "drift.json", _in_values(history))
+    if answers is not None:
+        write_json(out / "answers.json", answers)
     shown = tuple(WATCHED[workspace.modality])
-    pages = site_pages(reference, current, shown)
-    over(write_site_page, [(page, out) for page in pages], "pages of sites", engine.shown(), WORKERS_NEED)
-    links = {page.site: page.file for page in pages}
+    for week in (report.period for report in history):
+        own = current[current["week"] == week]
+        _write_site_pages(
+            out / week, site_pages(reference, own, shown), digest_of(sorted(own["recording"])), week == last
+        )
     simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
     tables = {"reference": sha256_file(out / "reference.parquet"), "current": sha256_file(out / "current.parquet")}
-    write_page(out / "index.html", summary_page([report], links, simulated=simulated, provenance=tables))
+    page = summary_page(history, _links(out, history), answers=answers, simulated=simulated, provenance=tables)
+    write_page(out / "index.html", page)
+
+
+def _write_site_pages(folder: Path, pages: Sequence[SitePage], of: Digest, is_last: bool) -> None:
+    """Evidently's page of every site of a week; of one that is over only where its recordings (`of`) are others than then,
+    as after somebody withdrew their consent."""
+    made = folder / "sites.json"
+    if not is_last and made.exists() and read_json(made)["of"] == of:
+        return
+    fresh(folder)
+    over(write_site_page, [(page, folder) for page in pages], "pages of sites", engine.shown(), WORKERS_NEED)
+    write_json(made, {"of": of, "pages": {page.site: page.file for page in pages}})
+
+
+def _links(out: Path, history: Sequence[DriftReport]) -> dict[str, str]:
+    """Evidently's pages, the last week's first."""
+    links = {}
+    for week in (report.period for report in reversed(history)):
+        for site, file in read_json(out / week / "sites.json")["pages"].items():
+            links[f"{site}, {week}"] = f"{week}/{file}"
+    return links
 
 
 def watch_sites() -> dict[str, Any]:
@@ -129,21 +175,33 @@ def watch_sites() -> dict[str, Any]:
     if not any((workspace.of(task).interim / "checks" / "facts.parquet").exists() for task in TASKS):
         raise Refused("no recording has been checked here: run `ictal check` with the name of the cohort first")
     found: dict[str, Any] = engine.run_flow(watch, home=str(workspace.root))
-    lines = [
-        f"{s['site']}: {s['state']}" + (f": {', '.join(s['causes'])}" if s["causes"] else "") for s in found["sites"]
-    ]
+    lines = [_line(site) for site in found["sites"]]
     for name, one in list(found["tasks"].items())[1:]:
-        lines += [f"{name}: {s['site']}: {s['state']}" for s in one["sites"]]
+        lines += [f"{name}: {_line(site)}" for site in one["sites"]]
     for question, one in found["answers"].get("questions", {}).items():
-        lines += [f"answers to {question} in {one['period']}: {s['site']}: {s['state']}" for s in one["sites"]]
+        lines += [f"answers to {question} in {one['period']}: {_line(site)}" for site in one["sites"]]
+    weeks = found["answers"]["weeks"]
+    judged = sum(row["measured"]["recordings"] for row in weeks)
+    lines.append(f"answers of the last quarter: {sum(row['answers'] for row in weeks)}, of which {judged} are judged")
     return {**found, "text": "\n".join([*lines, f"page: {workspace.reports / 'drift' / 'index.html'}"])}
 
 
-def _in_values(report: DriftReport) -> dict[str, Any]:
+def _line(site: dict[str, Any]) -> str:
+    causes = f": {', '.join(site['causes'])}" if site["causes"] else ""
+    sure = "confirmed" if site["confirmed"] else "not yet confirmed"
+    return f"{site['site']}: {site['state']}{causes}" + (f" (since {site['since']}, {sure})" if site["since"] else "")
+
+
+def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
+    """The last report as plain JSON, with since when each alarm lasts."""
+    report = history[-1]
+    lasting = {s.site: persistence(history, s.site) for s in report.sites}
     sites: list[dict[str, Any]] = [
         {
             "site": s.site,
             "state": s.state,
+            "since": lasting[s.site].since,
+            "confirmed": lasting[s.site].confirmed,
             "patients": s.patients,
             "reference_patients": s.reference_patients,
             "causes": [c.name for c in named(s)],
@@ -158,19 +216,25 @@ def _in_values(report: DriftReport) -> dict[str, Any]:
     return {"period": report.period, "headline": headline, "alarmed": list(report.alarmed), "sites": sites}
 
 
-def _record(workspace: Workspace, report: DriftReport) -> list[Entry]:
-    ledger = records.open_ledger(workspace)
-    page = sha256_file(workspace.reports / "drift" / "drift.json")
-    drafts = [
-        Draft("drift.alarm", records.PIPELINE, (Subject("drift", name, digest_of([page, name])),), f"at {name}")
-        for name in report.alarmed
-    ]
-    return ledger.append_many(drafts)
+def _record(workspace: Workspace, history: Sequence[DriftReport]) -> list[Entry]:
+    """Each site's alarm of the last week, once, and the end of one that is steady again."""
+    return _record_alarms(workspace, history, "", sha256_file(report_path(workspace, history[-1].period)))
 
 
-def _record_of(workspace: Workspace, report: DriftReport, what: str, page: Path) -> None:
-    """A line for every site in alarm about answers; asked again about the same tables, none is added."""
-    of = sha256_file(page)
-    for name in report.alarmed:
-        subject = Subject("drift", name, digest_of([of, name]))
-        records.record_once(workspace, Draft("drift.alarm", records.PIPELINE, (subject,), f"at {name}: {what}"))
+def _record_alarms(workspace: Workspace, history: Sequence[DriftReport], what: str, kept: Digest) -> list[Entry]:
+    """The lines that are new; asked again about the same tables (`kept`), none is added."""
+    ledger, report = records.open_ledger(workspace), history[-1]
+    drafts = [_alarm(kept, site, report.period, what) for site in report.alarmed]
+    drafts += [_closed(kept, site, report.period, what) for site in ended(history)]
+    return ledger.append_many([d for d in drafts if not ledger.entries(d.type, d.subjects[0].digest)])
+
+
+def _alarm(kept: Digest, site: str, period: str, what: str) -> Draft:
+    subject, reason = Subject("drift", site, digest_of([kept, site])), f"at {site}, {period}" + f": {what}" * bool(what)
+    return Draft("drift.alarm", records.PIPELINE, (subject,), reason)
+
+
+def _closed(kept: Digest, site: str, period: str, what: str) -> Draft:
+    subject = Subject("drift", site, digest_of([kept, site, "closed"]))
+    reason = f"at {site}, {period}" + f": {what}" * bool(what)
+    return Draft("drift.closed", records.PIPELINE, (subject,), reason)

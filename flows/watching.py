@@ -26,9 +26,14 @@ def features_of_recording(work: tuple[Entry, pd.DataFrame]) -> pd.DataFrame:
 def features_of_checks(workspace: Workspace, entries: Sequence[Entry]) -> pd.DataFrame:
     """Rows of films or poses, from what the checks measured of them: nothing is read or decoded again."""
     facts = pd.read_parquet(workspace.interim / "checks" / "facts.parquet")
-    who = {e.name: {"patient": e.patient, "site": e.site, "period": e.period} for e in entries}
+    who = who_of(entries)
     make = film_table if workspace.modality == "video" else pose_table
     return make(facts[facts["recording"].isin(who)], who)
+
+
+def who_of(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """Patient, site and period of each recording."""
+    return {e.name: {"patient": e.patient, "site": e.site, "period": e.period} for e in entries}
 
 
 def answers_of(ledger: Ledger) -> pd.DataFrame:

@@ -84,7 +84,9 @@ def payloads_ever(case: Case) -> dict[str, list[int]]:
     ledger = case.ledger
     recordings = case.recordings
     entries = [e for digest in sorted(recordings) for e in ledger.entries(subject_digest=digest)]
-    kept = [e for e in entries if e.type.startswith("prediction.") or e.type == "recording.quarantined"]
+    kept = [
+        e for e in entries if e.type.startswith("prediction.") or e.type in ("recording.quarantined", "label.arrived")
+    ]
     answered = {s.digest for e in kept for s in e.subjects if s.kind == "prediction"}
     about = [e for digest in sorted(answered) for e in ledger.entries(subject_digest=digest)]
     said: dict[str, list[int]] = {}

@@ -19,7 +19,7 @@ from lineage.store import session
 DECISIONS = ("evaluation", "report", "signature", "candidate", "approval", "deployment", "revocation")
 """What hangs on a model because of what people and the platform decided; its answers are not among them."""
 
-OF_ANSWERS = ("prediction.", "verdict.")
+OF_ANSWERS = ("prediction.", "verdict.", "label.")
 """Entries that name a model, its approval or its recordings only because it answered."""
 
 

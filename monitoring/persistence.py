@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitoring.findings import DriftReport, SiteDrift
+from monitoring.findings import NOT_ENOUGH, DriftReport, SiteDrift
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ def persistence(history: Sequence[DriftReport], site: str, needed: int = 2, amon
         return Persistence("", 0, False)
     run = _run(known)
     return Persistence(run[0], len(run), _confirmed([s for _, s in known[-among:]], needed))
+
+
+def ended(history: Sequence[DriftReport]) -> tuple[str, ...]:
+    """Sites that are steady in the last report of `history` and were in alarm when they were last judged before it."""
+    earlier = {s.site: s.state for report in history[:-1] for s in report.sites if s.state != NOT_ENOUGH}
+    return tuple(s.site for s in history[-1].sites if s.state == "steady" and earlier.get(s.site) == "alarm")
 
 
 def _run(known: list[tuple[str, SiteDrift]]) -> list[str]:

@@ -1,10 +1,11 @@
 """The page about sites: which one changed, what, since when, how sure we are, and what to do about it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monitoring.answers_section import answer_sections
 from monitoring.causes import Cause, named
 from monitoring.features import KNOWN
 from monitoring.findings import BUDGET, NOT_ENOUGH, DriftReport, Shift, SiteDrift
@@ -20,13 +21,15 @@ def summary_page(
     history: Sequence[DriftReport],
     links: Mapping[str, str] | None = None,
     *,
+    answers: Mapping[str, Any] | None = None,
     simulated: bool,
     provenance: Mapping[str, str] | None = None,
     made_at: str = "",
 ) -> str:
     """HTML about the last report of `history` (oldest first); earlier ones tell since when an alarm lasts.
 
-    `links`: site → address of its Evidently page, relative to this page.
+    `links`: site and period → address of its Evidently page, relative to this page. `answers`: what sites were answered, and
+    what readers and experts say of it (`ictal.answers/1`).
     """
     now = history[-1]
     lasting = {site.site: persistence(history, site.site) for site in now.sites}
@@ -42,6 +45,8 @@ def summary_page(
         sections=(
             _overview(now, lasting, causes),
             *(_changed(site, causes[site.site]) for site in alarmed),
+            *_periods(history),
+            *(answer_sections(answers) if answers is not None else ()),
             _features(now),
             _rule(now, links or {}),
         ),
@@ -92,6 +97,29 @@ def _row(site: SiteDrift, lasting: Persistence, causes: tuple[Cause, ...]) -> tu
     cause = "; ".join(c.name for c in causes) or ("no single cause" if alarm else "–")
     against = f"{site.against} ({site.reference_patients} patients)"
     return site.site, site.state, cause, lasting.since or "–", confirmed, site.patients, against
+
+
+PERIODS = 8
+"""Periods that are shown side by side."""
+
+
+def _periods(history: Sequence[DriftReport]) -> list[Section]:
+    """How each site stood in the last periods, side by side; nothing where there was one only."""
+    shown = history[-PERIODS:]
+    if len(shown) < 2:
+        return []
+    sites = sorted({site.site for report in shown for site in report.sites})
+    rows = [(name, *(_state(report, name) for report in shown)) for name in sites]
+    columns = ("Site", *(report.period for report in shown))
+    return [Section("Period by period", (Table("How each site stood", columns, rows),))]
+
+
+def _state(report: DriftReport, name: str) -> str:
+    found = next((site for site in report.sites if site.site == name), None)
+    if found is None:
+        return "nothing came"
+    causes = "; ".join(cause.name for cause in named(found))
+    return f"{found.state}: {causes}" if causes else found.state
 
 
 def _changed(site: SiteDrift, causes: tuple[Cause, ...]) -> Section:
@@ -156,7 +184,5 @@ def _rule(report: DriftReport, links: Mapping[str, str]) -> Section:
         f"Sites with fewer than {settings.min_patients} patients are not tested. A shift is confirmed when it returns in "
         "2 of 3 periods; causes are guesses from the pattern."
     )
-    shown = (
-        (Links({f"Distributions at {site} (Evidently)": address for site, address in links.items()}),) if links else ()
-    )
+    shown = (Links({f"{site} (Evidently)": address for site, address in links.items()}),) if links else ()
     return Section("How this was decided", (told, *shown))

@@ -19,7 +19,7 @@ from monitoring.causes import named
 from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, Observed, answer_features, patient_features
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, DriftReport, DriftSettings, Shift, SiteDrift
-from monitoring.persistence import Persistence, persistence
+from monitoring.persistence import Persistence, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import evidently_html, site_pages, unusable, write_site_page
 
@@ -194,6 +194,51 @@ def test_an_alarm_is_confirmed_when_the_same_feature_returns_in_two_of_three_per
 
 def test_a_broken_rule_of_acquisition_is_confirmed_at_once():
     assert persistence([report("1", drift("demo-north", {}, "sampling rate"))], "demo-north").confirmed
+
+
+def test_an_alarm_has_ended_when_the_site_is_judged_again_and_is_steady():
+    alarm, steady = drift(effects={"slope": 1.0}), drift()
+    unjudged = drift(state=NOT_ENOUGH)
+    for states, expected in (([alarm, steady], True), ([alarm, unjudged, steady], True), ([alarm, steady, steady], False),
+                             ([alarm, unjudged], False), ([steady], False)):  # fmt: skip
+        history = [report(str(n), site) for n, site in enumerate(states)]
+        assert (ended(history) == ("demo-north",)) is expected
+
+
+def test_periods_stand_side_by_side_and_a_silent_site_is_told():
+    history = [report("2026-W47", drift(), drift("demo-east")), report("2026-W48", drift(effects={"log_rms": 1.5}))]
+    html = summary_page(history, simulated=True)
+    assert "Period by period" in html and "alarm: another gain" in html and "nothing came" in html
+    assert "Period by period" not in summary_page(history[1:], simulated=True)
+
+
+def answered(week: str, reconciled: object = None, **found: object) -> dict:
+    share = {"count": 1, "share": 0.25, "low": 0.01, "high": 0.8}
+    measured = {"recordings": 0, "by": dict.fromkeys(("confirm", "edit", "reject", "label"), 0), **found}
+    return {
+        "week": week, "site": "demo-north", "answers": 4, "assessed_hours": 2.5, "alarms_per_24h": 9.6,
+        "not_evaluable": share, "abstained": share, "coverage": 0.9, "decided": None, "mean_probability": 0.12,
+        "measured": measured, "estimated": {"precision": 0.8, "sensitivity": 0.7, "answers": 4}, "reconciled": reconciled,
+    }  # fmt: skip
+
+
+def test_the_page_shows_answers_and_says_that_nobody_has_judged_them():
+    html = summary_page([report("2026-W48", drift())], answers={"weeks": [answered("2026-W48")]}, simulated=True)
+    assert "9.6" in html and "25\u00a0% (1 to 80\u00a0%)" in html and "No reader has given a verdict" in html
+    assert "4 answers were estimated and wait for a verdict or a label." in html
+    assert "No site was answered" in summary_page([report("2026-W48", drift())], answers={"weeks": []}, simulated=True)
+
+
+def test_the_page_shows_an_estimate_beside_the_truth_that_came_later():
+    interval = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    both = {
+        "recordings": 3, "of": 4, "estimated": {"precision": 0.8, "sensitivity": 0.55},
+        "measured": {"precision": interval, "sensitivity": interval}, "kept": {"precision": False, "sensitivity": True},
+    }  # fmt: skip
+    found = {"recordings": 3, "by": {"confirm": 1, "edit": 1, "reject": 0, "label": 1}, "precision": interval}
+    rows = [answered("2026-W47", both, **found), answered("2026-W48")]
+    html = summary_page([report("2026-W48", drift())], answers={"weeks": rows}, simulated=True)
+    assert "1 of 2 estimates lay inside the interval" in html and "0.5 (0.4 to 0.6)" in html and "3 of 4" in html
 
 
 def test_the_page_says_which_site_what_since_when_how_sure_and_what_to_do():

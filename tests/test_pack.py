@@ -19,11 +19,12 @@ from flows.packing.about import about
 from flows.packing.case import Case
 from flows.promote import approval_path, candidate_path
 from flows.published import PROVENANCE
+from flows.rehearsals import KIND, kept_path, rehearsed
 from flows.stages.files import evaluation_of, read_json, write_json
 from flows.workspace import Workspace
 from lineage import crate, sbom, verify_pack
 from lineage.approvals import revoke
-from lineage.digest import canonical, digest_of, sha256_bytes
+from lineage.digest import canonical, digest_of, sha256_bytes, sha256_file
 from lineage.graph import EdgeRow, NodeRow
 from lineage.keys import platform_key
 from lineage.ledger import Draft, Subject
@@ -134,6 +135,24 @@ def change_approval(workspace: Workspace, **changes: Any) -> None:
     write_json(path, approval)
 
 
+def rehearsal(workspace: Workspace) -> str:
+    """A rehearsal of one of the approval's sites, recorded and kept; returns its digest."""
+    path = workspace.root / "rehearsal.json"
+    write_json(path, {"site": "demo-north", "faults": [FOUND, MISSED, NOT_SHOWN]})
+    digest = sha256_file(path)
+    kept_path(workspace, digest).parent.mkdir(parents=True, exist_ok=True)
+    path.rename(kept_path(workspace, digest))
+    draft = Draft(
+        "evaluation.recorded", PIPELINE, (Subject(KIND, "demo-north", digest),), payload={"site": "demo-north"}
+    )
+    ledger_of(workspace).append_many([draft], now=NOW)
+    return digest
+
+
+FOUND = {"fault": "gain", "state": "measured", "power": 1.0}
+MISSED = {"fault": "swapped", "state": "measured", "power": 0.3}
+NOT_SHOWN = {"fault": "infrared", "state": "not evaluable", "reason": "no checked film is from this site"}
+
 LOST: dict[str, tuple[str, Callable[[Workspace], object]]] = {
     "no card": ("model card", lambda w: kept(w, "card.md").unlink()),
     "another card": ("model card", lambda w: flip(kept(w, "card.md"))),
@@ -166,6 +185,8 @@ LOST: dict[str, tuple[str, Callable[[Workspace], object]]] = {
         lambda w: flip(w.root.parent / "checkout" / "constraints.txt"),
     ),
     "no lock": ("software bill of materials", lambda w: (w.root.parent / "checkout" / "constraints.txt").unlink()),
+    "a rehearsal that was not kept": ("rehearsals of drift", lambda w: kept_path(w, rehearsal(w)).unlink()),
+    "another rehearsal": ("rehearsals of drift", lambda w: flip(kept_path(w, rehearsal(w)))),
     "a thing without a name": (
         "lineage graph",
         lambda w: in_database(w, f"DELETE FROM {NodeRow.__tablename__} WHERE digest = ?", SPLIT.digest),
@@ -205,7 +226,7 @@ def test_every_part_has_been_seen_to_fail(workspace: Workspace, monkeypatch: pyt
 def test_every_part_that_fails_is_named_at_once(workspace: Workspace) -> None:
     kept(workspace, "card.md").unlink()
     kept(workspace, "page.html").unlink()
-    with pytest.raises(PackIncomplete, match="2 of 14 parts") as refused:
+    with pytest.raises(PackIncomplete, match="2 of 15 parts") as refused:
         contents_of(case_of(workspace))
     assert "model card: " in str(refused.value) and "evaluation page: " in str(refused.value)
 
@@ -321,6 +342,23 @@ def test_a_pack_says_what_it_is_about(items: dict[str, bytes]) -> None:
     page = items[verify_pack.PREVIEW].decode()
     assert "Demo 1" in page and "<svg" in page and "<script" not in page and "0.80 ≥ 0.70" in page
     assert not sbom.schema_problems(items[verify_pack.SBOM].decode())
+
+
+def test_a_pack_says_which_faults_a_site_would_notice(workspace: Workspace) -> None:
+    digest = rehearsal(workspace)
+    contents = contents_of(case_of(workspace))
+    (named,) = json.loads(contents["monitoring/rehearsals.json"]).items()
+    assert named[0] == "demo-north" and named[1]["digest"] == digest
+    assert named[1]["table"] == read_json(kept_path(workspace, digest))
+    page = contents[verify_pack.PREVIEW].decode()
+    assert page.index("Rehearsals of drift") < page.index(">gain<") < page.index(">swapped<") < page.index(">infrared<")
+
+
+def test_a_site_that_was_never_rehearsed_is_said_to_be_without(workspace: Workspace) -> None:
+    first, second = rehearsal(workspace), rehearsal(workspace)
+    of_sites = rehearsed(workspace, ledger_of(workspace), ("demo-*", "ward-7"))
+    assert first == second and of_sites["ward-7"] is None
+    assert of_sites["demo-north"] is not None and of_sites["demo-north"]["digest"] == second
 
 
 def test_the_crate_is_read_back_by_the_library(pack: Path, items: dict[str, bytes]) -> None:

@@ -13,7 +13,10 @@ from lineage import verify_pack
 from lineage.approvals import Approval
 from lineage.crate import Item
 from lineage.digest import sha256_bytes
+from monitoring.rehearsal import NOTICED
 from validation.pages import Figure, Headline, Links, Section, Table, render_page, short
+
+REHEARSALS = "monitoring/rehearsals.json"
 
 READABLE = {
     "Evaluation": verify_pack.PAGE, "Model card": verify_pack.CARD, "Signatures": verify_pack.MANIFESTATIONS,
@@ -49,6 +52,7 @@ def preview(case: Case, items: Iterable[Item]) -> str:
             _signatures(case.approval),
             _gates(case.approval, gates),
             _leakage(json.loads(found[verify_pack.LEAKAGE].content)),
+            _rehearsals(json.loads(found[REHEARSALS].content)),
             _lineage(found[verify_pack.PICTURE].content.decode()),
             _ledger(case),
             _contents(found.values()),
@@ -182,6 +186,27 @@ def _leakage(audit: dict[str, Any]) -> Section:
         "Every guard looked and found nothing." if audit["clean"] else "Not every guard could look and found nothing."
     )
     return Section("Leakage audit", (said, Table("Guards", ("Guard", "Outcome", "Because"), rows, marks=marks)))
+
+
+def _rehearsals(sites: dict[str, Any]) -> Section:
+    """Of each site when its rehearsal was made and how surely faults would be noticed, or that there is none."""
+    if not sites:
+        return Section("Rehearsals of drift", ("No site of this approval is known here by name.",))
+    rows = [_rehearsal(site, one) for site, one in sites.items()]
+    columns = ("Site", "Rehearsed", "Noticed in 4 of 5 weeks", "Missed more often", "Not evaluable")
+    marks = tuple("unsure" if isinstance(one, str) else "" for one in sites.values())
+    return Section("Rehearsals of drift", (Table("Faults put into the sites' recordings", columns, rows, marks=marks),))
+
+
+def _rehearsal(site: str, one: Any) -> tuple[str, ...]:
+    if isinstance(one, str):
+        return site, one, "", "", ""
+    faults = one["table"]["faults"]
+    measured = [fault for fault in faults if fault["state"] == "measured"]
+    noticed = [fault["fault"] for fault in measured if fault["power"] >= NOTICED]
+    missed = [fault["fault"] for fault in measured if fault["power"] < NOTICED]
+    others = [fault["fault"] for fault in faults if fault["state"] != "measured"]
+    return site, one["at"][:10], *(", ".join(names) or "none" for names in (noticed, missed, others))
 
 
 def _lineage(svg: str) -> Section:

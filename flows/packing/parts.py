@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows import evidence
+from flows import evidence, rehearsals
 from flows.packing.about import data_licences
 from flows.packing.case import Case, to_json
-from flows.packing.page import signatures_text, steps_text
+from flows.packing.page import REHEARSALS, signatures_text, steps_text
 from flows.workspace import ROOT
 from lineage import dsse, picture, sbom, verify_pack
 from lineage.approvals import Signature, read_revocations
@@ -156,6 +156,14 @@ def _lock(digest: Digest, commit: str) -> bytes:
     raise Refused(f"the lock {digest[:12]} of the training is neither this checkout's nor that of commit {commit[:12]}")
 
 
+def _rehearsals(case: Case) -> Iterable[Item]:
+    """The newest rehearsal of drift of every site that the approval is for; a site without one is said to have none."""
+    of_sites = rehearsals.rehearsed(case.workspace, case.ledger, case.approval.record.scope.sites)
+    found = {site: rehearsals.kept(case.workspace, one["digest"]) if one else None for site, one in of_sites.items()}
+    tables = {site: {**one, "table": found[site]} if one else "not rehearsed" for site, one in of_sites.items()}
+    yield Item(REHEARSALS, to_json(tables), "Rehearsals of drift: which faults a site would notice", JSON)
+
+
 def _graph(case: Case) -> Iterable[Item]:
     found = case.lineage
     if gone := missing_edges(found, case.proven.entries):
@@ -216,6 +224,7 @@ PARTS: dict[str, Callable[[Case], Iterable[Item]]] = {
     "approvals": _approvals,
     "bundle and its signature": _bundle,
     "software bill of materials": _software,
+    "rehearsals of drift": _rehearsals,
     "lineage graph": _graph,
     "ledger entries": _receipts,
     "platform key": _key,

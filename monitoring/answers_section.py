@@ -1,0 +1,160 @@
+"""The part of the page about sites that speaks of answers: how many, how sure, how right, and whether that was foreseen."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from validation.drawing import BLUE, ORANGE, QUIET, canvas
+from validation.pages import Cell, Figure, Section, Table, figure_svg, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+WEEKS = 8
+"""Weeks that the tables show; all that are looked at stand in answers.json."""
+
+Row = Mapping[str, Any]
+
+
+def answer_sections(answers: Mapping[str, Any]) -> tuple[Section, ...]:
+    """Traffic, performance by verdicts and labels, and the track record of estimates (`ictal.answers/1`)."""
+    rows = _recent(answers["weeks"])
+    if not rows:
+        return (Section("Answers", ("No site was answered in the last 13 weeks.",)),)
+    return Section("Answers", (_traffic(rows),)), Section("Right or wrong", _performance(rows)), _track_record(rows)
+
+
+def _recent(rows: Sequence[Row]) -> list[Row]:
+    weeks = sorted({row["week"] for row in rows})[-WEEKS:]
+    return sorted(
+        (row for row in rows if row["week"] in weeks), key=lambda row: (row["week"], row["site"]), reverse=True
+    )
+
+
+def _traffic(rows: Sequence[Row]) -> Table:
+    columns = (
+        "Week", "Site", "Answers", "Hours assessed", "Alarms per 24 h", "Not evaluable", "Abstained in part", "Coverage",
+        "Decided", "Mean probability",
+    )  # fmt: skip
+    told = [
+        (
+            row["week"], row["site"], row["answers"], f"{row['assessed_hours']:.1f}", _number(row["alarms_per_24h"]),
+            _share(row["not_evaluable"]), _share(row["abstained"]), _percent(row["coverage"]), _percent(row["decided"]),
+            _number(row["mean_probability"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    note = (
+        "Alarms are detections per 24 h that could be assessed, right or wrong. Coverage: share of the recorded time that "
+        "was assessed. Decided: share of that in which the model commits itself. In brackets 95 % intervals."
+    )
+    return Table("How sites were answered", columns, told, note)
+
+
+def _performance(rows: Sequence[Row]) -> tuple[str | Table, ...]:
+    known = [row for row in rows if row["measured"]["recordings"]]
+    if not known:
+        return ("No reader has given a verdict on these answers, and no label of their recordings has arrived.",)
+    columns = (
+        "Week", "Site", "Judged", "Confirmed", "Edited", "Rejected", "Labels", "Sensitivity", "False alarms per 24 h",
+        "Precision", "ECE", "Brier",
+    )  # fmt: skip
+    return (Table("By verdicts and labels", columns, [_performance_row(row) for row in known], _HOW),)
+
+
+_HOW = (
+    "Confirming makes an answer's events the truth, editing gives it; of a rejected answer each alarm is false and what was "
+    "missed is unknown, so that it counts for precision alone. A label that arrived replaces verdicts. Readers choose what "
+    "they judge: figures speak of those recordings. Intervals (95 %) redraw recordings, as the service is not told who was "
+    "recorded."
+)
+
+
+def _performance_row(row: Row) -> tuple[Cell, ...]:
+    found = row["measured"]
+    by = found["by"]
+    figures = [
+        _figure_of(found.get(name)) for name in ("sensitivity", "false_alarms_per_24h", "precision", "ece", "brier")
+    ]
+    judged = f"{found['recordings']} of {row['answers']}"
+    return row["week"], row["site"], judged, by["confirm"], by["edit"], by["reject"], by["label"], *figures
+
+
+def _track_record(rows: Sequence[Row]) -> Section:
+    both = [row for row in rows if row["reconciled"]]
+    told = (
+        "Before anybody has judged an answer, its own probabilities say what to expect: of the seconds that it calls a "
+        "seizure, their mean probability are one. The ledger holds each estimate's digest from before the truth came. Both "
+        "are of the same recordings and count seconds."
+    )
+    if not both:
+        return Section("Estimated before, measured since", (told, _waiting(rows)))
+    columns = ("Week", "Site", "Recordings", "Figure", "Estimated", "Measured", "Estimate inside the interval")
+    lines = [
+        (
+            row["week"], row["site"], f"{r['recordings']} of {r['of']}", name, _number(r["estimated"][name]),
+            _figure_of(r["measured"][name]), {True: "yes", False: "no", None: "not evaluable"}[r["kept"][name]],
+        )
+        for row in both
+        for r in [row["reconciled"]]
+        for name in ("precision", "sensitivity")
+    ]  # fmt: skip
+    marks = tuple({"yes": "pass", "no": "fail"}.get(str(line[-1]), "unsure") for line in lines)
+    table = Table("Track record of estimates", columns, lines, marks=marks)
+    kept = [line[-1] for line in lines if line[-1] != "not evaluable"]
+    counted = f"{kept.count('yes')} of {len(kept)} estimates lay inside the interval of what was measured."
+    figure = (_drawn(both),) if kept else ()
+    return Section("Estimated before, measured since", (told, counted, *figure, table))
+
+
+def _waiting(rows: Sequence[Row]) -> str:
+    waiting = sum(row["estimated"]["answers"] for row in rows)
+    return f"{waiting} answers were estimated and wait for a verdict or a label."
+
+
+def _drawn(rows: Sequence[Row]) -> Figure:
+    svg = figure_svg(draw_track_record(rows), "Estimated and measured precision and sensitivity by week and site")
+    return Figure(svg, "Whiskers: measured, with its 95 % interval. Crosses: what had been estimated before.")
+
+
+def draw_track_record(rows: Sequence[Row]) -> "Plot":
+    """One row per week and site; precision and sensitivity of seconds, measured and as estimated before."""
+    with canvas(7.6, 1.2 + 0.42 * len(rows)) as (figure, axes):
+        for place, row in enumerate(rows):
+            for offset, color, name in ((-0.14, BLUE, "precision"), (0.14, ORANGE, "sensitivity")):
+                told, truth = row["reconciled"]["estimated"][name], row["reconciled"]["measured"][name]
+                if truth is not None and truth["low"] is not None:
+                    axes.plot([truth["low"], truth["high"]], [place + offset] * 2, color=color, lw=2)
+                if truth is not None:
+                    axes.plot([truth["estimate"]], [place + offset], "o", ms=6, color=color)
+                if told is not None:
+                    axes.plot([told], [place + offset], "x", ms=8, color=color, mew=2)
+        for color, name in ((BLUE, "precision"), (ORANGE, "sensitivity")):
+            axes.plot([], [], "o", color=color, label=f"{name}, measured")
+        axes.plot([], [], "x", color=QUIET, label="estimated before")
+        axes.set_yticks(range(len(rows)), [f"{row['site']}, {row['week']}" for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("share of seconds")
+        figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+def _share(share: Mapping[str, Any]) -> str:
+    if share["share"] is None:
+        return "–"
+    return f"{100 * share['share']:.0f} % ({100 * share['low']:.0f} to {100 * share['high']:.0f} %)"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else show(value)
+
+
+def _figure_of(interval: Mapping[str, Any] | None) -> str:
+    if interval is None or interval["estimate"] is None:
+        return "–"
+    between = "" if interval["low"] is None else f" ({interval['low']:.2g} to {interval['high']:.2g})"
+    return f"{interval['estimate']:.2g}{between}"

@@ -1,0 +1,209 @@
+"""The watch over several weeks: what came when, what was said of it then, and answers beside what was learnt of them since."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.cohorts.bids import Entry, write_events
+from data.events import Annotations, Event
+from data.readers.edf import write_edf
+from flows.answered import estimate_path, take_labels, watch_answers
+from flows.history import report_path, reports_by_week, weeks_of
+from flows.rehearse import rehearse_site
+from flows.stages.files import read_json, write_json
+from flows.watch import _record
+from flows.workspace import MARKER, ROOT, Workspace
+from lineage.digest import digest_of, sha256_file
+from lineage.ledger import Actor, Draft, Ledger, Subject
+from lineage.refused import Refused
+from monitoring.findings import DriftSettings
+from monitoring.persistence import persistence
+from tests.test_drift import WATCHED, patients, shifted
+from tests.test_performance import HOUR, given
+
+NOW = datetime(2026, 11, 9, 9, tzinfo=UTC)
+"""Monday of week 46."""
+PIPELINE = Actor("pipeline", role="service")
+SETTINGS = DriftSettings(features=WATCHED, draws=199)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    (tmp_path / MARKER).write_text('{"kind": "real"}')
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path))
+    return Workspace(tmp_path)
+
+
+def came(workspace: Workspace, rows: pd.DataFrame, week: int, tag: str) -> list[Entry]:
+    """Recordings of these patients, registered in a week; the bytes are their names."""
+    entries = []
+    for patient in rows["patient"]:
+        path = workspace.root / f"{patient}-{tag}.edf"
+        path.write_text(path.name)
+        entries.append(Entry(path.stem, path, patient, patient, "demo-north", 3.0, "f", "surveillance", None, 50.0))
+    drafts = [
+        Draft("recording.registered", PIPELINE, (Subject("recording", e.name, sha256_file(e.path)),)) for e in entries
+    ]
+    Ledger(workspace.ledger).append_many(drafts, now=NOW + timedelta(weeks=week))
+    return entries
+
+
+def weeks_of_shift(workspace: Workspace, *sds: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A reference, and one week of 12 patients for each shift of the slope (SD)."""
+    rng = np.random.default_rng(3)
+    reference, tables, entries = patients(rng, 24, ("demo-north",)), [], []
+    for week, sd in enumerate(sds):
+        rows = shifted(patients(rng, 12, ("demo-north",)), "demo-north", "slope", sd)
+        arrived = came(workspace, rows, week, str(week))
+        tables.append(rows.assign(recording=[e.name for e in arrived]))
+        entries += arrived
+    current, weeks = pd.concat(tables), weeks_of(Ledger(workspace.ledger), entries)
+    return reference, current.assign(week=current["recording"].map(weeks))
+
+
+def test_a_recording_belongs_to_the_week_in_which_the_ledger_first_heard_of_it(workspace):
+    rows = patients(np.random.default_rng(0), 2, ("demo-north",))
+    entries = came(workspace, rows, 0, "a")
+    came(workspace, rows, 3, "a")
+    stranger = workspace.root / "stranger.edf"
+    stranger.write_text("never registered")
+    unknown = Entry("s", stranger, "p", "p", "x", None, "f", "", None, None)
+    assert weeks_of(Ledger(workspace.ledger), [*entries, unknown]) == {e.name: "2026-W46" for e in entries}
+
+
+def test_the_same_shift_in_two_weeks_is_confirmed_and_its_end_is_recorded_once(workspace):
+    reference, current = weeks_of_shift(workspace, 3.0, 3.0)
+    history = reports_by_week(workspace, reference, current, SETTINGS)
+    assert [report.period for report in history] == ["2026-W46", "2026-W47"]
+    assert persistence(history, "demo-north").confirmed and persistence(history, "demo-north").since == "2026-W46"
+    assert [len(_record(workspace, history)) for _ in range(2)] == [1, 0]
+    (line,) = Ledger(workspace.ledger).entries("drift.alarm")
+    assert (line.reason, line.subjects[0].id) == ("at demo-north, 2026-W47", "demo-north")
+
+
+def test_an_alarm_that_ends_is_closed(workspace):
+    reference, current = weeks_of_shift(workspace, 3.0, 0.0)
+    history = reports_by_week(workspace, reference, current, SETTINGS)
+    assert [report.alarmed for report in history] == [("demo-north",), ()]
+    _record(workspace, history)
+    assert [e.reason for e in Ledger(workspace.ledger).entries("drift.closed")] == ["at demo-north, 2026-W47"]
+
+
+def test_a_week_that_is_over_is_not_judged_anew_unless_its_recordings_changed(workspace):
+    reference, current = weeks_of_shift(workspace, 0.0, 0.0)
+    reports_by_week(workspace, reference, current, SETTINGS)
+    first, last = (report_path(workspace, week) for week in ("2026-W46", "2026-W47"))
+    kept = read_json(first)
+    write_json(first, {**kept, "report": {**kept["report"], "period": "as it was kept"}})
+    again = reports_by_week(workspace, reference, current, SETTINGS)
+    assert [report.period for report in again] == ["as it was kept", "2026-W47"]
+    fewer = current[current["recording"] != current["recording"].iloc[0]]
+    assert reports_by_week(workspace, reference, fewer, SETTINGS)[0].period == "2026-W46"
+    assert last.exists()
+
+
+def answer(workspace: Workspace, number: int, recording: str, weeks: int = 0, site: str = "demo-north") -> str:
+    """An hour with one event at 600 s, as a service writes it down; returns the prediction's digest."""
+    one = given(number, [(600, 60)])
+    trend = [float(p) for p in one.trend]
+    said = {
+        "prediction_id": one.prediction, "outcome": "completed", "duration_s": float(HOUR), "analysed_s": float(HOUR),
+        "decided_share": 1.0, "events": [{"onset_s": 600.0, "duration_s": 60.0}], "trend_1hz": trend,
+        "recording_digest": recording,
+    }  # fmt: skip
+    subject, about = Subject("prediction", one.prediction, digest_of(said)), Subject("recording", "r", recording)
+    Ledger(workspace.ledger).append(
+        "prediction.issued", actor=Actor("key", site=site), subjects=(subject, about), payload=said,
+        now=NOW + timedelta(weeks=weeks),
+    )  # fmt: skip
+    return subject.digest
+
+
+@pytest.fixture
+def marked(workspace: Workspace) -> str:
+    """A cohort of one recording that an expert marked elsewhere; returns the digest of its bytes."""
+    path = workspace.cohort / "sub-1" / "eeg" / "sub-1_task-eeg_eeg.edf"
+    path.parent.mkdir(parents=True)
+    (workspace.cohort / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
+    write_edf(path, np.zeros((1, 256 * 4)), ["Cz"], 256.0)
+    write_events(path.with_name("sub-1_task-eeg_events.tsv"), Annotations((Event(3000.0, 60.0),), float(HOUR)))
+    return sha256_file(path)
+
+
+def watched(workspace: Workspace, weeks: int = 1) -> dict:
+    return watch_answers(workspace, Ledger(workspace.ledger), NOW + timedelta(weeks=weeks))
+
+
+def test_an_estimate_is_made_before_the_label_is_taken_and_held_to_it(workspace, marked):
+    answer(workspace, 1, marked)
+    (row,) = watched(workspace)["weeks"]
+    assert row["week"] == "2026-W46" and row["measured"]["by"]["label"] == 1 and row["reconciled"]["recordings"] == 1
+    assert row["estimated"]["precision"] == pytest.approx(0.9) and row["measured"]["precision"]["estimate"] == 0.0
+    lines = Ledger(workspace.ledger).entries()
+    kinds = [(e.type, e.subjects[0].kind) for e in lines]
+    assert kinds.index(("evaluation.recorded", "estimate")) < kinds.index(("label.arrived", "label"))
+    assert next(e for e in lines if e.subjects[0].kind == "estimate").subjects[0].digest == sha256_file(
+        estimate_path(workspace, "2026-W46")
+    )
+
+
+def test_marks_that_cannot_be_read_are_no_labels(workspace, marked):
+    (workspace.cohort / "sub-1" / "eeg" / "sub-1_task-eeg_events.tsv").write_text("onset\tduration\nlater\t1\n")
+    answer(workspace, 1, marked)
+    assert take_labels(workspace, Ledger(workspace.ledger), {marked}) == 0
+
+
+def test_a_label_arrives_once_and_belongs_to_the_bytes_that_were_answered(workspace, marked):
+    ledger = Ledger(workspace.ledger)
+    assert take_labels(workspace, ledger, {"0" * 64}) == 0
+    answer(workspace, 1, marked)
+    assert [take_labels(workspace, ledger, {marked}) for _ in range(2)] == [1, 0]
+    said = ledger.payload(ledger.entries("label.arrived")[0].payload_digest)
+    assert said == {
+        "recording_digest": marked,
+        "duration_s": 3600,
+        "events": [{"onset_s": 3000, "duration_s": 60, "type": "sz"}],
+    }
+
+
+def test_the_last_verdict_counts_and_no_estimate_is_made_of_what_was_judged_before(workspace, marked):
+    digest = answer(workspace, 1, "1" * 64)
+    answer(workspace, 2, "2" * 64)
+    answer(workspace, 3, "3" * 64, site="")  # a shadow, which answers no site
+    ledger = Ledger(workspace.ledger)
+    for verdict in ("reject", "confirm"):
+        subjects = (Subject("verdict", "v", digest_of(verdict)), Subject("prediction", "p1", digest))
+        said = {"prediction_id": "p1", "verdict": verdict}
+        ledger.append(
+            "verdict.recorded", actor=Actor("key", site="demo-north"), subjects=subjects, payload=said, now=NOW
+        )
+    (row,) = watched(workspace)["weeks"]
+    assert row["answers"] == 2 and row["measured"]["by"] == {"confirm": 1, "edit": 0, "reject": 0, "label": 0}
+    assert row["measured"]["precision"]["estimate"] == 1.0 and row["estimated"]["answers"] == 1
+    assert [r["prediction"] for r in read_json(estimate_path(workspace, "2026-W46"))["answers"]] == ["p2"]
+
+
+def test_an_estimate_stays_as_it_was_made(workspace, marked):
+    answer(workspace, 1, "1" * 64)
+    watched(workspace)
+    before = estimate_path(workspace, "2026-W46").read_bytes()
+    watched(workspace)
+    assert estimate_path(workspace, "2026-W46").read_bytes() == before
+    answer(workspace, 2, "2" * 64)
+    watched(workspace)
+    assert len([e for e in Ledger(workspace.ledger).entries() if e.subjects[0].kind == "estimate"]) == 2
+
+
+def test_answers_of_a_quarter_ago_are_not_looked_at(workspace, marked):
+    answer(workspace, 1, "1" * 64)
+    assert watched(workspace, weeks=20)["weeks"] == []
+
+
+def test_a_site_that_is_not_there_is_refused_before_anything_is_computed(workspace):
+    with pytest.raises(Refused, match="no recording has been checked here"):
+        rehearse_site("demo-north", None, 20, None)
