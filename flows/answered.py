@@ -18,7 +18,18 @@ from flows.workspace import Workspace
 from lineage import graph
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Draft, Edge, Ledger, Subject
-from monitoring.performance import Expected, Given, Opinion, estimated, measured, opinion, reconciled, traffic, week_of
+from monitoring.performance import (
+    Expected,
+    Given,
+    Opinion,
+    estimated,
+    last_of_each,
+    measured,
+    opinion,
+    reconciled,
+    traffic,
+    week_of,
+)
 
 LOOKED_BACK = timedelta(weeks=13)
 """Answers of the last quarter are looked at: labels take weeks, and older figures stand in the ledger."""
@@ -147,14 +158,16 @@ def estimate_path(workspace: Workspace, week: str) -> Path:
 def _row(
     week: str, site: str, own: list[Given], judged: Mapping[str, Opinion], kept: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    pairs = [(one, judged[one.prediction]) for one in own if one.prediction in judged]
-    expected = [Expected(**kept[one.prediction]) for one in own if one.prediction in kept]
+    recordings = last_of_each(own)
+    pairs = [(one, judged[one.prediction]) for one in recordings if one.prediction in judged]
+    expected = [Expected(**kept[one.prediction]) for one in recordings if one.prediction in kept]
     estimate = estimated(expected)
     rng = np.random.default_rng(SEED)
     return {
         "week": week,
         "site": site,
         **traffic(own),
+        "recordings": len(recordings),
         "measured": measured(pairs, rng),
         "estimated": {name: estimate[name] for name in ("precision", "sensitivity")} | {"answers": len(expected)},
         "reconciled": reconciled(estimate, pairs, rng),

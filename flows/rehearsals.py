@@ -31,11 +31,16 @@ def rehearsed(workspace: Workspace, ledger: Ledger, sites: Sequence[str]) -> Reh
     """The newest rehearsal of every site that these patterns (`demo-*`) mean, as far as it is known here: by name, by the
     cohort, or by a rehearsal."""
     found = newest(ledger)
-    is_here = (workspace.cohort / "dataset_description.json").exists()
-    known = {e.site for e in cohort_of(workspace).entries} if is_here else set()
+    known = _sites_of_cohort(workspace)
     named = {site for site in sites if not set(site) & set("*?[")}
     meant = {site for site in known | set(found) if any(fnmatchcase(site, pattern) for pattern in sites)}
     return {site: found.get(site) for site in sorted(named | meant)}
+
+
+def _sites_of_cohort(workspace: Workspace) -> set[str]:
+    """None where no cohort was ever chosen, as where models are only signed and served."""
+    chosen = (workspace.root / "params.yaml").exists() and (workspace.cohort / "dataset_description.json").exists()
+    return {e.site for e in cohort_of(workspace).entries} if chosen else set()
 
 
 def subjects_of(of_sites: Rehearsed) -> tuple[Subject, ...]:

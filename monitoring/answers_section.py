@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from monitoring.performance import ENOUGH
 from validation.drawing import BLUE, ORANGE, QUIET, canvas
 from validation.pages import Cell, Figure, Section, Table, figure_svg, show
 
@@ -32,8 +33,8 @@ def _recent(rows: Sequence[Row]) -> list[Row]:
 
 def _traffic(rows: Sequence[Row]) -> Table:
     columns = (
-        "Week", "Site", "Answers", "Hours assessed", "Alarms per 24 h", "Not evaluable", "Abstained in part", "Coverage",
-        "Decided", "Mean probability",
+        "Week", "Site", "Answers", "Hours", "Alarms per 24 h", "Not evaluable", "Abstained", "Coverage", "Decided",
+        "Mean p",
     )  # fmt: skip
     told = [
         (
@@ -45,7 +46,8 @@ def _traffic(rows: Sequence[Row]) -> Table:
     ]  # fmt: skip
     note = (
         "Alarms are detections per 24 h that could be assessed, right or wrong. Coverage: share of the recorded time that "
-        "was assessed. Decided: share of that in which the model commits itself. In brackets 95 % intervals."
+        "was assessed. Decided: share of that in which the model commits itself. Abstained: answers with stretches in which it "
+        "does not. Mean p: mean seizure probability."
     )
     return Table("How sites were answered", columns, told, note)
 
@@ -54,10 +56,7 @@ def _performance(rows: Sequence[Row]) -> tuple[str | Table, ...]:
     known = [row for row in rows if row["measured"]["recordings"]]
     if not known:
         return ("No reader has given a verdict on these answers, and no label of their recordings has arrived.",)
-    columns = (
-        "Week", "Site", "Judged", "Confirmed", "Edited", "Rejected", "Labels", "Sensitivity", "False alarms per 24 h",
-        "Precision", "ECE", "Brier",
-    )  # fmt: skip
+    columns = ("Week", "Site", "Judged", "How", "Sensitivity", "False alarms per 24 h", "Precision", "ECE", "Brier")
     return (Table("By verdicts and labels", columns, [_performance_row(row) for row in known], _HOW),)
 
 
@@ -75,8 +74,12 @@ def _performance_row(row: Row) -> tuple[Cell, ...]:
     figures = [
         _figure_of(found.get(name)) for name in ("sensitivity", "false_alarms_per_24h", "precision", "ece", "brier")
     ]
-    judged = f"{found['recordings']} of {row['answers']}"
-    return row["week"], row["site"], judged, by["confirm"], by["edit"], by["reject"], by["label"], *figures
+    judged = f"{found['recordings']} of {row['recordings']}"
+    how = ", ".join(f"{count} {_WORDS[source]}" for source, count in by.items() if count)
+    return row["week"], row["site"], judged, how, *figures
+
+
+_WORDS = {"confirm": "confirmed", "edit": "edited", "reject": "rejected", "label": "labelled"}
 
 
 def _track_record(rows: Sequence[Row]) -> Section:
@@ -102,7 +105,9 @@ def _track_record(rows: Sequence[Row]) -> Section:
     table = Table("Track record of estimates", columns, lines, marks=marks)
     kept = [line[-1] for line in lines if line[-1] != "not evaluable"]
     counted = f"{kept.count('yes')} of {len(kept)} estimates lay inside the interval of what was measured."
-    figure = (_drawn(both),) if kept else ()
+    if len(kept) < len(lines):
+        counted += f" Fewer than {ENOUGH} recordings of a week and site decide nothing."
+    figure = (_drawn(both),)
     return Section("Estimated before, measured since", (told, counted, *figure, table))
 
 
@@ -140,9 +145,7 @@ def draw_track_record(rows: Sequence[Row]) -> "Plot":
 
 
 def _share(share: Mapping[str, Any]) -> str:
-    if share["share"] is None:
-        return "–"
-    return f"{100 * share['share']:.0f} % ({100 * share['low']:.0f} to {100 * share['high']:.0f} %)"
+    return "–" if share["share"] is None else f"{share['count']} ({100 * share['share']:.0f} %)"
 
 
 def _percent(value: float | None) -> str:
@@ -156,5 +159,5 @@ def _number(value: float | None) -> str:
 def _figure_of(interval: Mapping[str, Any] | None) -> str:
     if interval is None or interval["estimate"] is None:
         return "–"
-    between = "" if interval["low"] is None else f" ({interval['low']:.2g} to {interval['high']:.2g})"
-    return f"{interval['estimate']:.2g}{between}"
+    between = "" if interval["low"] is None else f" ({show(interval['low'])} to {show(interval['high'])})"
+    return f"{show(interval['estimate'])}{between}"

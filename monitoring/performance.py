@@ -23,6 +23,10 @@ from validation.uncertainty import Interval, finite, interval_of, patient_draws,
 Source = Literal["confirm", "edit", "reject", "label"]
 
 
+ENOUGH = 8
+"""Recordings from which an estimate is held to what was measured; the interval of fewer is no interval."""
+
+
 @dataclass(frozen=True)
 class Given:
     """One answer about seizures as the ledger keeps it. `trend` holds a probability per second, NaN where not assessed."""
@@ -98,6 +102,11 @@ def week_of(at: datetime | date) -> str:
     """The ISO week of a moment in UTC, as in 2026-W48: names sort by time."""
     year, week, _ = at.isocalendar()
     return f"{year}-W{week:02d}"
+
+
+def last_of_each(answers: Sequence[Given]) -> list[Given]:
+    """Of a recording that was asked about several times the last answer: it is one recording, however often it was sent."""
+    return list({answer.recording: answer for answer in sorted(answers, key=lambda a: a.at)}.values())
 
 
 def traffic(answers: Sequence[Given]) -> dict[str, Any]:
@@ -179,7 +188,7 @@ def reconciled(
     """An estimate made before beside what opinions measured on the very same answers; None where they share none.
 
     Both speak of seconds: `precision` and `sensitivity`, the measured ones with an interval over recordings; `kept` says
-    whether it holds the estimate.
+    whether it holds the estimate, and is None below `ENOUGH` recordings.
     """
     before = {row["prediction"]: row for row in estimate["answers"]}
     both = [
@@ -198,7 +207,7 @@ def reconciled(
         "of": len(before),
         "estimated": told,
         "measured": truth,
-        "kept": {name: _holds(truth[name], told[name]) for name in truth},
+        "kept": {name: _holds(truth[name], told[name]) if len(both) >= ENOUGH else None for name in truth},
     }
 
 

@@ -216,7 +216,7 @@ def answered(week: str, reconciled: object = None, **found: object) -> dict:
     share = {"count": 1, "share": 0.25, "low": 0.01, "high": 0.8}
     measured = {"recordings": 0, "by": dict.fromkeys(("confirm", "edit", "reject", "label"), 0), **found}
     return {
-        "week": week, "site": "demo-north", "answers": 4, "assessed_hours": 2.5, "alarms_per_24h": 9.6,
+        "week": week, "site": "demo-north", "answers": 4, "recordings": 4, "assessed_hours": 2.5, "alarms_per_24h": 9.6,
         "not_evaluable": share, "abstained": share, "coverage": 0.9, "decided": None, "mean_probability": 0.12,
         "measured": measured, "estimated": {"precision": 0.8, "sensitivity": 0.7, "answers": 4}, "reconciled": reconciled,
     }  # fmt: skip
@@ -224,7 +224,7 @@ def answered(week: str, reconciled: object = None, **found: object) -> dict:
 
 def test_the_page_shows_answers_and_says_that_nobody_has_judged_them():
     html = summary_page([report("2026-W48", drift())], answers={"weeks": [answered("2026-W48")]}, simulated=True)
-    assert "9.6" in html and "25\u00a0% (1 to 80\u00a0%)" in html and "No reader has given a verdict" in html
+    assert "9.6" in html and "1 (25\u00a0%)" in html and "No reader has given a verdict" in html
     assert "4 answers were estimated and wait for a verdict or a label." in html
     assert "No site was answered" in summary_page([report("2026-W48", drift())], answers={"weeks": []}, simulated=True)
 
@@ -239,6 +239,7 @@ def test_the_page_shows_an_estimate_beside_the_truth_that_came_later():
     rows = [answered("2026-W47", both, **found), answered("2026-W48")]
     html = summary_page([report("2026-W48", drift())], answers={"weeks": rows}, simulated=True)
     assert "1 of 2 estimates lay inside the interval" in html and "0.5 (0.4 to 0.6)" in html and "3 of 4" in html
+    assert "1 confirmed, 1 edited, 1 labelled" in html
 
 
 def test_the_page_says_which_site_what_since_when_how_sure_and_what_to_do():

@@ -11,6 +11,7 @@ from monitoring.performance import (
     Opinion,
     annotations,
     estimated,
+    last_of_each,
     measured,
     opinion,
     reconciled,
@@ -134,10 +135,22 @@ def test_a_calibrated_detector_keeps_its_estimates():
 
 def test_an_estimate_that_was_too_good_is_told():
     rng = np.random.default_rng(5)
-    pairs = [(given(n, [(600, 600)]), Opinion("label", NOW, annotations([], HOUR))) for n in range(6)]
+    pairs = [(given(n, [(600, 600)]), Opinion("label", NOW, annotations([], HOUR))) for n in range(9)]
     pairs[0] = (pairs[0][0], Opinion("label", NOW, annotations([{"onset_s": 600.0, "duration_s": 60.0}], HOUR)))
     found = reconciled(estimated([Expected.of(a) for a, _ in pairs]), pairs, rng)
     assert found is not None and found["kept"]["precision"] is False
+
+
+def test_few_recordings_decide_nothing_about_an_estimate():
+    answers = [given(n, [(600, 600)]) for n in range(7)]
+    pairs = [judged(answer, "confirm") for answer in answers]
+    found = reconciled(estimated([Expected.of(a) for a in answers]), pairs, np.random.default_rng(0))
+    assert found is not None and found["kept"] == {"precision": None, "sensitivity": None}
+
+
+def test_a_recording_that_was_sent_twice_is_one_recording():
+    first, again = given(1), given(1, prediction_id="again")
+    assert [a.prediction for a in last_of_each([first, again, given(2)])] == ["again", "p2"]
 
 
 def test_an_estimate_is_held_to_the_recordings_that_were_judged_and_no_others():
