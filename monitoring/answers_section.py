@@ -104,7 +104,9 @@ def _track_record(rows: Sequence[Row]) -> Section:
     marks = tuple({"yes": "pass", "no": "fail"}.get(str(line[-1]), "unsure") for line in lines)
     table = Table("Track record of estimates", columns, lines, marks=marks)
     kept = [line[-1] for line in lines if line[-1] != "not evaluable"]
-    counted = f"{kept.count('yes')} of {len(kept)} estimates lay inside the interval of what was measured."
+    counted = (
+        f"{kept.count('yes')} of {len(kept)} estimates that can be judged lay inside the interval of what was measured."
+    )
     if len(kept) < len(lines):
         counted += f" Fewer than {ENOUGH} recordings of a week and site decide nothing."
     figure = (_drawn(both),)
@@ -159,5 +161,10 @@ def _number(value: float | None) -> str:
 def _figure_of(interval: Mapping[str, Any] | None) -> str:
     if interval is None or interval["estimate"] is None:
         return "–"
-    between = "" if interval["low"] is None else f" ({show(interval['low'])} to {show(interval['high'])})"
-    return f"{show(interval['estimate'])}{between}"
+    between = "" if interval["low"] is None else f" ({_short(interval['low'])} to {_short(interval['high'])})"
+    return f"{_short(interval['estimate'])}{between}"
+
+
+def _short(value: float) -> str:
+    """Two digits behind the point are what such intervals bear."""
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"

@@ -238,7 +238,9 @@ def test_the_page_shows_an_estimate_beside_the_truth_that_came_later():
     found = {"recordings": 3, "by": {"confirm": 1, "edit": 1, "reject": 0, "label": 1}, "precision": interval}
     rows = [answered("2026-W47", both, **found), answered("2026-W48")]
     html = summary_page([report("2026-W48", drift())], answers={"weeks": rows}, simulated=True)
-    assert "1 of 2 estimates lay inside the interval" in html and "0.5 (0.4 to 0.6)" in html and "3 of 4" in html
+    assert (
+        "1 of 2 estimates that can be judged lay inside" in html and "0.50 (0.40 to 0.60)" in html and "3 of 4" in html
+    )
     assert "1 confirmed, 1 edited, 1 labelled" in html
 
 
