@@ -48,7 +48,7 @@ DRAWN_POLICY = (
 """Evidently draws its pages by script. They run in a box of their own: no origin, so that they can neither ask this console
 for anything nor send a form, and nothing is loaded from anywhere."""
 
-DRAWN_REPORTS = ("drift/site-*.html",)
+DRAWN_REPORTS = ("drift/*/site-*.html",)
 
 SHOWN_REPORTS = {
     ".html": "text/html",

@@ -41,8 +41,9 @@ def last_report(room: Room) -> dict[str, Any] | None:
 
 
 def _pages(room: Room) -> dict[str, str]:
-    """Site → address of the page with its distributions; they are numbered in the order of the sites' names."""
+    """Site → address of the page with its distributions in the last week."""
     report = last_report(room)
-    sites = sorted(s["site"] for s in report["sites"]) if report else []
-    named = {site: f"{FOLDER}/site-{number}.html" for number, site in enumerate(sites, 1)}
-    return {site: f"/reports/{path}" for site, path in named.items() if (room.reports / path).exists()}
+    week = f"{FOLDER}/{report['period']}" if report else FOLDER
+    listed = room.reports / week / "sites.json"
+    named = json.loads(listed.read_text())["pages"] if listed.exists() else {}
+    return {site: f"/reports/{week}/{file}" for site, file in named.items()}

@@ -20,13 +20,14 @@ def announce(workspace: Workspace, found: dict[str, Any], lines: Sequence[Entry]
     Returns what the alarms are called together; None where there is none, or where it was answered before.
     """
     _pin(workspace, found)
-    if not lines:
+    alarmed = [subject for line in lines if line.type == "drift.alarm" for subject in line.subjects]
+    if not alarmed:
         return None
-    alarm = digest_of(sorted(subject.digest for line in lines for subject in line.subjects))
+    alarm = digest_of(sorted(subject.digest for subject in alarmed))
     if answer_to(records.open_ledger(workspace), alarm):
         return None
     if has_server():
-        _emit(workspace, alarm, [subject.id for line in lines for subject in line.subjects])
+        _emit(workspace, alarm, [subject.id for subject in alarmed])
     return alarm
 
 

@@ -202,7 +202,7 @@ def test_a_site_that_is_answered_otherwise_for_two_months_is_confirmed_and_in_th
     assert "the detector&#39;s answers, not the signal" in page or "the detector's answers, not the signal" in page
     assert "since 2026-10, confirmed" in page
     lines = records.open_ledger(workspace).entries("drift.alarm")
-    assert [line.reason for line in lines] == ["at south: answers to detection, 2026-11"]
+    assert [line.reason for line in lines] == ["at south, 2026-11: answers to detection"]
     assert _watch_answers(workspace)["questions"] == found["questions"]  # asked again, the ledger has no line more
     assert len(records.open_ledger(workspace).entries("drift.alarm")) == 1
 

@@ -321,14 +321,16 @@ def test_drift_says_which_site_changed_and_a_drawn_page_runs_in_a_box_of_its_own
             "shifts": {"delta": -6.75}, "power": "We would miss half."}  # fmt: skip
     report = {"period": "p", "headline": "changed: demo-east", "alarmed": ["demo-east"], "sites": [site]}
     (tmp_path / "drift" / "drift.json").write_text(json.dumps(report))
-    (tmp_path / "drift" / "site-1.html").write_text("<script>1</script>")
+    (tmp_path / "drift" / "p").mkdir()
+    (tmp_path / "drift" / "p" / "site-1.html").write_text("<script>1</script>")
+    (tmp_path / "drift" / "p" / "sites.json").write_text(json.dumps({"of": "", "pages": {"demo-east": "site-1.html"}}))
     (tmp_path / "drift" / "index.html").write_text("<p>all</p>")
     client = browser(desk, tmp_path)
     html = client.get("/drift").text
     assert "Delta -6.8" in words(html) and "<script" not in html and "Distributions at demo-east" in words(html)
     assert "Sites that changed demo-east" in words(client.get("/").text)
     drawn, ours = (
-        client.get(f"/reports/drift/{f}.html").headers["content-security-policy"] for f in ("site-1", "index")
+        client.get(f"/reports/drift/{f}.html").headers["content-security-policy"] for f in ("p/site-1", "index")
     )
     assert drawn.startswith("sandbox allow-scripts; default-src 'none'") and "same-origin" not in drawn
     assert "script-src" not in ours and "sandbox" not in ours
