@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,7 +110,8 @@ def _remotes(here: Workspace) -> Iterator[Finding]:
     settings = configparser.ConfigParser(interpolation=None)
     for name in ("config", "config.local"):
         settings.read(here.root / ".dvc" / name)
-    urls = {section.strip("'\"")[8:-1]: settings[section].get("url", "") for section in settings if "remote" in section}
+    remotes = {section: re.search(r'remote "(.+)"', section) for section in settings.sections()}
+    urls = {named[1]: settings[section].get("url", "") for section, named in remotes.items() if named}
     if not urls:
         yield Finding("dvc remote", MISSING, "none is set", needed, "dvc remote add -d NAME URL in the workspace")
     for name, url in urls.items():
