@@ -12,7 +12,6 @@ import pytest
 from flows import audit, cli, export, workspace
 from flows.workspace import make_workspace
 from lineage.whole import whole_file, whole_folder
-from serving import bento
 from tests.commands import ictal
 
 
@@ -82,6 +81,8 @@ def test_a_folder_is_filled_when_all_is_there(tmp_path: Path, there: bool) -> No
 
 
 def test_a_bento_that_is_stopped_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from serving import bento
+
     class Made:
         tag = "ictal:1"
 
