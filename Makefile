@@ -11,6 +11,7 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/typos
 	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/pytest -n 2 --dist loadgroup; tests=$$?; wait $$types && exit $$tests
 
 bench: $(READY)
@@ -19,6 +20,7 @@ bench: $(READY)
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(VENV)/bin/typos
 	$(VENV)/bin/mypy
 
 $(READY): pyproject.toml constraints.txt

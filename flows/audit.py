@@ -13,6 +13,7 @@ from lineage.graph import Step, downstream, node, upstream
 from lineage.keys import every_platform_key, platform_key
 from lineage.ledger import Checkpoint, Ledger
 from lineage.refused import Refused
+from lineage.whole import whole_file
 
 SHOWN_RECORDINGS = 2
 
@@ -21,7 +22,8 @@ def publish_checkpoint(out: Path) -> dict[str, Any]:
     """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it."""
     workspace = open_workspace()
     signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
-    out.write_text(signed.to_json() + "\n")
+    with whole_file(out) as partial:
+        partial.write_text(signed.to_json() + "\n")
     return {"size": signed.size, "root": signed.root, "text": f"{signed.size} entries, root {signed.root}"}
 
 

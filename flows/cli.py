@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows import completion
 from flows.cli_audit import audit_app
 from flows.cli_console import audit_console_app, console_app
 from flows.cli_deploy import deploy_app
@@ -17,6 +18,15 @@ from flows.cli_video import video_app
 from flows.terminal import Json, names_in, show
 from lineage.refused import Refused
 
+EXIT_CODES = {
+    0: "done; `check` and `predict` end so as well where a recording is not evaluable, for that is an answer",
+    1: "no: what was asked for does not hold (of `audit verify`, `replay`, `receipt`, `verify-pack`, `impact --withdraw`, "
+    "`rescore`, `doctor`), or something failed that should not, with a traceback",
+    2: "refused, in one sentence with what to do, or not understood; nothing was changed",
+    130: "stopped by Ctrl-C",
+}
+"""What a command ends with; there are no others."""
+
 app = typer.Typer(
     name="ictal",
     no_args_is_help=True,
@@ -24,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Seizures in EEG and video: data, checks, training, honest evaluation, approval, serving, drift, lineage.\n\n"
     "Start with [bold]ictal demo[/bold]. State lives in the workspace: ICTAL_HOME, or .ictal in the checkout.",
+    epilog="\n\n".join(["Exit codes:", *(f"{code:3}  {what}" for code, what in EXIT_CODES.items())]),
 )
 cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
 app.add_typer(cohort_app, name="cohort")
@@ -43,18 +54,48 @@ Task = Annotated[
         "--for",
         help="Which task: detection (seizures in EEG), typing (their types in EEG), spasms (in poses), semiology (types on "
         "film) or forecasting (from film).",
+        autocompletion=completion.tasks,
     ),
 ]
-Detectors = Annotated[list[str] | None, typer.Argument(help="Detectors to work on; all of them unless named.")]
+Detectors = Annotated[
+    list[str] | None,
+    typer.Argument(help="Detectors to work on; all of them unless named.", autocompletion=completion.detectors),
+]
 
 
 def main() -> None:
-    """Run a command; what is refused is said in one sentence and ends with exit code 2."""
+    """Run a command; what is refused is said in one sentence and ends with exit code 2, and Ctrl-C in one with 130."""
     try:
-        app()
+        app(prog_name="ictal")
     except Refused as refused:
         print(f"ictal: {refused}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == STOPPED:
+            print(STOPPED_LINE, file=sys.stderr)
+        raise
+
+
+STOPPED = 130
+"""Typer ends so with Ctrl-C: 128 and the number of the signal, as shells have it."""
+STOPPED_LINE = "ictal: stopped; what was not finished is not used, and the same command begins anew or goes on with it"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from flows.version import version_line
+
+        print(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def ictal(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which Ictal this is, and end.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command(epilog="Example: ictal demo    (about five minutes on two cores)")
@@ -65,13 +106,29 @@ def demo() -> None:
     make_demo()
 
 
-@app.command(epilog="Example: ICTAL_HOME=/srv/ictal ictal init")
-def init() -> None:
+@app.command(epilog="Examples: ictal doctor · ictal doctor --json")
+def doctor(as_json: Json = False) -> None:
+    """What is missing or wrong on this machine, what each is needed for, and what to do about it; nothing is changed.
+
+    Exit code 1 where something is missing or wrong that Ictal or its workspace needs; what only tests or some sites need is
+    told, and does not count.
+    """
+    from flows.doctor import examine
+
+    result = examine()
+    show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Examples: ICTAL_HOME=/srv/ictal ictal init · ictal init --json")
+def init(as_json: Json = False) -> None:
     """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys."""
     from flows.workspace import home, make_workspace
 
     made = make_workspace(home(), "real")
-    print(f"made a workspace in {made.root}\nnext: ictal cohort import PATH")
+    result = {"workspace": str(made.root), "id": made.id}
+    show(result, as_json, f"made a workspace in {made.root}\nnext: ictal cohort import PATH")
 
 
 @cohort_app.command("import", epilog="Example: ictal cohort import ~/data/ds-neonatal --name helsinki")
@@ -149,7 +206,10 @@ def cohort_list(as_json: Json = False) -> None:
 def check(
     target: Annotated[
         str,
-        typer.Argument(help="A recording (EDF, BDF), a film, a pose track, or the name of a cohort of the workspace."),
+        typer.Argument(
+            help="A recording (EDF, BDF), a film, a pose track, or the name of a cohort of the workspace.",
+            autocompletion=completion.cohorts,
+        ),
     ],
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=1000, help="Frames per second of a pose track that keeps no times.")
@@ -172,14 +232,23 @@ def predict(
         list[Path], typer.Argument(metavar="FILE [FILE2]", help="A recording, a film (of two views) or a pose track.")
     ],
     question: Annotated[
-        str, typer.Option(help="detection (where are seizures), or: typing, spasms, semiology, forecasting.")
+        str,
+        typer.Option(
+            help="detection (where are seizures), or: typing, spasms, semiology, forecasting.",
+            autocompletion=completion.tasks,
+        ),
     ] = "detection",
     at: Annotated[
         str | None, typer.Option(help="The one stretch to name, ONSET,SECONDS; the whole recording unless given.")
     ] = None,
     age: Annotated[str | None, typer.Option(help="Age at recording: 3d, 2w, 5mo or 34y.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Insist on this detector.")] = None,
-    site: Annotated[str | None, typer.Option(help="The site that asks; approvals are given per site.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Insist on this detector.", autocompletion=completion.detectors)
+    ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(help="The site that asks; approvals are given per site.", autocompletion=completion.sites),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Ask a running service instead of answering here.")] = None,
     key: Annotated[str | None, typer.Option(envvar="ICTAL_KEY", help="The site's key for --url.")] = None,
     job: Annotated[bool, typer.Option("--job", help="With --url: leave it as a job, and wait for the answer.")] = False,
@@ -199,7 +268,7 @@ def predict(
     show(result, as_json, result.pop("text"))
 
 
-@app.command("detectors")
+@app.command("detectors", epilog="Examples: ictal detectors · ictal detectors --json")
 def list_detectors(as_json: Json = False) -> None:
     """List the detectors of the house."""
     from models import detectors
@@ -210,7 +279,7 @@ def list_detectors(as_json: Json = False) -> None:
 
 
 @app.command(
-    epilog="Examples: ictal train · ictal train line_length · ictal train --shuffle-labels · "
+    epilog="Examples: ictal train · ictal train line_length --json · ictal train --shuffle-labels · "
     "ictal train --all --runner dask · ictal train --all --runner dask --cluster tcp://10.0.0.5:8786"
 )
 def train(
@@ -224,13 +293,15 @@ def train(
     cluster: Annotated[
         str, typer.Option(help="Address of a Dask scheduler; workers on this machine unless given.")
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Split by patient and fit detectors on every fold; what did not change is not run again."""
     from flows.train import train_detectors
 
     if all_ and names:
         raise Refused(f"--all means every detector, and {', '.join(names)} was named: leave one of them out")
-    print(train_detectors(names, preset, shuffle_labels, runner, cluster))
+    result = train_detectors(names, preset, shuffle_labels, runner, cluster)
+    show(result, as_json, result.pop("text"))
 
 
 @app.command(
@@ -277,7 +348,12 @@ def evaluate(
 
 @app.command(epilog="Examples: ictal ablate da_stnet · ictal ablate da_stnet --only no_reversal --only no_lstm --json")
 def ablate(
-    name: Annotated[str, typer.Argument(help="The detector whose declared parts are taken away one by one.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The detector whose declared parts are taken away one by one.", autocompletion=completion.detectors
+        ),
+    ],
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Fit only this variant, beside the whole detector.")
     ] = None,
@@ -297,7 +373,12 @@ def ablate(
     epilog="Examples: ictal rescore da_stnet · ictal rescore da_stnet --scorer szcore --set szcore.merge_gap_s=0"
 )
 def rescore(
-    name: Annotated[str, typer.Argument(help="The detector whose kept predictions are scored again.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The detector whose kept predictions are scored again.", autocompletion=completion.detectors
+        ),
+    ],
     regime: Annotated[str, typer.Option(help="patient, site, recording, gap or window.")] = "patient",
     scorer: Annotated[list[str] | None, typer.Option(help="Only this scorer; all of them unless named.")] = None,
     setting: Annotated[
@@ -332,7 +413,10 @@ def oracle(
 @app.command(epilog="Examples: ictal holdout · ictal holdout da_stnet --reason 'before the first deployment'")
 def holdout(
     name: Annotated[
-        str | None, typer.Argument(help="Open it for this detector; only tells its state unless named.")
+        str | None,
+        typer.Argument(
+            help="Open it for this detector; only tells its state unless named.", autocompletion=completion.detectors
+        ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why now; stands in the ledger.")] = None,
     as_json: Json = False,
@@ -350,7 +434,11 @@ def candidates(
         bool, typer.Option("--propose", help="First propose the detector that did best inside.")
     ] = False,
     author: Annotated[
-        str | None, typer.Option(help="Who made it, by their id under `ictal person list`; your login unless given.")
+        str | None,
+        typer.Option(
+            help="Who made it, by their id under `ictal person list`; your login unless given.",
+            autocompletion=completion.people,
+        ),
     ] = None,
     task: Task = "detection",
     as_json: Json = False,
@@ -364,14 +452,18 @@ def candidates(
     show(result["candidates"], as_json, result["text"])
 
 
-@app.command(epilog="Example: ictal bento ictal.bento    (then `podman build -t ictal .`, by the Containerfile)")
+@app.command(
+    epilog="Examples: ictal bento ictal.bento --json · ictal bento ictal.bento    (then `podman build -t ictal .`, by the Containerfile)"
+)
 def bento(
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    out: Annotated[Path, typer.Argument(help="The file to write, ….bento.")],
+    as_json: Json = False,
 ) -> None:
     """Pack the service's code for another machine; the approved model stays in its workspace."""
     from serving.bento import build
 
-    print(f"{build(out)} in {out}")
+    result = {"tag": build(out), "file": str(out)}
+    show(result, as_json, f"{result['tag']} in {out}")
 
 
 @app.command(epilog="Example: ictal serve --port 8000")

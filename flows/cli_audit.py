@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.terminal import Json, show, show_each
+from flows.terminal import Json, prompt, show, show_each
 from lineage.refused import Refused
 
 audit_app = typer.Typer(no_args_is_help=True, help="Questions an auditor asks.")
@@ -217,7 +217,6 @@ def _decision(text: str) -> tuple[str, str]:
 
 
 def _ask(model: dict[str, Any]) -> str:
-    said: str = typer.prompt(
+    return prompt(
         f"{model['label']} {model['digest'][:12]} ({model['role']}; {model['state']}): keep, retrain, withdraw"
     )
-    return said

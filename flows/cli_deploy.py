@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from flows import completion
 from flows.cli_people import IN_SCRIPTS, Candidate, asked
 from flows.terminal import Json, names_in, show
 
@@ -12,8 +13,15 @@ deploy_app = typer.Typer(
     help="Which model answers which site, and which site is answered at all; running services follow within 5 s.",
 )
 
-Task = Annotated[str, typer.Option("--for", help="Which task: detection, typing, spasms, semiology or forecasting.")]
-Site = Annotated[str, typer.Option(help="The site, as its key was issued for it.")]
+Task = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        help="Which task: detection, typing, spasms, semiology or forecasting.",
+        autocompletion=completion.tasks,
+    ),
+]
+Site = Annotated[str, typer.Option(help="The site, as its key was issued for it.", autocompletion=completion.sites)]
 Reason = Annotated[str, typer.Option(help="Why; the site reads it, and the ledger keeps it. No patient's name.")]
 
 
@@ -36,12 +44,17 @@ def stop(site: Site, reason: Reason, as_json: Json = False) -> None:
 
 
 @deploy_app.command(
-    epilog="Example: ictal deploy resume --site demo-north --as reviewer-1 --reason 'electrodes were checked'."
+    epilog="Example: ictal deploy resume --site demo-north --as reviewer-1 --reason 'electrodes were checked'"
     + IN_SCRIPTS
 )
 def resume(
     site: Site,
-    person: Annotated[str, typer.Option("--as", help="Who says so (an id in the workspace's people.json).")],
+    person: Annotated[
+        str,
+        typer.Option(
+            "--as", help="Who says so (an id in the workspace's people.json).", autocompletion=completion.people
+        ),
+    ],
     reason: Reason,
     as_json: Json = False,
 ) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows.terminal import Json, show
+from flows import completion
+from flows.terminal import Json, prompt, show
 from lineage.refused import Refused
 
 people_app = typer.Typer()
@@ -18,8 +19,10 @@ key_app = typer.Typer(no_args_is_help=True, help="Keys of sites that may call th
 people_app.add_typer(person_app, name="person")
 people_app.add_typer(key_app, name="key")
 
-Candidate = Annotated[str, typer.Argument(help="Digest of the candidate, or its beginning.")]
-IN_SCRIPTS = " In scripts passphrase and code are two lines of standard input: ictal … < components"
+Candidate = Annotated[
+    str, typer.Argument(help="Digest of the candidate, or its beginning.", autocompletion=completion.candidates)
+]
+IN_SCRIPTS = "    (in scripts passphrase and code are two lines of standard input: ictal … < components)"
 
 
 def asked(person: str) -> tuple[str, str]:
@@ -35,7 +38,7 @@ def chosen(person: str, what: str = "Passphrase") -> str:
 def _secret(what: str, *, twice: bool = False) -> str:
     """A prompt for secrets looks for a terminal by itself, past what was piped in: hence none is shown to a script."""
     if sys.stdin.isatty():
-        return str(typer.prompt(what, hide_input=True, confirmation_prompt=twice))
+        return prompt(what, hide_input=True, confirmation_prompt=twice)
     line = sys.stdin.readline()
     if not line:
         raise Refused(f"{what} is missing: standard input has ended; give it there, one line each in the order asked")
@@ -43,12 +46,17 @@ def _secret(what: str, *, twice: bool = False) -> str:
 
 
 @people_app.command(
-    epilog="Example: ictal approve 3f2a --as reviewer-1 --meaning review --deviation 'sensitivity_floor=24 patients only'."
+    epilog="Example: ictal approve 3f2a --as reviewer-1 --meaning review --deviation 'sensitivity_floor=24 patients only'"
     + IN_SCRIPTS
 )
 def approve(
     candidate: Candidate,
-    person: Annotated[str, typer.Option("--as", help="Who signs (an id in the workspace's people.json).")],
+    person: Annotated[
+        str,
+        typer.Option(
+            "--as", help="Who signs (an id in the workspace's people.json).", autocompletion=completion.people
+        ),
+    ],
     meaning: Annotated[str, typer.Option(help="review or approval; two people are needed.")],
     deviation: Annotated[
         list[str] | None, typer.Option(help="gate=justification, for each gate that did not pass.")
@@ -66,11 +74,11 @@ def approve(
 
 
 @people_app.command(
-    epilog="Example: ictal revoke 3f2a --as reviewer-1 --reason 'missed seizures at two sites'." + IN_SCRIPTS
+    epilog="Example: ictal revoke 3f2a --as reviewer-1 --reason 'missed seizures at two sites'" + IN_SCRIPTS
 )
 def revoke(
     candidate: Candidate,
-    person: Annotated[str, typer.Option("--as", help="Who takes it back.")],
+    person: Annotated[str, typer.Option("--as", help="Who takes it back.", autocompletion=completion.people)],
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
     as_json: Json = False,
 ) -> None:
@@ -81,10 +89,10 @@ def revoke(
     show(result, as_json, result.pop("text"))
 
 
-@people_app.command(epilog="Example: ictal retire 3f2a --as reviewer-1 --reason 'superseded by 9c41'." + IN_SCRIPTS)
+@people_app.command(epilog="Example: ictal retire 3f2a --as reviewer-1 --reason 'superseded by 9c41'" + IN_SCRIPTS)
 def retire(
     candidate: Candidate,
-    person: Annotated[str, typer.Option("--as", help="Who ends it.")],
+    person: Annotated[str, typer.Option("--as", help="Who ends it.", autocompletion=completion.people)],
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
     as_json: Json = False,
 ) -> None:
@@ -126,7 +134,7 @@ def person_add(
 
 @person_app.command("rotate", epilog="Example: ictal person rotate reviewer-1")
 def person_rotate(
-    id: Annotated[str, typer.Argument(help="Whose key.")],
+    id: Annotated[str, typer.Argument(help="Whose key.", autocompletion=completion.people)],
     as_json: Json = False,
 ) -> None:
     """A new key and a new device for a person, who shows that they are there with the old; old signatures stay good."""
@@ -142,7 +150,7 @@ def person_rotate(
     "--reason retirement",
 )
 def person_revoke(
-    id: Annotated[str, typer.Argument(help="Whose key.")],
+    id: Annotated[str, typer.Argument(help="Whose key.", autocompletion=completion.people)],
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
     left: Annotated[
         bool, typer.Option("--left", help="They only left: what they signed until now stays good.")
@@ -167,7 +175,7 @@ def person_list(as_json: Json = False) -> None:
 
 @key_app.command("issue", epilog="Example: ictal key issue --site demo-north")
 def key_issue(
-    site: Annotated[str, typer.Option(help="The site that will use the key.")],
+    site: Annotated[str, typer.Option(help="The site that will use the key.", autocompletion=completion.sites)],
     days: Annotated[float, typer.Option(min=0.01, max=400, help="Days until it expires.")] = 90,
     as_json: Json = False,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows import completion
 from flows.terminal import Json, names_in, show
 
 video_app = typer.Typer()
@@ -20,7 +21,7 @@ Replace = Annotated[bool, typer.Option("--replace", help="Exchange the one that 
     epilog="Examples: ictal grid gestures · ictal grid gestures --cells all · ictal grid gestures --regimes patient --json"
 )
 def grid(
-    name: Annotated[str, typer.Argument(help="The detector: gestures.")],
+    name: Annotated[str, typer.Argument(help="The detector: gestures.", autocompletion=completion.detectors)],
     cells: Annotated[str, typer.Option(help="12: the ends of what was varied; all: the paper's 60.")] = "12",
     regimes: Annotated[str, typer.Option(help="Splits: patient, site, seizure; patient is always among them.")] = (
         "patient,seizure"
@@ -41,7 +42,7 @@ def grid(
     epilog="Examples: ictal study forecaster · ictal study forecaster --only few_shot --tasks 200 · ictal study forecaster --full"
 )
 def study(
-    name: Annotated[str, typer.Argument(help="The detector: forecaster.")],
+    name: Annotated[str, typer.Argument(help="The detector: forecaster.", autocompletion=completion.detectors)],
     tasks: Annotated[int | None, typer.Option(min=2, max=10_000, help="Few-shot tasks per number of shots.")] = None,
     only: Annotated[str | None, typer.Option(help="Only these parts: few_shot, compositions, controls.")] = None,
     full: Annotated[
@@ -120,7 +121,10 @@ def export_film(
 
 @video_app.command(epilog="Examples: ictal lab gestures · ictal lab sta_gunet --json")
 def lab(
-    name: Annotated[str, typer.Argument(help="The detector to train and score under every split.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="The detector to train and score under every split.", autocompletion=completion.detectors),
+    ],
     as_json: Json = False,
 ) -> None:
     """The Leakage Lab of one detector, from the honest splits to the leaky: `ictal evaluate NAME --regimes all`."""

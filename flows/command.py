@@ -2,14 +2,14 @@
 
 import sys
 
-from flows.warm import run_there
-
 
 def main() -> None:
-    code = run_there(sys.argv[2], sys.argv[3:]) if sys.argv[1:2] == ["stage"] and len(sys.argv) > 2 else None
-    if code is None:
-        from flows.cli import main as command
+    if sys.argv[1:2] == ["stage"] and len(sys.argv) > 2:
+        from flows.warm import run_there
 
-        command()
-    else:
-        sys.exit(code)
+        code = run_there(sys.argv[2], sys.argv[3:])
+        if code is not None:
+            sys.exit(code)
+    from flows.cli import main as command
+
+    command()

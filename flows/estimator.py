@@ -18,6 +18,7 @@ from flows.progress import Show, on_terminal
 from flows.workspace import Workspace, open_workspace
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
+from lineage.whole import whole_file
 from models.pose_estimator import BadEstimator, PoseEstimator, load_estimator
 from models.tiny_pose import train_tiny_estimator, write_tiny_estimator
 from serving.naming import ESTIMATOR
@@ -93,8 +94,9 @@ def _take(source: Path, path: Path) -> None:
     """Copy a model and its description into the workspace; what lies there afterwards is loaded once more."""
     if source.resolve() == path.resolve():
         raise BadEstimator("that is the estimator of this workspace already: name another file")
-    for suffix in (".json", path.suffix):
-        shutil.copyfile(source.with_suffix(".json") if suffix == ".json" else source, path.with_suffix(suffix))
+    with whole_file(path.with_suffix(".json")) as about, whole_file(path) as model:
+        shutil.copyfile(source.with_suffix(".json"), about)
+        shutil.copyfile(source, model)
     load_estimator(path)
 
 

@@ -25,6 +25,7 @@ from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
+from lineage.whole import whole_folder
 from serving.naming import estimator_of
 from validation.reidentification import Reidentification, proportions, reidentification
 
@@ -48,15 +49,15 @@ def export_poses(folder: Path, tier: str) -> dict[str, Any]:
         raise Refused("no cohort of spasms has been checked here: run `ictal check` first")
     if folder.exists() and any(folder.iterdir()):
         raise Refused("the folder for the export is not empty: name another")
-    folder.mkdir(parents=True, exist_ok=True)
     entries = [e for period in PERIODS for e in accepted(workspace, period)]
     names = _numbers(entries, workspace.params.evaluate.seed)
-    with on_terminal() as show:
-        written, left_out = _write(workspace, entries, names, folder, tier, show)
-    told, how = _told_apart(workspace, written)
-    document = _summary(workspace, tier, [names[e.name] for e, _ in written], left_out, told, how)
-    write_json(folder / SUMMARY, document)
-    _record(workspace, folder, document, {e.name: names[e.name] for e, _ in written})
+    with whole_folder(folder) as partial:
+        with on_terminal() as show:
+            written, left_out = _write(workspace, entries, names, partial, tier, show)
+        told, how = _told_apart(workspace, written)
+        document = _summary(workspace, tier, [names[e.name] for e, _ in written], left_out, told, how)
+        write_json(partial / SUMMARY, document)
+        _record(workspace, partial, document, {e.name: names[e.name] for e, _ in written})
     left = f"; left out: {', '.join(f'{n} {code}' for code, n in left_out.items())}" if left_out else ""
     text = (
         f"exported {len(written)} recordings of {told.persons} persons as {tier}: {EXPORTED[tier]}{left}\n"
@@ -75,13 +76,9 @@ def export_films(folder: Path, task: str) -> dict[str, Any]:
         raise Refused(f"no cohort of {task} has been checked here: run `ictal check` first")
     if folder.exists() and any(folder.iterdir()):
         raise Refused("the folder for the export is not empty: name another")
-    folder.mkdir(parents=True, exist_ok=True)
     entries = [e for period in PERIODS for e in accepted(workspace, period)]
     names = _numbers(entries, workspace.params.evaluate.seed)
     home = workspace.root if estimator_of(workspace.root) else None
-    work = [(entry, home, folder / names[entry.name]) for entry in entries]
-    with on_terminal() as show:
-        over(_blur, work, "recordings blurred", show, ["data.privacy"])
     how = (
         "in the circle of the head, views beside the first everywhere"
         if home
@@ -95,8 +92,12 @@ def export_films(folder: Path, task: str) -> dict[str, Any]:
         "simulated": (workspace.cohort / "sourcedata" / "draws.json").exists(),
         "recordings": sorted(names.values()),
     }
-    write_json(folder / SUMMARY, document)
-    _record(workspace, folder, document, names)
+    with whole_folder(folder) as partial:
+        work = [(entry, home, partial / names[entry.name]) for entry in entries]
+        with on_terminal() as show:
+            over(_blur, work, "recordings blurred", show, ["data.privacy"])
+        write_json(partial / SUMMARY, document)
+        _record(workspace, partial, document, names)
     text = (
         f"exported {len(entries)} films, blurred {how}\nNo tier is anonymous: treat the export as personal health data.\n"
         f"summary: {folder / SUMMARY}"

@@ -34,7 +34,6 @@ def make_demo() -> None:
         code = _run_inside(make_workspace(making, "demo"))
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
-        print("ictal: stopped; what had been begun was removed, what stood before still stands", file=sys.stderr)
         raise
     if code != 0:
         _keep_failed(making, final)

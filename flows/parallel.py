@@ -1,6 +1,7 @@
 """The same work on many recordings, on all cores, with progress; results in the order of the items."""
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -30,7 +31,7 @@ def over(
     show(what, 0, len(items))
     results: dict[int, Result] = {}
     made = context([work.__module__, *needs])
-    with ProcessPoolExecutor(min(workers(), max(1, len(items))), mp_context=made) as pool:
+    with ProcessPoolExecutor(min(workers(), max(1, len(items))), made, _end_with_ctrl_c) as pool:
         futures = {pool.submit(work, item): index for index, item in enumerate(items)}
         try:
             for future in as_completed(futures):
@@ -40,3 +41,8 @@ def over(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[i] for i in range(len(items))]
+
+
+def _end_with_ctrl_c() -> None:
+    """A worker ends at once and says nothing: whoever started it was told as well, and says it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

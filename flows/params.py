@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from data.settings import read_yaml
 from flows.change_plan import Block, GateParams
 from lineage.refused import Refused
+from lineage.whole import whole_file
 
 
 class BadParams(Refused):
@@ -185,7 +186,8 @@ def set_params(path: Path, changes: dict[str, Any]) -> Params:
         document.setdefault(block, {})[name] = value
     heading = [line for line in path.read_text().splitlines() if line.startswith("#")]
     _validated(document)
-    path.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
+    with whole_file(path) as partial:
+        partial.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
     return read_params(path)
 
 

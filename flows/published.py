@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from data.cohorts import chbmit, helsinki, seizeit2, siena, tusz
 from data.cohorts.published import Published
 from data.cohorts.server import refuse_address
 from flows import records
+from flows.terminal import confirm, prompt
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of
 from lineage.refused import Refused
@@ -88,9 +87,7 @@ def accept_licence(workspace: Workspace, published: Published, accept: bool) -> 
                 f"the licence of {published.name} ({published.licence}) was not accepted: read it at "
                 f"{published.licence_address} and give --accept-licence. Nothing was fetched"
             )
-        if not typer.confirm(
-            f"Do you accept the licence ({published.licence}, {published.licence_address})?", err=True
-        ):
+        if not confirm(f"Do you accept the licence ({published.licence}, {published.licence_address})?"):
             raise Refused(f"the licence of {published.name} was not accepted: nothing was fetched")
     records.record_licence(workspace, digest_of(stated), stated, "option" if accept else "terminal")
 
@@ -102,8 +99,8 @@ def login_for(published: Published) -> tuple[str, str] | None:
     names = [f"ICTAL_{published.name.upper()}_{part}" for part in ("USER", "PASSWORD")]
     given = [os.environ.get(n, "") for n in names]
     if not all(given) and sys.stdin.isatty():
-        typer.echo(published.login, err=True)
-        given = [typer.prompt("Name", err=True), typer.prompt("Password", hide_input=True, err=True)]
+        print(published.login, file=sys.stderr)
+        given = [prompt("Name", err=True), prompt("Password", hide_input=True, err=True)]
     if not all(given):
         raise Refused(published.login)
     return given[0], given[1]

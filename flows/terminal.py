@@ -54,6 +54,22 @@ def _without_id() -> str:
     )
 
 
+def prompt(what: str, **how: Any) -> str:
+    """What somebody types; Ctrl-C there stops the command, as anywhere else."""
+    try:
+        return str(typer.prompt(what, **how))
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
+def confirm(what: str) -> bool:
+    """Whether somebody says yes; asked beside the answer, and stopped as `prompt` is."""
+    try:
+        return typer.confirm(what, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
 def names_in(text: str | None) -> list[str]:
     """The names of a list with commas."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]

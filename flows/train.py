@@ -53,7 +53,7 @@ def train_detectors(
     shuffle_labels: bool | None,
     runner: str = "threads",
     scheduler: str = "",
-) -> str:
+) -> dict[str, Any]:
     """`ictal train`: with new settings written into params.yaml first, where they were given.
 
     With the runner `dask`, folds of all detectors are dealt to the workers of the cluster at `scheduler`, or of one here.
@@ -72,7 +72,7 @@ def train_detectors(
         set_params(workspace.root / "params.yaml", wanted)
     with _run_by(runner, scheduler) as training:
         done = run_flow(training, home=str(workspace.root), names=names or None)
-    return "\n".join(f"{what}: {how}" for what, how in done.items())
+    return {"trained": done, "text": "\n".join(f"{what}: {how}" for what, how in done.items())}
 
 
 RUNNERS = ("threads", "dask")

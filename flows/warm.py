@@ -122,6 +122,7 @@ def main(listening_fd: int, ahead: Sequence[str]) -> None:
 
     begin_alone()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks tell their exit code themselves
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches whoever started this process, which then ends as well
     coming = list(dict.fromkeys([*DVC, *(module for stage in ahead for module in _needed(stage))])) if ahead else []
     with socket.socket(fileno=listening_fd) as listening:
         while sys.stdin not in (asking := select.select([listening, sys.stdin], [], [], 0 if coming else None)[0]):
@@ -165,6 +166,7 @@ def _live(
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for stream, place_ in zip(streams, (1, 2), strict=True):
             os.dup2(stream, place_)
             os.close(stream)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from flows import blank_database, warm
 from flows.params import Params, read_params
 from lineage.digest import digest_of, sha256_file
-from lineage.place import LEDGER, MARKER, ledger_place, workspace_id
+from lineage.place import LEDGER, MARKER, home, ledger_place, workspace_id
 from lineage.refused import Refused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -227,12 +227,6 @@ def cohort_key(task: str) -> str:
     return "cohort.name" if task == "detection" else f"cohort.{task}"
 
 
-def home() -> Path:
-    """Where the workspace is: ICTAL_HOME, or `.ictal` in the checkout."""
-    chosen = os.environ.get("ICTAL_HOME")
-    return Path(chosen).resolve() if chosen else ROOT / ".ictal"
-
-
 def open_workspace(root: Path | None = None) -> Workspace:
     """The workspace that commands use; refuses where there is none."""
     root = root or home()
@@ -251,13 +245,22 @@ def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Worksp
     if root.exists() and any(root.iterdir()):
         raise WorkspaceRefused("the folder for the workspace is not empty; choose another with ICTAL_HOME")
     root.mkdir(parents=True, exist_ok=True)
-    made = Workspace(root)
+    try:
+        return _made(Workspace(root), kind, now or datetime.now(UTC))
+    except BaseException:  # what is half-made would be refused as a folder that is not empty
+        for one in root.iterdir():
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+        raise
+
+
+def _made(made: Workspace, kind: str, now: datetime) -> Workspace:
+    root = made.root
     _lay_in(made)
     blank_database.lay_in(root / "prefect")
     marker = {
         "kind": kind,
         "id": str(uuid.uuid4()),
-        "made": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "made": now.isoformat(timespec="seconds"),
         "dvc_yaml": sha256_file(root / "dvc.yaml"),
         "params_yaml": sha256_file(root / "params.yaml"),
         "checkout": checkout_state(),
@@ -269,10 +272,16 @@ def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Worksp
 
 def refresh_code(workspace: Workspace) -> None:
     """Write the digest of the code behind each stage, so that DVC sees when it changed."""
-    folder = workspace.root / "code"
-    folder.mkdir(exist_ok=True)
+    (workspace.root / "code").mkdir(exist_ok=True)
     for name in ("champions", "oracles", "studies"):  # DVC wants what a stage may read to be there
         (workspace.store / name).mkdir(parents=True, exist_ok=True)
+    for stage, digest in changed_code(workspace).items():
+        (workspace.root / "code" / f"{stage}.txt").write_text(digest + "\n")
+
+
+def changed_code(workspace: Workspace) -> dict[str, str]:
+    """Each stage whose code is another than the one it would have run by, with the digest of the code that lies here."""
+    changed = {}
     for stage, parts in STAGE_PACKAGES.items():
         files = [
             f
@@ -280,9 +289,10 @@ def refresh_code(workspace: Workspace) -> None:
             for f in _python_files(ROOT / part)
         ]
         digest = digest_of({f.relative_to(ROOT).as_posix(): sha256_file(f) for f in files})
-        path = folder / f"{stage}.txt"
+        path = workspace.root / "code" / f"{stage}.txt"
         if not path.exists() or path.read_text().strip() != digest:
-            path.write_text(digest + "\n")
+            changed[stage] = digest
+    return changed
 
 
 def checkout_state() -> dict[str, Any]:

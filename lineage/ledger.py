@@ -162,6 +162,22 @@ class Ledger:
             texts = reading.scalars(select(CheckpointRow.text).order_by(CheckpointRow.id)).all()
         return [Checkpoint.from_json(text) for text in texts]
 
+    def head_problems(self, *public_keys: dsse.PublicKey) -> list[str]:
+        """What is wrong with the last checkpoint, or with the tree's head beside it: a moment at any length, since no line
+        is hashed again. Only `verify` finds a line that was changed below an unchanged tree."""
+        with session(self.engine, write=False) as reading:
+            head, last = appending.head(reading), appending.last_checkpoint(reading)
+            if last is None:
+                return []
+            if not 0 < last.size <= head.size:
+                return [f"the last checkpoint is of {last.size} lines, and there are {head.size}"] if last.size else []
+            path = appending.over_tree(reading, lambda nodes: merkle.consistency_path(nodes, last.size, head.size))
+        found = audit.key_problems([last], public_keys)
+        roots = bytes.fromhex(last.root), bytes.fromhex(head.root)
+        if not merkle.is_consistent(last.size, roots[0], head.size, roots[1], path):
+            return [*found, f"what is there now does not go on from the last checkpoint, of {last.size} lines"]
+        return list(found)
+
     def verify(self, checkpoints: Sequence[Checkpoint] = (), *public_keys: dsse.PublicKey) -> Verification:
         """Hash everything again and compare it with the tree, the indices and the checkpoints.
 

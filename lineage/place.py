@@ -1,5 +1,5 @@
-"""Where the ledger of a workspace is kept, and by which id the two know each other. Imports no database, since every
-command asks."""
+"""Where the workspace is and where its ledger is kept, and by which id the two know each other. Imports no database, since
+every command asks, and a shell that completes one too."""
 
 import json
 import os
@@ -11,6 +11,12 @@ LEDGER = "ICTAL_LEDGER"
 """The setting that names another place for the ledger than the workspace's own file: a `postgresql://` URL."""
 
 MARKER = "workspace.json"
+
+
+def home() -> Path:
+    """Where the workspace is: ICTAL_HOME, or `.ictal` in the checkout."""
+    chosen = os.environ.get("ICTAL_HOME")
+    return Path(chosen).resolve() if chosen else Path(__file__).resolve().parents[1] / ".ictal"
 
 
 def ledger_place(home: Path) -> Path | str:

@@ -76,6 +76,18 @@ def open_store(place: str | Path, *tables: type[Base]) -> Engine:
     return engine
 
 
+def reach(place: str) -> set[str]:
+    """The names of the tables in a database that is there; nothing is made in it. Refuses as `open_store` does."""
+    url = _url(place)
+    if url.drivername == "sqlite" and not Path(url.database or "").is_file():
+        raise StoreRefused("there is no store at this path")
+    engine = _sqlite(url) if url.drivername == "sqlite" else _postgresql(url)
+    try:
+        return table_names(engine)
+    except DBAPIError as error:
+        raise StoreRefused(f"{_named(url)} cannot be used: {_reason(error)}") from None
+
+
 @contextmanager
 def session(engine: Engine, *, write: bool = True) -> Iterator[Session]:
     """One transaction: all of it is kept or, after an error, none. `write=False` reads one moment, and never waits."""

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from lineage.refused import Refused
+from lineage.whole import whole_file
 from serving.store import quiet_bentoml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,9 +38,11 @@ class Ictal:
 
 def build(out: Path) -> str:
     """Pack the code as it lies here into `out` (….bento); returns the bento's tag. Refuses to overwrite a file."""
+    if out.suffix != ".bento":
+        raise Refused(f"a bento is called ….bento, got {out.name}: choose such a name")
     if out.exists():
         raise Refused(f"{out.name} is there already: choose another name")
-    with tempfile.TemporaryDirectory() as home, quiet_bentoml():
+    with tempfile.TemporaryDirectory() as home, whole_file(out) as partial, quiet_bentoml():
         from bentoml._internal.bento import BentoStore
 
         store = BentoStore(home)
@@ -51,5 +54,5 @@ def build(out: Path) -> str:
             build_ctx=str(ROOT),
             _bento_store=store,
         )
-        made.export(str(out))
+        made.export(str(partial))
     return str(made.tag)

@@ -86,6 +86,14 @@ def test_imports_point_one_way_and_every_tool_stays_at_home(path: Path) -> None:
             assert package in HOME[name].split(), f"{name} lives in {HOME[name]}, not in {package}"
 
 
+def test_the_map_of_rooms_is_that_of_the_imports() -> None:
+    rows = [line.split("|")[1:-1] for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines() if "/` |" in line]
+    said = {room.strip(" `/"): {name.strip() for name in may.split(",")} for room, *_, may in rows}
+    everything = set(MAY_IMPORT) - {"flows"}
+    words = {"nothing of ours": set(), "all of them": everything}
+    assert {room: words.get(next(iter(may)), may) for room, may in said.items()} == MAY_IMPORT
+
+
 def test_the_engine_and_the_session_come_from_lineage_store() -> None:
     for path in MODULES:
         if package_of(path) != "lineage":

