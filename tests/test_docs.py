@@ -16,12 +16,16 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from data.ages import DAYS
+from data.cohorts.bids import read_cohort
+from data.events import Event
 from data.montage import ELECTRODES
 from data.outcomes import CODES
 from data.readers.edf import write_edf
-from flows.params import Params
+from flows.params import Params, read_params
 from flows.workspace import make_workspace
 from lineage.entries import EntryType
+from lineage.ledger import Ledger
 from lineage.meanings import MEANINGS
 from models import detectors
 from serving.limits import ROUTES
@@ -47,7 +51,7 @@ def generate() -> ModuleType:
 
 
 def test_there_are_commands_to_test() -> None:
-    assert len(TYPED) > 60 and len(REQUESTS) > 8 and len(TO_FOLLOW) == 5
+    assert len(TYPED) > 60 and len(REQUESTS) > 8 and len(TO_FOLLOW) == 6
 
 
 @pytest.mark.parametrize("line", TYPED)
@@ -117,11 +121,24 @@ def reader(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Read
     return made
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in TO_FOLLOW if not p.endswith(("postgresql.md", "backup.md", "detector.md"))]
-)
-def test_who_follows_a_page_gets_where_it_leads(page: str, reader: Reader) -> None:
-    _follow(page, reader)
+def test_who_follows_the_page_on_imports_has_a_cohort_that_names_nobody(reader: Reader) -> None:
+    _follow("docs/how-to/import-recordings.md", reader)
+    cohort = read_cohort(reader.folder / "my-bids-eeg")
+    assert [(e.patient, e.site) for e in cohort.entries] == [("sub-001", "ward-3")]
+    assert cohort.entries[0].age_days == pytest.approx(0.008 * DAYS["y"])
+    assert cohort.annotations(cohort.entries[0]).events == (Event(20, 15),)
+
+
+def test_who_follows_the_page_on_sites_has_a_key_and_asks_for_the_site(reader: Reader) -> None:
+    _follow("docs/how-to/add-a-site.md", reader)
+    promote = read_params(reader.folder / "ictal-work" / "params.yaml").promote
+    assert promote.sites == ["ward-*"] and promote.hours == 720
+    assert {"site.key.registered", "deployment.stopped"} <= _events(reader)
+
+
+def test_who_follows_the_page_on_keys_has_others(reader: Reader) -> None:
+    _follow("docs/how-to/rotate-keys.md", reader)
+    assert {"person.key_rotated", "person.key_ended", "platform.key_rotated"} <= _events(reader)
 
 
 def test_who_follows_the_page_on_backups_gets_the_ledger_back(reader: Reader) -> None:
@@ -143,6 +160,10 @@ def test_the_detector_of_the_page_is_one(reader: Reader, monkeypatch: pytest.Mon
     _follow("docs/how-to/add-a-detector.md", reader)
     assert detectors.facts("loudness")["task"] == "detection"
     monkeypatch.delitem(sys.modules, "models.detectors.loudness")
+
+
+def _events(reader: Reader) -> set[str]:
+    return {entry.type.value for entry in Ledger(reader.folder / "ictal-work" / "ledger" / "ledger.db").entries()}
 
 
 def _follow(page: str, reader: Reader) -> None:
