@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench docs
 
 demo: $(READY)
 	@$(VENV)/bin/ictal demo
@@ -16,6 +16,10 @@ test: $(READY)
 
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix .

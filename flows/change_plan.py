@@ -52,29 +52,45 @@ def _within(youngest: float, oldest: float) -> AfterValidator:
 
 
 class TypingGateParams(Block):
-    macro_f1_margin: float = Field(0.03, gt=0, le=0.03)
-    floor_f1: float = Field(0.50, ge=0.50, lt=1)
-    min_patients_per_class: int = Field(5, ge=5)
+    """Where classes are told apart: types of seizures, spasms, seizures on film."""
+
+    macro_f1_margin: float = Field(
+        0.03, gt=0, le=0.03, description="how much macro-F1 may lie below that of the champion"
+    )
+    floor_f1: float = Field(0.50, ge=0.50, lt=1, description="least F1 of every type that is evaluable")
+    min_patients_per_class: int = Field(5, ge=5, description="a type that fewer patients had is not evaluable")
 
 
 class ForecastingGateParams(Block):
-    balanced_accuracy_margin: float = Field(0.03, gt=0, le=0.03)
-    warnings_margin_per_h: float = Field(0.05, gt=0, le=0.05)
-    time_in_warning_margin: float = Field(0.05, gt=0, le=0.05)
-    brier_margin: float = Field(0.01, gt=0, le=0.01)
-    endpoints: Annotated[list[str], _all_of(FORECASTING_ENDPOINTS)] = FORECASTING_ENDPOINTS
-    floor_balanced_accuracy: float = Field(0.50, ge=0.50, lt=1)
-    min_patients: int = Field(24, ge=24)
+    """Warnings ahead of seizures."""
+
+    balanced_accuracy_margin: float = Field(
+        0.03, gt=0, le=0.03, description="how much balanced accuracy may lie below that of the champion"
+    )
+    warnings_margin_per_h: float = Field(0.05, gt=0, le=0.05, description="how many more false warnings are allowed")
+    time_in_warning_margin: float = Field(
+        0.05, gt=0, le=0.05, description="how much larger the share of time in warning may be"
+    )
+    brier_margin: float = Field(0.01, gt=0, le=0.01, description="how much larger the Brier score may be")
+    endpoints: Annotated[list[str], _all_of(FORECASTING_ENDPOINTS)] = Field(
+        FORECASTING_ENDPOINTS, description="what is adjusted for together; neither fewer nor others"
+    )
+    floor_balanced_accuracy: float = Field(0.50, ge=0.50, lt=1, description="has to be exceeded; 0.5 is chance")
+    min_patients: int = Field(24, ge=24, description="fewest patients for any interval")
 
 
 class EnvelopeParams(Block):
-    tasks: Annotated[list[str], _some_of(["detection"])] = ["detection"]
-    modalities: Annotated[list[str], _some_of(["eeg"])] = ["eeg"]
-    montages: Annotated[list[str], _some_of(["neonatal_18"])] = ["neonatal_18"]
-    rates_hz: Annotated[list[float], _some_of([128.0])] = [128.0]
-    age_days: Annotated[list[float], _within(0, 28)] = [0.0, 28.0]
-    classes: Annotated[list[str], _some_of(["background", "seizure"])] = ["background", "seizure"]
-    intended_use: Annotated[list[str], _some_of(USES)] = USES
+    """Which changes the plan is about at all: beyond it a new plan is needed, not a better score."""
+
+    tasks: Annotated[list[str], _some_of(["detection"])] = Field(["detection"], description="what is answered")
+    modalities: Annotated[list[str], _some_of(["eeg"])] = Field(["eeg"], description="what is looked at")
+    montages: Annotated[list[str], _some_of(["neonatal_18"])] = Field(["neonatal_18"], description="derivations")
+    rates_hz: Annotated[list[float], _some_of([128.0])] = Field([128.0], description="rate that a detector reads at")
+    age_days: Annotated[list[float], _within(0, 28)] = Field([0.0, 28.0], description="youngest and oldest")
+    classes: Annotated[list[str], _some_of(["background", "seizure"])] = Field(
+        ["background", "seizure"], description="what is told apart"
+    )
+    intended_use: Annotated[list[str], _some_of(USES)] = Field(USES, description="as the detector's card states it")
 
 
 class GateParams(Block):
@@ -84,20 +100,36 @@ class GateParams(Block):
     not stricter.
     """
 
-    sensitivity_margin: float = Field(0.05, gt=0, le=0.05)
-    alarms_margin_per_24h: float = Field(0.5, gt=0, le=0.5)
-    endpoints: Annotated[list[str], _all_of(ENDPOINTS)] = ENDPOINTS
-    floor_sensitivity: float = Field(0.70, ge=0.70, lt=1)
-    min_patients_per_stratum: int = Field(60, ge=60)
-    site_margin: float = Field(0.10, gt=0, le=0.10)
-    ece_margin: float = Field(0.02, gt=0, le=0.02)
-    abstention_margin: float = Field(0.02, gt=0, le=0.02)
-    max_cost_s_per_eeg_hour: float = Field(360.0, gt=0, le=360, description="a tenth of real time")
-    min_patients: int = Field(5, ge=5)
-    one_sided_confidence: float = Field(0.975, ge=0.975, le=0.999)
-    power_alternative: float = Field(0.10, gt=0, le=0.10)
-    draws: int = Field(2000, ge=2000, le=100_000)
-    seed: Literal[0] = 0
+    sensitivity_margin: float = Field(
+        0.05, gt=0, le=0.05, description="how much smaller the share of seizures found may be, at equal false alarms"
+    )
+    alarms_margin_per_24h: float = Field(0.5, gt=0, le=0.5, description="how many more false alarms are allowed")
+    endpoints: Annotated[list[str], _all_of(ENDPOINTS)] = Field(
+        ENDPOINTS, description="what is adjusted for together; neither fewer nor others"
+    )
+    floor_sensitivity: float = Field(
+        0.70, ge=0.70, lt=1, description="least share of seizures found in every stratum of age"
+    )
+    min_patients_per_stratum: int = Field(
+        60, ge=60, description="patients with seizures of a stratum; with fewer there is no evidence"
+    )
+    site_margin: float = Field(
+        0.10, gt=0, le=0.10, description="how much smaller the share of seizures found may be at any one site"
+    )
+    ece_margin: float = Field(
+        0.02, gt=0, le=0.02, description="how much larger the expected calibration error within sites may be"
+    )
+    abstention_margin: float = Field(
+        0.02, gt=0, le=0.02, description="how much larger the share of time may be that is not assessed"
+    )
+    max_cost_s_per_eeg_hour: float = Field(360.0, gt=0, le=360, description="computing; a tenth of real time")
+    min_patients: int = Field(5, ge=5, description="fewest patients for any interval")
+    one_sided_confidence: float = Field(
+        0.975, ge=0.975, le=0.999, description="of every bound; 1 minus it is the level of superiority"
+    )
+    power_alternative: float = Field(0.10, gt=0, le=0.10, description="the true advantage for which power is stated")
+    draws: int = Field(2000, ge=2000, le=100_000, description="bootstrap draws of patients")
+    seed: Literal[0] = Field(0, description="fixed: another throw of the dice is not stricter")
     typing: TypingGateParams = TypingGateParams()
     forecasting: ForecastingGateParams = ForecastingGateParams()
     envelope: EnvelopeParams = EnvelopeParams()

@@ -23,19 +23,27 @@ FOLDER = r"^[a-z0-9][a-z0-9_-]*$"
 class CohortParams(Block):
     """Folders below data/raw: whom the detectors of each task look at; `name` is of those that find seizures in EEG."""
 
-    name: str = Field("simulated", pattern=FOLDER)
-    typing: str = Field("simulated-adults", pattern=FOLDER)
-    spasms: str = Field("simulated-infants", pattern=FOLDER)
-    semiology: str = Field("simulated-semiology", pattern=FOLDER)
-    forecasting: str = Field("simulated-forecasting", pattern=FOLDER)
+    name: str = Field("simulated", pattern=FOLDER, description="whose seizures are found in EEG")
+    typing: str = Field("simulated-adults", pattern=FOLDER, description="whose seizures in EEG get a type")
+    spasms: str = Field("simulated-infants", pattern=FOLDER, description="in whose poses spasms are found")
+    semiology: str = Field("simulated-semiology", pattern=FOLDER, description="whose seizures on film get a type")
+    forecasting: str = Field(
+        "simulated-forecasting", pattern=FOLDER, description="on whose films seizures are foreseen"
+    )
+
+
+SIMULATED = "draws who is simulated"
+AT_EACH = "simulated patients of each site"
 
 
 class SimulationParams(Block):
-    seed: int = 2026
-    patients_per_site: int = Field(8, ge=2, le=500)
+    """The simulated newborns, in whose EEG seizures are found; all that follows is of a demo's workspace."""
+
+    seed: int = Field(2026, description=SIMULATED)
+    patients_per_site: int = Field(8, ge=2, le=500, description=AT_EACH)
     minutes: float = Field(6.0, ge=2, le=24 * 60, description="length of a development recording")
     surveillance_per_site: int = Field(12, ge=0, le=500, description="later patients, only ever watched for drift")
-    surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60)
+    surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60, description="length of a later recording")
     changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
     broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
 
@@ -43,38 +51,42 @@ class SimulationParams(Block):
 class AdultParams(Block):
     """The simulated adults, in whom types of seizures are told apart."""
 
-    seed: int = 2027
-    patients_per_site: int = Field(12, ge=4, le=500)
+    seed: int = Field(2027, description=SIMULATED)
+    patients_per_site: int = Field(12, ge=4, le=500, description=AT_EACH)
 
 
 class InfantParams(Block):
     """The simulated infants, in whose poses spasms are found."""
 
-    seed: int = 2028
-    patients_per_site: int = Field(9, ge=2, le=500)
+    seed: int = Field(2028, description=SIMULATED)
+    patients_per_site: int = Field(9, ge=2, le=500, description=AT_EACH)
 
 
 class FilmParams(Block):
     """The simulated adults on film, of whose seizures the type is named."""
 
-    seed: int = 2029
-    patients_per_site: int = Field(10, ge=2, le=500)
+    seed: int = Field(2029, description=SIMULATED)
+    patients_per_site: int = Field(10, ge=2, le=500, description=AT_EACH)
 
 
 class ForecastParams(Block):
     """The simulated people on film before seizures and at rest, and rodents to learn from."""
 
-    seed: int = 2030
-    patients_per_site: int = Field(10, ge=2, le=500)
+    seed: int = Field(2030, description=SIMULATED)
+    patients_per_site: int = Field(10, ge=2, le=500, description=AT_EACH)
     cue: float = Field(1.0, ge=0, le=1, description="strength of the pre-ictal cue; 0 is the null control")
 
 
 class CheckParams(Block):
-    min_duration_s: float = Field(60.0, gt=0)
+    """What the checks ask of a cohort besides what no setting changes."""
+
+    min_duration_s: float = Field(60.0, gt=0, description="a shorter recording is put aside")
 
 
 class SplitParams(Block):
-    folds: int = Field(3, ge=2, le=20)
+    """Who is learnt from, tuned on and tested on."""
+
+    folds: int = Field(3, ge=2, le=20, description="folds over patients")
     leaky_folds: int = Field(
         3,
         ge=2,
@@ -82,20 +94,22 @@ class SplitParams(Block):
         description="folds over windows and over stretches; the papers of the leaky controls use 5 or 10",
     )
     inner_share: float = Field(0.25, gt=0, lt=1, description="share of training patients kept for tuning")
-    seed: int = 7
+    seed: int = Field(7, description="draws the folds")
 
 
 class HoldoutParams(Block):
     """Persons locked away from training, tuning and choice; each opening is a line in the ledger."""
 
     share: float = Field(0.0, ge=0, lt=0.5, description="expected share of persons; 0 locks nobody")
-    seed: int = 3
+    seed: int = Field(3, description="draws who is locked away")
     budget: int = Field(1, ge=1, le=5, description="how often it may be opened, ever")
 
 
 class TrainParams(Block):
-    preset: str = "demo"
-    seed: int = 7
+    """How detectors are fitted; their own numbers stand in their folders."""
+
+    preset: str = Field("demo", description="which numbers of a detector are used: demo or paper")
+    seed: int = Field(7, description="draws first weights and the order of examples")
     shuffle_labels: bool = Field(False, description="null control: each recording gets another patient's labels")
 
 
@@ -112,11 +126,21 @@ TypingRegime = Literal["patient", "site", "seizure"]
 class LabParams(Block):
     """The Leakage Lab: the splits under which every detector is trained and scored; two of them may be registered."""
 
-    regimes: Annotated[list[Regime], AfterValidator(_with_patients_apart)] = Field(["patient", "window"])
-    typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
-    spasms: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
-    semiology: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
-    forecasting: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(["patient"])
+    regimes: Annotated[list[Regime], AfterValidator(_with_patients_apart)] = Field(
+        ["patient", "window"], description="of detection; patient is always among them"
+    )
+    typing: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(
+        ["patient"], description="of typing"
+    )
+    spasms: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(
+        ["patient"], description="of spasms"
+    )
+    semiology: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(
+        ["patient"], description="of semiology"
+    )
+    forecasting: Annotated[list[TypingRegime], AfterValidator(_with_patients_apart)] = Field(
+        ["patient"], description="of forecasting"
+    )
     controls: list[str] = Field(
         ["da_stnet"],
         description="detectors that are run under the leaky regimes too; all of them where nobody is named",
@@ -124,19 +148,27 @@ class LabParams(Block):
 
 
 class EvaluateParams(Block):
+    """How intervals of figures are made."""
+
     draws: int = Field(2000, ge=2000, le=100_000, description="bootstrap draws of patients")
-    seed: int = 11
+    seed: int = Field(11, description="draws them")
 
 
 class PromoteParams(Block):
+    """What a candidate is proposed for."""
+
     fold: int = Field(0, ge=0, description="the fold whose bundle is proposed; declared before any score is seen")
     sites: list[str] = Field(["demo-*"], description="sites for which this candidate is to be approved")
     hours: float = Field(24.0, gt=0, description="how long an approval of this candidate is to hold")
 
 
 class DriftParams(Block):
-    draws: int = Field(1999, ge=199)
-    seed: int = 13
+    """How a site's later recordings are compared with its earlier ones."""
+
+    draws: int = Field(
+        1999, ge=199, description="exchanges of patients between the two periods, by which chance is judged"
+    )
+    seed: int = Field(13, description="draws them")
 
 
 class Params(Block):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Form, Request, UploadFile
@@ -84,6 +85,12 @@ def app_from_environment() -> ASGIApp:
     names = os.environ.get("ICTAL_COMMIT", "unknown"), os.environ.get("ICTAL_LOCK", "unknown")
     software = Software(*names, dirty=os.environ.get("ICTAL_DIRTY", "1") != "0")
     return create_app(Path(os.environ["ICTAL_HOME"]), os.environ.get("ICTAL_ALLOW_DEMO", "0") == "1", software=software)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document that every service gives under /openapi.json, without a workspace: no route is asked."""
+    nobody: Any = SimpleNamespace(jobs=None, past=None, streams=None, authenticate=None)
+    return _api(nobody).openapi()
 
 
 def _api(desk: Desk) -> FastAPI:
