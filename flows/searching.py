@@ -3,10 +3,12 @@
 import hashlib
 import mmap
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.processes import context
 from flows.dvc_stores import Remote
 
 PIECE, PIECES = 64, 5
@@ -68,9 +70,20 @@ def search(
     """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5.
 
     Of remotes that are no folder the names are looked through, and the MD5s that they state: their bytes stay there.
+    A process of its own reads the files: a process that closes a file of SQLite loses its locks on it (POSIX), while it
+    may hold that very ledger open.
     """
-    wanted, parts, left_out, found = set(digests), list(pieces), set(leave_out), Found()
-    found.pieces = len(parts)
+    wanted = set(digests)
+    with ProcessPoolExecutor(1, mp_context=context([__name__])) as apart:
+        found = apart.submit(_looked_through, list(places), wanted, list(pieces), set(leave_out)).result()
+    for remote in remotes:
+        found.named += remote.named(wanted)
+        found.remotes.append(remote.name)
+    return found
+
+
+def _looked_through(places: list[Path], wanted: set[str], parts: list[bytes], left_out: set[Path]) -> Found:
+    found = Found(pieces=len(parts))
     for path in _files(places):
         if path in left_out:
             continue
@@ -82,9 +95,6 @@ def search(
             found.named.append(str(path))
         if _holds(path, parts):
             found.holding.append(str(path))
-    for remote in remotes:
-        found.named += remote.named(wanted)
-        found.remotes.append(remote.name)
     return found
 
 

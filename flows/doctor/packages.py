@@ -21,7 +21,7 @@ def versions() -> Iterator[Finding]:
             "packages", UNKNOWN, "constraints.txt is not here", AS_LOCKED, "run from a checkout", needed=False
         )
         return
-    locked = dict(line.split("==") for line in lock.read_text().split())
+    locked = {name_of(line): line.split("==")[1] for line in lock.read_text().split()}
     installed = {name: found for name in locked if (found := _version(name))}
     asked = {name_of(r) for r in metadata.requires("ictal") or () if "extra ==" not in r}
     absent = sorted(asked - installed.keys())
