@@ -67,7 +67,7 @@ def ictal_lines(text: str) -> Iterator[str]:
 
 def fault_of(line: str) -> str | None:
     """Why the command line would not understand a command, None where it would: names, options, values and arguments."""
-    words = shlex.split(line.split(" <")[0])[1:]
+    words = shlex.split(line.split(" <")[0], comments=True)[1:]
     command: Any = get_command(app)
     while words and hasattr(command, "commands"):
         if words[0] not in command.commands:
@@ -148,7 +148,7 @@ class Reader:
             done = subprocess.run(["cp", "-a", str(self.empty), str(home)], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return ""
-        said = ictal(*map(os.path.expandvars, shlex.split(line)[1:]))
+        said = ictal(*map(os.path.expandvars, shlex.split(line, comments=True)[1:]))
         assert said.code == 0, f"{line}: {said.err}"
         if shown := re.search(r"secret=([A-Z2-7]+)", said.out):
             self.secret = shown[1]
