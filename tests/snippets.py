@@ -41,9 +41,18 @@ class Snippet:
     @property
     def commands(self) -> list[str]:
         """What is typed after each `$ `, continued lines joined, remarks left out."""
-        joined = self.text.replace("\\\n", " ")
-        typed = [line[2:].split("  #")[0].strip() for line in joined.splitlines() if line.startswith("$ ")]
-        return [" ".join(line.split()) for line in typed]
+        lines = iter(self.text.replace("\\\n", " ").splitlines())
+        return [_whole(line[2:], lines).split("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+def _whole(line: str, rest: Iterator[str]) -> str:
+    """A command with the lines that follow, as long as a quotation is open."""
+    while True:
+        try:
+            shlex.split(line, comments=True)
+            return line
+        except ValueError:
+            line = f"{line} {next(rest).strip()}"
 
 
 def snippets_of(path: Path) -> list[Snippet]:
