@@ -41,9 +41,18 @@ class Snippet:
     @property
     def commands(self) -> list[str]:
         """What is typed after each `$ `, continued lines joined, remarks left out."""
-        joined = self.text.replace("\\\n", " ")
-        typed = [line[2:].split("  #")[0].strip() for line in joined.splitlines() if line.startswith("$ ")]
-        return [" ".join(line.split()) for line in typed]
+        lines = iter(self.text.replace("\\\n", " ").splitlines())
+        return [_whole(line[2:], lines).split("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+def _whole(line: str, rest: Iterator[str]) -> str:
+    """A command with the lines that follow, as long as a quotation is open."""
+    while True:
+        try:
+            shlex.split(line, comments=True)
+            return line
+        except ValueError:
+            line = f"{line} {next(rest).strip()}"
 
 
 def snippets_of(path: Path) -> list[Snippet]:
@@ -67,7 +76,7 @@ def ictal_lines(text: str) -> Iterator[str]:
 
 def fault_of(line: str) -> str | None:
     """Why the command line would not understand a command, None where it would: names, options, values and arguments."""
-    words = shlex.split(line.split(" <")[0])[1:]
+    words = shlex.split(line.split(" <")[0], comments=True)[1:]
     command: Any = get_command(app)
     while words and hasattr(command, "commands"):
         if words[0] not in command.commands:
@@ -148,7 +157,7 @@ class Reader:
             done = subprocess.run(["cp", "-a", str(self.empty), str(home)], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return ""
-        said = ictal(*map(os.path.expandvars, shlex.split(line)[1:]))
+        said = ictal(*map(os.path.expandvars, shlex.split(line, comments=True)[1:]))
         assert said.code == 0, f"{line}: {said.err}"
         if shown := re.search(r"secret=([A-Z2-7]+)", said.out):
             self.secret = shown[1]

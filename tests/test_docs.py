@@ -84,7 +84,7 @@ def test_examples_in_the_commands_own_help_are_understood() -> None:
 def test_every_request_is_one_that_the_service_answers(line: str) -> None:
     from serving.service import document
 
-    words = shlex.split(line.split("  #")[0])
+    words = shlex.split(line, comments=True)
     address = urlsplit(next(word for word in words if word.startswith("http")))
     path = re.sub(r"\$[A-Z]+", "{id}", address.path)
     assert path in ROUTES
