@@ -184,7 +184,7 @@ def test_the_ledger_offers_no_way_to_change_or_delete() -> None:
     public = {name for name in vars(Ledger) if not name.startswith("_")}
     assert public == {
         "append", "append_many", "certify", "checkpoint", "checkpoints", "consistency_proof", "entries", "entry", "erase",
-        "head", "inclusion_proof", "payload", "verify",
+        "head", "head_problems", "inclusion_proof", "payload", "verify",
     }  # fmt: skip
 
 
