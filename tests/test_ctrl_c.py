@@ -28,7 +28,10 @@ def test_a_stopped_command_ends_with_one_line_and_130(monkeypatch: pytest.Monkey
 
 
 def test_a_process_that_is_stopped_ends_so_too() -> None:
-    code = "import sys, os, signal; from flows import cli; import models.detectors as d; " + (
+    heard = (
+        "import sys, os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell may ignore it
+    )
+    code = f"{heard}from flows import cli; import models.detectors as d; " + (
         "d.names = lambda: os.kill(os.getpid(), signal.SIGINT); sys.argv = ['ictal', 'detectors']; cli.main()"
     )
     done = subprocess.run(
