@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flows import register
 from flows.books import books_of, thing
 from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
@@ -21,6 +22,7 @@ SHOWN_RECORDINGS = 2
 def publish_checkpoint(out: Path) -> dict[str, Any]:
     """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it."""
     workspace = open_workspace()
+    register.platform_key(workspace)
     signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
     with whole_file(out) as partial:
         partial.write_text(signed.to_json() + "\n")

@@ -124,6 +124,7 @@ class Reader:
     def begin(self) -> None:
         self.patch.chdir(self.folder)
         self.patch.setenv("HOME", str(self.folder))
+        self.patch.setenv("PWD", str(self.folder))
         self.patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         self.patch.setattr("flows.cli_people._secret", self._type)
 
@@ -141,7 +142,7 @@ class Reader:
     def type(self, line: str) -> None:
         for shown, real in self.instead.items():
             line = line.replace(shown, real)
-        if match := re.fullmatch(r"export ([A-Z_]+)=(\S+)", line):
+        if match := re.fullmatch(r"export ([A-Z_]+)=(.+)", line):
             self.patch.setenv(match[1], os.path.expandvars(match[2]))
         elif match := re.fullmatch(r"([A-Z_]+)=\$\((ictal .*)\)", line):
             self.patch.setenv(match[1], self._ictal(match[2]).strip())
