@@ -97,7 +97,7 @@ def test_a_licence_that_nobody_accepted_stops_everything_before_the_first_reques
 def test_at_a_terminal_the_licence_is_asked_for_once_and_no_means_no(at_real, monkeypatch):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     asked, answers = [], [False, True]
-    monkeypatch.setattr(published.typer, "confirm", lambda text, err: asked.append(text) or answers.pop(0))
+    monkeypatch.setattr(published, "confirm", lambda text, **_: asked.append(text) or answers.pop(0))
     wearables = published.published_as("seizeit2")
     with pytest.raises(Refused, match="not accepted"):
         published.accept_licence(at_real, wearables, False)
