@@ -23,7 +23,7 @@ from lineage.digest import Digest
 from lineage.ledger import Entry as Line
 from lineage.ledger import Ledger
 from lineage.refused import Refused
-from models import detectors
+from models import detectors, forecasting, spasms
 from models.typing import ANSWER
 from serving.journal import SHADOW
 from validation.holdout import is_locked
@@ -32,7 +32,7 @@ FRESH_S = 10.0
 NEWEST = 20
 """Of how many answers about one recording the viewer tells."""
 
-MEANS_NOTHING = {"spasms": "other", "forecasting": "interictal"}
+MEANS_NOTHING = {"spasms": spasms.CLASSES[0], "forecasting": forecasting.CLASSES[0]}
 """The class of a task that says that nothing was found; no stretch is drawn for it."""
 
 LABEL, EXPERT, MODEL = "label", "expert", "model"

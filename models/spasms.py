@@ -16,6 +16,9 @@ from data.spasms import clips_of, grid
 from data.windows import samples
 from models.detector import Examples, InputContract, Stretch, TypingDetector
 
+CLASSES = ("other", "spasm")
+"""What a clip is: the first means that no spasm was seen."""
+
 OTHER, SPASM = 0, 1
 LEAST_SEEN_S = 1.0
 """Of less than this nothing is said; of a clip with fewer joints than this share (`LEAST_SEEN`) neither."""
@@ -29,7 +32,7 @@ class SpasmDetector(TypingDetector):
     frames in which nothing was seen.
     """
 
-    task, modality, classes = "spasms", "pose", ("other", "spasm")
+    task, modality, classes = "spasms", "pose", CLASSES
     contract = InputContract(montage="coco_17_neck", age_days=(0, 1096), min_duration_s=5)
 
     def __init__(self, params: Mapping[str, Any]):

@@ -17,10 +17,11 @@ from data.acquisition import Fact
 from lineage.digest import Digest
 from lineage.store import Base, open_store, session, settle, table_names
 from lineage.times import utc_text
+from models import forecasting, spasms
 from serving.schema import Answer, Answered, NamedAnswer
 
 DETECTION = "detection"
-EVENTS = {"spasms": "spasm", "forecasting": "preictal"}
+EVENTS = {"spasms": spasms.CLASSES[1], "forecasting": forecasting.CLASSES[1]}
 """The class that is an alarm, of the questions that have one; a type of seizure is none."""
 
 

@@ -18,7 +18,7 @@ OK, MISSING, WRONG, UNKNOWN = Outcome.OK, Outcome.MISSING, Outcome.WRONG, Outcom
 
 PYTHON = (3, 11)
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5.0, 4.0
-"""Below these a demo was not tried: an installation takes 2.5 GB, and each training holds its folds in memory."""
+"""Chosen, not measured: an installation takes 2.5 GB, and each training holds its folds in memory."""
 
 PORTS = {"ictal serve": 8000, "ictal console": 8010}
 CHROMIUM = Path("/usr/bin/chromium")
