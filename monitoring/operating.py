@@ -17,6 +17,7 @@ from monitoring.findings import BUDGET, DriftSettings
 from monitoring.power import SHIFTS_SD, power_of_rule
 from monitoring.showing import THEIR_WARNINGS
 from monitoring.site_months import Month, World, draw_month
+from validation.abstention import binomial_interval
 
 REFERENCE_PATIENTS = 60
 PATIENTS = (6, 8, 12, 24, 48)
@@ -185,13 +186,11 @@ def _null(cell: str, of_cell: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _share(of_cell: list[dict[str, Any]], months: str, hits: Any) -> dict[str, float] | None:
     """A share with its exact interval (Clopper and Pearson); None where nobody looked."""
-    from scipy.stats import binomtest
-
     n, k = sum(m[months] for m in of_cell), sum(hits(m) for m in of_cell)
     if not n:
         return None
-    low, high = binomtest(k, n).proportion_ci(method="exact")
-    return {"share": k / n, "low": float(low), "high": float(high), "months": n}
+    low, high = binomial_interval(k, n)
+    return {"share": k / n, "low": low, "high": high, "months": n}
 
 
 def _promises(nulls: list[dict[str, Any]], cells: list[dict[str, Any]]) -> dict[str, bool]:
