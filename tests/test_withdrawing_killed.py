@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data.processes import begin_alone
 from flows import taking_out, withdraw, withdrawal_report
 from flows.backup import backup_ledger
 from flows.consent import withdrawn
@@ -35,15 +37,18 @@ POINTS: dict[str, tuple[Any, str, int, bool]] = {
 
 
 def killed(act: Callable[[], object], point: tuple[Any, str, int, bool]) -> int:
-    """Do it in a process that is killed at a point; returns the signal that ended it, 0 if none did."""
+    """Do it in a process that is killed at a point; returns the signal that ended it, 0 if none did, 1 for an error."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
+        begin_alone()  # a fork cannot use the server of workers that its parent may have
         _mine(*point)
         act()
-    finally:
         os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _mine(place: Any, name: str, call: int, after: bool) -> None:
