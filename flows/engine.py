@@ -25,6 +25,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import cluster, temporary_server, warm
 from flows.observing import observed
+from flows.parallel import SHARE, workers
 from flows.progress import Show, following, on_terminal, silently
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
@@ -76,13 +77,17 @@ def _locked(task_: Any, run: Any, state: Any) -> bool:
     retry_condition_fn=_locked,
     task_run_name="dvc:{stage}",
 )
-def run_stage(home: str, stage: str) -> str:
-    """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed. Says whether it ran."""
+def run_stage(home: str, stage: str, beside: int = 1) -> str:
+    """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed. Says whether it ran.
+
+    One of `beside` that run at a time: it gets its share of the workers, since six on two cores only evict each other.
+    """
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", shown()) as extra:
         try:
             elsewhere = cluster.place() if cluster.on_worker() else {}
-            said = dvc(workspace, "repro", "--single-item", stage, extra=extra | warm.place() | elsewhere)
+            share = {SHARE: str(max(1, workers() // beside))}
+            said = dvc(workspace, "repro", "--single-item", stage, extra=extra | warm.place() | elsewhere | share)
         except CommandFailed as failed:
             refused = [line for line in str(failed).splitlines() if line.startswith(REFUSED)]
             if refused:
@@ -99,7 +104,7 @@ def run_stages(home: str, stages: Sequence[str], after: Mapping[str, Sequence[st
     begun: dict[str, Any] = {}
     for stage in stages:
         needed = [begun[one] for one in (after or {}).get(stage, ())]
-        begun[stage] = run_stage.submit(home, stage, wait_for=needed, return_state=False)
+        begun[stage] = run_stage.submit(home, stage, min(LANES, len(stages)), wait_for=needed, return_state=False)
     return [begun[stage].result() for stage in stages]
 
 

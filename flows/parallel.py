@@ -14,9 +14,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+SHARE = "ICTAL_WORKERS"
+"""The variable that says how many processes a command, or a stage of it, may use."""
+
+
 def workers() -> int:
     """Processes to use: ICTAL_WORKERS, or every core. Never changes a result, only how fast it comes."""
-    return int(os.environ.get("ICTAL_WORKERS", 0)) or len(os.sched_getaffinity(0))
+    return int(os.environ.get(SHARE, 0)) or len(os.sched_getaffinity(0))
 
 
 def over(
@@ -25,12 +29,15 @@ def over(
     """`[work(i) for i in items]` in worker processes; the first failure is raised and the rest is given up.
 
     `needs` names modules that the work imports late and that take seconds. Where a cluster is at hand, it is done there.
+    A stage that has one worker is that worker: a fork of it would be the same process again.
     """
     if cluster.PLACE in os.environ:
         return cluster.over(work, items, what, show)
     show(what, 0, len(items))
-    results: dict[int, Result] = {}
     made = context([work.__module__, *needs])
+    if workers() == 1 and made.get_start_method() == "fork":
+        return [_told(work(item), what, done, len(items), show) for done, item in enumerate(items, 1)]
+    results: dict[int, Result] = {}
     with ProcessPoolExecutor(min(workers(), max(1, len(items))), made, _end_with_ctrl_c) as pool:
         futures = {pool.submit(work, item): index for index, item in enumerate(items)}
         try:
@@ -41,6 +48,11 @@ def over(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [results[i] for i in range(len(items))]
+
+
+def _told(result: Result, what: str, done: int, total: int, show: Show) -> Result:
+    show(what, done, total)
+    return result
 
 
 def _end_with_ctrl_c() -> None:

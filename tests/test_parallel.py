@@ -1,6 +1,8 @@
 """Work spread over processes comes back complete, in order, and the same whatever the number of workers."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +22,10 @@ def picky(item: int) -> int:
     if item == 3:
         raise ValueError("three is refused")
     return item
+
+
+def process_of(item: int) -> int:
+    return os.getpid()
 
 
 def silent(what: str, done: int, total: int) -> None: ...
@@ -57,3 +63,19 @@ def test_every_worker_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) 
 def test_without_a_wish_every_core_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ICTAL_WORKERS", raising=False)
     assert workers() == len(os.sched_getaffinity(0))
+
+
+def test_a_stage_that_has_one_worker_is_that_worker() -> None:
+    alone = """
+import os
+from data.processes import begin_alone
+begin_alone()
+from flows.parallel import over
+from tests.test_parallel import process_of, silent
+print(set(over(process_of, range(3), "items", silent)) == {os.getpid()})
+"""
+    for count, same in (("1", "True"), ("2", "False")):
+        done = subprocess.run(
+            [sys.executable, "-c", alone], env=os.environ | {"ICTAL_WORKERS": count}, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == same, done.stderr
