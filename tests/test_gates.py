@@ -21,6 +21,7 @@ from validation.gates import (
     run_gates,
     silence,
 )
+from validation.gates.gate import Claim, judge
 from validation.gates.study import Study
 from validation.gates.superiority import Endpoint, gain
 from validation.leakage import GUARDS, GuardOutcome, LeakageAudit
@@ -28,7 +29,7 @@ from validation.outcome import gates_section, headline, power_sentence
 from validation.reading import read
 from validation.reliability import Calibration, ece
 from validation.scoring.overlap import Sweep
-from validation.uncertainty import PairWins, pooled_auc, ratio_of_sums
+from validation.uncertainty import Interval, PairWins, pooled_auc, ratio_of_sums
 
 N = 160
 SITES = np.where(np.arange(N) % 2 == 0, "A", "B")
@@ -597,3 +598,9 @@ def test_few_patients_and_few_hours_are_insufficient_evidence_for_a_forecaster()
 def test_detectors_of_two_tasks_are_not_compared():
     with pytest.raises(ValueError, match="a detector for typing cannot be compared with one for forecasting"):
         run_gates(typed(), forecast(), VIDEO)
+
+
+@pytest.mark.parametrize(("persons", "said"), [(0, "0 patients with seizures"), (1, "1 patient with seizures")])
+def test_one_patient_is_told_of_as_one(persons: int, said: str) -> None:
+    claim = Claim("sensitivity", "sensitivity", 0.5, persons, 5, who="patients with seizures")
+    assert judge(claim, Interval(0.9, 0.8, 1.0, 100, persons)).reason == f"{said}, 5 are needed"

@@ -80,7 +80,8 @@ def judge(claim: Claim, value: Interval) -> Gate:
     outcome, reason = _outcome(claim, value.estimate, bound), _reason(claim, value)
     if claim.persons < claim.minimum:
         outcome = "insufficient_evidence"
-        reason = f"{claim.persons} {claim.who}, {claim.minimum} are needed"
+        who = claim.who.replace("patients", "patient", 1) if claim.persons == 1 else claim.who
+        reason = f"{claim.persons} {who}, {claim.minimum} are needed"
     elif outcome == "pass" and claim.enough < 1:
         outcome, reason = "insufficient_evidence", claim.short
     return with_power(Gate(claim.name, outcome, finite(bound), claim.limit, reason), _power(claim, value))
