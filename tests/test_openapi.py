@@ -1,5 +1,6 @@
 """The service keeps to its own description: generated requests of every route end in what it announces, never in a 5xx."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from serving.limits import SCOPES_FOR, Limits
 from serving.quotas import Quotas
+from serving.service import document
 from tests.faults import sound
 from tests.services import Served, served_home, serving
 
@@ -57,3 +59,8 @@ def test_generated_requests_end_as_the_document_announces_and_never_in_5xx(
             case.validate_response(answer, excluded_checks=NOT_ASKED)
 
         ask()
+
+
+def test_the_document_of_the_documentation_is_the_one_that_a_service_gives(served: Served) -> None:
+    given = served.client.get("/openapi.json")
+    assert given.status_code == 200 and given.json() == json.loads(json.dumps(document()))
