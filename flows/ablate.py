@@ -8,7 +8,8 @@ from typing import Any
 
 from flows import records
 from flows.ablation.runs import Study, study_of
-from flows.engine import flow, run_flow, run_stage, shown
+from flows.engine import flow, run_flow, run_stage
+from flows.progress import shown
 from flows.stages.files import write_json
 from flows.workspace import Workspace, open_workspace, refresh_code
 from lineage.digest import digest_of, sha256_file

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from data.cohorts.bids import Entry as CohortEntry
 from flows import register
 from flows.books import books_of, thing
+from flows.progress import on_terminal, shown
 from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
 from lineage.dsse import read_pem
@@ -38,7 +41,8 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     ledger = books_of(workspace)
     keys = [read_pem(path.read_bytes()) for path in every_platform_key(workspace.keys)]
     checkpoints = [*ledger.checkpoints(), *(_checkpoint(file) for file in against)]
-    found = ledger.verify(checkpoints, *keys)
+    with on_terminal() as show:
+        found = ledger.verify(checkpoints, *keys, progress=partial(show, "entries hashed again"))
     text = f"{found.size} entries, {len(checkpoints)} checkpoints, root {found.root[:16]}…: " + (
         "nothing was changed" if found.ok else "; ".join(found.problems)
     )
@@ -59,7 +63,8 @@ def why(subject: str) -> dict[str, Any]:
     start = thing(ledger, subject)
     digest = start.digest
     steps = upstream(ledger, digest)
-    bytes_ = _raw_bytes(workspace, steps)
+    with on_terminal():
+        bytes_ = _raw_bytes(workspace, steps)
     signers = _signers(ledger, [digest, *(s.node.digest for s in steps)])
     lines = [f"{start.kind} {start.label}  {digest[:12]}", *_lines(digest, steps, bytes_), *signers]
     return {
@@ -89,10 +94,19 @@ def _raw_bytes(workspace: Workspace, steps: list[Step]) -> dict[str, str]:
     entries = [e for task in workspace.tasks for e in cohort_of(workspace.of(task)).entries]
     recordings = {s.node.digest: s.node.label for s in steps if s.node.kind == "recording"}
     names = set(recordings.values())
-    found = {digest_of_entry(e): e.path for e in entries if e.name in names}
+    found = _hashed([e for e in entries if e.name in names])
     if not found.keys() >= recordings.keys():
-        found |= {digest_of_entry(e): e.path for e in entries if e.name not in names}
+        found |= _hashed([e for e in entries if e.name not in names])
     return {digest: _state_of(found.get(digest), workspace.root) for digest in recordings}
+
+
+def _hashed(entries: Sequence[CohortEntry]) -> dict[str, Path]:
+    """Digest of each recording's bytes, as they are now → its file."""
+    found: dict[str, Path] = {}
+    for number, entry in enumerate(entries, 1):
+        found[digest_of_entry(entry)] = entry.path
+        shown()("recordings hashed again", number, len(entries))
+    return found
 
 
 def _state_of(path: Path | None, root: Path) -> str:

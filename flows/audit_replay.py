@@ -10,6 +10,7 @@ from typing import Any
 from flows import books
 from flows.audit_diff import flat
 from flows.patients import cohorts_of
+from flows.progress import on_terminal
 from flows.stages.files import digest_of_entry
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import recorded
@@ -57,7 +58,8 @@ def replay(prediction: str, files: Sequence[Path] = (), other_code: bool = False
     found = files or _found(workspace, issued["recording_digest"])
     _refuse_other_bytes(found, asked)
     loaded = _loaded(workspace, ledger, issued, asked.engine)
-    with _named(found, asked) as paths:
+    with on_terminal() as show, _named(found, asked) as paths:
+        show("the model is asked again", 0, 0)
         said = _again(workspace, paths, asked, loaded).statement()
     return _compared(entry, issued, said, same_code, same_machine)
 

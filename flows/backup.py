@@ -5,6 +5,7 @@ consent is told of those that still hold a payload, until somebody says that the
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flows import records
 from flows.authenticate import operator
 from flows.books import books_of
 from flows.place import check_reason
+from flows.progress import on_terminal
 from flows.stages.files import read_json, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.backup import read_backup, write_backup
@@ -42,7 +44,8 @@ def backup_ledger(out: Path) -> dict[str, Any]:
         stated = {"size": head.size, "root": head.root}
         ledger.append_many([Draft(BACKED_UP, operator(), tuple(made), "against loss", stated)])
 
-    head = write_backup(ledger, out, note)
+    with on_terminal() as show:
+        head = write_backup(ledger, out, note, partial(show, "entries written"))
     where = f"written to {out.name}; keep it and a copy of keys/ where this machine's loss does not reach"
     said = _said(head, f"{where}. {STAYS_IN_IT[0].upper()}{STAYS_IN_IT[1:]}")
     return {**said, "digest": made[0].digest}
@@ -57,7 +60,8 @@ def restore_ledger(backup: Path) -> dict[str, Any]:
             f"of {backup.name} it was said here that it was destroyed, since it may hold what was erased: destroy it, and "
             "restore from a later backup"
         )
-    head = read_backup(records.open_ledger(workspace), backup)
+    with on_terminal() as show:
+        head = read_backup(records.open_ledger(workspace), backup, partial(show, "entries restored"))
     return _said(head, "restored; `ictal audit verify` hashes it again and holds it to its checkpoints")
 
 

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from flows import records
-from flows.engine import shown
 from flows.parallel import over
+from flows.progress import on_terminal
 from flows.stages.files import write_json
 from flows.workspace import open_workspace
 from lineage.digest import sha256_file
@@ -23,9 +23,9 @@ def calibrate_drift(runs: int) -> dict[str, Any]:
     workspace = open_workspace()
     stated = workspace.params.drift
     settings = DriftSettings(draws=stated.draws)
-    found = summary(
-        over(measure, blocks(settings, runs, stated.seed), "months judged", shown(), WORKERS_NEED), settings
-    )
+    with on_terminal() as show:
+        months = over(measure, blocks(settings, runs, stated.seed), "months judged", show, WORKERS_NEED)
+    found = summary(months, settings)
     found |= {"settings": asdict(settings), "runs": runs, "seed": stated.seed}
     out = workspace.reports / "drift"
     write_json(out / "calibration.json", found)

@@ -124,9 +124,12 @@ def doctor(as_json: Json = False) -> None:
 @app.command(epilog="Examples: ICTAL_HOME=/srv/ictal ictal init · ictal init --json")
 def init(as_json: Json = False) -> None:
     """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys."""
+    from flows.progress import on_terminal
     from flows.workspace import home, make_workspace
 
-    made = make_workspace(home(), "real")
+    with on_terminal() as show_progress:
+        show_progress("the workspace is made", 0, 0)
+        made = make_workspace(home(), "real")
     result = {"workspace": str(made.root), "id": made.id}
     show(result, as_json, f"made a workspace in {made.root}\nnext: ictal cohort import PATH")
 
@@ -460,9 +463,13 @@ def bento(
     as_json: Json = False,
 ) -> None:
     """Pack the service's code for another machine; the approved model stays in its workspace."""
-    from serving.bento import build
+    from flows.progress import on_terminal
 
-    result = {"tag": build(out), "file": str(out)}
+    with on_terminal() as show_progress:
+        show_progress("the service is packed", 0, 0)
+        from serving.bento import build
+
+        result = {"tag": build(out), "file": str(out)}
     show(result, as_json, f"{result['tag']} in {out}")
 
 

@@ -17,6 +17,7 @@ from flows import approve, audit, deploy, engine, promote, watch
 from flows.check import check_all
 from flows.evaluate import evaluate
 from flows.ingest import ingest
+from flows.progress import show_with
 from flows.register import platform_key, register
 from flows.stages.files import cohort_of, read_json, splits, write_json
 from flows.train import train
@@ -68,7 +69,7 @@ def run_demo(workspace: Workspace) -> None:
 
 def _timed(progress: Progress, facts: dict[str, Any], name: str, act: Callable[[], Any]) -> None:
     task = progress.add_task(f"[bold]{name}[/bold]  {WHY[name]}", total=None)
-    engine.show_with(_shower(progress, task, name))
+    show_with(_shower(progress, task, name))
     started = time.monotonic()
     facts[name] = act()
     facts["seconds"][name] = time.monotonic() - started

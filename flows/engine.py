@@ -4,8 +4,6 @@
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,11 +24,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import cluster, temporary_server, warm
 from flows.observing import observed
 from flows.parallel import SHARE, workers
-from flows.progress import Show, following, on_terminal, silently
+from flows.progress import following, on_terminal, shown
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
 
-__all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "run_stages", "show_with", "shown", "task"]
+__all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "run_stages", "task"]
 
 
 P = ParamSpec("P")
@@ -47,16 +45,10 @@ REFUSED = "ictal: "
 
 def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
     """Run a flow from the command line. With a temporary server the heartbeat is off: it would add a second to each."""
-    own = {} if PREFECT_API_URL.value() else {PREFECT_API_URL: temporary_server.url(), **NO_HEARTBEAT}
-    with (
-        temporary_settings(own),
-        nullcontext(shown()) if shown() is not silently else on_terminal() as show,
-    ):
-        before = _shown.set(show)
-        try:
+    with on_terminal():
+        own = {} if PREFECT_API_URL.value() else {PREFECT_API_URL: temporary_server.url(), **NO_HEARTBEAT}
+        with temporary_settings(own):
             return flow(**arguments)
-        finally:
-            _shown.reset(before)
 
 
 def _locked(task_: Any, run: Any, state: Any) -> bool:
@@ -113,16 +105,3 @@ def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
     lanes: Any = ThreadPoolTaskRunner(max_workers=LANES)
     made = prefect_flow(name=name, task_runner=lanes)
     return lambda body: made(observed(name, body))
-
-
-_shown: ContextVar[Show] = ContextVar("shown", default=silently)
-
-
-def show_with(show: Show | Callable[[str, int, int], None]) -> None:
-    """Where this thread, and what it starts, shows the progress of the stages that it runs."""
-    _shown.set(show)
-
-
-def shown() -> Show:
-    """Where progress is shown here."""
-    return _shown.get()

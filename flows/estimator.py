@@ -69,8 +69,10 @@ def train_estimator(seed: int, replace_it: bool, lessons: Lessons | None = None)
 def install_estimator(file: Path, replace_it: bool) -> dict[str, Any]:
     """`ictal estimator install`: run the model on an empty picture, compare it with its description, and take both."""
     workspace = open_workspace()
-    found = load_estimator(file)
-    found.joints_in(np.zeros((1, found.size_px, found.size_px), np.uint8))
+    with on_terminal() as show:
+        show("the model is run once", 0, 0)
+        found = load_estimator(file)
+        found.joints_in(np.zeros((1, found.size_px, found.size_px), np.uint8))
     path = _place(workspace, replace_it)
     _take(file, path)
     about = {"size_px": found.size_px, "joints": list(found.joints), "output": found.output}

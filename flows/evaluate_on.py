@@ -17,6 +17,7 @@ from data.ages import describe_age
 from data.outcomes import Refusal
 from data.readers.labelled import LabelledWindows, read_labelled
 from flows import records
+from flows.progress import on_terminal
 from flows.stages.files import read_json, trained, training_of, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
@@ -58,7 +59,9 @@ def evaluate_on(
     reason = _reason(question, override)
     exact_auc(question.windows.labels, np.zeros(len(question.windows.windows)))  # too many are refused before the line
     said = _record_override(workspace, question, reason) if question.broken else None
-    result = _scored(workspace, question, said)
+    with on_terminal() as show:
+        show("windows scored", 0, 0)
+        result = _scored(workspace, question, said)
     path = workspace.reports / "on" / f"{name}-{question.windows.digest[:12]}.json"
     write_json(path, result)
     write_page(path.with_suffix(".html"), research_page(result, provenance_of(result)))

@@ -15,8 +15,9 @@ from data.cohorts.bids import Entry
 from data.events import Annotations
 from flows import records
 from flows.clips import read_clips, write_clips
-from flows.engine import flow, run_flow, run_stages, shown
+from flows.engine import flow, run_flow, run_stages
 from flows.parallel import over
+from flows.progress import shown
 from flows.stages.files import (
     code_of,
     cohort_of,

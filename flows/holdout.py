@@ -6,7 +6,8 @@ from typing import Any
 
 from data.cohorts.bids import Entry
 from flows import records
-from flows.engine import flow, run_flow, shown
+from flows.engine import flow, run_flow
+from flows.progress import shown
 from flows.stages import audits, files
 from flows.stages.evaluate import analysed, score
 from flows.workspace import Workspace, open_workspace

@@ -5,6 +5,7 @@ from typing import Any
 
 from data.cohorts.helsinki import read_labels
 from flows import records
+from flows.progress import on_terminal
 from flows.stages.files import write_json
 from flows.workspace import open_workspace
 from lineage.digest import sha256_file
@@ -24,7 +25,9 @@ def compute_oracle(path: Path) -> dict[str, Any]:
     workspace = open_workspace()
     if not path.is_file():
         raise Refused("there is no such file of labels: give annotations_2017.mat as published with the Helsinki data")
-    made = helsinki(read_labels(path), sha256_file(path))
+    with on_terminal() as show:
+        show("folds dealt and scored", 0, 0)
+        made = helsinki(read_labels(path), sha256_file(path))
     kept = workspace.store / "oracles" / f"{made['labels']}.json"
     write_json(kept, made)
     subject = Subject("baseline", f"labels alone, {made['labels']}", sha256_file(kept))

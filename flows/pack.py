@@ -12,6 +12,7 @@ from flows.packing.about import about
 from flows.packing.case import Case, to_json
 from flows.packing.page import preview
 from flows.packing.parts import PARTS
+from flows.progress import on_terminal, shown
 from flows.promote import candidate_path, find_candidate, read_candidate
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage import crate, dsse, verify_pack
@@ -39,7 +40,8 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
     out = out or Path(f"ictal-{candidate['detector']}-{case.digest[:12]}.zip")
     if not out.parent.is_dir():
         raise Refused(f"there is no folder {out.parent}: make it, or give another with --out")
-    contents = contents_of(case)
+    with on_terminal():
+        contents = contents_of(case)
     unchecked = out.with_name(f".{out.name}.unchecked")
     try:
         crate.write_zip(unchecked, contents, case.proven.checkpoint.at)
@@ -58,7 +60,8 @@ def contents_of(case: Case) -> dict[str, bytes]:
     """Every file of the pack by its name. PackIncomplete names each part that is missing or failed, and why."""
     items: list[Item] = []
     failed: dict[str, str] = {}
-    for name, part in PARTS.items():
+    for number, (name, part) in enumerate(PARTS.items()):
+        shown()(f"evidence pack: {name}", number, len(PARTS))
         try:
             items += part(case)
         except Exception as error:  # whatever breaks in a part, the pack is not built and the part is named

@@ -6,10 +6,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 Show = Callable[[str, int, int], None]
-"""show(what, done, total)"""
+"""show(what, done, total); a total of 0 is one that nobody knows beforehand."""
 
 
 def reporter() -> Show:
@@ -22,7 +23,11 @@ def reporter() -> Show:
 
 @contextmanager
 def on_terminal() -> Iterator[Show]:
-    """One bar on standard error for as long as the block lasts; nothing where nobody looks, as in a pipe or a schedule."""
+    """One bar on standard error for as long as the block lasts, for all that is `shown` in it; nothing where nobody looks,
+    as in a pipe or a schedule. Inside another such block it is that one's bar."""
+    if shown() is not silently:
+        yield shown()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -33,11 +38,32 @@ def on_terminal() -> Iterator[Show]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task("starting", total=None)
-        yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total or None)
+
+        before = _shown.set(show)
+        try:
+            yield show
+        finally:
+            _shown.reset(before)
 
 
 def silently(what: str, done: int, total: int) -> None:
     """Show nothing."""
+
+
+_shown: ContextVar[Show] = ContextVar("shown", default=silently)
+
+
+def show_with(show: Show) -> None:
+    """Where this thread, and what it starts, shows how far it is."""
+    _shown.set(show)
+
+
+def shown() -> Show:
+    """Where progress is shown here."""
+    return _shown.get()
 
 
 @contextmanager

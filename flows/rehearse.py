@@ -13,8 +13,9 @@ import pandas as pd
 
 from data.cohorts.bids import Entry
 from flows import records
-from flows.engine import flow, run_flow, shown
+from flows.engine import flow, run_flow
 from flows.parallel import over
+from flows.progress import shown
 from flows.rehearsals import KIND, kept_path, newest
 from flows.rehearsing import Seen, Verdicts, checked, eeg_with_faults, film_with_faults, judged
 from flows.stages.files import accepted, digest_of_entry, write_json

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flows import records
+from flows.progress import on_terminal
 from flows.stages.evaluate import experts_of, known_of, to_events
 from flows.stages.files import circumstances, development, evaluation_of, read_json, truths, write_json
 from flows.workspace import Workspace, open_workspace
@@ -27,17 +28,19 @@ def rescore_predictions(
     stated = read_json(folder / "result.json")
     _refuse_others(workspace, stated)
     kept = read_predictions(folder)
-    made = rescore(
-        kept.predictions,
-        kept.hypotheses,
-        truths(workspace, development(workspace)),
-        scorers or None,
-        earlier=stated,
-        policies=_policies(settings or []),
-        to_events=to_events,
-        experts=experts_of(workspace, development(workspace)),
-        patients=known_of(development(workspace)),
-    )
+    with on_terminal() as show:
+        made = rescore(
+            kept.predictions,
+            kept.hypotheses,
+            truths(workspace, development(workspace)),
+            scorers or None,
+            earlier=stated,
+            policies=_policies(settings or []),
+            to_events=to_events,
+            experts=experts_of(workspace, development(workspace)),
+            patients=known_of(development(workspace)),
+            progress=show,
+        )
     path = workspace.reports / "rescored" / f"{name}-{regime}.json"
     write_json(path, made.to_json())
     _record(workspace, name, regime, made)

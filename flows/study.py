@@ -9,9 +9,9 @@ from typing import Any
 
 from data.cohorts.bids import Cohort
 from flows import forecast_study, records
-from flows.engine import flow, run_flow, shown
+from flows.engine import flow, run_flow
 from flows.forecast_study import Clips, StudySettings, clips_of, composition_study, dose_study, few_shot_study, tasks_of
-from flows.progress import Show
+from flows.progress import Show, shown
 from flows.stages.files import (
     accepted,
     code_of,

@@ -13,6 +13,7 @@ from flows.answered import watch_answers
 from flows.engine import NO_CACHE, flow, task
 from flows.history import report_path, reports_by_week, weeks_of
 from flows.parallel import over
+from flows.progress import shown
 from flows.stages.files import accepted, fresh, read_json, write_json
 from flows.watching import answers_of, features_of_checks, features_of_recording
 from flows.workspace import TASKS, Workspace, open_workspace
@@ -116,7 +117,7 @@ def features_of(home: str, period: str, task: str = "detection") -> pd.DataFrame
     if workspace.modality != "eeg":
         return features_of_checks(workspace, entries)
     work = [(e, facts[facts["recording"] == e.name]) for e in entries]
-    rows = over(features_of_recording, work, f"features of {period}", engine.shown(), WORKERS_NEED)
+    rows = over(features_of_recording, work, f"features of {period}", shown(), WORKERS_NEED)
     return pd.concat(rows, ignore_index=True)
 
 
@@ -156,7 +157,7 @@ def _write_site_pages(folder: Path, pages: Sequence[SitePage], of: Digest, is_la
     if not is_last and made.exists() and read_json(made)["of"] == of:
         return
     fresh(folder)
-    over(write_site_page, [(page, folder) for page in pages], "pages of sites", engine.shown(), WORKERS_NEED)
+    over(write_site_page, [(page, folder) for page in pages], "pages of sites", shown(), WORKERS_NEED)
     write_json(made, {"of": of, "pages": {page.site: page.file for page in pages}})
 
 

@@ -20,6 +20,7 @@ from flows.dvc_objects import Change, changed, delete, refuse_while_running, rew
 from flows.dvc_stores import Stores, Unreached
 from flows.listing import SHOWN
 from flows.patients import Patient, find_patient
+from flows.progress import on_terminal, shown
 from flows.records import PIPELINE, person_subject
 from flows.searching import both_digests, search
 from flows.stages.files import read_json
@@ -49,6 +50,9 @@ DECISIONS = ("keep", "retrain", "withdraw")
 Ask = Callable[[dict[str, Any]], str]
 """What is to become of a model, asked of whoever is there."""
 
+STEPS = 5
+"""Of a withdrawal, as its progress counts them."""
+
 Components = Callable[[str], tuple[str, str]]
 """Passphrase and code of a person, typed now."""
 
@@ -77,7 +81,8 @@ def withdraw(
     begun = _begun(workspace, ledger, found.person)
     case = Case(workspace, ledger, found.person, _plan(workspace, ledger, found, reason, begun))
     if dry_run:
-        return _what_would_go(case, limit)
+        with on_terminal():
+            return _what_would_go(case, limit)
     register.platform_key(workspace)
     if begun is None:
         _refuse_unreasoned(reason)
@@ -90,7 +95,8 @@ def withdraw(
     unrevoked = _revoke(case, signer, components)
     stores = Stores.of(workspace)
     _refuse_unreached(stores)
-    return _finish(case, stores, begun is None, unrevoked)
+    with on_terminal():
+        return _finish(case, stores, begun is None, unrevoked)
 
 
 def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask | None) -> list[dict[str, Any]]:
@@ -202,12 +208,15 @@ def _revoke(case: Case, signer: str | None, components: Components | None) -> li
 
 
 def _what_would_go(case: Case, limit: int | None) -> dict[str, Any]:
-    stores = Stores.of(case.workspace)
+    show, stores = shown(), Stores.of(case.workspace)
+    show("files looked through", 0, 3)
     taken = take_out(case.workspace, case.traces, act=False)
+    show("DVC's objects looked through", 1, 3)
     try:
         change = changed(case.workspace, stores, case.traces, case.md5s, write=False)
     except Unreached as why:
         raise Refused(f"{why}; nothing was changed. Ask again when the remote lets its objects be read") from None
+    show("the ledger looked through", 2, 3)
     payloads = payloads_of(case)
     backups = backups_holding(case.ledger, payloads_ever(case))
     would = {
@@ -255,6 +264,7 @@ def _taken_and_searched(case: Case, stores: Stores, first: bool, unrevoked: list
     pieces = [bytes.fromhex(piece) for piece in unfinished(case)["pieces"]]
     note_run(case)
     gone = _take_everything(case, stores)
+    shown()("every file looked through for what is left", 4, STEPS)
     places = [workspace.root, *stores.folders]
     found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
     if found.same:  # copies under other names, such as an upload that a killed service left
@@ -277,18 +287,22 @@ def _taken_and_searched(case: Case, stores: Stores, first: bool, unrevoked: list
 
 
 def _take_everything(case: Case, stores: Stores) -> dict[str, int]:
-    workspace = case.workspace
+    workspace, show = case.workspace, shown()
+    show("DVC's lists rewritten", 0, STEPS)
     answers = answers_of(case)
     for path in answers:
         path.unlink()
     change = changed(workspace, stores, case.traces, case.md5s, write=True)
     note(case, change)
+    show("files taken out", 1, STEPS)
     taken = take_out(workspace, case.traces, act=True)
     scratch = forget_scratch(workspace, act=True)
     rewrite_locks(workspace, change)
     noted = unfinished(case)
     everything = Change(dict.fromkeys([*change.renamed, *noted["lists"]], ""), {*change.doomed, *noted["doomed"]})
+    show("objects deleted", 2, STEPS)
     objects = delete(stores, everything)
+    show("payloads erased", 3, STEPS)
     payloads = payloads_of(case)
     for digest in payloads:
         case.ledger.erase(digest, actor=operator(), reason=f"consent withdrawn: {case.plan['reason']}")

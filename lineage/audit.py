@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lineage import dsse, merkle, said
-from lineage.checkpoints import Checkpoint, Verification
+from lineage.checkpoints import Checkpoint, Progress, Verification
 from lineage.copies import Copies, Row
 from lineage.digest import sha256_bytes
 from lineage.entries import EntryType
@@ -39,10 +39,16 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Verification:
+def verify(
+    reading: Session,
+    checkpoints: Sequence[Checkpoint],
+    keys: Sequence[dsse.PublicKey],
+    progress: Progress | None = None,
+) -> Verification:
     """Re-hash the whole ledger inside one read transaction; problems are sentences that name the entry."""
     kept, problems = kept_checkpoints(reading)
     history, copies = _History([*kept, *checkpoints]), Copies(reading)
+    size = reading.scalar(select(func.count()).select_from(EntryRow)) or 0
     for part in read_parts(reading):
         problems += [line.problem for line in part if line.problem]
         tree = history.add(part)
@@ -50,6 +56,8 @@ def verify(reading: Session, checkpoints: Sequence[Checkpoint], keys: Sequence[d
         copies.compare_tree(tree)
         copies.compare(entries, part[-1].seq)
         problems += payload_problems(reading, entries)
+        if progress:
+            progress(history.frontier.size, size)
     problems += history.problems()
     problems += copies.problems()
     problems += repeated_ids(reading)

@@ -19,7 +19,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from lineage import appending, merkle
-from lineage.checkpoints import TreeHead
+from lineage.checkpoints import Progress, TreeHead
 from lineage.entries import Entry
 from lineage.graph import HasEngine
 from lineage.refused import Refused
@@ -36,7 +36,10 @@ class BackupRefused(Refused, ValueError):
 
 
 def write_backup(
-    ledger: HasEngine, path: Path, note: Callable[[TreeHead, Path], object] = lambda head, whole: None
+    ledger: HasEngine,
+    path: Path,
+    note: Callable[[TreeHead, Path], object] = lambda head, whole: None,
+    progress: Progress | None = None,
 ) -> TreeHead:
     """Write the ledger as it is at one moment, while others may append; never over another file.
 
@@ -49,7 +52,7 @@ def write_backup(
     try:
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
-            head = _write(ledger, file)
+            head = _write(ledger, file, progress)
             file.flush()
             os.fsync(file.fileno())
         note(head, unfinished)
@@ -69,12 +72,12 @@ def _remove_left(path: Path) -> None:
             left.unlink()
 
 
-def read_backup(ledger: HasEngine, path: Path) -> TreeHead:
+def read_backup(ledger: HasEngine, path: Path, progress: Progress | None = None) -> TreeHead:
     """Fill an empty ledger from a backup, all of it or nothing. Refuses a ledger that holds anything, a file that was
     cut off or changed, and one whose entries do not hash to the root that it states."""
     try:
         with path.open("rb") as file, session(ledger.engine) as writing:
-            return _read(writing, file)
+            return _read(writing, file, progress)
     except OSError as error:
         raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -83,13 +86,15 @@ def read_backup(ledger: HasEngine, path: Path) -> TreeHead:
         raise BackupRefused(f"{path.name} is no whole backup of a ledger: take another copy of it") from error
 
 
-def _write(ledger: HasEngine, file: IO[bytes]) -> TreeHead:
+def _write(ledger: HasEngine, file: IO[bytes], progress: Progress | None) -> TreeHead:
     with session(ledger.engine, write=False) as reading:
         head = appending.head(reading)
         lines = _Lines(file)
         lines.write({"format": FORMAT, "size": head.size, "root": head.root, **_counts(reading)})
-        for (envelope,) in _rows(reading, select(EntryRow.envelope).order_by(EntryRow.seq)):
+        for number, (envelope,) in enumerate(_rows(reading, select(EntryRow.envelope).order_by(EntryRow.seq)), 1):
             lines.write({"entry": _text(envelope)})
+            if progress and (number % AT_ONCE == 0 or number == head.size):
+                progress(number, head.size)
         for digest, content in _rows(reading, select(PayloadRow.digest, PayloadRow.content)):
             lines.write({"payload": digest, "content": _text(content)})
         for at, text in _rows(reading, select(CheckpointRow.at, CheckpointRow.text).order_by(CheckpointRow.id)):
@@ -111,7 +116,7 @@ class _Lines:
         self._file.write(line)
 
 
-def _read(writing: Session, file: IO[bytes]) -> TreeHead:
+def _read(writing: Session, file: IO[bytes], progress: Progress | None) -> TreeHead:
     for table in (EntryRow, PayloadRow, CheckpointRow):
         if _count(writing, table):
             raise BackupRefused(
@@ -124,6 +129,8 @@ def _read(writing: Session, file: IO[bytes]) -> TreeHead:
     found = merkle.Frontier()
     for part in _parts(lines):
         _add(writing, found, part)
+        if progress:
+            progress(found.size, stated["size"])
     head = TreeHead(found.size, found.root().hex())
     if head != TreeHead(stated["size"], stated["root"]) or _counts(writing) != {k: stated[k] for k in _counts(writing)}:
         raise BackupRefused(

@@ -1,6 +1,7 @@
 """A signed statement of how long the ledger is and what it hashes to, small enough to keep somewhere else."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -8,6 +9,9 @@ from lineage import dsse
 from lineage.digest import Digest, canonical
 from lineage.entries import require_digest
 from lineage.times import read_utc, utc_text
+
+Progress = Callable[[int, int], object]
+"""progress(done, total): how many entries were read or written, of how many."""
 
 PAYLOAD_TYPE = "application/vnd.ictal.checkpoint+json"
 

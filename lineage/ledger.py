@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from lineage import appending, audit, dsse, graph, merkle, ranges
 from lineage.appending import LedgerBroken
 from lineage.belonging import BelongingRow, bind
-from lineage.checkpoints import Checkpoint, TreeHead, Verification
+from lineage.checkpoints import Checkpoint, Progress, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
 from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
 from lineage.older import bring_up_to_date
@@ -178,14 +178,20 @@ class Ledger:
             return [*found, f"what is there now does not go on from the last checkpoint, of {last.size} lines"]
         return list(found)
 
-    def verify(self, checkpoints: Sequence[Checkpoint] = (), *public_keys: dsse.PublicKey) -> Verification:
+    def verify(
+        self,
+        checkpoints: Sequence[Checkpoint] = (),
+        *public_keys: dsse.PublicKey,
+        progress: Progress | None = None,
+    ) -> Verification:
         """Hash everything again and compare it with the tree, the indices and the checkpoints.
 
-        `checkpoints` are those kept elsewhere; one of `public_keys` must have signed each.
+        `checkpoints` are those kept elsewhere; one of `public_keys` must have signed each. `progress` hears how many
+        entries were read, of how many.
         """
         with session(self.engine, write=False) as reading:
-            sound = ranges.verify_sound(reading, checkpoints, public_keys)
-            return sound or audit.verify(reading, checkpoints, public_keys)
+            sound = ranges.verify_sound(reading, checkpoints, public_keys, progress=progress)
+            return sound or audit.verify(reading, checkpoints, public_keys, progress)
 
 
 def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lineage import appending, dsse, merkle, said
 from lineage.audit import kept_checkpoints, key_problems, line_of, payload_problems, repeated_ids
-from lineage.checkpoints import Checkpoint, Verification
+from lineage.checkpoints import Checkpoint, Progress, Verification
 from lineage.copies import Copies
 from lineage.rows import EntryRow, TreeRow
 from lineage.store import open_store, raw_rows, session
@@ -56,6 +56,7 @@ def verify_sound(
     *,
     level: int = LEVEL,
     run: Run | None = None,
+    progress: Progress | None = None,
 ) -> Verification | None:
     """What `audit.verify` says of a ledger that is as it was written; None where it is not, or is short.
 
@@ -66,10 +67,16 @@ def verify_sound(
         if size < LONG or (os.cpu_count() or 1) < 2:
             return None
         with _processes() as several:
-            return verify_sound(reading, checkpoints, keys, level=level, run=several)
+            return verify_sound(reading, checkpoints, keys, level=level, run=several, progress=progress)
     engine = reading.get_bind()
     assert isinstance(engine, Engine)
-    found = [one for one in run(partial(_read_range, engine.url, level, size), range(0, size, 1 << level)) if one]
+    found = []
+    for start, one in zip(
+        starts := range(0, size, 1 << level), run(partial(_read_range, engine.url, level, size), starts), strict=True
+    ):
+        found += [one] if one else []
+        if progress:
+            progress(min(start + (1 << level), size), size)
     kept, unreadable = kept_checkpoints(reading)
     sound = (
         len(found) == -(-size >> level)

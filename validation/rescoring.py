@@ -135,13 +135,14 @@ def rescore(
     to_events: ToEvents | None = None,
     experts: Experts | None = None,
     patients: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Callable[[str, int, int], object] = lambda what, done, total: None,
 ) -> Rescored:
     """Run `scorers` (names of `SCORERS`, all unless told) over kept predictions; compare with the result `earlier`.
 
     `predictions`: a table of `validation.seconds`. `policies` gives a scorer other settings, as in
     `{"szcore": {"merge_gap_s": 0}}`; what comes out is never called SzCORE. `seed` and `draws` are those of `earlier`
     unless told. `experts` are what several experts marked and `patients` what is known of each, as in `evaluate`.
-    `abstention` is run where the earlier result has it. `to_events` is the detector's rule from trend to events, needed by `operating_curve` alone.
+    `abstention` is run where the earlier result has it. `to_events` is the detector's rule from trend to events, needed by `operating_curve` alone. `progress(what, done, total)` hears which scorer is at work.
     Law: rescoring what `validation.evaluation.evaluate` has scored, with its code, is `same` throughout.
     """
     target = ((earlier or {}).get("abstention") or {}).get("target")
@@ -156,7 +157,10 @@ def rescore(
     )
     digests = digests_of(seconds, hypotheses, references, experts)
     behind = _behind(earlier, digests, stated)
-    scores = [score for name in chosen for score in _scores(name, material, given.get(name, {}), earlier, behind)]
+    scores: list[Score] = []
+    for number, name in enumerate(chosen):
+        progress(f"scored again: {name.replace('_', ' ')}", number, len(chosen))
+        scores += _scores(name, material, given.get(name, {}), earlier, behind)
     was = earlier or {}
     return Rescored(digests, stated, tuple(scores), dict(was.get("of", {})), dict(was.get("digests", {})))
 
