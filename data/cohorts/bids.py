@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -144,13 +145,16 @@ def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
     return Cohort(root, tuple(_entry(root, views, people.get(_subject(views[0]), {})) for views in filmed))
 
 
-def import_cohort(source: Path, target: Path, modality: str = "eeg") -> Cohort:
+def import_cohort(
+    source: Path, target: Path, modality: str = "eeg", progress: Callable[[int, int], object] | None = None
+) -> Cohort:
     """Copy a BIDS folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
 
     Nothing else is taken, and of films neither sound nor metadata, nor what is written over the picture where the
     sidecar declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The copy is made beside the target and put in place when it is
     whole, so that a broken import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, files
     that are links to content that was not fetched, and marks of an expert that cannot be read or belong nowhere.
+    `progress` hears how many files were taken, of how many.
     """
     if target.exists():
         raise FileExistsError("the target cohort exists already: give another name or remove it first")
@@ -162,10 +166,13 @@ def import_cohort(source: Path, target: Path, modality: str = "eeg") -> Cohort:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        for path in _files(source):
+        files = list(_files(source))
+        for done, path in enumerate(files, 1):
             copy = partial / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             _take(source, path, copy)
+            if progress:
+                progress(done, len(files))
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
