@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lineage import graph, merkle
@@ -12,17 +12,14 @@ from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
-from lineage.store import add_rows, raw_rows
+from lineage.store import add_rows, driver_rows
 from lineage.times import in_a_zone, read_utc, utc_text
 
 T = TypeVar("T")
 
 
-_LAST_TIMES = select(
-    select(EntryRow.recorded_at).order_by(EntryRow.seq.desc()).limit(1).scalar_subquery(),
-    select(CheckpointRow.at).order_by(CheckpointRow.id.desc()).limit(1).scalar_subquery(),
-)
-_LAST_NUMBER = select(func.max(EntryRow.seq))
+_LAST_TIMES = "SELECT (SELECT recorded_at FROM entry ORDER BY seq DESC LIMIT 1), (SELECT at FROM checkpoint ORDER BY id DESC LIMIT 1)"
+_LAST_NUMBER = "SELECT max(seq) FROM entry"
 
 
 def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
@@ -49,7 +46,7 @@ def not_before_the_last(reading: Session, now: datetime) -> datetime:
 
 def last_time(reading: Session) -> datetime | None:
     """The time of the last entry or checkpoint, whichever is later; None in an empty ledger."""
-    ((entry, checkpoint),) = raw_rows(reading, _LAST_TIMES)
+    ((entry, checkpoint),) = driver_rows(reading, _LAST_TIMES)
     return max((read_utc(text) for text in (entry, checkpoint) if text), default=None)
 
 
@@ -60,7 +57,7 @@ def last_checkpoint(reading: Session) -> Checkpoint | None:
 
 
 def tree_size(reading: Session) -> int:
-    ((last,),) = raw_rows(reading, _LAST_NUMBER)
+    ((last,),) = driver_rows(reading, _LAST_NUMBER)
     return 0 if last is None else int(last) + 1
 
 
@@ -106,7 +103,7 @@ def _stored_nodes(reading: Session, wanted: Sequence[tuple[int, int]]) -> dict[t
     if not wanted:
         return {}
     named = " OR ".join(f"level = {int(level)} AND position = {int(position)}" for level, position in wanted)
-    rows = reading.connection().exec_driver_sql(f"SELECT level, position, hash FROM tree WHERE {named}")
+    rows = driver_rows(reading, f"SELECT level, position, hash FROM tree WHERE {named}")
     return {(level, position): bytes(found) for level, position, found in rows}
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     ARRAY,
     URL,
     Connection,
+    Dialect,
     Engine,
     Select,
     Table,
@@ -91,8 +92,8 @@ def reach(place: str) -> set[str]:
 @contextmanager
 def session(engine: Engine, *, write: bool = True) -> Iterator[Session]:
     """One transaction: all of it is kept or, after an error, none. `write=False` reads one moment, and never waits."""
-    bound = engine.execution_options(ictal_reads=not write)
-    with Session(bound, expire_on_commit=False) as opened, opened.begin():
+    with Session(engine, expire_on_commit=False) as opened, opened.begin():
+        opened.connection(execution_options={"ictal_reads": not write})
         yield opened
 
 
@@ -108,7 +109,9 @@ def add_rows(
     are left as they are. The driver gets them as they are, which takes a third of the time of SQLAlchemy's insert."""
     if rows:
         connection = writing.connection()
-        connection.exec_driver_sql(_insertion(table, columns, if_new, connection.dialect.name), list(rows))
+        statement = _insertion(table, columns, if_new, connection.dialect.name)
+        with _driver(connection, statement) as cursor:
+            cursor.executemany(statement, rows)
 
 
 def raw_rows(reading: Session, query: Select[Any]) -> list[tuple]:
@@ -117,6 +120,27 @@ def raw_rows(reading: Session, query: Select[Any]) -> list[tuple]:
     rows: Any = result.cursor.fetchall() if result.cursor is not None else []
     result.close()
     return rows
+
+
+def driver_rows(reading: Session, statement: str, parameters: Any = ()) -> list[tuple]:
+    """All rows of a statement that is handed to the driver as it stands: with `add_rows` doing the same, an append took 2.4 ms
+    of processor time instead of 3.4. Only for texts written here: no value is ever part of one, but a whole number."""
+    with _driver(reading.connection(), statement) as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple] = cursor.fetchall()
+        return rows
+
+
+@contextmanager
+def _driver(connection: Connection, statement: str) -> Iterator[Any]:
+    """The driver's cursor; its errors become those of SQLAlchemy, which do not repeat what was to be written."""
+    cursor, errors = connection.connection.cursor(), connection.dialect.loaded_dbapi.Error
+    try:
+        yield cursor
+    except errors as error:
+        raise DBAPIError.instance(statement, (), error, errors, hide_parameters=True) from error
+    finally:
+        cursor.close()
 
 
 class Version:
@@ -140,20 +164,19 @@ class Version:
 
 def rows_with(reading: Session, key: Any, values: Sequence[str], *columns: Any) -> list[tuple]:
     """The columns of all rows whose `key` is one of many values, in one parameter however many there are."""
-    dialect = reading.get_bind().dialect.name
-    asked: Any = json.dumps(values) if dialect == "sqlite" else list(values)
-    result = reading.connection().execute(_those_with(dialect, key, columns), {"values": asked})
-    rows: Any = result.cursor.fetchall() if result.cursor is not None else []
-    result.close()
-    return rows
+    dialect = reading.get_bind().dialect
+    asked: Any = (json.dumps(values),) if dialect.name == "sqlite" else {"values": list(values)}
+    return driver_rows(reading, _those_with(dialect, key, columns), asked)
 
 
 @cache
-def _those_with(dialect: str, key: Any, columns: tuple) -> Select[Any]:
-    if dialect == "sqlite":
+def _those_with(dialect: Dialect, key: Any, columns: tuple) -> str:
+    if dialect.name == "sqlite":
         listed = func.json_each(bindparam("values")).table_valued("value")
-        return select(*columns).where(key.in_(select(listed.c.value)))
-    return select(*columns).where(key == any_(bindparam("values", type_=ARRAY(Text))))
+        query = select(*columns).where(key.in_(select(listed.c.value)))
+    else:
+        query = select(*columns).where(key == any_(bindparam("values", type_=ARRAY(Text))))
+    return str(query.compile(dialect=dialect))
 
 
 def settle(engine: Engine, table: type[Base]) -> None:
@@ -282,7 +305,9 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock first: what a writer reads cannot change before it writes.
-    connection.exec_driver_sql("BEGIN" if _reads(connection) else "BEGIN IMMEDIATE")
+    statement = "BEGIN" if _reads(connection) else "BEGIN IMMEDIATE"
+    with _driver(connection, statement) as cursor:
+        cursor.execute(statement)
 
 
 def _begin_postgresql(connection: Connection) -> None:
