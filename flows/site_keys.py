@@ -6,7 +6,7 @@ from typing import Any
 from flows import records
 from flows.authenticate import operator
 from flows.workspace import open_workspace
-from lineage.ledger import Draft, Ledger, Subject
+from lineage.ledger import Draft, Entry, Ledger, Subject
 from lineage.refused import Refused
 from serving.auth import issue_key, key_id, keys_given, open_keys, revoke_key
 
@@ -37,7 +37,7 @@ def list_site_keys() -> dict[str, Any]:
 
 
 def revoke_site_key(named: str, reason: str) -> dict[str, Any]:
-    """Take back the key whose id is, or begins with, `named`: its next request is refused. Again, it does nothing."""
+    """Take back the key whose id is, or begins with, `named`: its next request is refused. Done again, it tells the first reason."""
     workspace = open_workspace()
     if not reason.strip():
         raise Refused("a revocation says why: give --reason")
@@ -49,14 +49,16 @@ def revoke_site_key(named: str, reason: str) -> dict[str, Any]:
         )
     (key,) = found
     revoke_key(store, key.id, datetime.now(UTC))
-    if not _recorded(ledger, key.id):  # also where it was stopped right before
-        ledger.append_many([Draft("site.key.revoked", operator(), (_subject(key.id),), reason)])
+    line = _line_of(ledger, key.id)
+    if line is None:  # also where it was stopped right before
+        (line,) = ledger.append_many([Draft("site.key.revoked", operator(), (_subject(key.id),), reason)])
     text = f"key {key.id} of {key.site} is revoked: its next request is refused. `ictal key issue --site {key.site}` gives a new one"
-    return {"key_id": key.id, "site": key.site, "reason": reason, "text": text}
+    return {"key_id": key.id, "site": key.site, "reason": line.reason, "text": text}
 
 
-def _recorded(ledger: Ledger, id: str) -> bool:
-    return any(subject.id == id for line in ledger.entries("site.key.revoked") for subject in line.subjects)
+def _line_of(ledger: Ledger, id: str) -> Entry | None:
+    lines = ledger.entries("site.key.revoked")
+    return next((line for line in lines if any(subject.id == id for subject in line.subjects)), None)
 
 
 def _subject(id: str) -> Subject:

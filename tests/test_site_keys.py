@@ -41,7 +41,7 @@ def test_a_revoked_key_has_one_line_in_the_ledger_that_says_by_whom_and_why(work
     said = revoke_site_key(key_id(lost)[:8], REASON)
     assert said["site"] == "ward-3" and lost.split("_")[2] not in json.dumps(said)
     assert states() == {key_id(kept): "in force", key_id(lost): "revoked"}
-    revoke_site_key(key_id(lost), "once more")
+    assert revoke_site_key(key_id(lost), "once more")["reason"] == REASON
     (line,) = open_ledger(workspace).entries("site.key.revoked")
     assert (line.subjects[0].id, line.reason, line.actor.role) == (key_id(lost), REASON, "operator")
 
@@ -51,11 +51,11 @@ def test_what_was_stopped_before_its_line_is_finished_by_the_same_command(
 ) -> None:
     key = issue_site_key("ward-3", 90)
 
-    def stop(*_: object) -> bool:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(site_keys, "_recorded", stop)
+        patch.setattr(site_keys, "_line_of", stop)
         revoke_site_key(key_id(key), REASON)
     assert states() == {key_id(key): "revoked"} and not open_ledger(workspace).entries("site.key.revoked")
     revoke_site_key(key_id(key), REASON)
