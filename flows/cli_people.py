@@ -180,10 +180,32 @@ def key_issue(
     as_json: Json = False,
 ) -> None:
     """Make a key for a site. It is shown once; only its hash is kept."""
-    from flows.deploy import issue_site_key
+    from flows.site_keys import issue_site_key
 
     key = issue_site_key(site, days)
     show({"site": site, "key": key}, as_json, key)
+
+
+@key_app.command("list-sites", epilog="Example: ictal key list-sites --json")
+def key_list_sites(as_json: Json = False) -> None:
+    """The keys that sites were given, by id: until when, and whether they are in force. No key is shown."""
+    from flows.site_keys import list_site_keys
+
+    result = list_site_keys()
+    show(result["keys"], as_json, result["text"])
+
+
+@key_app.command("revoke-site", epilog="Example: ictal key revoke-site 9c41d07e --reason 'a laptop was stolen'")
+def key_revoke_site(
+    key: Annotated[str, typer.Argument(help="Id of the key, or its beginning (`ictal key list-sites`).")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """Take back a site's key: its next request is refused."""
+    from flows.site_keys import revoke_site_key
+
+    result = revoke_site_key(key, reason)
+    show(result, as_json, result.pop("text"))
 
 
 @key_app.command("list", epilog="Example: ictal key list --json")

@@ -19,6 +19,7 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.progress import show_with
 from flows.register import platform_key, register
+from flows.site_keys import issue_site_key
 from flows.stages.files import cohort_of, read_json, splits, write_json
 from flows.train import train
 from flows.workspace import Workspace, open_workspace
@@ -136,7 +137,7 @@ def _serve(workspace: Workspace) -> dict[str, Any]:
     answers = []
     with deploy.service(workspace, _free_port()) as url:
         for entry in [*_held_out(workspace), *_broken(workspace)]:
-            key = deploy.issue_site_key(entry.site, days=1)
+            key = issue_site_key(entry.site, days=1)
             age = None if entry.age_days is None else f"{entry.age_days / DAYS['d']:g}d"
             with Client(url, key) as client:
                 said = client.detect(entry.path, age)
@@ -152,7 +153,7 @@ def _asked(workspace: Workspace, url: str, public_key: bytes) -> dict[str, Any]:
     entry, age = _held_out(workspace)[0], None
     if entry.age_days is not None:
         age = f"{entry.age_days / DAYS['d']:g}d"
-    with Client(url, deploy.issue_site_key(entry.site, days=1)) as client:
+    with Client(url, issue_site_key(entry.site, days=1)) as client:
         said = client.name(workspace.task, entry.views or (entry.path,), age)
     write_json(workspace.root / "reports" / "answers" / f"{workspace.task}-{entry.name}.json", said)
     return {**_short(said, entry), "receipt_ok": verify_answer(said, public_key).ok}

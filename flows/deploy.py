@@ -1,4 +1,4 @@
-"""The service on this machine: start it, give sites their keys."""
+"""The service on this machine: start it, wait until it answers, stop it."""
 
 import os
 import subprocess
@@ -6,15 +6,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-from flows import records
 from flows.register import platform_key
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
-from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
-from serving.auth import issue_key, key_id, open_keys
 from serving.client import Client
 
 READY_S = 90.0
@@ -50,19 +46,6 @@ def service(workspace: Workspace, port: int) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def issue_site_key(site: str, days: float) -> str:
-    """A new key for a site, told once; the ledger keeps that it was given."""
-    workspace = open_workspace()
-    ledger = records.open_ledger(workspace)  # first, as it refuses the database of another workspace
-    try:
-        key = issue_key(open_keys(workspace.root), site, ("detect", "verdict"), datetime.now(UTC), days)
-    except ValueError as error:
-        raise Refused(str(error)) from error
-    subject = Subject("site key", key_id(key))
-    ledger.append_many([Draft("site.key.registered", records.PIPELINE, (subject,), f"for {site}, {days:g} days")])
-    return key
 
 
 def _command(port: int) -> list[str]:

@@ -149,6 +149,35 @@ def revoke_key(engine: Engine, id: str, now: datetime) -> None:
         writing.execute(update(SiteKeyRow).where(open_row).values(revoked_at=utc_text(now)))
 
 
+@dataclass(frozen=True)
+class GivenKey:
+    """What is known of a key that was given: its id is no secret. `state` is in force, expired or revoked."""
+
+    id: str
+    site: str
+    scopes: str
+    issued_at: str
+    expires_at: str
+    state: str
+
+    def to_json(self) -> dict[str, str]:
+        """The row of a list."""
+        return {"key_id": self.id, **{name: value for name, value in vars(self).items() if name != "id"}}
+
+
+def keys_given(engine: Engine, now: datetime) -> list[GivenKey]:
+    """Every key that was ever given, by site and time."""
+    with session(engine, write=False) as reading:
+        rows = reading.scalars(select(SiteKeyRow).order_by(SiteKeyRow.site, SiteKeyRow.issued_at, SiteKeyRow.id)).all()
+        return [GivenKey(r.id, r.site, r.scopes, r.issued_at, r.expires_at, _state(r, now)) for r in rows]
+
+
+def _state(row: SiteKeyRow, now: datetime) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    return "in force" if _in_force(row, now) else "expired"
+
+
 def sites_of(engine: Engine) -> set[str]:
     """Every site that was ever given a key."""
     with session(engine, write=False) as reading:

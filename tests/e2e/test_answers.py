@@ -13,6 +13,7 @@ from data.cohorts.bids import Entry
 from data.events import Annotations
 from flows import deploy
 from flows.predict import predict_file
+from flows.site_keys import issue_site_key
 from flows.stages.files import evaluation_of
 from flows.workspace import Workspace
 from lineage.keys import platform_public_path
@@ -40,7 +41,7 @@ def url(pipeline: Pipeline) -> Iterator[str]:
 def asked(pipeline: Pipeline, url: str, entry: Entry) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ICTAL_HOME", str(pipeline.workspace.root))
-        key = deploy.issue_site_key(entry.site, days=1)
+        key = issue_site_key(entry.site, days=1)
     with Client(url, key) as client:
         return client.detect(entry.path, age(entry))
 
@@ -117,7 +118,7 @@ def test_a_broken_recording_ends_in_a_typed_outcome_over_http(pipeline: Pipeline
 
 def test_a_site_outside_the_approval_is_not_served(at_pipeline: Pipeline, url: str) -> None:
     entry = at_pipeline.unseen[0]
-    with Client(url, deploy.issue_site_key("hospital-1", days=1)) as client:
+    with Client(url, issue_site_key("hospital-1", days=1)) as client:
         said = client.detect(entry.path, age(entry))
     assert (said["outcome"], said["code"], said["events"]) == ("not_evaluable", "no_approved_model", None)
 

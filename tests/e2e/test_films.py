@@ -19,6 +19,7 @@ from data.readers.video_writer import write_video
 from flows import deploy
 from flows.audit_replay import replay
 from flows.records import open_ledger
+from flows.site_keys import issue_site_key
 from flows.stages.audits import members
 from flows.stages.files import (
     cohort_of,
@@ -66,7 +67,7 @@ class Filmed:
     def ask(self, task: str, entry: Entry, files: list[Path], marked: tuple[float, float] | None = None) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ICTAL_HOME", str(self.workspace.root))
-            key = deploy.issue_site_key(entry.site, days=1)
+            key = issue_site_key(entry.site, days=1)
         assert entry.age_days is not None
         with Client(self.url, key) as client:
             return client.name(task, files, f"{entry.age_days / DAYS['d']:g}d", marked)
