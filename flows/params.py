@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from data.settings import read_yaml
 from flows.change_plan import Block, GateParams
@@ -46,6 +46,17 @@ class SimulationParams(Block):
     surveillance_minutes: float = Field(3.0, ge=2, le=24 * 60, description="length of a later recording")
     changed_site: str = Field("demo-east", description="whose amplifier is changed before the surveillance period")
     broken: int = Field(2, ge=0, le=2, description="recordings broken on purpose")
+    transferred: int = Field(
+        1, ge=0, le=500, description="newborns of the first site who are recorded at the second as well"
+    )
+
+    @model_validator(mode="after")
+    def _nobody_is_transferred_who_is_not_there(self) -> "SimulationParams":
+        if self.transferred > self.patients_per_site:
+            raise ValueError(
+                f"transferred must be at most patients_per_site ({self.patients_per_site}), got {self.transferred}"
+            )
+        return self
 
 
 class AdultParams(Block):

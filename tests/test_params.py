@@ -175,6 +175,12 @@ def test_the_digest_of_the_plan_is_that_of_its_block_in_params_yaml(path: Path) 
     assert GateSettings(**read_params(path).gates.model_dump()).digest == digest_of(written)
 
 
+def test_more_newborns_than_a_site_has_cannot_be_transferred(path: Path) -> None:
+    write(path, "simulation", "transferred", 9)
+    with pytest.raises(BadParams, match=r"simulation: .*at most patients_per_site \(8\), got 9"):
+        read_params(path)
+
+
 @pytest.mark.parametrize(
     ("block", "name", "value"),
     [
