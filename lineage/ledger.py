@@ -6,6 +6,7 @@ named it stays. Several programs may append to one ledger at once.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,8 @@ class Ledger:
         """
         with session(self.engine, write=False) as reading:
             sound = ranges.verify_sound(reading, checkpoints, public_keys, progress=progress)
-            return sound or audit.verify(reading, checkpoints, public_keys, progress)
+            found = sound or audit.verify(reading, checkpoints, public_keys, progress)
+            return replace(found, problems=[*found.problems, *audit.index_problems(reading)])
 
 
 def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:

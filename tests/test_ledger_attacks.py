@@ -1,6 +1,8 @@
 """Nine ways to change what the ledger says, each by somebody who owns its database, and each found."""
 
 import json
+import re
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -337,3 +339,21 @@ def test_nothing_is_appended_to_a_broken_tree(scene: Scene) -> None:
         scene.ledger.append("run.started", actor=PERSON)
     with pytest.raises(LedgerBroken, match="no node 3/0"):
         scene.ledger.head()
+
+
+@pytest.mark.parametrize("said", [b"sub-003", b"recording", b"reviewer-1", b"first seen", b"2026-03-01T12:03"])
+def test_wherever_the_file_says_it_a_changed_byte_is_found(tmp_path: Path, said: bytes) -> None:
+    """In entries, indices of subjects and lineage, and in SQLite's own indices, by which questions are answered."""
+    whole = small_ledger(tmp_path)
+    whole.engine.dispose()
+    with sqlite3.connect(tmp_path / "ledger.db") as owner:
+        owner.execute("VACUUM")
+        owner.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    owner.close()
+    stored = (tmp_path / "ledger.db").read_bytes()
+    places = [found.start() for found in re.finditer(re.escape(said), stored)]
+    assert places
+    for place in places:
+        copy = tmp_path / f"{place}.db"
+        copy.write_bytes(stored[:place] + bytes([stored[place] ^ 1]) + stored[place + 1 :])
+        assert not Ledger(copy).verify().ok, stored[max(0, place - 60) : place + 60]

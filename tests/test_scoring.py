@@ -464,6 +464,19 @@ def test_the_sweep_counts_what_the_scorers_count_at_each_threshold(recordings):
     assert not curve.detected[-1].any() and not curve.false_alarms[-1].any()
 
 
+def test_a_detector_that_is_always_on_is_not_set_like_one_that_raises_more_alarms():
+    reference = marked((100, 260), duration_s=3600)
+    trend = np.full(3600, 0.05)
+    trend[100:260] = 0.2  # the seizure: below twenty short false alarms, and above the rest
+    for start in range(300, 3300, 150):
+        trend[start : start + 10] = 0.5
+    curve = sweep([case("p", reference, marked(), trend)], threshold_events)
+    always_on, some = curve.alarms_per_24h[0], curve.alarms_per_24h.max()
+    assert (always_on, some) == (11 * 24, 20 * 24) and curve.detected[0].sum() == 1
+    assert curve.detected[curve.best_at(always_on)].sum() == 0, "being always on finds it at that rate"
+    assert curve.thresholds[curve.best_at(some)] == 0.2
+
+
 def test_of_equal_thresholds_the_highest_is_taken():
     trend = np.full(3600, 0.05)
     trend[100:160] = np.linspace(0.5, 0.9, 60)

@@ -48,8 +48,15 @@ def test_one_changed_byte_of_the_ledger_is_found(copied: Workspace, text: bytes)
 
 
 def flip(ledger: Path, text: bytes) -> None:
-    """Change one letter of the first place where `text` stands in an entry's or a payload's bytes."""
+    """Change one letter of the first place where `text` stands in the ledger's bytes.
+
+    What the service keeps in the same file for itself, its jobs and numbers for monitoring, is no part of the ledger.
+    """
     connection = sqlite3.connect(ledger)
+    beside = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'serving_%'")
+    for (name,) in beside.fetchall():
+        connection.execute(f"DROP TABLE {name}")
+    connection.execute("VACUUM")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     stored = ledger.read_bytes()

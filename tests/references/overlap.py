@@ -47,11 +47,13 @@ def at_threshold(
 def sensitivity_at(
     trends: Sequence[np.ndarray], references: Sequence[Annotations], thresholds: Sequence[float], at_most_per_24h: float
 ) -> float:
-    """The share of seizures found at the best threshold that stays within so many false alarms per assessed day."""
+    """The share of seizures found at the best threshold, from the one with most alarms upwards, within so many per assessed day."""
     days = sum(1 for trend in trends for p in trend if p == p) / 86400
-    best = 0.0
-    for threshold in thresholds:
-        found, alarms = at_threshold(trends, references, threshold)
-        if alarms / days <= at_most_per_24h + 1e-9:
+    counted = [at_threshold(trends, references, threshold) for threshold in thresholds]
+    most = max(alarms for _, alarms in counted)
+    best, risen = 0.0, False
+    for found, alarms in counted:  # from the lowest threshold; below that with most alarms they melt together
+        risen = risen or alarms == most
+        if risen and alarms / days <= at_most_per_24h + 1e-9:
             best = max(best, found)
     return best / sum(len(reference.events) for reference in references)
