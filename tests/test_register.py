@@ -14,6 +14,7 @@ from flows import audit, register
 from flows.workspace import Workspace
 from lineage.keys import rotate_platform_key
 from lineage.ledger import Ledger
+from lineage.onetime import STEP_S
 from lineage.refused import Refused
 from tests.authenticator import code
 from tests.commands import ICTAL, Said, ictal, ictal_process
@@ -112,9 +113,10 @@ def test_what_is_piped_in_is_taken_though_there_is_a_terminal(office: Office, tm
 
 
 def test_a_model_is_retired_with_both_components_on_standard_input(office: Office) -> None:
+    in_a_while = datetime.now(UTC) + timedelta(seconds=STEP_S)  # the code is to be good once the process has started
     said = typed(
         office, "retire", office.candidate[:12], "--as", SECOND, "--reason", "superseded",
-        lines=(PASSPHRASE, code(office.workspace.keys, SECOND, datetime.now(UTC))),
+        lines=(PASSPHRASE, code(office.workspace.keys, SECOND, in_a_while)),
     )  # fmt: skip
     assert said.code == 0, said.err
     (listed,) = ictal("candidates", "--json").json

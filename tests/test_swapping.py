@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lineage.onetime import STEP_S
 from serving.auth import issue_key, open_keys
 from serving.client import Client
 from serving.jobs import Jobs
@@ -192,5 +193,5 @@ def asked_until(load: Load, status: int) -> Any:
 
 def type_as(office: Office, person: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody types where a command asks for passphrase and code."""
-    shown = code(office.workspace.keys, person, datetime.now(UTC))
+    shown = code(office.workspace.keys, person, datetime.now(UTC) + timedelta(seconds=STEP_S))  # good until it is read
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSPHRASE}\n{shown}\n"))
