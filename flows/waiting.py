@@ -64,19 +64,19 @@ def missing(workspace: Workspace, digest: str) -> dict[str, Any]:
         "record": candidate["record"],
         "signed": by,
         "missing": lacks,
-        "ended": candidate["ended"] or _superseded(candidate),
+        "ended": candidate["ended"] or _superseded(workspace, candidate),
     }
 
 
-def _superseded(candidate: dict[str, Any]) -> str:
+def _superseded(workspace: Workspace, candidate: dict[str, Any]) -> str:
     if candidate["state"] not in OPEN:
         return ""
-    later = [c for c in list_candidates()["candidates"] if _follows(c, candidate)]
-    return f"{later[-1]['detector']} {later[-1]['candidate'][:12]} was proposed since" if later else ""
-
-
-def _follows(other: dict[str, Any], candidate: dict[str, Any]) -> bool:
-    return bool(other["task"] == candidate["task"] and other["proposed_at"] > candidate["proposed_at"])
+    proposals = records.open_ledger(workspace).entries("candidate.proposed")
+    line = {subject.digest: entry.seq for entry in proposals for subject in entry.subjects}
+    of_task = [c for c in list_candidates()["candidates"] if c["task"] == candidate["task"]]
+    last = max(of_task, key=lambda c: line.get(c.get("proposal", ""), -1))
+    superseded = last["candidate"] != candidate["candidate"]
+    return f"{last['detector']} {last['candidate'][:12]} was proposed since" if superseded else ""
 
 
 def wait_for(workspace: Workspace, candidate: str) -> None:

@@ -1,7 +1,9 @@
 """What a retraining does by itself, and where it stops: an alarm is answered once, a failed gate asks nobody to sign."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -119,7 +121,8 @@ def test_what_is_missing_is_told_until_two_people_have_signed(desk: Office) -> N
     assert not found["missing"] and found["record"] and found["signed"] == {"review": FIRST, "approval": SECOND}
 
 
-def test_a_candidate_waits_in_vain_once_another_is_proposed(desk: Office) -> None:
+def test_a_candidate_waits_in_vain_once_another_is_proposed(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promote, "datetime", Mock(wraps=datetime, now=lambda zone: desk.now))  # both in the same second
     first = run(desk)["candidate"]
     train(desk, threshold=0.7)
     evaluate(desk)
