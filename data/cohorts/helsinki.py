@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from data.cohorts.headers import edf_facts
 from data.cohorts.published import Conversion, Listing, Patient, PublicFile, Published, PublishedRecording
 from data.events import Annotations
 from data.outcomes import Refusal
+from data.readers.apart import may_run_apart, reading_apart
 from data.readers.bids import ROUNDING_S
 
 LABELS, CLINICAL = "annotations_2017.mat", "clinical_information.csv"
@@ -82,10 +82,9 @@ def read_labels(path: Path) -> tuple[Newborn, ...]:
     Refuses with `unsupported_format` what is no MATLAB file of version 5 or lacks the variable, and with `corrupt` a
     file that breaks off or an array that is not three rows of 0 and 1.
     """
-    cells = np.asarray(_variable(path)).ravel()
-    if cells.dtype != object or not len(cells):
-        raise Refusal("unsupported_format", f"the variable {VARIABLE} is no cell with one array per newborn")
-    return tuple(_newborn(number, np.asarray(cell)) for number, cell in enumerate(cells, 1))
+    with reading_apart():
+        cells = _cells(path)
+    return tuple(_newborn(number, cell) for number, cell in enumerate(cells, 1))
 
 
 def facts(newborns: Sequence[Newborn]) -> HelsinkiFacts:
@@ -102,7 +101,9 @@ def facts(newborns: Sequence[Newborn]) -> HelsinkiFacts:
     )
 
 
-def _variable(path: Path) -> Any:
+@may_run_apart
+def _cells(path: Path) -> tuple[np.ndarray, ...]:
+    """One array per newborn, as the file has it. SciPy's reader falls over some damaged files, so it runs apart."""
     from scipy.io import loadmat
 
     with path.open("rb") as file:
@@ -115,7 +116,13 @@ def _variable(path: Path) -> Any:
         raise Refusal("corrupt", "the MATLAB file of labels cannot be read to its end: fetch it again") from None
     if VARIABLE not in variables:
         raise Refusal("unsupported_format", f"the MATLAB file has no variable {VARIABLE}: give annotations_2017.mat")
-    return variables[VARIABLE]
+    cells = np.asarray(variables[VARIABLE]).ravel()
+    if cells.dtype != object or not len(cells):
+        raise Refusal("unsupported_format", f"the variable {VARIABLE} is no cell with one array per newborn")
+    arrays = tuple(np.asarray(cell) for cell in cells)
+    if any(array.dtype.hasobject for array in arrays):
+        raise Refusal("corrupt", "labels of a newborn are no array of numbers: fetch the file again")
+    return arrays
 
 
 def _newborn(number: int, marks: np.ndarray) -> Newborn:
