@@ -98,7 +98,7 @@ def ictal(
     pass
 
 
-@app.command(epilog="Example: ictal demo    (about five minutes on two cores)")
+@app.command(epilog="Example: ictal demo    (two to six minutes on two cores)")
 def demo() -> None:
     """Run the whole house once on a simulated cohort: data, checks, training, evaluation, approval, serving, drift."""
     from flows.fresh import make_demo
