@@ -18,6 +18,7 @@ from lineage.keys import every_platform_key, platform_key
 from lineage.ledger import Checkpoint, Ledger
 from lineage.refused import Refused
 from lineage.whole import whole_file
+from serving.facts import fact_problems
 
 SHOWN_RECORDINGS = 2
 
@@ -43,10 +44,11 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     checkpoints = [*ledger.checkpoints(), *(_checkpoint(file) for file in against)]
     with on_terminal() as show:
         found = ledger.verify(checkpoints, *keys, progress=partial(show, "entries hashed again"))
+    problems = found.problems or fact_problems(ledger)
     text = f"{found.size} entries, {len(checkpoints)} checkpoints, root {found.root[:16]}…: " + (
-        "nothing was changed" if found.ok else "; ".join(found.problems)
+        "; ".join(problems) or "nothing was changed"
     )
-    return {"ok": found.ok, "size": found.size, "root": found.root, "problems": found.problems, "text": text}
+    return {"ok": not problems, "size": found.size, "root": found.root, "problems": problems, "text": text}
 
 
 def _checkpoint(path: Path) -> Checkpoint:

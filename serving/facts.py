@@ -14,7 +14,10 @@ from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from data.acquisition import Fact
-from lineage.digest import Digest
+from lineage.digest import Digest, digest_of
+from lineage.entries import EntryType
+from lineage.ledger import Ledger
+from lineage.rows import SubjectRow
 from lineage.store import Base, open_store, session, settle, table_names
 from lineage.times import utc_text
 from models import forecasting, spasms
@@ -61,6 +64,13 @@ NUMBERS = (
 )  # fmt: skip
 
 
+KEPT = "fact"
+"""Kind of the subject by which a prediction's line names what is kept of it, by its digest."""
+NAMED = (SubjectRow.id, SubjectRow.digest, SubjectRow.seq)
+BY_READERS = ("verdict", "judged_at")
+"""What comes later, and is held to the lines of verdicts."""
+
+
 def open_facts(place: str) -> None:
     """Make the table in the ledger's own store, where it is not there."""
     open_store(place, FactRow).dispose()
@@ -101,6 +111,48 @@ def judged(writing: Session, prediction_id: str, verdict: str, now: datetime) ->
     """Note what a reader makes of an answer; in the transaction that writes the verdict down."""
     row = update(FactRow).where(FactRow.prediction_id == prediction_id)
     writing.execute(row.values(verdict=verdict, judged_at=utc_text(now)))
+
+
+def fact_digest(row: FactRow) -> Digest:
+    """Digest of all that stands in a row but what readers say later."""
+    columns = [column.name for column in FactRow.__table__.columns]
+    return digest_of({name: getattr(row, name) for name in columns if name not in BY_READERS})
+
+
+def fact_problems(ledger: Ledger) -> list[str]:
+    """What of the rows is not as the ledger's lines say: changed, added, taken away though what was answered is still kept,
+    or judged otherwise. One sentence for each kind, with how many rows, and the first.
+
+    Before the first row nothing is missed: a ledger restored from a backup has none of what was answered before.
+    """
+    if not has_facts(ledger.engine):
+        return []
+    said = {line.subjects[1].id: line.reason for line in ledger.entries(EntryType.VERDICT_RECORDED)}
+    changed, judged_otherwise, seen = [], [], set[str]()
+    with session(ledger.engine, write=False) as reading:
+        named = {r.id: r for r in reading.execute(select(*NAMED).where(SubjectRow.kind == KEPT))}
+        for row in reading.scalars(select(FactRow).order_by(FactRow.at).execution_options(yield_per=1000)):
+            seen.add(row.prediction_id)
+            if row.prediction_id not in named or named[row.prediction_id].digest != fact_digest(row):
+                changed.append(row.prediction_id)
+            elif row.verdict != said.get(row.prediction_id):
+                judged_otherwise.append(row.prediction_id)
+    first = min((name.seq for id, name in named.items() if id in seen), default=math.inf)
+    gone = [id for id, name in named.items() if id not in seen and name.seq > first and _is_kept(ledger, name.seq)]
+    found = {
+        "differ from what the ledger names": changed,
+        "bear another verdict than the ledger's last": judged_otherwise,
+        "were taken away, though what was answered is still kept": gone,
+    }
+    return [
+        f"{len(ids)} of {len(seen | set(gone))} rows kept for monitoring {how}, the first of prediction {ids[0]}"
+        for how, ids in found.items()
+        if ids
+    ]
+
+
+def _is_kept(ledger: Ledger, seq: int) -> bool:
+    return ledger.payload(ledger.entry(seq).payload_digest) is not None
 
 
 def kept_of(engine: Engine, recordings: Collection[Digest]) -> int:

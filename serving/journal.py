@@ -20,7 +20,7 @@ from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
-from serving.facts import fact_of, open_facts
+from serving.facts import KEPT, fact_digest, fact_of, open_facts
 from serving.schema import SHADOW_NOTICE, Answered
 
 Made = TypeVar("Made", bound=Answered)
@@ -70,8 +70,9 @@ class Journal:
         The prediction's digest is that of the answer without the receipt, which is also the entry's payload. Its facts
         for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step.
         """
-        fact = partial(_keep_fact, site=actor.site, now=now, acquisition=acquisition)
-        entry = self._append(answer, actor, answer.code or "", (), now, fact)
+        fact = partial(fact_of, answer, actor.site, now, acquisition)  # a row is good for one try of a transaction
+        named = Subject(KEPT, answer.prediction_id, fact_digest(fact()))
+        entry = self._append(answer, actor, answer.code or "", (named,), now, lambda writing, _: writing.add(fact()))
         return answer.model_copy(update={"receipt": self.receipt(entry, now)})
 
     def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:
@@ -124,12 +125,6 @@ class Journal:
 def _do(acts: Sequence[Act], writing: Session, answer: Answered) -> None:
     for act in acts:
         act(writing, answer)
-
-
-def _keep_fact(
-    writing: Session, answer: Answered, *, site: str, now: datetime, acquisition: Mapping[str, Fact]
-) -> None:
-    writing.add(fact_of(answer, site, now, acquisition))
 
 
 def verify_answer(answer: Mapping[str, Any], public_key_pem: str | bytes) -> Verification:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from data.film import Film, View
 from data.montage import ELECTRODES
 from data.pose import PoseTrack
 from data.recording import Recording, Segment
+from lineage.ledger import Ledger
 from lineage.store import session
-from serving.facts import NUMBERS, FactRow, answer_facts, as_row, forget, kept_of
+from serving.facts import NUMBERS, FactRow, answer_facts, as_row, fact_problems, forget, kept_of
 from serving.journal import Journal
 from serving.schema import Answer, FoundEvent, NamedAnswer, NamedStretch, OodStatement
 from tests.served import NOW, people_and_keys, write_recording
@@ -163,6 +166,33 @@ def test_what_cannot_be_read_has_a_row_that_says_so(served: Served):
     assert said["outcome"] == "not_evaluable"
     row = next(r for r in rows(served.home) if r["prediction_id"] == said["prediction_id"])
     assert row["code"] == said["code"] and row["coverage"] == 0.0 and "rate_hz" not in row
+
+
+@pytest.mark.parametrize(
+    ("act", "problem"),
+    [
+        ("UPDATE serving_fact SET alarms_per_hour = 0.5 WHERE prediction_id = :last", "differ from what"),
+        ("UPDATE serving_fact SET acquisition = '{}' WHERE prediction_id = :last", "differ from what"),
+        ("UPDATE serving_fact SET prediction_id = 'invented' WHERE prediction_id = :last", "differ from what"),
+        ("UPDATE serving_fact SET verdict = 'confirm' WHERE prediction_id = :last", "another verdict"),
+        ("DELETE FROM serving_fact WHERE prediction_id = :last", "were taken away"),
+    ],
+)
+def test_a_row_that_somebody_changed_is_found(served: Served, tmp_path, act: str, problem: str):
+    served.detect()
+    last = served.detect().json()["prediction_id"]
+    copied = tmp_path / "ledger.db"
+    with (
+        closing(sqlite3.connect(served.home / "ledger" / "ledger.db")) as own,
+        closing(sqlite3.connect(copied)) as copy,
+    ):
+        own.backup(copy)
+        ledger = Ledger(copied)
+        assert fact_problems(ledger) == []
+        copy.execute(act, {"last": last})
+        copy.commit()
+        assert any(problem in found and found.startswith("1 of ") for found in fact_problems(ledger))
+        ledger.engine.dispose()
 
 
 def test_rows_of_a_withdrawn_recording_go_and_no_others(served: Served):
