@@ -86,6 +86,16 @@ def test_the_same_shift_in_two_weeks_is_confirmed_and_its_end_is_recorded_once(w
     assert (line.reason, line.subjects[0].id) == ("at demo-north, 2026-W47", "demo-north")
 
 
+def test_an_alarm_of_one_week_is_recorded_with_why_no_retraining_was_begun(workspace):
+    reference, current = weeks_of_shift(workspace, 0.0, 6.0)
+    history = reports_by_week(workspace, reference, current, SETTINGS)
+    assert [len(_record(workspace, history)) for _ in range(2)] == [2, 0]
+    alarm, skipped = Ledger(workspace.ledger).entries()[-2:]
+    assert (alarm.type, skipped.type) == ("drift.alarm", "retrain.skipped")
+    assert alarm.subjects[0].digest == skipped.subjects[0].digest and skipped.subjects[0].id == "drift at demo-north"
+    assert skipped.reason == "not confirmed: no shift returned in 2 of 3 periods"
+
+
 def test_an_alarm_that_ends_is_closed(workspace):
     reference, current = weeks_of_shift(workspace, 3.0, 0.0)
     history = reports_by_week(workspace, reference, current, SETTINGS)
