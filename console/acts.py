@@ -53,6 +53,11 @@ class Candidate:
         return [gate for gate in self.proposed["gates"] if gate["outcome"] != "pass"]
 
     @property
+    def rehearsals(self) -> dict[str, Digest]:
+        """Site → digest of the rehearsal of drift that the proposal names; sites without one are left out."""
+        return {site: one["digest"] for site, one in self.proposed.get("rehearsals", {}).items() if one}
+
+    @property
     def next_meaning(self) -> str | None:
         """What the next signature would mean; None where no signature is waited for."""
         return None if self.proposed["ended"] else {"evaluated": "review", "reviewed": "approval"}.get(self.state)
@@ -85,7 +90,8 @@ class Acts:
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
     card of a model, None where there is none. `shelves` are the cohorts, `put_aside` counts what the checks put aside, `recording` is one of a cohort by its name (None where
     there is none), `seen` the address at which the recording with a digest and name can be looked at. `runs` are the flows that
-    ran, newest first, `approvals` all that were ever signed, `sites` those that were ever given a key.
+    ran, newest first, `approvals` all that were ever signed, `sites` those that were ever given a key. `rehearsal`
+    is the table of one by its digest, refused where it is gone or was changed.
     """
 
     candidates: Callable[[datetime], list[Candidate]]
@@ -101,6 +107,7 @@ class Acts:
     runs: Callable[[], list[Ran]]
     approvals: Callable[[], list[dict[str, Any]]]
     sites: Callable[[], set[str]]
+    rehearsal: Callable[[Digest], Mapping[str, Any]]
     record: Callable[[Wish], ApprovalRecord]
     sign: Callable[[Wish, Proof, Digest], dict[str, Any]]
 

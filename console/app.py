@@ -27,6 +27,7 @@ from console.overview import Verifier, show_overview, verify
 from console.pages import page, room_of
 from console.predictions import show_prediction, show_predictions
 from console.recordings import show_recordings
+from console.rehearsals import show_rehearsal, show_rehearsals
 from console.runs import show_runs
 from console.shadows import show_shadow
 from console.signing import ask_what, show_record, sign
@@ -70,6 +71,8 @@ ROUTES = (
     Route("/approvals", show_approvals),
     Route("/deployments", show_deployments),
     Route("/drift", show_drift),
+    Route("/rehearsals", show_rehearsals),
+    Route("/rehearsals/{digest}", show_rehearsal),
     Route("/models", show_models),
     Route("/models/{digest}", show_model),
     Route("/models/{digest}/card", show_card),

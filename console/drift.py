@@ -18,12 +18,13 @@ LINES = ("drift.alarm", "drift.closed", "retrain.triggered", "retrain.skipped")
 
 def show_drift(request: Request) -> Response:
     room = room_of(request)
-    found = page_of_lines(room.ledger, Wanted(LINES), **place_of(request))
+    found, report = page_of_lines(room.ledger, Wanted(LINES), **place_of(request)), last_report(room)
     return page(
         request,
         "drift",
         title="Drift across sites",
-        report=last_report(room),
+        report=report,
+        doubts=_doubts(report) if report else (),
         summary=f"/reports/{FOLDER}/index.html" if (room.reports / FOLDER / "index.html").exists() else "",
         pages=_pages(room),
         found=found,
@@ -38,6 +39,12 @@ def last_report(room: Room) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def _doubts(report: dict[str, Any]) -> list[str]:
+    """Why no retraining was begun for sites in alarm."""
+    doubted = [site for site in report["sites"] if site.get("doubt")]
+    return [f"{s['site']}: not yet confirmed, so that no retraining was begun: {s['doubt']}." for s in doubted]
 
 
 def _pages(room: Room) -> dict[str, str]:

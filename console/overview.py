@@ -62,7 +62,6 @@ def show_overview(request: Request) -> Response:
         alarmed=drifted["alarmed"] if drifted else None,
         stopped=sorted(deployments(room.ledger).stopped),
         made=room.made,
-        demo=room.demo,
         in_force=[s for s in candidates if s.in_force],
         pointed_at=[s for s in candidates if s.pointed_at and not s.in_force],
         waiting=[s for s in candidates if s.next_meaning],

@@ -22,6 +22,7 @@ NAVIGATION = {
     "Deployments": "/deployments",
     "Predictions": "/predictions",
     "Drift": "/drift",
+    "Rehearsals": "/rehearsals",
     "Ledger": "/ledger",
     "Consent": "/impact",
 }
@@ -48,6 +49,7 @@ def page(request: Request, template: str, *, title: str, status: int = 200, **co
         "title": title,
         "here": _heading_of(request.url.path),
         "navigation": NAVIGATION,
+        "demo": room.demo,
         "simulated": SIMULATED if room.demo else "",
         "token": tokens.token(visitor),
     }

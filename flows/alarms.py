@@ -1,4 +1,4 @@
-"""Drift that was found sets a retraining going: an event of a Prefect server, to which each alarm answers once."""
+"""Drift that is confirmed sets a retraining going: an event of a Prefect server, to which each alarm answers once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,14 @@ DRIFTED = "ictal.drift.alarm"
 
 
 def announce(workspace: Workspace, found: dict[str, Any], lines: Sequence[Entry]) -> Digest | None:
-    """Show how the sites stand, and tell the server of the alarms that stand in these `lines` of the ledger.
+    """Show how the sites stand, and tell the server of the confirmed alarms that stand in these `lines` of the ledger.
 
-    Returns what the alarms are called together; None where there is none, or where it was answered before.
+    Returns what the alarms are called together; None where none is confirmed, or where it was answered before.
     """
     _pin(workspace, found)
-    alarmed = [subject for line in lines if line.type == "drift.alarm" for subject in line.subjects]
+    confirmed = {site["site"] for site in found["sites"] if site["confirmed"]}
+    alarms = [subject for line in lines if line.type == "drift.alarm" for subject in line.subjects]
+    alarmed = [subject for subject in alarms if subject.id in confirmed]
     if not alarmed:
         return None
     alarm = digest_of(sorted(subject.digest for subject in alarmed))
@@ -61,6 +63,7 @@ def _pin(workspace: Workspace, found: dict[str, Any]) -> None:
             "site": site["site"],
             "state": site["state"],
             "causes": ", ".join(site["causes"]),
+            "confirmed": ("yes" if site["confirmed"] else f"no: {site['doubt']}") if site["since"] else "",
             "patients": site["patients"],
             "before": site["reference_patients"],
         }

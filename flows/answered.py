@@ -1,4 +1,8 @@
-"""What sites were answered, week by week, beside what readers and experts said of it since: read from the ledger alone."""
+"""What sites were answered, week by week, beside what readers and experts said of it since.
+
+Answers are counted by the numbers that the service kept of them; the answer itself is read from the ledger where somebody
+judged it, where nothing has been estimated of it yet, and where no numbers were kept.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,6 +23,7 @@ from lineage import graph
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Draft, Edge, Ledger, Subject
 from monitoring.performance import (
+    Counted,
     Expected,
     Given,
     Opinion,
@@ -30,6 +35,8 @@ from monitoring.performance import (
     traffic,
     week_of,
 )
+from monitoring.tables import facts_since
+from serving.facts import DETECTION
 
 LOOKED_BACK = timedelta(weeks=13)
 """Answers of the last quarter are looked at: labels take weeks, and older figures stand in the ledger."""
@@ -43,13 +50,12 @@ def watch_answers(workspace: Workspace, ledger: Ledger, now: datetime | None = N
     Returns plain JSON: per week and site what was answered, what opinions came to, and the estimate beside the truth.
     """
     since = (now or datetime.now(UTC)) - LOOKED_BACK
-    given = list(_given(ledger, since))
+    given = _Given(ledger, since)
+    kept = _estimate(workspace, ledger, given, _opinions(ledger, given))
+    take_labels(workspace, ledger, {one.recording for one in given.counted})
     judged = _opinions(ledger, given)
-    kept = _estimate(workspace, ledger, [g for g in given if g.prediction not in judged], given)
-    take_labels(workspace, ledger, {g.recording for g in given})
-    judged = _opinions(ledger, given)
-    weeks: dict[str, dict[str, list[Given]]] = defaultdict(lambda: defaultdict(list))
-    for one in given:
+    weeks: dict[str, dict[str, list[Counted]]] = defaultdict(lambda: defaultdict(list))
+    for one in given.counted:
         weeks[week_of(one.at)][one.site].append(one)
     rows = [
         _row(week, site, own, judged, kept.get(week, {}))
@@ -91,28 +97,63 @@ def _marks(cohort: Cohort, wanted: set[Digest]) -> Iterable[tuple[Digest, Annota
                 yield recording, cohort.annotations(entry)
 
 
-def _given(ledger: Ledger, since: datetime) -> Iterable[Given]:
-    """Answers about seizures that sites were given; a shadow's are no site's."""
-    for issued in graph.each_prediction_of(ledger, None, since=since):
-        line = ledger.entry(issued.seq)
-        said = ledger.payload(line.payload_digest) if line.payload_digest else None
-        if line.actor.site and said is not None and "question" not in said:
-            yield Given.of(said, line.actor.site, line.recorded_at)
+class _Given:
+    """Answers about seizures that sites were given since a moment; a shadow's are no site's."""
+
+    def __init__(self, ledger: Ledger, since: datetime) -> None:
+        self.counted: list[Counted] = []
+        self._ledger = ledger
+        self._lines: dict[str, int] = {}
+        self._read: dict[str, Given | None] = {}
+        facts = facts_since(ledger.engine, since)
+        for issued in graph.each_prediction_of(ledger, None, since=since):
+            if issued.site:
+                self._add(issued, facts.get(issued.node.label))
+
+    def whole(self, one: Counted) -> Given | None:
+        """The answer itself; None where it was erased, or is about no seizure."""
+        if one.prediction not in self._read:
+            self._read[one.prediction] = self._from(self._lines[one.prediction])
+        return self._read[one.prediction]
+
+    def _add(self, issued: graph.Issued, fact: Mapping[str, Any] | None) -> None:
+        if fact is None:
+            one: Counted | None = self._from(issued.seq)
+        else:
+            at = datetime.fromisoformat(issued.recorded_at)
+            one = Counted.of_fact(fact, issued.site, at) if fact["question"] == DETECTION else None
+        if one is not None:
+            self.counted.append(one)
+            self._lines[one.prediction] = issued.seq
+        if isinstance(one, Given):
+            self._read[one.prediction] = one
+
+    def _from(self, seq: int) -> Given | None:
+        line = self._ledger.entry(seq)
+        said = self._ledger.payload(line.payload_digest) if line.payload_digest else None
+        return None if said is None or "question" in said else Given.of(said, line.actor.site, line.recorded_at)
 
 
-def _opinions(ledger: Ledger, given: Iterable[Given]) -> dict[str, Opinion]:
+Judged = dict[str, tuple[Given, Opinion]]
+"""Answers that somebody judged, with the last word on each, by the prediction's id."""
+
+
+def _opinions(ledger: Ledger, given: _Given) -> Judged:
     """The last word on each answer: a label, or else the last verdict."""
     verdicts, labels = (
         _said(ledger, "verdict.recorded", "prediction_id"),
         _said(ledger, "label.arrived", "recording_digest"),
     )
     found = {}
-    for one in given:
+    for one in given.counted:
         verdict, label = verdicts.get(one.prediction), labels.get(one.recording)
-        at = (label or verdict or (None, one.at))[1]
-        said = opinion(one, verdict and verdict[0], label and label[0], at)
-        if said is not None:
-            found[one.prediction] = said
+        said = label or verdict
+        whole = given.whole(one) if said else None
+        if said is None or whole is None:
+            continue
+        held = opinion(whole, verdict and verdict[0], label and label[0], said[1])
+        if held is not None:
+            found[one.prediction] = (whole, held)
     return found
 
 
@@ -126,21 +167,20 @@ def _said(ledger: Ledger, type: str, about: str) -> dict[str, tuple[dict[str, An
     return found
 
 
-def _estimate(
-    workspace: Workspace, ledger: Ledger, unjudged: Iterable[Given], given: Iterable[Given]
-) -> dict[str, dict[str, Any]]:
+def _estimate(workspace: Workspace, ledger: Ledger, given: _Given, judged: Judged) -> dict[str, dict[str, Any]]:
     """Estimates of every week by prediction. Each answer is estimated once, before anybody has said anything of it, and the
     ledger holds the digest of what was estimated."""
-    weeks: dict[str, list[Given]] = defaultdict(list)
-    for one in unjudged:
-        if np.isfinite(one.trend).any() and one.events is not None:
-            weeks[week_of(one.at)].append(one)
+    weeks: dict[str, list[Counted]] = defaultdict(list)
+    for one in given.counted:
+        weeks[week_of(one.at)].append(one)
     kept = {}
-    for week in sorted({week_of(one.at) for one in given}):
+    for week in sorted(weeks):
         path = estimate_path(workspace, week)
         before = read_json(path)["answers"] if path.exists() else []
-        known = {row["prediction"] for row in before}
-        new = [Expected.of(one) for one in weeks[week] if one.prediction not in known]
+        known = {row["prediction"] for row in before} | set(judged)
+        new = [
+            Expected.of(whole) for one in weeks[week] if one.prediction not in known and (whole := _looked(given, one))
+        ]
         if new:
             write_json(path, estimated([*(Expected(**row) for row in before), *new]))
             subject = Subject("estimate", f"answers of {week}", sha256_file(path))
@@ -150,16 +190,21 @@ def _estimate(
     return kept
 
 
+def _looked(given: _Given, one: Counted) -> Given | None:
+    """The answer itself where it found out anything that can be estimated."""
+    return given.whole(one) if one.alarms is not None and np.isfinite(one.mean_probability) else None
+
+
 def estimate_path(workspace: Workspace, week: str) -> Path:
     """Where the estimate of a week's answers is kept."""
     return workspace.store / "watch" / f"estimate-{week}.json"
 
 
 def _row(
-    week: str, site: str, own: list[Given], judged: Mapping[str, Opinion], kept: Mapping[str, dict[str, Any]]
+    week: str, site: str, own: list[Counted], judged: Judged, kept: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
     recordings = last_of_each(own)
-    pairs = [(one, judged[one.prediction]) for one in recordings if one.prediction in judged]
+    pairs = [judged[one.prediction] for one in recordings if one.prediction in judged]
     expected = [Expected(**kept[one.prediction]) for one in recordings if one.prediction in kept]
     estimate = estimated(expected)
     rng = np.random.default_rng(SEED)

@@ -11,7 +11,7 @@ from typing import Any
 
 from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import serve
-from flows import audit, audit_impact, records
+from flows import audit, audit_impact, records, rehearsals
 from flows.approvals import list_approvals
 from flows.approve import approve_shown, record_to_sign
 from flows.authenticate import attested
@@ -57,6 +57,7 @@ def room_of(workspace: Workspace) -> Room:
         runs=lambda: runs_in(workspace.run_events),
         approvals=lambda: list_approvals()["approvals"],
         sites=lambda: _sites(workspace),
+        rehearsal=partial(rehearsals.kept, workspace),
         record=_record,
         sign=_sign,
     )

@@ -43,7 +43,7 @@ def record_cohort(workspace: Workspace) -> int:
     known = {s.digest for e in ledger.entries("recording.registered") for s in e.subjects}
     cohort = cohort_of(workspace)
     digests = {e.name: digest_of_entry(e) for e in cohort.entries}
-    drafts = [_registration(e, digests[e.name]) for e in cohort.entries if digests[e.name] not in known]
+    drafts = [registration(e, digests[e.name]) for e in cohort.entries if digests[e.name] not in known]
     ledger.append_many(drafts)
     return len(drafts)
 
@@ -53,7 +53,8 @@ def person_subject(person: str) -> Subject:
     return Subject("person", person, digest_of({"person": person}))
 
 
-def _registration(entry: CohortEntry, digest: Digest) -> Draft:
+def registration(entry: CohortEntry, digest: Digest) -> Draft:
+    """The line that a recording came, and of whom it is."""
     recording, person = Subject("recording", entry.name, digest), person_subject(entry.person)
     edges = (Edge(recording.digest, "recorded_from", person.digest),)
     return Draft("recording.registered", PIPELINE, (recording, person), f"from {entry.site}", edges=edges)

@@ -189,7 +189,7 @@ def watch_sites() -> dict[str, Any]:
 
 def _line(site: dict[str, Any]) -> str:
     causes = f": {', '.join(site['causes'])}" if site["causes"] else ""
-    sure = "confirmed" if site["confirmed"] else "not yet confirmed"
+    sure = "confirmed" if site["confirmed"] else f"not yet confirmed, so that no retraining was begun: {site['doubt']}"
     return f"{site['site']}: {site['state']}{causes}" + (f" (since {site['since']}, {sure})" if site["since"] else "")
 
 
@@ -203,6 +203,7 @@ def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
             "state": s.state,
             "since": lasting[s.site].since,
             "confirmed": lasting[s.site].confirmed,
+            "doubt": lasting[s.site].doubt,
             "patients": s.patients,
             "reference_patients": s.reference_patients,
             "causes": [c.name for c in named(s)],
@@ -218,21 +219,32 @@ def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
 
 
 def _record(workspace: Workspace, history: Sequence[DriftReport]) -> list[Entry]:
-    """Each site's alarm of the last week, once, and the end of one that is steady again."""
-    return _record_alarms(workspace, history, "", sha256_file(report_path(workspace, history[-1].period)))
+    """Each site's alarm of the last week, once, with why no retraining was begun where it is not confirmed; and the end of
+    one that is steady again."""
+    kept, alarmed = sha256_file(report_path(workspace, history[-1].period)), history[-1].alarmed
+    doubts = {site: persistence(history, site).doubt for site in alarmed}
+    skipped = [_skipped(kept, site, doubt) for site, doubt in doubts.items() if doubt]
+    return _record_alarms(workspace, history, "", kept, skipped)
 
 
-def _record_alarms(workspace: Workspace, history: Sequence[DriftReport], what: str, kept: Digest) -> list[Entry]:
+def _record_alarms(
+    workspace: Workspace, history: Sequence[DriftReport], what: str, kept: Digest, also: Sequence[Draft] = ()
+) -> list[Entry]:
     """The lines that are new; asked again about the same tables (`kept`), none is added."""
     ledger, report = records.open_ledger(workspace), history[-1]
     drafts = [_alarm(kept, site, report.period, what) for site in report.alarmed]
-    drafts += [_closed(kept, site, report.period, what) for site in ended(history)]
+    drafts += [*also, *(_closed(kept, site, report.period, what) for site in ended(history))]
     return ledger.append_many([d for d in drafts if not ledger.entries(d.type, d.subjects[0].digest)])
 
 
 def _alarm(kept: Digest, site: str, period: str, what: str) -> Draft:
     subject, reason = Subject("drift", site, digest_of([kept, site])), f"at {site}, {period}" + f": {what}" * bool(what)
     return Draft("drift.alarm", records.PIPELINE, (subject,), reason)
+
+
+def _skipped(kept: Digest, site: str, doubt: str) -> Draft:
+    subject = Subject("retraining", f"drift at {site}", digest_of([kept, site]))
+    return Draft("retrain.skipped", records.PIPELINE, (subject,), f"not confirmed: {doubt}")
 
 
 def _closed(kept: Digest, site: str, period: str, what: str) -> Draft:

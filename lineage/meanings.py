@@ -57,7 +57,7 @@ MEANINGS: Mapping[EntryType, str] = {
     EntryType.DRIFT_ALARM: "A site's later recordings differ from its earlier ones, and in what.",
     EntryType.DRIFT_CLOSED: "An alarm was looked into, and what came of it.",
     EntryType.RETRAIN_TRIGGERED: "A retraining was set going, and by what.",
-    EntryType.RETRAIN_SKIPPED: "A retraining was due and was left out, and why.",
+    EntryType.RETRAIN_SKIPPED: "A retraining was left out, and why: its alarm is not confirmed, or was answered before.",
     EntryType.ERASE_EXECUTED: "The payload of earlier entries was erased; the entries stay.",
     EntryType.LEDGER_BACKED_UP: "The ledger was copied into a file, known by its name and digest.",
     EntryType.LEDGER_BACKUP_DESTROYED: "A backup is gone, by the word of whoever destroyed it.",

@@ -28,8 +28,9 @@ ENOUGH = 8
 
 
 @dataclass(frozen=True)
-class Given:
-    """One answer about seizures as the ledger keeps it. `trend` holds a probability per second, NaN where not assessed."""
+class Counted:
+    """One answer about seizures in numbers, as far as traffic is counted. `alarms` is None where nothing could be looked at,
+    `decided_share` and `mean_probability` are NaN where they cannot be."""
 
     prediction: str
     site: str
@@ -39,6 +40,32 @@ class Given:
     duration_s: float
     analysed_s: float
     decided_share: float
+    alarms: int | None
+    mean_probability: float
+
+    @classmethod
+    def of_fact(cls, fact: Mapping[str, Any], site: str, at: datetime) -> "Counted":
+        """From the numbers that a service keeps of its answers (`serving.facts.FactRow`)."""
+        analysed_s = (fact["coverage"] or 0.0) * fact["duration_s"]
+        hourly, abstained, mean = (fact[name] for name in ("alarms_per_hour", "abstained_share", "mean_probability"))
+        return cls(
+            fact["prediction_id"],
+            site,
+            at,
+            fact["recording"],
+            fact["outcome"],
+            fact["duration_s"],
+            analysed_s,
+            np.nan if abstained is None else 1 - abstained,
+            None if hourly is None else round(hourly * analysed_s / 3600),
+            np.nan if mean is None else mean,
+        )
+
+
+@dataclass(frozen=True)
+class Given(Counted):
+    """One answer about seizures as the ledger keeps it. `trend` holds a probability per second, NaN where not assessed."""
+
     events: Annotations | None
     trend: np.ndarray
 
@@ -46,7 +73,8 @@ class Given:
     def of(cls, said: Mapping[str, Any], site: str, at: datetime) -> "Given":
         """From the statement of an answer (`serving.schema.Answer`)."""
         duration_s = float(said["duration_s"])
-        trend = [np.nan if p is None else p for p in said.get("trend_1hz") or ()]
+        trend = np.array([np.nan if p is None else p for p in said.get("trend_1hz") or ()], dtype=float)
+        events = None if said.get("events") is None else annotations(said["events"], duration_s)
         decided = said.get("decided_share")
         return cls(
             said["prediction_id"],
@@ -57,8 +85,10 @@ class Given:
             duration_s,
             float(said.get("analysed_s") or 0.0),
             np.nan if decided is None else float(decided),
-            None if said.get("events") is None else annotations(said["events"], duration_s),
-            np.array(trend, dtype=float),
+            None if events is None else len(events.events),
+            float(np.nanmean(trend)) if np.isfinite(trend).any() else np.nan,
+            events,
+            trend,
         )
 
     @property
@@ -104,20 +134,20 @@ def week_of(at: datetime | date) -> str:
     return f"{year}-W{week:02d}"
 
 
-def last_of_each(answers: Sequence[Given]) -> list[Given]:
+def last_of_each(answers: Sequence[Counted]) -> list[Counted]:
     """Of a recording that was asked about several times the last answer: it is one recording, however often it was sent."""
     return list({answer.recording: answer for answer in sorted(answers, key=lambda a: a.at)}.values())
 
 
-def traffic(answers: Sequence[Given]) -> dict[str, Any]:
+def traffic(answers: Sequence[Counted]) -> dict[str, Any]:
     """How a site was answered: counts, and shares (0–1) with their intervals; alarms per 24 h that could be assessed."""
-    looked = [a for a in answers if a.events is not None]
+    looked = [a for a in answers if a.alarms is not None]
     hours = sum(a.analysed_s for a in looked) / 3600
-    alarms = sum(len(a.events.events) for a in looked if a.events is not None)
+    alarms = sum(a.alarms or 0 for a in looked)
     recorded_s = sum(a.duration_s for a in answers)
     decided_s = sum(a.decided_share * a.analysed_s for a in looked if np.isfinite(a.decided_share))
     known_s = sum(a.analysed_s for a in looked if np.isfinite(a.decided_share))
-    means = [float(np.nanmean(a.trend)) for a in looked if np.isfinite(a.trend).any()]
+    means = [a.mean_probability for a in looked if np.isfinite(a.mean_probability)]
     return {
         "answers": len(answers),
         "assessed_hours": hours,

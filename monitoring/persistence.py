@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from monitoring.findings import NOT_ENOUGH, DriftReport, SiteDrift
 
+NEEDED, AMONG = 2, 3
+"""In how many of how many last periods a shift has to be found to be confirmed. However large it is: what one period shows
+may be of the patients or the borrowed recorder of that period, and be gone in the next."""
+
 
 @dataclass(frozen=True)
 class Persistence:
@@ -14,18 +18,23 @@ class Persistence:
     periods: int
     confirmed: bool
 
+    @property
+    def doubt(self) -> str:
+        """Why an alarm is not confirmed; empty where it is, and where there is none."""
+        return f"no shift returned in {NEEDED} of {AMONG} periods" if self.periods and not self.confirmed else ""
 
-def persistence(history: Sequence[DriftReport], site: str, needed: int = 2, among: int = 3) -> Persistence:
+
+def persistence(history: Sequence[DriftReport], site: str) -> Persistence:
     """Judge the last report of `history` (oldest first) for one site.
 
-    A shift is confirmed when the same feature alarms in `needed` of the last `among` periods; a broken rule of
+    A shift is confirmed when the same feature alarms in `NEEDED` of the last `AMONG` periods; a broken rule of
     acquisition is a fact and confirmed at once.
     """
     known = [(r.period, r.site(site)) for r in history if any(s.site == site for s in r.sites)]
     if not known or known[-1][1].state != "alarm":
         return Persistence("", 0, False)
     run = _run(known)
-    return Persistence(run[0], len(run), _confirmed([s for _, s in known[-among:]], needed))
+    return Persistence(run[0], len(run), _confirmed([s for _, s in known[-AMONG:]]))
 
 
 def ended(history: Sequence[DriftReport]) -> tuple[str, ...]:
@@ -43,7 +52,7 @@ def _run(known: list[tuple[str, SiteDrift]]) -> list[str]:
     return periods
 
 
-def _confirmed(recent: list[SiteDrift], needed: int) -> bool:
+def _confirmed(recent: list[SiteDrift]) -> bool:
     now = recent[-1]
-    repeated = [sum(s.feature in {a.feature for a in r.alarms} for r in recent) >= needed for s in now.alarms]
+    repeated = [sum(s.feature in {a.feature for a in r.alarms} for r in recent) >= NEEDED for s in now.alarms]
     return bool(now.breaches) or any(repeated)

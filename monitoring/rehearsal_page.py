@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from monitoring.persistence import AMONG, NEEDED
 from monitoring.rehearsal import LONGEST, NOTICED
 from validation.drawing import BLUE, GREY, INK, ORANGE, QUIET, RED, canvas
 from validation.pages import Cell, Figure, Headline, Section, Table, figure_svg, interval, render_page
@@ -143,7 +144,8 @@ def _times(document: Mapping[str, Any]) -> Table:
     ]
     note = (
         f"Counted from the first faulty recording on, over drawn courses of up to {LONGEST} weeks. What the checks refuse "
-        "is known when it comes; the rest at the week's end. A shift is confirmed when it returns in 2 of 3 weeks."
+        "is known when it comes; the rest at the week's end. A shift is confirmed when it returns in "
+        f"{NEEDED} of {AMONG} weeks."
     )
     return Table("Patients until an alarm (weeks)", columns, rows, note)
 

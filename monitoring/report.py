@@ -9,7 +9,7 @@ from monitoring.answers_section import answer_sections
 from monitoring.causes import Cause, named
 from monitoring.features import KNOWN
 from monitoring.findings import BUDGET, NOT_ENOUGH, DriftReport, Shift, SiteDrift
-from monitoring.persistence import Persistence, persistence
+from monitoring.persistence import AMONG, NEEDED, Persistence, persistence
 from validation.drawing import INK, QUIET, SERIES, canvas
 from validation.pages import Cell, Figure, Headline, Links, Section, Table, figure_svg, render_page
 
@@ -76,7 +76,7 @@ def _of(changed: int, sites: int) -> str:
 
 
 def _told(site: str, lasting: Persistence, causes: tuple[Cause, ...]) -> str:
-    sure = "confirmed" if lasting.confirmed else "not yet confirmed by a second period"
+    sure = "confirmed" if lasting.confirmed else f"not yet confirmed, so that no retraining was begun: {lasting.doubt}"
     since = f"since {lasting.since}, " if lasting.since else ""
     return f"{site}: {'; '.join(c.name for c in causes) or 'no single cause'} ({since}{sure})."
 
@@ -182,7 +182,8 @@ def _rule(report: DriftReport, links: Mapping[str, str]) -> Section:
         f"effect of at least {settings.effect_floor:g} SD, or a broken rule of acquisition (rate, mains, channels, "
         f"amplitude, missing values). Of a site's periods without any change at most {100 * BUDGET:g} % may raise an alarm. "
         f"Sites with fewer than {settings.min_patients} patients are not tested. A shift is confirmed when it returns in "
-        "2 of 3 periods; causes are guesses from the pattern."
+        f"{NEEDED} of {AMONG} periods, a broken rule at once; only what is confirmed may set a retraining going. Causes are "
+        "guesses from the pattern."
     )
     shown = (Links({f"{site} (Evidently)": address for site, address in links.items()}),) if links else ()
     return Section("How this was decided", (told, *shown))

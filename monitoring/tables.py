@@ -5,6 +5,7 @@ Parquet. A served recording is its patient's where the ledger knows whose it is,
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, select
 
 from data.acquisition import film_facts
 from lineage.store import session
+from lineage.times import utc_text
 from monitoring.drift import by_patient
 from monitoring.features import FILM_FEATURES, POSE_FEATURES, SERVED_FEATURES
 from serving.facts import FactRow, as_row, has_facts
@@ -78,6 +80,15 @@ def served_table(engine: Engine, patients: Mapping[str, str] | None = None) -> p
     table = pd.DataFrame([_served(row, patients or {}) for row in rows], columns=columns)
     table = table.drop_duplicates(["recording", "question"], keep="last", ignore_index=True)
     return table.astype({**dict.fromkeys(SERVED_FEATURES, float), **WORDS})
+
+
+def facts_since(engine: Engine, since: datetime) -> dict[str, dict[str, Any]]:
+    """What a service kept of its answers from a moment on, by the prediction's id; nothing where it never kept any."""
+    if not has_facts(engine):
+        return {}
+    with session(engine, write=False) as reading:
+        rows = reading.scalars(select(FactRow).where(FactRow.at >= utc_text(since)))
+        return {row.prediction_id: as_row(row) for row in rows}
 
 
 def periods_of(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:

@@ -103,6 +103,7 @@ class Desk:
     recordings: dict[tuple[str, str], Recorded] = field(default_factory=dict)
     runs: list[Ran] = field(default_factory=list)
     sites: set[str] = field(default_factory=set)
+    rehearsals: dict[str, dict[str, Any]] = field(default_factory=dict)
     run_server: str = ""
 
     def candidates(self, now: datetime) -> list[Candidate]:
@@ -171,6 +172,11 @@ class Desk:
         return [{**record.values(), **named, "in_force": not self.against, "against": list(self.against),
                  "signatures": [vars(s) for s in self.signed.signatures]}]  # fmt: skip
 
+    def rehearsal(self, digest: str) -> dict[str, Any]:
+        if digest not in self.rehearsals:
+            raise Refused(f"the rehearsal {digest[:12]} is gone, or is not what the ledger names")
+        return self.rehearsals[digest]
+
     def recording(self, cohort: str, name: str) -> Recorded | None:
         return self.recordings.get((cohort, name))
 
@@ -207,6 +213,7 @@ class Desk:
             runs=lambda: self.runs,
             approvals=self.approvals,
             sites=lambda: self.sites,
+            rehearsal=self.rehearsal,
             record=self.to_sign,
             sign=self.sign,
         )

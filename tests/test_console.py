@@ -18,7 +18,7 @@ from tests.office import BUNDLE, HOUR, NOW, PHRASE, RECORD, Office, open_office
 MODEL = f"/models/{BUNDLE}"
 PAGES = (
     "/", "/models", MODEL, f"{MODEL}/card", f"{MODEL}/shadow", f"/models/{named('another')}", "/predictions", "/predictions/answer-1",
-    "/ledger", "/ledger/9", "/impact", "/recordings", "/runs", "/approvals", "/deployments", "/drift",
+    "/ledger", "/ledger/9", "/impact", "/recordings", "/runs", "/approvals", "/deployments", "/drift", "/rehearsals",
     "/reports/evaluation/line_length.html",
 )  # fmt: skip
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -417,6 +417,7 @@ def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
         "runs",
         "approvals",
         "sites",
+        "rehearsal",
         "record",
         "sign",
     }

@@ -189,7 +189,16 @@ def test_an_alarm_is_confirmed_when_the_same_feature_returns_in_two_of_three_per
         ([slope, slope, steady], Persistence("", 0, False)),
     ):
         history = [report(str(n), drift(effects=e)) for n, e in enumerate(effects, 1)]
-        assert persistence(history, "demo-north") == expected, effects
+        found = persistence(history, "demo-north")
+        assert found == expected, effects
+        assert bool(found.doubt) == (bool(found.periods) and not found.confirmed)
+
+
+def test_one_week_is_no_confirmation_however_large_its_shift_is():
+    history = [report("1", drift(effects={"slope": 30.0}))]
+    assert persistence(history, "demo-north").doubt == "no shift returned in 2 of 3 periods"
+    html = summary_page(history, simulated=True)
+    assert "not yet confirmed, so that no retraining was begun: no shift returned in 2 of 3 periods" in html
 
 
 def test_a_broken_rule_of_acquisition_is_confirmed_at_once():

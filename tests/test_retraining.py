@@ -16,7 +16,14 @@ from lineage.refused import Refused
 from tests.proposals import FIRST, SECOND, Office, evaluate, evaluated_office, gates_with, train
 
 ALARM = "a" * 64
-SITES = {"headline": "changed: demo-east", "sites": []}
+
+
+def sites(confirmed: bool = True) -> dict[str, Any]:
+    """What a watch found: one site in alarm."""
+    doubt = "" if confirmed else "no shift returned in 2 of 3 periods"
+    site = {"site": "demo-east", "state": "alarm", "since": "2026-W48", "confirmed": confirmed, "doubt": doubt}
+    counts = {"causes": ["another gain"], "patients": 12, "reference_patients": 24}
+    return {"headline": "changed: demo-east", "sites": [{**site, **counts}]}
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +82,26 @@ def test_a_retraining_that_was_killed_has_not_answered_its_alarm(desk: Office, m
 
 def test_one_alarm_is_called_the_same_whenever_it_is_told_and_is_not_told_again_once_answered(desk: Office) -> None:
     told = alarm_line(desk)
-    alarm = alarms.announce(desk.workspace, SITES, told)
-    assert alarm == alarms.announce(desk.workspace, SITES, alarm_line(desk))
-    assert alarm != alarms.announce(desk.workspace, SITES, alarm_line(desk, digest="d" * 64))
-    assert alarms.announce(desk.workspace, SITES, []) is None
+    alarm = alarms.announce(desk.workspace, sites(), told)
+    assert alarm == alarms.announce(desk.workspace, sites(), alarm_line(desk))
+    assert alarm != alarms.announce(desk.workspace, sites(), alarm_line(desk, digest="d" * 64))
+    assert alarms.announce(desk.workspace, sites(), []) is None
     assert alarm is not None
     run(desk, alarm=alarm)
-    assert alarms.announce(desk.workspace, SITES, told) is None
+    assert alarms.announce(desk.workspace, sites(), told) is None
+
+
+def test_an_alarm_that_is_not_confirmed_is_not_told_to_the_server(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(alarms, "has_server", lambda: True)
+    monkeypatch.setattr(alarms, "_pin", lambda workspace, found: None)
+    monkeypatch.setattr(alarms, "_emit", lambda workspace, alarm, names: told.append(list(names)))
+    assert alarms.announce(desk.workspace, sites(confirmed=False), alarm_line(desk)) is None and not told
+    both = [*alarm_line(desk), *alarm_line(desk, "demo-west", "c" * 64)]
+    assert alarms.announce(desk.workspace, sites(), both) == alarms.announce(desk.workspace, sites(), both[:1])
+    assert told == [["demo-east"], ["demo-east"]]
 
 
 def test_a_challenger_whose_gate_failed_is_stopped_by_its_name_and_nobody_is_asked_to_sign(

@@ -318,6 +318,7 @@ def test_drift_says_which_site_changed_and_a_drawn_page_runs_in_a_box_of_its_own
     assert "No comparison of sites was made yet" in browser(desk, tmp_path).get("/drift").text
     (tmp_path / "drift").mkdir()
     site = {"site": "demo-east", "state": "alarm", "patients": 12, "reference_patients": 8, "causes": [HOSTILE],
+            "since": "2026-W47", "confirmed": False, "doubt": "no shift returned in 2 of 3 periods",
             "shifts": {"delta": -6.75}, "power": "We would miss half."}  # fmt: skip
     report = {"period": "p", "headline": "changed: demo-east", "alarmed": ["demo-east"], "sites": [site]}
     (tmp_path / "drift" / "drift.json").write_text(json.dumps(report))
@@ -327,6 +328,8 @@ def test_drift_says_which_site_changed_and_a_drawn_page_runs_in_a_box_of_its_own
     (tmp_path / "drift" / "index.html").write_text("<p>all</p>")
     client = browser(desk, tmp_path)
     html = client.get("/drift").text
+    assert "demo-east: not yet confirmed, so that no retraining was begun: no shift returned in 2 of 3" in words(html)
+    assert "2026-W47 not yet" in words(html)
     assert "Delta -6.8" in words(html) and "<script" not in html and "Distributions at demo-east" in words(html)
     assert "Sites that changed demo-east" in words(client.get("/").text)
     drawn, ours = (

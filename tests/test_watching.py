@@ -20,8 +20,11 @@ from flows.workspace import MARKER, ROOT, Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Ledger, Subject
 from lineage.refused import Refused
+from lineage.store import open_store, session
 from monitoring.findings import DriftSettings
 from monitoring.persistence import persistence
+from serving.facts import FactRow, fact_of
+from serving.schema import Answer
 from tests.test_drift import WATCHED, patients, shifted
 from tests.test_performance import HOUR, given
 
@@ -86,6 +89,16 @@ def test_the_same_shift_in_two_weeks_is_confirmed_and_its_end_is_recorded_once(w
     assert (line.reason, line.subjects[0].id) == ("at demo-north, 2026-W47", "demo-north")
 
 
+def test_an_alarm_of_one_week_is_recorded_with_why_no_retraining_was_begun(workspace):
+    reference, current = weeks_of_shift(workspace, 0.0, 6.0)
+    history = reports_by_week(workspace, reference, current, SETTINGS)
+    assert [len(_record(workspace, history)) for _ in range(2)] == [2, 0]
+    alarm, skipped = Ledger(workspace.ledger).entries()[-2:]
+    assert (alarm.type, skipped.type) == ("drift.alarm", "retrain.skipped")
+    assert alarm.subjects[0].digest == skipped.subjects[0].digest and skipped.subjects[0].id == "drift at demo-north"
+    assert skipped.reason == "not confirmed: no shift returned in 2 of 3 periods"
+
+
 def test_an_alarm_that_ends_is_closed(workspace):
     reference, current = weeks_of_shift(workspace, 3.0, 0.0)
     history = reports_by_week(workspace, reference, current, SETTINGS)
@@ -107,14 +120,16 @@ def test_a_week_that_is_over_is_not_judged_anew_unless_its_recordings_changed(wo
     assert last.exists()
 
 
-def answer(workspace: Workspace, number: int, recording: str, weeks: int = 0, site: str = "demo-north") -> str:
+def answer(
+    workspace: Workspace, number: int, recording: str, weeks: int = 0, site: str = "demo-north", **more: object
+) -> str:
     """An hour with one event at 600 s, as a service writes it down; returns the prediction's digest."""
     one = given(number, [(600, 60)])
     trend = [float(p) for p in one.trend]
     said = {
         "prediction_id": one.prediction, "outcome": "completed", "duration_s": float(HOUR), "analysed_s": float(HOUR),
         "decided_share": 1.0, "events": [{"onset_s": 600.0, "duration_s": 60.0}], "trend_1hz": trend,
-        "recording_digest": recording,
+        "recording_digest": recording, **more,
     }  # fmt: skip
     subject, about = Subject("prediction", one.prediction, digest_of(said)), Subject("recording", "r", recording)
     Ledger(workspace.ledger).append(
@@ -197,6 +212,50 @@ def test_an_estimate_stays_as_it_was_made(workspace, marked):
     answer(workspace, 2, "2" * 64)
     watched(workspace)
     assert len([e for e in Ledger(workspace.ledger).entries() if e.subjects[0].kind == "estimate"]) == 2
+
+
+def keep_facts(workspace: Workspace) -> None:
+    """What the service would have kept of each answer in numbers."""
+    ledger, engine = Ledger(workspace.ledger), open_store(workspace.ledger, FactRow)
+    with session(engine) as writing:
+        for line in ledger.entries("prediction.issued"):
+            said = ledger.payload(line.payload_digest) or {}
+            stated = Answer(**said, coverage=said["analysed_s"] / said["duration_s"])
+            writing.add(fact_of(stated, line.actor.site, line.recorded_at, {}))
+    engine.dispose()
+
+
+def test_numbers_that_were_kept_say_the_same_as_the_answers_and_most_of_these_are_not_read(
+    workspace, marked, monkeypatch
+):
+    nothing = {"outcome": "not_evaluable", "events": None, "trend_1hz": None, "analysed_s": 0.0, "decided_share": None}
+    partly = {"outcome": "completed_with_abstentions", "analysed_s": 1234.0, "decided_share": 0.75}
+    first = answer(workspace, 1, "1" * 64)
+    answer(workspace, 2, marked)
+    answer(workspace, 3, "3" * 64, **partly)
+    answer(workspace, 4, "4" * 64, site="demo-south", **nothing)
+    answer(workspace, 5, "5" * 64, site="")  # a shadow
+    subjects = (Subject("verdict", "v", digest_of("confirm")), Subject("prediction", "p1", first))
+    said = {"prediction_id": "p1", "verdict": "confirm"}
+    ledger = Ledger(workspace.ledger)
+    ledger.append("verdict.recorded", actor=Actor("key", site="demo-north"), subjects=subjects, payload=said, now=NOW)
+    by_answers = watched(workspace)["weeks"]
+    keep_facts(workspace)
+    read: list[str] = []
+    payload = Ledger.payload
+    monkeypatch.setattr(Ledger, "payload", lambda self, digest: read.append(digest) or payload(self, digest))
+    by_facts = watched(workspace)["weeks"]
+    monkeypatch.undo()
+    assert [plain(row) for row in by_facts] == [plain(row) for row in by_answers] and len(by_facts) == 2
+    issued = {line.payload_digest: line.subjects[0].id for line in ledger.entries("prediction.issued")}
+    assert sorted({issued[digest] for digest in read if digest in issued}) == ["p1", "p2"], "those that were judged"
+
+
+def plain(value: object) -> object:
+    """Numbers to nine digits: shares and hours of the facts are products and quotients of those of the answers."""
+    if isinstance(value, dict):
+        return {name: plain(own) for name, own in value.items()}
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def test_answers_of_a_quarter_ago_are_not_looked_at(workspace, marked):

@@ -56,6 +56,7 @@ def test_the_pages_are_walked_by_keyboard_from_the_overview_back_to_raw_bytes(
             "Deployments",
             "Predictions",
             "Drift",
+            "Rehearsals",
             "Ledger",
             "Consent",
         )
@@ -77,6 +78,7 @@ def test_the_pages_are_walked_by_keyboard_from_the_overview_back_to_raw_bytes(
             "/approvals",
             "/deployments",
             "/drift",
+            "/rehearsals",
             "/models",
             f"/models/{at_pipeline.candidate}",
             f"/models/{at_pipeline.candidate}/card",
