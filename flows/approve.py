@@ -35,7 +35,7 @@ from lineage.digest import Digest, digest_of
 from lineage.dsse import PrivateKey
 from lineage.graph import node
 from lineage.ledger import Draft, Edge, Subject
-from lineage.lifecycle import Standing
+from lineage.lifecycle import IN_FORCE, Standing
 from lineage.people import People
 from lineage.refused import Refused
 from models import detectors
@@ -211,7 +211,28 @@ def retire_model(
     return _take_back(workspace, model, candidate["record"], "retires", components, reason, now)
 
 
-ENDS = {"revokes": ("approval.revoked", "revoked", ""), "retires": ("model.retired", "retired", "retired: ")}
+def reject_candidate(
+    digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
+) -> dict[str, Any]:
+    """Refuse a candidate that nobody has approved yet: what was proposed ends, and the bundle may be proposed again."""
+    workspace = open_workspace()
+    candidate = find_candidate(workspace, digest)
+    Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
+    if candidate["state"] in IN_FORCE:
+        raise Refused(
+            f"candidate {candidate['candidate'][:12]} is {candidate['state']}: take it back with `ictal revoke`"
+        )
+    model, components = candidate["candidate"], (person, passphrase, code)
+    made = _take_back(workspace, model, candidate["proposal"], "rejects", components, reason, now)
+    notice_signature(workspace, model)
+    return made
+
+
+ENDS = {
+    "revokes": ("approval.revoked", "revoked", ""),
+    "retires": ("model.retired", "retired", "retired: "),
+    "rejects": ("approval.rejected", "rejected", "rejected: "),
+}
 """For each way to take back: the ledger's type, the word for people, and how the reason begins in the signed statement."""
 
 
@@ -224,7 +245,7 @@ def _take_back(
     reason: str,
     now: datetime | None,
 ) -> dict[str, Any]:
-    """Sign that `what` (the model, or the approval record of it) ends. The file that stops services comes before the ledger's line."""
+    """Sign that `what` (the model, the approval record of it, or its proposal) ends. The file that stops services comes before the ledger's line."""
     type, word, opening = ENDS[how]
     person, now = components[0], now or datetime.now(UTC)
     if not reason.strip():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.cohorts.bids import Entry as CohortEntry
-from flows import register
+from flows import records, register
 from flows.books import books_of, thing
 from flows.progress import on_terminal, shown
 from flows.stages.files import cohort_of, digest_of_entry
@@ -15,7 +15,7 @@ from flows.workspace import Workspace, open_workspace
 from lineage.dsse import read_pem
 from lineage.graph import Step, downstream, node, upstream
 from lineage.keys import every_platform_key, platform_key
-from lineage.ledger import Checkpoint, Ledger
+from lineage.ledger import Checkpoint, Draft, Ledger, Subject
 from lineage.refused import Refused
 from lineage.whole import whole_file
 from serving.facts import fact_problems
@@ -30,6 +30,8 @@ def publish_checkpoint(out: Path) -> dict[str, Any]:
     signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
     with whole_file(out) as partial:
         partial.write_text(signed.to_json() + "\n")
+    subject = Subject("checkpoint", f"{signed.size} entries", signed.root)
+    books_of(workspace).append_many([Draft("checkpoint.published", records.PIPELINE, (subject,), "into a file")])
     return {"size": signed.size, "root": signed.root, "text": f"{signed.size} entries, root {signed.root}"}
 
 

@@ -89,6 +89,20 @@ def revoke(
     show(result, as_json, result.pop("text"))
 
 
+@people_app.command(epilog="Example: ictal reject 3f2a --as reviewer-1 --reason 'blind at one site'" + IN_SCRIPTS)
+def reject(
+    candidate: Candidate,
+    person: Annotated[str, typer.Option("--as", help="Who refuses it.", autocompletion=completion.people)],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """Refuse a candidate that waits for signatures, signed: nobody can approve it any more, and nobody waits for it."""
+    from flows.approve import reject_candidate
+
+    result = reject_candidate(candidate, person, *asked(person), reason)
+    show(result, as_json, result.pop("text"))
+
+
 @people_app.command(epilog="Example: ictal retire 3f2a --as reviewer-1 --reason 'superseded by 9c41'" + IN_SCRIPTS)
 def retire(
     candidate: Candidate,

@@ -65,7 +65,9 @@ def _audited(workspace: Workspace, bundle: Bundle, locked: list[Entry]) -> Leaka
     stated = [FittedOn(0, what, tuple(seen[what])) for what in FITTED]
     known = audits.members(workspace, [*files.development(workspace), *locked])
     one = Split("patient", split.seed, split.inner_share, (fold,))
-    return audit(one, known, stated, disclosed=audits.of_signals(workspace, [*fold.train, *fold.inner_valid, *asked]))
+    disclosed = audits.of_signals(workspace, [*fold.train, *fold.inner_valid, *asked])
+    with records.leaks_recorded(workspace, f"{bundle.digest[:12]}, hold-out"):
+        return audit(one, known, stated, disclosed=disclosed)
 
 
 def ask_holdout(name: str | None, reason: str | None) -> dict[str, Any]:

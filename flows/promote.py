@@ -18,7 +18,7 @@ from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval, recorded
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Subject
-from lineage.lifecycle import record_of, standing
+from lineage.lifecycle import record_of, standing, why_rejected
 from lineage.refused import Refused
 from lineage.registry import Registry
 from lineage.signing import SignatureInvalid, sign_bundle, verify_bundle
@@ -138,7 +138,8 @@ def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
             f"the file of candidate {digest[:12]} is not what was proposed: `ictal candidates --propose` again"
         )
     now = standing(ledger, digest, record_of(ledger, proposal))
-    return {**candidate, "proposal": proposal, "state": now.state, "record": now.record, "ended": now.ended}
+    ended = now.ended or why_rejected(ledger, proposal)
+    return {**candidate, "proposal": proposal, "state": now.state, "record": now.record, "ended": ended}
 
 
 def _listed(workspace: Workspace, path: Path) -> dict[str, Any]:

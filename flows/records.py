@@ -1,7 +1,8 @@
 """What each step writes in the ledger, so that any prediction can be followed back to the raw bytes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lineage.circumstances import made_in
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
 from lineage.refused import Refused
+from validation.leakage import Leak
 
 PIPELINE = Actor("pipeline", "Ictal pipeline", "service", auth_method="local")
 
@@ -187,6 +189,23 @@ def record_training(workspace: Workspace, detector: str, regime: str) -> None:
             model = Subject("model", f"{detector} {_under(regime)}fold {fold['fold']}", bundle)
             made = (Edge(bundle, "made_by", run.digest),)
             _once(ledger, Draft("run.finished", PIPELINE, (model,), payload=fold, edges=made))
+
+
+@contextmanager
+def leaks_recorded(workspace: Workspace, what: str) -> Iterator[None]:
+    """Write down that guards stopped a study, with all that they found, before it is refused."""
+    try:
+        yield
+    except Leak as leak:
+        if leak.audit is not None and workspace.has_ledger:
+            found, split = leak.audit.digest, leak.audit.split_digest
+            subjects = (Subject("leakage audit", what, found), Subject("split", what, split))
+            edges = (Edge(found, "audits", split),)
+            draft = Draft(
+                "split.audit_failed", PIPELINE, subjects, leak.guard, payload=leak.audit.to_json(), edges=edges
+            )
+            _once(open_ledger(workspace), draft)
+        raise
 
 
 def record_evaluation(workspace: Workspace, detector: str, regime: str) -> None:

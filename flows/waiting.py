@@ -45,7 +45,7 @@ def await_signatures(home: str, candidate: str) -> dict[str, Any]:
 def missing(workspace: Workspace, digest: str) -> dict[str, Any]:
     """What a candidate lacks before it may answer, in words: signatures, and a deviation for each gate that did not pass.
 
-    `ended` says why it waits in vain: revoked, retired, or another was proposed for its task since.
+    `ended` says why it waits in vain: rejected, revoked, retired, or another was proposed for its task since.
     """
     candidate = find_candidate(workspace, digest)
     ledger = records.open_ledger(workspace)

@@ -36,7 +36,6 @@ class EntryType(StrEnum):
     ENVIRONMENT_RECORDED = "environment.recorded"
     SPLIT_CREATED = "split.created"
     SPLIT_AUDIT_FAILED = "split.audit_failed"
-    RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
     EVALUATION_RECORDED = "evaluation.recorded"
     EVALUATION_RESCORED = "evaluation.rescored"
@@ -81,7 +80,6 @@ class EntryType(StrEnum):
     LEDGER_BACKED_UP = "ledger.backed_up"
     LEDGER_BACKUP_DESTROYED = "ledger.backup_destroyed"
     CHECKPOINT_PUBLISHED = "checkpoint.published"
-    CHECKPOINT_COSIGNED = "checkpoint.cosigned"
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,14 @@ def record_of(ledger: Ledger, proposal: Digest) -> Digest:
     return signed[-1].subjects[0].digest if signed else ""
 
 
+def why_rejected(ledger: Ledger, proposal: Digest) -> str:
+    """Who refused what was proposed, and why; empty where nobody did."""
+    for entry in ledger.entries(EntryType.APPROVAL_REJECTED):
+        if ("rejects", proposal) in _leads(entry.edges):
+            return f"rejected by {entry.actor.id}: {entry.reason}"
+    return ""
+
+
 def _steps(ledger: Ledger, bundle: Digest, record: Digest) -> Iterable[str]:
     """The states after the first that the ledger shows, in order, up to the first that it does not."""
     if not _was_validated(ledger, bundle):

@@ -79,6 +79,9 @@ class Office:
     def retire(self, person: str) -> dict[str, Any]:
         return approve.retire_model(self.candidate, *self.components(person), "superseded", self.now)
 
+    def reject(self, person: str) -> dict[str, Any]:
+        return approve.reject_candidate(self.candidate, *self.components(person), "blind at one site", self.now)
+
     def components(self, person: str, **typed: str) -> tuple[str, str, str]:
         """Who they say they are, and what they type a minute later."""
         self.now += timedelta(minutes=1)

@@ -32,7 +32,7 @@ class ApprovalByPeople(RuleBasedStateMachine):
         self.before = os.environ.get("ICTAL_HOME", "")
         self.author = ""
         self.signed: list[tuple[str, str]] = []
-        self.revoked = self.retired = False
+        self.revoked = self.retired = self.rejected = False
         self.seen = 0
 
     @initialize(stage=st.sampled_from((0, 1, 2, 2, 3)), author=st.sampled_from((AUTHOR, FIRST)))
@@ -46,11 +46,12 @@ class ApprovalByPeople(RuleBasedStateMachine):
 
     @rule(author=st.sampled_from(PEOPLE))
     def propose_again(self, author: str) -> None:
-        """A proposal that stands is not made anew; a retired one may be, and then begins at its beginning."""
-        with_new_proposal = self.retired and not self.revoked
+        """A proposal that stands is not made anew; one that ended may be, and then begins at its beginning."""
+        with_new_proposal = (self.retired or self.rejected) and not self.revoked
         assert self.does(lambda: self.office.propose(author)) == (not self.revoked)
         if with_new_proposal:
-            self.author, self.signed, self.retired, self.seen = author, [], False, 0
+            self.author, self.signed, self.seen = author, [], 0
+            self.retired = self.rejected = False
 
     @rule(person=st.sampled_from(PEOPLE), meaning=st.sampled_from(("", "", "review", "approval", "responsibility")))
     def sign(self, person: str, meaning: str) -> None:
@@ -88,6 +89,15 @@ class ApprovalByPeople(RuleBasedStateMachine):
         assert self.does(lambda: self.office.retire(person)) == allowed
         self.retired = self.retired or allowed
 
+    @rule(person=st.sampled_from((AUTHOR, SECOND, ROBOT)), rarely=st.integers(0, 2))
+    def reject(self, person: str, rarely: int) -> None:
+        """What is not approved yet may be refused, by anybody whose signature counts at all."""
+        if rarely:
+            return
+        allowed = person != ROBOT and len(self.signed) < 2 and not self.revoked and not self.rejected
+        assert self.does(lambda: self.office.reject(person)) == allowed
+        self.rejected = self.rejected or allowed
+
     @rule(person=st.sampled_from((SECOND, ROBOT)), rarely=st.integers(0, 3))
     def revoke(self, person: str, rarely: int) -> None:
         if rarely:
@@ -116,7 +126,7 @@ class ApprovalByPeople(RuleBasedStateMachine):
         """Review first, then approval, by two people who are neither the author nor a service account."""
         turn = {0: "review", 1: "approval"}.get(len(self.signed))
         is_other = person not in (self.author, ROBOT, *(who for who, _ in self.signed))
-        return meaning == turn and is_other and not self.revoked and not self.retired
+        return meaning == turn and is_other and not (self.revoked or self.retired or self.rejected)
 
     def is_in_force(self) -> bool:
         return len(self.signed) == 2 and not self.revoked and not self.retired

@@ -57,7 +57,7 @@ def test_a_restored_ledger_is_the_ledger_that_was_backed_up(
     restored = Ledger(new_place(), ledger.software)
     assert read_backup(restored, tmp_path / "b.jsonl") == ledger.head()
     same(ledger, restored)
-    assert restored.append("run.started", actor=PERSON, now=LATER).seq == ledger.head().size
+    assert restored.append("run.finished", actor=PERSON, now=LATER).seq == ledger.head().size
 
 
 def test_a_ledger_moves_from_sqlite_to_postgresql_and_back(server: Server, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_circle_is_refused_and_leaves_no_entry(
 def test_the_graph_never_holds_a_circle(new_place: NewPlace, pairs: list[tuple[int, int]]) -> None:
     ledger = Ledger(new_place())
     things = tuple(Subject("thing", str(i), DIGESTS[i]) for i in range(8))
-    ledger.append("run.started", actor=PERSON, subjects=things)
+    ledger.append("run.finished", actor=PERSON, subjects=things)
     for child, parent in pairs:
         below = {DIGESTS[child]} | {s.node.digest for s in graph.downstream(ledger, DIGESTS[child])}
         if DIGESTS[parent] not in below:

@@ -128,7 +128,7 @@ def test_one_query_finds_what_a_walk_from_thing_to_thing_finds(
     edges = [(c, p) for c, p in pairs if c > p]
     things = [Subject(kinds[i], f"{i}", DIGESTS[i]) for i in range(10)]
     made = [Edge(DIGESTS[c], "from", DIGESTS[p]) for c, p in edges]
-    ledger.append("run.started", actor=PERSON, subjects=things, edges=made)
+    ledger.append("run.finished", actor=PERSON, subjects=things, edges=made)
     below = walked(set(edges), 0)
     assert {s.node.label for s in graph.downstream(ledger, DIGESTS[0])} == {str(i) for i in below}
     above_predictions = walked({e for e in edges if e[0] not in predictions}, 0) | {0}

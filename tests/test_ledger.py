@@ -72,7 +72,7 @@ def test_entries_are_found_by_type_and_by_what_they_are_about(ledger: Ledger) ->
 @settings(max_examples=15, deadline=None)
 def test_any_words_come_back_and_verify(new_place: NewPlace, reason: str, payload: dict) -> None:
     ledger = Ledger(new_place())
-    entry = ledger.append("run.started", actor=Actor("a", reason), reason=reason, payload=payload)
+    entry = ledger.append("run.finished", actor=Actor("a", reason), reason=reason, payload=payload)
     assert ledger.entries() == [entry]
     assert ledger.payload(entry.payload_digest) == payload
     assert digest_of(ledger.payload(entry.payload_digest)) == entry.payload_digest
@@ -119,7 +119,7 @@ def test_only_a_sha_256_is_let_in_as_a_digest(digest: str) -> None:
 
 def test_time_in_the_ledger_never_runs_backwards(ledger: Ledger) -> None:
     """A clock that was set back is visible as the time of the event, not as the time of recording."""
-    entry = ledger.append("run.started", actor=PERSON, now=NOW - timedelta(days=1))
+    entry = ledger.append("run.finished", actor=PERSON, now=NOW - timedelta(days=1))
     assert entry.recorded_at == NOW + timedelta(minutes=6)
     assert entry.occurred_at == NOW - timedelta(days=1)
     early, checkpoint = ledger.checkpoint(KEY, NOW), ledger.checkpoint(KEY, LATER)
@@ -169,7 +169,7 @@ def test_the_database_itself_refuses_update_and_delete(ledger: Ledger) -> None:
 
 
 CHANGES = {
-    "entry": "type = 'run.started'",
+    "entry": "type = 'run.finished'",
     "tree": "level = level + 1",
     "subject": "kind = 'x'",
     "checkpoint": "text = ''",
@@ -257,7 +257,7 @@ def test_an_erased_payload_is_gone_from_the_files_of_postgresqls_tables(server: 
 def test_a_receipt_writes_a_checkpoint_once_in_a_while_only(ledger: Ledger) -> None:
     """A million predictions do not leave a million checkpoints; each receipt still has a signed head of its own."""
     heads = [ledger.certify(KEY, LATER) for _ in range(3)]
-    later = ledger.append("run.started", actor=PERSON, now=LATER + timedelta(minutes=1))
+    later = ledger.append("run.finished", actor=PERSON, now=LATER + timedelta(minutes=1))
     heads.append(ledger.certify(KEY, LATER + timedelta(minutes=1)))
     assert len(ledger.checkpoints()) == 1 and heads[-1].size == 8 and heads[-1].at == later.recorded_at
     heads.append(ledger.certify(KEY, LATER + timedelta(hours=1)))
@@ -271,7 +271,7 @@ def test_a_receipt_writes_a_checkpoint_once_in_a_while_only(ledger: Ledger) -> N
 def test_a_line_after_a_receipt_is_never_before_it_though_a_clock_runs_late(ledger: Ledger) -> None:
     ledger.checkpoint(KEY, NOW)
     ahead = ledger.certify(KEY, LATER - timedelta(minutes=5))
-    ledger.append("run.started", actor=PERSON, now=NOW)
+    ledger.append("run.finished", actor=PERSON, now=NOW)
     assert ledger.verify([ahead], KEY.public_key()).problems == []
 
 
@@ -283,7 +283,7 @@ WITHOUT_NUL = st.characters(codec="utf-8", exclude_characters="\0")
 def test_an_entry_is_hashed_in_its_canonical_form(reason: str, name: str, seq: int) -> None:
     """RFC 8785, written by the library for it."""
     subjects = (Subject(name, reason, DIGESTS[0]), Subject("model", name))
-    entry = Entry(seq, name, EntryType.RUN_STARTED, NOW, LATER, Actor(name, reason), subjects, reason)
+    entry = Entry(seq, name, EntryType.RUN_FINISHED, NOW, LATER, Actor(name, reason), subjects, reason)
     assert entry.leaf() == canonical(entry.envelope())
 
 

@@ -336,7 +336,7 @@ def test_a_walk_past_a_thing_that_was_taken_away_is_refused_rather_than_cut_shor
 def test_nothing_is_appended_to_a_broken_tree(scene: Scene) -> None:
     scene.tamper("DELETE FROM tree WHERE level = 3")
     with pytest.raises(LedgerBroken, match="not whole"):
-        scene.ledger.append("run.started", actor=PERSON)
+        scene.ledger.append("run.finished", actor=PERSON)
     with pytest.raises(LedgerBroken, match="no node 3/0"):
         scene.ledger.head()
 

@@ -31,4 +31,4 @@ def test_a_ledger_of_before_is_the_same_ledger_now(tmp_path: Path) -> None:
     assert not {"node", "edge"} & table_names(opened.engine)
     assert graph.upstream(opened, DIGESTS[0]) == steps and len(steps) == 1
     assert opened.head() == head and opened.verify().problems == []
-    assert Ledger(tmp_path / "ledger.db").append("run.started", actor=PERSON, now=LATER).seq == head.size
+    assert Ledger(tmp_path / "ledger.db").append("run.finished", actor=PERSON, now=LATER).seq == head.size

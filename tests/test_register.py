@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from flows import audit, register
+from flows.records import open_ledger
 from flows.workspace import Workspace
 from lineage.keys import rotate_platform_key
 from lineage.ledger import Ledger
@@ -149,7 +150,9 @@ def test_revoking_a_signers_key_stops_the_model_and_leaving_does_not(office: Off
 
 
 def test_a_rotated_platform_key_still_vouches_and_a_revoked_one_does_not(office: Office) -> None:
-    audit.publish_checkpoint(office.home / "before.json")
+    signed = audit.publish_checkpoint(office.home / "before.json")
+    (line,) = open_ledger(office.workspace).entries("checkpoint.published")
+    assert (line.seq, line.subjects[0].digest) == (signed["size"], signed["root"])
     old = ictal("key", "list", "--json").json[0]["key_id"]
     assert ictal("key", "rotate-platform").code == 0
     assert office.refused_by_service() == "", "bundle and pointer are signed by the former key"

@@ -153,6 +153,26 @@ def test_a_candidate_waits_in_vain_once_another_is_proposed(desk: Office, monkey
         waiting.await_signatures.fn(str(desk.home), first)
 
 
+def test_nobody_waits_for_a_candidate_that_somebody_refused(desk: Office) -> None:
+    desk.candidate = run(desk)["candidate"]
+    desk.sign(FIRST, "review")
+    assert "rejected" in desk.reject(SECOND)["text"]
+    assert waiting.missing(desk.workspace, desk.candidate)["ended"] == f"rejected by {SECOND}: blind at one site"
+    with pytest.raises(Refused, match="waits no more"):
+        waiting.await_signatures.fn(str(desk.home), desk.candidate)
+    with pytest.raises(Refused, match="goes no further"):
+        desk.sign(SECOND, "approval")
+    assert lines(desk, "approval.rejected")
+
+
+def test_what_is_approved_is_revoked_and_not_rejected(desk: Office) -> None:
+    desk.candidate = run(desk)["candidate"]
+    desk.both_sign()
+    with pytest.raises(Refused, match="`ictal revoke`"):
+        desk.reject(FIRST)
+    assert desk.may_answer()
+
+
 def test_a_signature_stands_though_the_server_cannot_be_asked(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.candidate = run(desk)["candidate"]
     nobody = "http://127.0.0.1:9/api"

@@ -20,7 +20,7 @@ ENTRY = Entry(
 
 ODD: tuple[Any, ...] = (
     None, True, 3, 3.0, 2**70, -1, "", "\0", "x\0", "\ud800", "é", DIGESTS[0], DIGESTS[0].upper(), DIGESTS[2], "nobody.did",
-    "run.started", "2026-03-01T12:00:00.000000Z", "2026-13-01T12:00:00.000000Z", "2026-03-01T12:00:00Z", [], {}, [{}],
+    "run.finished", "2026-03-01T12:00:00.000000Z", "2026-13-01T12:00:00.000000Z", "2026-03-01T12:00:00Z", [], {}, [{}],
     [{"kind": "k", "id": "i"}], [{"kind": "k", "id": "i", "digest": "d"}], [{"kind": "k\0", "id": "i"}], float("nan"),
     {"id": "a"}, {"id": "a", "site": "\0"}, {"id": "a", "other": 1}, {"child": DIGESTS[3], "relation": "", "parent": DIGESTS[3]},
     [{"child": DIGESTS[3], "relation": "r", "parent": DIGESTS[4]}], [{"child": DIGESTS[3], "relation": "r", "parent": DIGESTS[3]}],

@@ -29,7 +29,7 @@ from lineage.ledger import Actor, Ledger
 ledger = Ledger(sys.argv[1])
 for number in range(int(sys.argv[3])):
     said = {"writer": sys.argv[2], "number": number}
-    entry = ledger.append("run.started", actor=Actor(sys.argv[2]), payload=said)
+    entry = ledger.append("run.finished", actor=Actor(sys.argv[2]), payload=said)
     print(entry.seq, entry.id, flush=True)
 """
 
@@ -70,7 +70,7 @@ def test_a_reader_sees_one_moment_while_another_writes(ledger: Ledger) -> None:
     count = select(func.count()).select_from(EntryRow)
     with session(ledger.engine, write=False) as reading:
         before = reading.scalar(count)
-        ledger.append("run.started", actor=PERSON)
+        ledger.append("run.finished", actor=PERSON)
         assert reading.scalar(count) == before == 7
     assert ledger.head().size == 8
 
@@ -78,7 +78,7 @@ def test_a_reader_sees_one_moment_while_another_writes(ledger: Ledger) -> None:
 def test_reading_never_waits_for_a_writer(ledger: Ledger) -> None:
     entry = ledger.entry(3)
     with session(ledger.engine) as writing:
-        writing.add(EntryRow(seq=7, id="x", type="run.started", recorded_at="", envelope=b"{}"))
+        writing.add(EntryRow(seq=7, id="x", type="run.finished", recorded_at="", envelope=b"{}"))
         writing.flush()
         assert ledger.entries()[3] == ledger.entry(3) == entry
         assert ledger.payload(entry.payload_digest) == {"seconds": 3}
@@ -109,7 +109,7 @@ def test_a_connection_is_never_carried_into_another_process(tmp_path: Path, monk
 
 def test_an_error_takes_the_whole_transaction_back(ledger: Ledger) -> None:
     with pytest.raises(RuntimeError, match="power cut"), session(ledger.engine) as writing:
-        writing.add(EntryRow(seq=7, id="x", type="run.started", recorded_at="", envelope=b"{}"))
+        writing.add(EntryRow(seq=7, id="x", type="run.finished", recorded_at="", envelope=b"{}"))
         writing.flush()
         raise RuntimeError("power cut")
     assert ledger.head().size == 7

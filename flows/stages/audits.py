@@ -59,10 +59,13 @@ def _member(task: str, entry: Entry, marked: Annotations) -> Member:
 
 def audited(workspace: Workspace, detector: str, regime: str = "patient") -> LeakageAudit:
     """The audit of one detector's folds. Raises `Leak` where a guard finds one, except of a control, which must leak."""
+    from flows.records import leaks_recorded
+
     split = split_of(workspace, regime)
     look = audit if split.reportable else inspect
     fitted_on = _fitted_on(workspace, detector, regime)
-    return look(split, members(workspace), fitted_on, disclosed=disclosure(workspace, detector, regime))
+    with leaks_recorded(workspace, f"{detector}, {regime}"):
+        return look(split, members(workspace), fitted_on, disclosed=disclosure(workspace, detector, regime))
 
 
 def audit_of(stated: Mapping[str, Any], split: str) -> LeakageAudit:
