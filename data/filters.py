@@ -167,11 +167,3 @@ class RunningBaseline:
         smoothed, _ = sps.lfilter([1 - self._keep], [1, -self._keep], values, axis=0, zi=self._keep * mean)
         self._mean = smoothed[-1:]
         return np.concatenate([mean, smoothed[:-1]])
-
-
-def running_baseline(values: np.ndarray, half_life: float) -> np.ndarray:
-    """Exponential mean of the *past* of each column: row t uses rows before t only (row 0 is its own baseline).
-
-    `values` (time, features), `half_life` in rows. Used to normalise a patient against themselves, causally.
-    """
-    return RunningBaseline(half_life)(values)

@@ -50,13 +50,6 @@ def body_frame(xy: np.ndarray) -> np.ndarray:
     return np.asarray(np.stack([(xy - hips) @ side, (xy - hips) @ down], axis=2) / length)
 
 
-def mirrored(moved: np.ndarray) -> np.ndarray:
-    """The same motion (…, 6, time, joint) by the other side of the body. Law: mirrored twice, it is itself."""
-    turned = np.array(moved[..., list(MIRROR)])
-    turned[..., ::2, :, :] *= -1
-    return turned
-
-
 def _mean(points: np.ndarray) -> np.ndarray:
     """Mean (2,) of the points (time, 2) that are there; NaN where none is."""
     there = points[np.isfinite(points).all(axis=1)]

@@ -5,11 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import binom
 
-from validation.abstention import binomial_interval, decided_only, figures
+from validation.abstention import binomial_interval, figures
 
 NEITHER, BACKGROUND, SEIZURE, EITHER = range(4)
 
@@ -113,17 +111,6 @@ def test_a_figure_of_decided_seconds_stands_beside_that_of_all_and_the_share_dec
     found = figures(table, 0.9)
     assert found["auc"]["decided_seconds"] == 1.0 and found["auc"]["all_seconds"] < 0.8
     assert found["decided_share"] == pytest.approx(right.mean())
-
-
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=40)
-def test_only_seconds_that_are_abstained_from_lose_their_probability(rows: list[tuple[int, int, bool]]) -> None:
-    table = pd.DataFrame(rows, columns=["label", "prediction_set", "known"])
-    table["probability"] = np.where(table.pop("known"), 0.5, np.nan)
-    found = decided_only(table)
-    decided = table["prediction_set"].isin([BACKGROUND, SEIZURE])
-    assert found["probability"].notna().equals(decided & table["probability"].notna())
-    assert found.drop(columns="probability").equals(table.drop(columns="probability"))
 
 
 def test_figures_are_json_with_a_scorer_and_without_numbers_that_do_not_exist() -> None:

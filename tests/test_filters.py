@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.filters import BandPass, Resampler, RunningBaseline, running_baseline
+from data.filters import BandPass, Resampler, RunningBaseline
 from data.frontend import FrontEnd
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
@@ -114,7 +114,7 @@ def test_a_baseline_knows_only_the_past() -> None:
     values = np.random.default_rng(0).normal(size=(50, 3))
     changed = values.copy()
     changed[20:] = 1e6
-    one, two = running_baseline(values, 5.0), running_baseline(changed, 5.0)
+    one, two = RunningBaseline(5.0)(values), RunningBaseline(5.0)(changed)
     np.testing.assert_array_equal(one[:21], two[:21])  # row 20 itself is compared with rows before 20
     assert (one[21:] != two[21:]).any()
     np.testing.assert_array_equal(one[0], values[0])
@@ -122,9 +122,9 @@ def test_a_baseline_knows_only_the_past() -> None:
 
 def test_a_baseline_forgets_by_half_in_its_half_life() -> None:
     step = np.concatenate([np.ones((1, 1)), np.zeros((20, 1))])
-    baseline = running_baseline(step, 4.0)[:, 0]
+    baseline = RunningBaseline(4.0)(step)[:, 0]
     assert baseline[[1, 5, 9, 13]] == pytest.approx([1.0, 0.5, 0.25, 0.125])
-    assert running_baseline(np.zeros((0, 2)), 4.0).shape == (0, 2)
+    assert RunningBaseline(4.0)(np.zeros((0, 2))).shape == (0, 2)
 
 
 @given(st.lists(st.integers(0, 60), max_size=8))
@@ -132,7 +132,7 @@ def test_a_baseline_of_chunks_is_that_of_the_whole(cuts: list[int]) -> None:
     values = np.random.default_rng(0).normal(size=(60, 3))
     baseline = RunningBaseline(5.0)
     parts = np.concatenate([baseline(part) for part in np.split(values, sorted(cuts))])
-    assert parts.tobytes() == running_baseline(values, 5.0).tobytes()
+    assert parts.tobytes() == RunningBaseline(5.0)(values).tobytes()
 
 
 @pytest.mark.parametrize("count", ["2", "3", "40"])

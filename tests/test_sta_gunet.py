@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from data.events import Annotations, Event
-from data.kinematics import MIRROR, kinematics, mirrored
+from data.kinematics import MIRROR, kinematics
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS
 from data.pose_frontend import PoseFrontEnd
@@ -17,7 +17,7 @@ from data.spasms import clips_of, clusters_of, spasms_of
 from models import detectors
 from models.detector import Examples, TypingDetector
 from models.detectors.joint_speed import PARTS, energies
-from models.detectors.sta_gunet import StaGunet, focal
+from models.detectors.sta_gunet import StaGunet, focal, mirrored
 from models.detectors.sta_gunet.network import NECK, Size, StaGunetNetwork
 from models.layers.graph import GraphPool, adjacency, from_neighbours, spatial_partition, unpool
 from models.spasms import best_offset
@@ -218,10 +218,11 @@ def test_even_motion_has_an_even_speed_and_no_acceleration() -> None:
 
 def test_mirrored_twice_a_motion_is_itself_and_sides_change_places() -> None:
     moved = kinematics(infant(0, 5.0, 1)[0].xy, 25.0)
-    assert np.array_equal(mirrored(mirrored(moved)), moved, equal_nan=True)
+    clip = torch.from_numpy(moved)[None]
+    assert np.array_equal(mirrored(mirrored(clip))[0], moved, equal_nan=True)
     left, right = JOINTS.index("left_wrist"), JOINTS.index("right_wrist")
     assert MIRROR[left] == right and MIRROR[NECK] == NECK
-    assert np.array_equal(mirrored(moved)[0, :, left], -moved[0, :, right], equal_nan=True)
+    assert np.array_equal(mirrored(clip)[0, 0, :, left], -moved[0, :, right], equal_nan=True)
 
 
 def test_a_part_that_moves_has_the_energy_of_its_speed() -> None:

@@ -53,15 +53,6 @@ def scorer(target: float) -> Scorer:
     return Scorer("abstention", "1", code_digest([__file__]), {"target": target, "level": LEVEL, "rate_hz": 1})
 
 
-def decided_only(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with NaN in seconds that are abstained from, so that any scorer can be run on decided seconds.
-
-    Only beside the figures of all seconds and the share decided: what is hard is what is abstained from.
-    """
-    decided = predictions["prediction_set"].isin(MEMBERS.values())
-    return predictions.assign(probability=predictions["probability"].where(decided))
-
-
 def binomial_interval(successes: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share. `successes` may be a sum of shares (one per person).
 

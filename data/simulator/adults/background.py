@@ -22,7 +22,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len
 
 from data.montage import ELECTRODES
-from data.simulator.adults.parts import Part, render_part
+from data.simulator.adults.parts import Part
 from data.simulator.scalp import ADULT, TCP
 
 HIGHEST_HZ = 64.0
@@ -93,11 +93,6 @@ def render_background(background: Background, duration_s: float, rate_hz: float)
 def eyes_open(background: Background) -> tuple[tuple[float, float], ...]:
     """(from, until) of the stretches with open eyes, in seconds."""
     return tuple((start_s, end_s) for state, start_s, end_s in background.states if state == "open")
-
-
-def render_runs(background: Background, rate_hz: float) -> Iterator[tuple[float, np.ndarray]]:
-    """Onset in seconds and (19, samples) µV of every benign rhythm."""
-    return ((run.onset_s, render_part(run, rate_hz)) for run in background.runs)
 
 
 def _draw_states(rng: np.random.Generator, duration_s: float) -> Iterator[tuple[str, float, float]]:

@@ -126,9 +126,13 @@ def focal(logits: torch.Tensor, label: torch.Tensor, gamma: float) -> torch.Tens
 
 def _either_side(x: torch.Tensor) -> torch.Tensor:
     """Half of the clips mirrored, at random: a spasm is one on either side of the body."""
+    return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, mirrored(x), x)
+
+
+def mirrored(x: torch.Tensor) -> torch.Tensor:
+    """The same motions (clips, 6, time, joints) by the other side of the body. Law: mirrored twice, one is itself."""
     sign = torch.tensor([-1.0, 1.0] * (x.shape[1] // 2))[:, None, None]
-    mirror = torch.rand(len(x), 1, 1, 1) < 0.5
-    return torch.where(mirror, x[..., list(MIRROR)] * sign, x)
+    return x[..., list(MIRROR)] * sign
 
 
 DETECTOR = StaGunet
