@@ -8,6 +8,7 @@ import typer
 
 from flows import completion
 from flows.cli_audit import audit_app
+from flows.cli_cohort import Task, cohort_app
 from flows.cli_console import audit_console_app, console_app
 from flows.cli_deploy import deploy_app
 from flows.cli_ledger import ledger_app
@@ -15,7 +16,7 @@ from flows.cli_pack import pack_app
 from flows.cli_people import people_app
 from flows.cli_schedule import schedule_app
 from flows.cli_video import video_app
-from flows.terminal import Json, names_in, show
+from flows.terminal import Json, show
 from lineage.refused import Refused
 
 EXIT_CODES = {
@@ -36,7 +37,6 @@ app = typer.Typer(
     "Start with [bold]ictal demo[/bold]. State lives in the workspace: ICTAL_HOME, or .ictal in the checkout.",
     epilog="\n\n".join(["Exit codes:", *(f"{code:3}  {what}" for code, what in EXIT_CODES.items())]),
 )
-cohort_app = typer.Typer(no_args_is_help=True, help="Cohorts of recordings in BIDS layout.")
 app.add_typer(cohort_app, name="cohort")
 app.add_typer(audit_app, name="audit")
 app.add_typer(people_app)
@@ -48,15 +48,6 @@ audit_app.add_typer(pack_app)
 app.add_typer(console_app)
 audit_app.add_typer(audit_console_app)
 
-Task = Annotated[
-    str,
-    typer.Option(
-        "--for",
-        help="Which task: detection (seizures in EEG), typing (their types in EEG), spasms (in poses), semiology (types on "
-        "film) or forecasting (from film).",
-        autocompletion=completion.tasks,
-    ),
-]
 Detectors = Annotated[
     list[str] | None,
     typer.Argument(help="Detectors to work on; all of them unless named.", autocompletion=completion.detectors),
@@ -132,74 +123,6 @@ def init(as_json: Json = False) -> None:
         made = make_workspace(home(), "real")
     result = {"workspace": str(made.root), "id": made.id}
     show(result, as_json, f"made a workspace in {made.root}\nnext: ictal cohort import PATH")
-
-
-@cohort_app.command("import", epilog="Example: ictal cohort import ~/data/ds-neonatal --name helsinki")
-def cohort_import(
-    path: Annotated[Path, typer.Argument(help="A BIDS-EEG folder; it is read, never changed.")],
-    name: Annotated[str, typer.Option(help="Name of the cohort in the workspace.")] = "imported",
-    task: Task = "detection",
-    as_json: Json = False,
-) -> None:
-    """Copy a BIDS-EEG folder into the workspace, put it under DVC and make it the cohort that the stages use."""
-    from flows.ingest import import_into_workspace
-
-    result = import_into_workspace(path, name, task)
-    show(result, as_json, f"imported {result['recordings']} recordings of {result['patients']} patients as {name}")
-
-
-@cohort_app.command(
-    "fetch",
-    epilog="Examples: ictal cohort fetch helsinki --accept-licence · ictal cohort fetch chbmit --only chb01,chb05 · "
-    "ictal cohort fetch siena --from ~/data/siena-scalp-eeg-1.0.0 --corrections mine.tsv",
-)
-def cohort_fetch(
-    name: Annotated[str, typer.Argument(help="helsinki, chbmit, siena, seizeit2 or tusz.")],
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licence that is shown.")] = False,
-    base_url: Annotated[str | None, typer.Option(help="Another address with the published layout.")] = None,
-    checksums: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own list of files: SHA-256 and name.")
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--from", exists=True, file_okay=False, help="A folder with it, instead of the network."),
-    ] = None,
-    only: Annotated[str | None, typer.Option(help="Only these patients, as published: chb01,chb05.")] = None,
-    corrections: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="What you say instead of what was published.")
-    ] = None,
-    as_name: Annotated[
-        str | None, typer.Option("--as", help="Name in the workspace; as published unless given.")
-    ] = None,
-    task: Task = "detection",
-    as_json: Json = False,
-) -> None:
-    """Fetch a published cohort: licence first, resumable, verified, in BIDS layout, under DVC, into the ledger."""
-    from flows.fetch import fetch_cohort
-    from flows.published import describe
-
-    print(describe(name, base_url)["text"], file=sys.stderr)
-    result = fetch_cohort(
-        name,
-        accept=accept_licence,
-        address=base_url,
-        checksums=checksums,
-        folder=folder,
-        only=names_in(only),
-        corrections=corrections,
-        as_name=as_name,
-        task=task,
-    )
-    show(result, as_json, result.pop("text"))
-
-
-@cohort_app.command("list", epilog="Example: ictal cohort list --json")
-def cohort_list(as_json: Json = False) -> None:
-    """List the published cohorts that can be fetched, and which of them are here."""
-    from flows.published import list_cohorts
-
-    result = list_cohorts()
-    show(result, as_json, result.pop("text"))
 
 
 @app.command(
