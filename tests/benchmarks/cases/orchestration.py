@@ -1,9 +1,9 @@
 """What Prefect, DVC, checks and the ledger add to a training run: the same functions are called plainly beside it.
 
-Both ways check, split and train from one cohort of simulated newborns; each run is a process of its own, from its start to
-its end, with all that it started. Two lengths of training (the presets of DA-STNet) tell what is added once from what is added
-with every second. Times are those of the processor: other work on the machine is not in them, waiting is not either, and the
-wall's stand beside them. The plain way's checks are no part of its time, since a function that trains does not need them.
+Both ways split and train from one cohort of simulated newborns; each run is a process of its own, from its start to its end,
+with all that it started. Two lengths of training (the presets of DA-STNet) tell what is added once from what is added with
+every second. Times are those of the processor: other work on the machine is not in them, waiting is not either, and the wall's
+stand beside them. The plain way's checks have a process of their own and are no part of its time: training does not need them.
 """
 
 import ctypes
@@ -116,11 +116,16 @@ def _run(how: str, made: Path, detector: str, preset: str) -> dict[str, Any]:
         keep(workspace, "What is trained")
         threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
         environment = {**workspace.environment(), **threads, "ICTAL_WORKERS": "1"}
-        call = f"from {__name__} import counted; counted({how!r}, {detector!r})"
-        done = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
-        said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        before = _counted("checks", detector, environment) if how == "plain" else {}
+        return {**before, **_counted(how, detector, environment)}
+
+
+def _counted(how: str, detector: str, environment: dict[str, str]) -> dict[str, Any]:
+    call = f"from {__name__} import counted; counted({how!r}, {detector!r})"
+    done = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said
 
 
@@ -136,9 +141,7 @@ def counted(how: str, detector: str) -> None:
         while time.perf_counter() < began + seconds + LONGEST_S and os.waitpid(-1, os.WNOHANG)[0] >= 0:
             time.sleep(0.05)
     used, said = resource.getrusage(resource.RUSAGE_CHILDREN), json.loads(done.stdout.splitlines()[-1])
-    aside = {"seconds": said.get("checks", 0.0), "cpu_seconds": said.get("checks_cpu", 0.0)}
-    spent = {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime}
-    print(json.dumps({**said, **{clock: spent[clock] - aside[clock] for clock in aside}}))
+    print(json.dumps({**said, "seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime}))
 
 
 def orchestrated(detector: str) -> None:
@@ -167,24 +170,37 @@ def orchestrated(detector: str) -> None:
     print(json.dumps({**spent, "bundles": _bundles(detector)}))
 
 
-def plain(detector: str) -> None:
-    """The same functions, one after another in this very process as in a stage's, and how long each took."""
+def checks(detector: str) -> None:
+    """The checks alone, before a plain run: they say what may be learnt from."""
     from data.processes import begin_alone
 
     begin_alone()
-    from flows.stages import check, split, train
+    from flows.stages import check
     from flows.workspace import open_workspace
 
-    workspace, took = open_workspace().of("detection"), {}
-    for name, act in (
-        ("checks", lambda: check.run(workspace)),
-        ("split", lambda: split.run(workspace)),
-        ("train", lambda: train.run(workspace, detector, "patient")),
-    ):
-        began, cpu = time.perf_counter(), time.process_time()
-        act()
-        took[name], took[f"{name}_cpu"] = time.perf_counter() - began, time.process_time() - cpu
+    print(json.dumps(_timed(checks=lambda: check.run(open_workspace().of("detection")))))
+
+
+def plain(detector: str) -> None:
+    """The same functions, one after another in one process as a stage's are, and how long each took."""
+    from data.processes import begin_alone
+
+    begin_alone()
+    from flows.stages import split, train
+    from flows.workspace import open_workspace
+
+    workspace = open_workspace().of("detection")
+    took = _timed(split=lambda: split.run(workspace), train=lambda: train.run(workspace, detector, "patient"))
     print(json.dumps({**took, "bundles": _bundles(detector)}))
+
+
+def _timed(**acts: Callable[[], Any]) -> dict[str, float]:
+    took = {}
+    for name, act in acts.items():
+        began = time.perf_counter()
+        act()
+        took[name] = time.perf_counter() - began
+    return took
 
 
 def _bundles(detector: str) -> list[str]:
