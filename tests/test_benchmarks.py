@@ -60,8 +60,8 @@ FIGURES = {
     "cpu_seconds",
     "peak_mib",
     "mib_per_unit",
-    "fixed_cpu_seconds",
-    "beyond_cpu_share",
+    "fixed_seconds",
+    "beyond_share",
     "excess_over_n",
     "excess_over_n_log_n",
 }
