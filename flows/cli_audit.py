@@ -209,6 +209,21 @@ def audit_impact(
         sys.exit(1)
 
 
+@audit_app.command(
+    "consent-again", epilog="Example: ictal audit consent-again pbfb86e77 --reason 'form signed on 2026-11-20'"
+)
+def audit_consent_again(
+    person: Annotated[str, typer.Argument(help="The person's key, or how it begins.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the ledger.")],
+    as_json: Json = False,
+) -> None:
+    """Write down that a person who had withdrawn consents again. Their recordings are gone and have to come in anew."""
+    from flows.consent import grant
+
+    result = grant(person, reason)
+    show(result, as_json, result.pop("text"))
+
+
 def _decision(text: str) -> tuple[str, str]:
     model, _, choice = text.rpartition("=")
     if not model:

@@ -241,7 +241,10 @@ def test_a_copy_under_another_name_goes_too(here: Workspace) -> None:
     assert withdraw.withdraw(PERSON, REASON, {})["ok"] and not copy.exists()
 
 
-def test_from_the_line_in_the_ledger_on_nobody_learns_from_them(here: Workspace) -> None:
+def test_from_the_line_in_the_ledger_on_nobody_learns_from_them(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICTAL_HOME", str(here.root))
     assert {e.person for e in development(here)} >= {PERSON}
     subjects = (
         withdraw.person_subject(PERSON),
@@ -252,8 +255,12 @@ def test_from_the_line_in_the_ledger_on_nobody_learns_from_them(here: Workspace)
     assert {e.patient for e in development(here)} == {"sub-03", "sub-04"}
     shutil.copyfile(edf_of(here, "sub-01"), edf_of(here, "sub-04"))  # their bytes under somebody else's name
     assert {e.patient for e in _permitted(here).entries} == {"sub-03"}
-    ledger.append("consent.granted", actor=Actor("operator"), subjects=subjects[:1], reason="new form signed")
+    assert ictal("audit", "consent-again", "nobody", "--reason", "x").code == 2
+    assert ictal("audit", "consent-again", PERSON, "--reason", " ").code == 2
+    assert PERSON not in {e.person for e in development(here)}
+    assert ictal("audit", "consent-again", PERSON, "--reason", "new form signed").code == 0
     assert {e.person for e in development(here)} >= {PERSON}
+    assert ictal("audit", "consent-again", PERSON, "--reason", "twice").code == 2
 
 
 def test_a_cohort_that_comes_in_again_comes_without_them(done: Any, made: Workspace) -> None:
