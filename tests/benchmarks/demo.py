@@ -19,7 +19,7 @@ MOST_S = 120.0
 """What all other steps may take together."""
 
 ABOUT: dict[str, Any] = {
-    "name": NAME, "claim": "`ictal demo`, step by step: time outside training and serving", "alternative": "", "unit": "s",
+    "name": NAME, "claim": "ictal demo, step by step: time outside training and serving", "alternative": "", "unit": "s",
     "ratio": None, "spread": None, "at": None, "clock": "seconds", "threads": None, "target": {"outside_s": MOST_S},
     "agree": None, "rounds": 1, "rates": None, "sizes": [], "growth": None,
 }  # fmt: skip

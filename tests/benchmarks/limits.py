@@ -3,6 +3,7 @@ matrix products in float32, whichever is more. Both rates are measured here, wit
 """
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ def flop_of(network: Any, *shape: int, learning: bool = False) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     with (
+        warnings.catch_warnings(action="ignore"),  # of PyTorch's about graphics cards that are not here
         torch.backends.mkldnn.flags(enabled=False),  # so that recurrent layers are counted: theirs are products
         torch.set_grad_enabled(learning),
         FlopCounterMode(display=False) as counter,

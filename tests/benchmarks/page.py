@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.benchmarks.plots import chart, overview, steps_chart
@@ -61,7 +62,7 @@ def when(result: dict[str, Any]) -> str:
 
 
 def commit(result: dict[str, Any]) -> str:
-    return short(result["commit"]) + (", with changes that are not in it" if result["dirty"] else "")
+    return short(result["commit"]) + (" and changes" if result["dirty"] else "")
 
 
 def versions(result: dict[str, Any]) -> dict[str, str]:
@@ -89,16 +90,27 @@ def _limit(name: str, limit: float) -> str:
     return f"{least} {limit:.3g} {TARGETS[what]}" + (f" (at {size})" if size else "")
 
 
+def judged(case: dict[str, Any]) -> str:
+    return JUDGED[case["met"]] if case["target"] else "–"
+
+
 def ratio_of(case: dict[str, Any]) -> str:
     """`5.1 (4.8 to 5.3)`: the median over rounds and its spread; nothing where there is no alternative."""
     if case["ratio"] is None:
         return ""
-    low, high = case["spread"]
-    return f"{case['ratio']:.3g} ({low:.3g} to {high:.3g})"
+    return spread_of(case["ratio"], *case["spread"])
+
+
+def spread_of(middle: float, low: float, high: float) -> str:
+    return f"{_number(middle)} ({_number(low)} to {_number(high)})"
+
+
+def _number(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def time_of(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g}\u00a0s" if seconds >= 1 else f"{1000 * seconds:.3g}\u00a0ms"
 
 
 def _headline(result: dict[str, Any]) -> Headline:
@@ -119,7 +131,7 @@ def measured(case: dict[str, Any]) -> str:
         return f"{case['outside_s']:.0f} s outside training and serving"
     largest = case["sizes"][-1]
     taken = time_of(largest["ours"][case["clock"]])
-    return f"{ratio_of(case)} times faster at {case['at']:g} {case['unit']}; {taken} at {largest['size']:g}"
+    return f"{ratio_of(case)} times faster at {case['at']:,g} {case['unit']}; {taken} at {largest['size']:,g}"
 
 
 def _facts(result: dict[str, Any]) -> dict[str, Cell]:
@@ -163,7 +175,7 @@ def _section(case: dict[str, Any]) -> Section:
 
 
 def _case_parts(case: dict[str, Any]) -> Iterator[str | Figure | Table]:
-    verdict = f"Target: {target_of(case)}: {JUDGED[case['met']]}." if case["target"] else "It aims at nothing."
+    verdict = f"Target: {target_of(case)}: {judged(case)}." if case["target"] else "It aims at nothing."
     yield f"Ictal: {case['claim']}. The obvious way: {case['alternative']}. {verdict}"
     said = f"{case['name']}: {CLOCKS[shown_clock(case)]} by {case['unit']}"
     yield column_figure(chart(case), said, _grows(case))
@@ -177,7 +189,7 @@ def shown_clock(case: dict[str, Any]) -> str:
 
 
 def _grows(case: dict[str, Any]) -> str:
-    what = f"{CLOCKS[shown_clock(case)].capitalize()}, medians of {case['rounds']} rounds, {case['threads']} thread(s)."
+    what = f"{CLOCKS[shown_clock(case)].capitalize()}, rounds: {case['rounds']}, threads: {case['threads']}."
     if not case["growth"]:
         return what
     grows = case["growth"]
@@ -197,9 +209,9 @@ def _row(found: dict[str, Any]) -> tuple[Cell, ...]:
     ours, theirs, least = found["ours"], found["theirs"], found["limit"]
     ratios = sorted(found["ratios"])
     return (
-        f"{found['size']:g}",
+        f"{found['size']:,g}",
         *(time_of(side[clock]) if side else "–" for clock in ("seconds", "cpu_seconds") for side in (ours, theirs)),
-        f"{ratios[len(ratios) // 2]:.3g} ({ratios[0]:.3g} to {ratios[-1]:.3g})" if ratios else "–",
+        spread_of(median(ratios), ratios[0], ratios[-1]) if ratios else "–",
         f"{ours['peak_mib']:.0f}",
         f"{theirs['peak_mib']:.0f}" if theirs else "–",
         time_of(least["seconds"]) if least else "–",
@@ -223,14 +235,14 @@ def _about_limit(case: dict[str, Any]) -> str:
 def _figures(case: dict[str, Any]) -> Iterator[Table]:
     names = list(dict.fromkeys(name for found in case["sizes"] for name in found["figures"]))
     if names:
-        rows = [(f"{found['size']:g}", *(found["figures"].get(name) for name in names)) for found in case["sizes"]]
+        rows = [(f"{found['size']:,g}", *(found["figures"].get(name) for name in names)) for found in case["sizes"]]
         columns = (case["unit"].capitalize(), *(name.replace("_", " ") for name in names))
         yield Table("Further figures", columns, rows)
 
 
 def _demo_parts(case: dict[str, Any]) -> Iterator[str | Figure | Table]:
     yield (
-        f"{case['claim']}: {case['outside_s']:.0f} s. Target: {target_of(case)}: {JUDGED[case['met']]}. Made "
+        f"{case['claim']}: {case['outside_s']:.0f} s. Target: {target_of(case)}: {judged(case)}. Made "
         f"{case['made'][:10]} at commit {short(case['commit'])}"
         + (f", {case['whole_s']:.0f} s in all." if case["whole_s"] else ".")
     )
@@ -242,5 +254,13 @@ def _demo_parts(case: dict[str, Any]) -> Iterator[str | Figure | Table]:
 
 
 def _left_out(result: dict[str, Any]) -> list[Section]:
-    rows = [(skipped["name"], skipped["reason"]) for skipped in result["skipped"]]
-    return [Section("Not measured", (Table("Left out", ("Case", "Why"), rows),))] if rows else []
+    rows = [(", ".join(names), reason) for reason, names in left_out(result).items()]
+    return [Section("Not measured", (Table("Left out", ("Cases", "Why"), rows),))] if rows else []
+
+
+def left_out(result: dict[str, Any]) -> dict[str, list[str]]:
+    """The cases that are not there, by the reason."""
+    found: dict[str, list[str]] = {}
+    for skipped in result["skipped"]:
+        found.setdefault(skipped["reason"], []).append(skipped["name"])
+    return found

@@ -35,8 +35,17 @@ def overview(cases: list[dict[str, Any]]) -> "Plot":
         axes.axvline(1, color=GREY, lw=1)
         axes.set(xscale="log", xlabel="times faster", ylim=(len(cases) - 0.4, -0.6))
         axes.set_yticks(range(len(cases)), [case["name"] for case in cases])
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _plain(axes.xaxis)
     return figure
+
+
+def _plain(axis: Any) -> None:
+    """1, 2 and 5 of every power of ten, written out."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _ratio_target(case: dict[str, Any]) -> float | None:
@@ -62,7 +71,7 @@ def _curves(case: dict[str, Any]) -> "Plot":
         axes.set(xscale="log", yscale="log", xlabel=case["unit"], ylabel="seconds")
         axes.set_xticks(sizes, [f"{size:,g}" for size in sizes])
         axes.xaxis.minorticks_off()
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _plain(axes.yaxis)
         axes.legend()
     return figure
 
