@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run_of(DOCS).parent.mkdir(exist_ok=True)
     if given:
         shutil.copyfile(given, run_of(DOCS))
+    for old in run_of(DOCS).parent.glob("*.svg"):
+        old.unlink()
     for name, (plot, alt) in pictures(result).items():
         _save(plot, alt, DOCS / name)
     (DOCS / "benchmarks.md").write_text(page(result))
@@ -115,7 +117,7 @@ def _growing(result: dict[str, Any]) -> Iterator[str]:
             for c in growing
         ]
         yield _table(("case", "sizes", "grows as, between the last two", "n·log n would be"), rows)
-        yield "\n".join(_shown(result, case["name"]) for case in growing)
+        yield "\n\n".join(f"`{case['name']}`, seconds:\n\n{_shown(result, case['name'])}" for case in growing)
 
 
 def _grown(result: dict[str, Any]) -> list[dict[str, Any]]:
