@@ -14,6 +14,7 @@ from typing import Any
 from tests.benchmarks.measuring import THREADS
 
 NAME = "demo"
+ROOT = Path(__file__).resolve().parents[2]
 APART = ("train", "serve")
 MOST_S = 120.0
 """What all other steps may take together."""
@@ -36,7 +37,7 @@ def run() -> dict[str, Any]:
         environment = {name: value for name, value in os.environ.items() if name not in THREADS}
         command = [sys.executable, "-c", "import sys; from flows.command import main; sys.exit(main())", "demo"]
         done = subprocess.run(
-            command, env=environment | {"ICTAL_HOME": str(home)}, cwd=folder, capture_output=True, text=True
+            command, env=environment | {"ICTAL_HOME": str(home)}, cwd=ROOT, capture_output=True, text=True
         )
         if done.returncode:
             raise NoDemo(f"`ictal demo` ended with {done.returncode}: {done.stderr[-2000:]}")
