@@ -15,7 +15,7 @@ test: $(READY)
 	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/pytest -n 2 --dist loadgroup; tests=$$?; wait $$types && exit $$tests
 
 bench: $(READY)
-	$(VENV)/bin/python -m tests.benchmarks; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks
+	$(VENV)/bin/python -m tests.benchmarks --demo; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet

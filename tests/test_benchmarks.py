@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,10 +14,15 @@ import pytest
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf, write_edf
 from flows.workspace import MARKER, ROOT
+from lineage.ledger import Ledger, Software
 from tests.benchmarks import __main__ as command
-from tests.benchmarks.case import Case, Run
+from tests.benchmarks import appending, chains, demo, kept, limits
+from tests.benchmarks.case import Case, Run, Work
 from tests.benchmarks.cases import MODULES, bootstrap, edf_to_events, front_end, training
+from tests.benchmarks.growth import slopes
+from tests.benchmarks.ledgers import answered
 from tests.benchmarks.measuring import THREADS, Disagreement, growth, measure, using
+from tests.benchmarks.page import bench_page, read_result
 from tests.benchmarks.recordings import repeat
 
 
@@ -50,6 +56,151 @@ def test_the_result_has_ratio_spread_target_and_memory_of_each_case(made):
 def test_there_is_a_picture(made):
     svg = (made[1] / "benchmarks.svg").read_text()
     assert "<svg" in svg and all(case["name"] in svg for case in made[0]["cases"])
+
+
+def test_there_is_a_page_that_loads_nothing_and_says_that_nothing_is_judged(made):
+    page = (made[1] / "benchmarks.html").read_text()
+    assert "no target is judged" in page and "default-src 'none'" in page
+    assert "<script" not in page and not re.search(r"""(src|href)=["'](?!#)""", page.replace('xlink:href="#', ""))
+    for case in made[0]["cases"]:
+        assert f'<h2 id="{case["name"].replace("_", "-")}">' in page
+    assert (
+        all(made[0]["machine"][name] in page for name in ("processor", "numpy", "torch"))
+        and made[0]["commit"][:12] in page
+    )
+    assert "a quick run makes no demo" in page and page.count("<svg") > len(MODULES)
+
+
+def test_the_page_is_made_anew_of_what_was_measured(made, tmp_path, capsys):
+    (tmp_path / "benchmarks.json").write_text(json.dumps(made[0]))
+    assert command.main(["--page", str(tmp_path / "benchmarks.json")]) == 0
+    assert (tmp_path / "benchmarks.html").read_text() == (made[1] / "benchmarks.html").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": "ictal.benchmarks/1"}'])
+def test_what_is_no_result_makes_no_page(text, tmp_path, capsys):
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--page", str(tmp_path / "other.json")])
+    assert stopped.value.code == 2 and "benchmarks" in capsys.readouterr().err
+
+
+def judged(made, met) -> dict:
+    """The quick run, as if it had been a full one."""
+    cases = [case | {"met": met if case["target"] else None} for case in made[0]["cases"]]
+    return made[0] | {"quick": False, "cases": cases}
+
+
+def test_a_page_says_first_whether_targets_are_met(made):
+    aims = [case for case in made[0]["cases"] if case["target"]]
+    assert f"{len(aims)} of {len(aims)} cases meet their targets" in bench_page(judged(made, True))
+    missed = bench_page(judged(made, False))
+    assert f"0 of {len(aims)} cases meet" in missed and "aimed at: at least 50 times faster" in missed
+
+
+def test_estimates_are_of_what_is_done_at_least(made):
+    limited = {c["name"]: c["sizes"][0]["limit"] for c in made[0]["cases"] if c["sizes"][0]["limit"]}
+    assert {"training", "front_end", "edf_to_events", "bootstrap"} <= set(limited)
+    assert all(one["seconds"] > 0 and one["share"] > 0 for one in limited.values())
+    rate = {"gb_per_s": 10.0, "gflop_per_s": 100.0}
+    assert (
+        limits.limit(Work(2e10, 1e10), rate)["seconds"] == 2
+        and limits.limit(Work(2e10, 1e10), rate)["set_by"] == "memory"
+    )
+    assert limits.limit(Work(1e9, 1e12), rate)["seconds"] == 10
+
+
+def test_flop_are_those_of_a_layer_counted_by_hand():
+    from torch import nn
+
+    assert limits.flop_of(nn.Linear(30, 7), 30) == 2 * 30 * 7
+    assert limits.flop_of(nn.Linear(30, 7), 5, 30, learning=True) == 2 * 2 * 5 * 30 * 7  # the weights' way back
+
+
+def demo_at(home: Path, **seconds: float) -> Path:
+    (home / "reports").mkdir(parents=True)
+    (home / "reports" / "demo.json").write_text(json.dumps({"seconds": seconds, "whole_s": 99.0}))
+    (home / "workspace.json").write_text(
+        json.dumps({"made": "2026-01-02T03:04:05+00:00", "checkout": {"commit": "a" * 40}})
+    )
+    return home
+
+
+@pytest.mark.parametrize(("check_s", "met"), [(100.0, True), (100.1, False)])
+def test_a_demo_is_judged_by_what_neither_trains_nor_serves(tmp_path, check_s, met):
+    found = demo.read(demo_at(tmp_path / "home", ingest=20.0, check=check_s, train=500.0, serve=500.0))
+    assert found["outside_s"] == pytest.approx(20 + check_s) and found["met"] is met
+
+
+def test_a_finished_demo_is_shown_by_step(made, tmp_path):
+    found = demo.read(demo_at(tmp_path / "home", ingest=20.0, train=31.4))
+    result = judged(made, True)
+    page = bench_page(result | {"cases": [*result["cases"], found]})
+    assert "ingest" in page and "31.4" in page and "20 s outside training and serving" in page.replace("\u00a0", " ")
+
+
+def test_a_folder_without_a_demo_is_refused_before_anything_is_measured(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--demo", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2 and "holds no finished demo" in capsys.readouterr().err
+
+
+def test_the_documentation_shows_the_run_that_it_keeps():
+    result = read_result(kept.run_of(kept.DOCS))
+    assert (kept.DOCS / "benchmarks.md").read_text() == kept.page(result), "python -m tests.benchmarks.kept"
+    pictures = {path.relative_to(kept.DOCS).as_posix() for path in (kept.DOCS / "benchmarks").glob("*.svg")}
+    assert pictures == set(kept.pictures(result)) and result["quick"] is False
+
+
+def test_a_quick_run_is_not_kept(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "DOCS", tmp_path)
+    with pytest.raises(SystemExit):
+        kept.main([str(made[1] / "benchmarks.json")])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "full.json").write_text(json.dumps(judged(made, True)))
+    assert kept.main([str(tmp_path / "full.json")]) == 0
+    assert (
+        "## How it grows" in (tmp_path / "benchmarks.md").read_text()
+        and (tmp_path / "benchmarks" / "overview.svg").exists()
+    )
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Three lines of a plain chain, the second without a payload."""
+    made = chains.opened(tmp_path / "chain.db")
+    drafts = [answered(number) for number in range(3)]
+    chains.append(made, [drafts[0], replace(drafts[1], payload=None), drafts[2]], Software())
+    yield made
+    made.close()
+
+
+def test_a_plain_chain_keeps_what_the_ledger_keeps(tmp_path, chain):
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.append_many([replace(answered(number), edges=()) for number in range(3)])
+    copy = chains.opened(chains.chain_of(tmp_path / "ledger.db"))
+    lines = copy.execute("SELECT said, payload FROM line ORDER BY seq").fetchall()
+    assert [json.loads(said) for said, _ in lines] == [entry.envelope() for entry in ledger.entries()]
+    assert [json.loads(payload) for _, payload in lines] == [ledger.payload(e.payload_digest) for e in ledger.entries()]
+    assert chains.unbroken(copy) == chains.unbroken(chain) == 3
+
+
+@pytest.mark.parametrize("changed", ["said = CAST(replace(said, 'site-1', 'site-2') AS BLOB)", "payload = x'7b7d'"])
+def test_a_plain_chain_finds_a_changed_line_and_a_changed_payload(chain, changed):
+    chain.execute(f"UPDATE line SET {changed} WHERE seq > 1")
+    assert chains.unbroken(chain) == -1
+
+
+def test_another_last_line_is_no_answer():
+    added = appending.Added(3, {"id": "a", "reason": ""})
+    assert appending.same(added, appending.Added(3, {"id": "b", "reason": ""})) == ""
+    assert "differs in reason" in appending.same(added, appending.Added(3, {"id": "b", "reason": "x"}))
+    assert "3 lines were added, and 2" in appending.same(added, appending.Added(2, added.last))
+
+
+def test_slopes_are_told_and_one_size_has_none():
+    assert "verify n^2.00; n·log n would be n^1.18" in slopes({"verify": [(100, 1.0), (1000, 100.0)]})
+    assert "give two or more" in slopes({"verify": [(100, 1.0)]})
 
 
 FIGURES = {

@@ -6,6 +6,14 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
+class Work:
+    """The least that has to be done: bytes that are read or written once, FLOP of convolutions and matrix products."""
+
+    bytes: float = 0.0
+    flop: float = 0.0
+
+
+@dataclass(frozen=True)
 class Case:
     """`make(size)` gives the data of both; `same` is told both answers and says in a sentence how they differ, or "".
 
@@ -20,6 +28,8 @@ class Case:
 
     Both ways may use `threads` threads. The ratio is of CPU seconds, which a busy machine hardly moves, or with `clock`
     of wall seconds, where threads are to be worth something; then other work on the machine is in it.
+
+    `least` says of the data what has to be done at least, for the estimate of how fast any way of doing it could be here.
 
     Each run has a process of its own, unless the work is done by servers: they are started once, and both are warm.
     """
@@ -42,6 +52,7 @@ class Case:
     threads: int = 1
     clock: Literal["cpu_seconds", "seconds"] = "cpu_seconds"
     apart: bool = True
+    least: Callable[[Any], Work] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,3 +65,4 @@ class Run:
     cpu_seconds: float
     peak_mib: float
     added_mib: float
+    least: Work | None = None

@@ -23,6 +23,20 @@ def draw(cases: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _lines(case: dict[str, Any]) -> list[str]:
+    return _compared(case) if case["sizes"] else _steps(case)
+
+
+def _steps(case: dict[str, Any]) -> list[str]:
+    told = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in case["steps"].items())
+    limit = case["target"]["outside_s"]
+    return [
+        f"{case['name']}: {case['claim']}",
+        f"  {told}",
+        f"  outside training and serving {case['outside_s']:.1f} s; target: {limit:g} s: {MET[case['met']]}",
+    ]
+
+
+def _compared(case: dict[str, Any]) -> list[str]:
     low, high = case["spread"]
     clock = f"{'CPU' if case['clock'] == 'cpu_seconds' else 'wall'}, {case['threads']} thread(s)"
     target = ", ".join(f"{name} {limit:g}" for name, limit in case["target"].items()) or "none"
@@ -37,6 +51,11 @@ def _lines(case: dict[str, Any]) -> list[str]:
         lines.append(f"  {found['size']:>6} {case['unit']}: {'; '.join(sides)}")
         if found["figures"]:
             lines.append(f"         {', '.join(f'{name} {value:.3g}' for name, value in found['figures'].items())}")
+        if found["limit"]:
+            least = found["limit"]
+            lines.append(
+                f"         at least {least['seconds']:.2g} s by {least['set_by']}, {100 * least['share']:.2g} % of ours"
+            )
     if case["growth"]:
         grows = case["growth"]
         lines.append(f"  grows as n^{grows['exponent']:.2f} (n·log n would be n^{grows['n_log_n']:.2f})")

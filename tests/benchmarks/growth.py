@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks.measuring import growth
 
 SIZES = (10, 100, 1000, 10_000)
 SECONDS, RATE_HZ = 61, 128.0
@@ -28,6 +30,7 @@ COHORT = "growing"
 def main(sizes: list[int]) -> None:
     print("| recordings | MB | " + " | ".join(STEPS) + " | ledger lines |")
     print("|" + "---|" * (len(STEPS) + 3))
+    taken: dict[str, list[tuple[float, float]]] = {step: [] for step in STEPS}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="ictal-growth-") as folder:
             command = [sys.executable, "-m", __spec__.name, "measure", folder, str(size)]
@@ -36,7 +39,20 @@ def main(sizes: list[int]) -> None:
             raise RuntimeError(done.stderr[-3000:])
         found = json.loads(done.stdout.splitlines()[-1])
         steps = " | ".join(f"{found['cpu_s'][step]:.1f} ({found['wall_s'][step]:.1f})" for step in STEPS)
+        for step in STEPS:
+            taken[step].append((size, found["cpu_s"][step]))
         print(f"| {size} | {found['mb']:.0f} | {steps} | {found['lines']} |", flush=True)
+
+    print(f"\n{slopes(taken)}")
+
+
+def slopes(taken: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """A sentence: the exponent with which each step grows between the two largest sizes, and that of n·log n."""
+    found = {step: growth(points) for step, points in taken.items()}
+    if not all(found.values()):
+        return "One size has no slope: give two or more."
+    told = ", ".join(f"{step} n^{one['exponent']:.2f}" for step, one in found.items() if one)
+    return f"Between the last two sizes: {told}; n·log n would be n^{next(iter(found.values()))['n_log_n']:.2f}."
 
 
 STEPS = ("dvc add", "ingest", "check", "split", "record", "verify", "drift")

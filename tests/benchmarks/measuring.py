@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from math import log
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.benchmarks.case import Case, Run
+from tests.benchmarks.limits import limit, rates
+from tests.benchmarks.recordings import elsewhere
 
 Who = Literal["ours", "theirs"]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -31,6 +34,7 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
     rounds = 1 if quick else case.rounds
     run = _apart if case.apart and not quick else run_once
     with using(case.threads):
+        rate = _rates(case.threads, quick) if case.least else None
         per_size = [_at_size(module, case, size, rounds, run) for size in sizes]
     compared = [found for found in per_size if found["ratios"]]
     ratios = compared[-1]["ratios"]
@@ -39,7 +43,9 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
     for found in per_size:
         of_size = {**found["figures"], **({"ratio": statistics.median(found["ratios"])} if found["ratios"] else {})}
         figures |= {f"{name}@{found['size']:g}": value for name, value in of_size.items()}
-    grows = growth([(found["size"], found["ours"]["cpu_seconds"]) for found in per_size])
+        found["limit"] = _limited(found, rate, case.clock)
+    clock = "cpu_seconds" if case.apart else "seconds"  # what servers do is not this process's
+    grows = growth([(found["size"], found["ours"][clock]) for found in per_size])
     if grows:
         figures["excess_over_n_log_n"] = grows["exponent"] - grows["n_log_n"]
         figures["excess_over_n"] = grows["exponent"] - 1
@@ -57,9 +63,26 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
         "met": None if quick else _met(case.target, figures),
         "agree": True,
         "rounds": rounds,
+        "rates": rate,
         "sizes": per_size,
-        "growth": grows,
+        "growth": grows and grows | {"clock": clock},
     }
+
+
+@cache
+def _rates(threads: int, quick: bool) -> dict[str, float]:
+    """Of a process that has these threads from its beginning, as those of a case have."""
+    measured: dict[str, float] = elsewhere(rates, threads, quick)
+    return measured
+
+
+def _limited(found: dict[str, Any], rate: dict[str, float] | None, clock: str) -> dict[str, Any] | None:
+    """The estimate for a size, and which share of our time it is; None where the case makes none."""
+    least = found.pop("least")
+    if rate is None or least is None:
+        return None
+    estimated = limit(least, rate)
+    return estimated | {"share": estimated["seconds"] / found["ours"][clock]}
 
 
 @contextmanager
@@ -103,6 +126,7 @@ def _at_size(
         "ours": _summary(ours, 1.0),
         "theirs": _summary(theirs, share) | {"share_run": share} if both else None,
         "figures": case.figures([run.answer for run in ours], [run.answer for run in theirs]),
+        "least": ours[0].least,
         "ratios": [getattr(b, case.clock) / share / getattr(a, case.clock) for a, b in pairs],
     }
 
@@ -121,7 +145,8 @@ def run_once(module: str, who: Who, size: float) -> Run:
     answer = getattr(case, who)(data)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = memory_mib("VmHWM")
-    return Run(answer, wall, cpu, peak, peak - held)
+    least = case.least(data) if case.least and who == "ours" else None
+    return Run(answer, wall, cpu, peak, peak - held, least)
 
 
 def memory_mib(which: Literal["VmHWM", "VmRSS"]) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.benchmarks.case import Case
-from tests.benchmarks.cases.bootstrap import Data, f1_from, make, ours, same
+from tests.benchmarks.cases.bootstrap import Data, f1_from, least, make, ours, same
 from validation.scoring.szcore import SzcoreCounts, szcore
 
 
@@ -36,4 +36,5 @@ CASE = Case(
     ours=ours,
     theirs=theirs,
     same=same,
+    least=least,
 )

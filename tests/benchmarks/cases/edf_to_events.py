@@ -5,17 +5,20 @@ there: compared are the trends, which have to correlate at 0.98, and the events,
 """
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from data.montage import NEONATAL_18
 from data.readers.edf import read_edf
 from models.analysis import analyse
 from models.bundle import Bundle, load_bundle
 from models.decisions import raw_trend
-from tests.benchmarks.case import Case
+from tests.benchmarks.case import Case, Work
 from tests.benchmarks.cases import front_end
+from tests.benchmarks.limits import flop_of
 from tests.benchmarks.recordings import bundle_of, edf_of
 
 BATCH = 256
@@ -57,6 +60,16 @@ def theirs(data: Data) -> Found:
     return Found(smoothed, [(e.onset_s, e.end_s) for e in bundle.decision.events(smoothed).events])
 
 
+def least(data: Data) -> Work:
+    """The file read and its spectrograms written once, and the network's products for every window."""
+    path, bundle = data
+    seen = front_end.least(path)
+    shape = (len(NEONATAL_18), *front_end.SPECTROGRAM)
+    windows = (seen.bytes - path.stat().st_size) / (4 * prod(shape))
+    network = bundle.detector.network.eval()  # type: ignore[attr-defined]
+    return Work(seen.bytes, windows * flop_of(network, *shape))
+
+
 def same(our: Found, their: Found) -> str:
     one, two = our.trend[20:-1], their.trend[20:-1]  # behind MNE's edge
     if len(our.trend) != len(their.trend) or (correlation := float(np.corrcoef(one, two)[0, 1])) < CORRELATION:
@@ -72,6 +85,7 @@ CASE = Case(
     sizes=(1, 4, 24),
     quick_sizes=(0.2,),
     unit="hours",
+    least=least,
     rounds=3,
     make=make,
     ours=ours,

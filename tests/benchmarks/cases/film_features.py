@@ -8,7 +8,8 @@ import torch
 from models import detectors
 from models.detectors.gestures import Gestures
 from models.detectors.gestures.stcnn import Stcnn
-from tests.benchmarks.case import Case
+from tests.benchmarks.case import Case, Work
+from tests.benchmarks.limits import flop_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ def theirs(data: Data) -> np.ndarray:
     return np.array(seen)
 
 
+def least(data: Data) -> Work:
+    """Every snippet read once, and the network's products for each."""
+    shape = data.stcnn._scaled(data.snippets[:1]).shape[1:]
+    return Work(data.snippets.nbytes, len(data.snippets) * flop_of(data.plain.features, *shape))
+
+
 def same(our: np.ndarray, their: np.ndarray) -> str:
     gap = float(np.abs(our - their).max())
     return "" if gap < 1e-5 else f"features differ by up to {gap:g}"
@@ -59,4 +66,5 @@ CASE = Case(
     ours=ours,
     theirs=theirs,
     same=same,
+    least=least,
 )

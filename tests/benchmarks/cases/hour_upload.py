@@ -13,7 +13,7 @@ import numpy as np
 
 from models.bundle import Bundle, load_bundle
 from tests.benchmarks import sites
-from tests.benchmarks.case import Case
+from tests.benchmarks.case import Case, Work
 from tests.benchmarks.cases import edf_to_events, front_end
 from tests.benchmarks.recordings import bundle_of, edf_of, is_made_here
 
@@ -47,6 +47,7 @@ def case(name: str, preset: str) -> Case:
         ours=ours,
         theirs=theirs,
         same=edf_to_events.same,
+        least=least,
         rounds=3,
         threads=2,
         clock="seconds",
@@ -71,6 +72,10 @@ def ours(data: Upload) -> edf_to_events.Found:
 
 def theirs(data: Upload) -> edf_to_events.Found:
     return edf_to_events.theirs((data.recording, data.bundle))
+
+
+def least(data: Upload) -> Work:
+    return edf_to_events.least((data.recording, data.bundle))
 
 
 CASE = case("hour_upload", "demo")

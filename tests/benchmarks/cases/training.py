@@ -5,6 +5,7 @@ Both start from one network and end with the same weights, bit by bit.
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from models import detectors
 from models.detector import Examples
 from models.detectors.da_stnet import DaStNet, _loss
 from models.training import Batch, Schedule, batches, step
-from tests.benchmarks.case import Case
+from tests.benchmarks.case import Case, Work
+from tests.benchmarks.limits import flop_of
 
 PATIENTS = 40
 WINDOWS = 10_000
@@ -58,6 +60,13 @@ def same(our: np.ndarray, their: np.ndarray) -> str:
     return "" if np.array_equal(our, their) else f"weights differ by up to {np.abs(our - their).max():g}"
 
 
+def least(data: Data) -> Work:
+    """Every window read once, and the network's products there and back."""
+    network, windows = data.detector._build(PATIENTS), sum(len(x) for x, *_ in data.ready)
+    shape = data.examples.x.shape[1:]
+    return Work(4 * windows * prod(shape), windows * flop_of(network, *shape, learning=True))
+
+
 def _learn(data: Data, made) -> np.ndarray:
     """Weights after these batches."""
     torch.manual_seed(SEED)
@@ -81,5 +90,6 @@ CASE = Case(
     ours=ours,
     theirs=theirs,
     same=same,
+    least=least,
     target={"ratio": 0.9},
 )
