@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from flows.authenticate import operator
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import Digest
 from lineage.entries import Entry
@@ -33,6 +32,7 @@ def withdrawn(workspace: Workspace) -> Withdrawn:
 
 def grant(person: str, reason: str) -> dict[str, Any]:
     """Write down that a person who had withdrawn gives consent again; their recordings have to come in anew."""
+    from flows.authenticate import operator
     from flows.records import open_ledger, person_subject
 
     workspace = open_workspace()
