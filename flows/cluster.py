@@ -3,6 +3,7 @@
 Every machine sees the workspace at the same path and has this code and its lock installed.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +26,12 @@ Result = TypeVar("Result")
 @contextmanager
 def scheduler(address: str = "", workers: int = 2) -> Iterator[str]:
     """The address of a cluster's scheduler: of the one that is named, else of worker processes on this machine."""
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # who comes and goes tells a user nothing
     try:
         from distributed import LocalCluster
     except ImportError as error:
         raise Refused(NEEDED) from error
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if address:
         refuse_unreachable(address)
         yield address
