@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from data.acquisition import Fact
 from lineage.digest import Digest, digest_of
 from lineage.entries import EntryType
-from lineage.ledger import Ledger
+from lineage.ledger import Ledger, Subject
 from lineage.rows import SubjectRow
 from lineage.store import Base, open_store, session, settle, table_names
 from lineage.times import utc_text
@@ -64,8 +64,8 @@ NUMBERS = (
 )  # fmt: skip
 
 
-KEPT = "fact"
-"""Kind of the subject by which a prediction's line names what is kept of it, by its digest."""
+KEPT, OF = "facts", "facts of "
+"""Kind of the subject by which a prediction's line names what is kept of it, and how its label begins: the id follows."""
 NAMED = (SubjectRow.id, SubjectRow.digest, SubjectRow.seq)
 BY_READERS = ("verdict", "judged_at")
 """What comes later, and is held to the lines of verdicts."""
@@ -113,10 +113,10 @@ def judged(writing: Session, prediction_id: str, verdict: str, now: datetime) ->
     writing.execute(row.values(verdict=verdict, judged_at=utc_text(now)))
 
 
-def fact_digest(row: FactRow) -> Digest:
-    """Digest of all that stands in a row but what readers say later."""
-    columns = [column.name for column in FactRow.__table__.columns]
-    return digest_of({name: getattr(row, name) for name in columns if name not in BY_READERS})
+def subject_of(row: FactRow) -> Subject:
+    """The row as a prediction's line names it, with the digest of all that stands in it but what readers say later."""
+    columns = [column.name for column in FactRow.__table__.columns if column.name not in BY_READERS]
+    return Subject(KEPT, f"{OF}{row.prediction_id}", digest_of({name: getattr(row, name) for name in columns}))
 
 
 def fact_problems(ledger: Ledger) -> list[str]:
@@ -130,10 +130,10 @@ def fact_problems(ledger: Ledger) -> list[str]:
     said = {line.subjects[1].id: line.reason for line in ledger.entries(EntryType.VERDICT_RECORDED)}
     changed, judged_otherwise, seen = [], [], set[str]()
     with session(ledger.engine, write=False) as reading:
-        named = {r.id: r for r in reading.execute(select(*NAMED).where(SubjectRow.kind == KEPT))}
+        named = {r.id.removeprefix(OF): r for r in reading.execute(select(*NAMED).where(SubjectRow.kind == KEPT))}
         for row in reading.scalars(select(FactRow).order_by(FactRow.at).execution_options(yield_per=1000)):
             seen.add(row.prediction_id)
-            if row.prediction_id not in named or named[row.prediction_id].digest != fact_digest(row):
+            if row.prediction_id not in named or named[row.prediction_id].digest != subject_of(row).digest:
                 changed.append(row.prediction_id)
             elif row.verdict != said.get(row.prediction_id):
                 judged_otherwise.append(row.prediction_id)

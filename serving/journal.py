@@ -20,7 +20,7 @@ from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
-from serving.facts import KEPT, fact_digest, fact_of, open_facts
+from serving.facts import fact_of, open_facts, subject_of
 from serving.schema import SHADOW_NOTICE, Answered
 
 Made = TypeVar("Made", bound=Answered)
@@ -71,8 +71,8 @@ class Journal:
         for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step.
         """
         fact = partial(fact_of, answer, actor.site, now, acquisition)  # a row is good for one try of a transaction
-        named = Subject(KEPT, answer.prediction_id, fact_digest(fact()))
-        entry = self._append(answer, actor, answer.code or "", (named,), now, lambda writing, _: writing.add(fact()))
+        named = (subject_of(fact()),)
+        entry = self._append(answer, actor, answer.code or "", named, now, lambda writing, _: writing.add(fact()))
         return answer.model_copy(update={"receipt": self.receipt(entry, now)})
 
     def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:

@@ -13,6 +13,7 @@ from data.film import Film, View
 from data.montage import ELECTRODES
 from data.pose import PoseTrack
 from data.recording import Recording, Segment
+from lineage import graph
 from lineage.ledger import Ledger
 from lineage.store import session
 from serving.facts import NUMBERS, FactRow, answer_facts, as_row, fact_problems, forget, kept_of
@@ -166,6 +167,12 @@ def test_what_cannot_be_read_has_a_row_that_says_so(served: Served):
     assert said["outcome"] == "not_evaluable"
     row = next(r for r in rows(served.home) if r["prediction_id"] == said["prediction_id"])
     assert row["code"] == said["code"] and row["coverage"] == 0.0 and "rate_hz" not in row
+
+
+def test_a_prediction_is_the_one_thing_that_is_called_by_its_id(served: Served):
+    said, ledger = served.detect().json(), Journal(served.home).ledger
+    assert [found.kind for found in graph.find(ledger, said["prediction_id"])] == ["prediction"]
+    ledger.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from flows.stages.files import cohort_of, development, read_json
 from flows.taking_out import keep_out
 from flows.workspace import Workspace, dvc, git
 from lineage.digest import Manifest, sha256_file
-from lineage.ledger import Actor, Ledger, Subject
+from lineage.ledger import Actor, Ledger
 from lineage.refused import Refused
 from lineage.store import open_store, session
-from serving.facts import KEPT, FactRow, fact_digest
+from serving.facts import FactRow, subject_of
 from tests.commands import ictal
 from tests.patients import ASKER, MODEL, PEOPLE, PERSON, THEIRS, UNSEEN, copied_here, edf_of, made_once, name_of  # noqa: F401
 
@@ -50,9 +50,11 @@ def _answered_by_a_service(workspace: Workspace, recordings: list[str]) -> None:
     }
     for digest in recordings:
         row = FactRow(prediction_id=digest[:8], recording=digest, duration_s=4.0, **kept)
-        named = Subject(KEPT, row.prediction_id, fact_digest(row))
         ledger.append(
-            "prediction.not_evaluable", actor=Actor("a site"), subjects=[named], also=lambda w, row=row: w.add(row)
+            "prediction.not_evaluable",
+            actor=Actor("a site"),
+            subjects=[subject_of(row)],
+            also=lambda w, row=row: w.add(row),
         )
     ledger.engine.dispose()
     engine.dispose()
