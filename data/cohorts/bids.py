@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
 from typing import Any
 
@@ -229,8 +229,8 @@ def _found(root: Path, modality: str) -> tuple[list[Path], list[Path]]:
     """(files in formats that are not read, files that are) of a modality."""
     sidecars = (".tsv",) if modality == "pose" else (".tsv", ".json")
     files = [p for p in root.glob(f"sub-*/**/{modality}/*_{modality}.*") if p.suffix.lower() not in sidecars]
-    readable = [p for p in files if p.suffix.lower() in _RECORDINGS[modality]]
-    return [p for p in files if p not in readable], readable
+    is_read = [p.suffix.lower() in _RECORDINGS[modality] for p in files]
+    return [p for p, read in zip(files, is_read, strict=True) if not read], list(compress(files, is_read))
 
 
 def _files(source: Path) -> list[Path]:
