@@ -316,7 +316,7 @@ def stop_planted(case: Case, in_force: str) -> None:
     """A training whose weights were mixed up afterwards, which DVC and all that follows take for a training."""
     signed = len(open_ledger(case.workspace).entries("approval.signed"))
     waited = len(case.server.runs("signatures"))
-    plant(case)
+    plant(case, case.candidate(in_force)["detector"])
     case.start("retrain/monthly")
     run = case.ended("monthly", 2)
     planted = case.proposed()
@@ -334,9 +334,9 @@ def stop_planted(case: Case, in_force: str) -> None:
     case.claim(read_pointer(case.workspace.root).bundle == in_force, "what is in force is the challenger")
 
 
-def plant(case: Case) -> None:
-    """Mix up every weight of the detector's folds, and have DVC keep that as what the stage made here."""
-    folder, rng = training_of(case.workspace, NAME, "patient"), np.random.default_rng(0)
+def plant(case: Case, detector: str) -> None:
+    """Mix up every weight of a detector's folds, and have DVC keep that as what the stage made here."""
+    folder, rng = training_of(case.workspace, detector, "patient"), np.random.default_rng(0)
     log = read_json(folder / "log.json")
     for run in log["runs"]:
         place = folder / f"fold-{run['fold']}"
@@ -348,7 +348,7 @@ def plant(case: Case) -> None:
         run["bundle"] = save_bundle(bundle, place).digest
     write_json(folder / "log.json", log)
     before = set(case.kept.glob("runs/*/*/*"))
-    dvc(case.workspace, "commit", "-f", f"train@{NAME}-patient")
+    dvc(case.workspace, "commit", "-f", f"train@{detector}-patient")
     for entry in set(case.kept.glob("runs/*/*/*")) - before:
         entry.unlink()  # else the next workspace would take it for a training
 
