@@ -46,11 +46,11 @@ def ictal(*arguments: object) -> Said:
     return Said(code if isinstance(code, int) else int(bool(code)), out.getvalue(), err.getvalue())
 
 
-def ictal_process(*arguments: object, environment: Mapping[str, str], typed: str = "") -> Said:
+def ictal_process(*arguments: object, environment: Mapping[str, str], typed: str = "", within_s: float = 300) -> Said:
     """Run the console script in a process of its own that has no terminal; `typed` is its standard input."""
     done = subprocess.run(
         [str(ICTAL), *(str(a) for a in arguments)],
-        env=dict(environment), input=typed, capture_output=True, text=True, timeout=300, start_new_session=True,
+        env=dict(environment), input=typed, capture_output=True, text=True, timeout=within_s, start_new_session=True,
     )  # fmt: skip
     return Said(done.returncode, done.stdout, done.stderr)
 

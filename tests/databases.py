@@ -94,6 +94,13 @@ class Server:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The one PostgreSQL of this test run (of each worker); skipped where none is installed."""
+    with temporary_server() as running:
+        yield running
+
+
+@contextmanager
+def temporary_server() -> Iterator[Server]:
+    """A PostgreSQL for as long as the block lasts."""
     programs, user = _programs(), _user()
     with tempfile.TemporaryDirectory(prefix="ictal-postgresql-", dir=_memory(), ignore_cleanup_errors=True) as folder:
         os.chown(folder, user.pw_uid, user.pw_gid)

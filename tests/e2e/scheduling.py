@@ -56,7 +56,7 @@ class Scheduler:
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
-    def until(self, condition: Callable[[], Found], seconds: float, what: str) -> Found:
+    def until(self, condition: Callable[[], Found | None], seconds: float, what: str) -> Found:
         """The first true value of `condition`, looked for until the time is up."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
