@@ -49,6 +49,8 @@ class AtSite:
 
 
 def show_deployments(request: Request) -> Response:
+    """Every site that was given a key or is stopped: what answers it and when it asked last; then shadows, and the
+    ledger's lines about deployments."""
     room = room_of(request)
     candidates, now = room.acts.candidates(room.clock()), deployments(room.ledger)
     found = page_of_lines(room.ledger, Wanted(LINES), **place_of(request))

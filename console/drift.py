@@ -17,6 +17,7 @@ LINES = ("drift.alarm", "drift.closed", "retrain.triggered", "retrain.skipped")
 
 
 def show_drift(request: Request) -> Response:
+    """What the last comparison came to at each site, or that none was made; and the ledger's lines about drift."""
     room = room_of(request)
     found, report = page_of_lines(room.ledger, Wanted(LINES), **place_of(request)), last_report(room)
     return page(

@@ -13,6 +13,7 @@ ACTS_OF_PEOPLE = ("approval.signed", "approval.rejected", "approval.revoked", "m
 
 
 def show_approvals(request: Request) -> Response:
+    """All approvals ever signed, the candidates that wait for a signature now, and the lines of what people decided."""
     room = room_of(request)
     found = page_of_lines(room.ledger, Wanted(ACTS_OF_PEOPLE), **place_of(request))
     return page(

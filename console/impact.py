@@ -14,6 +14,7 @@ TITLE = "If somebody withdraws consent"
 
 
 def ask_impact(request: Request) -> Response:
+    """The form that asks for a patient's pseudonym; nothing is looked up before it is sent."""
     return page(request, "impact", title=TITLE, patient="", found=None, fault="")
 
 

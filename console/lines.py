@@ -37,6 +37,7 @@ class Inclusion(NamedTuple):
 
 
 def show_ledger(request: Request) -> Response:
+    """A page of entries under the filters asked for, newest first; 400 and no entries where a filter means nothing."""
     asked = {name: request.query_params.get(name, "").strip() for name in ASKED}
     fault, found = "", Page([], None, None)
     try:
@@ -59,6 +60,10 @@ def show_ledger(request: Request) -> Response:
 
 
 def show_line(request: Request) -> Response:
+    """One entry in full: the proof that it stands in the tree of today, and what it says or why that cannot be shown.
+
+    404 where the ledger has no entry of this number.
+    """
     room, seq = room_of(request), request.path_params["seq"]
     entry = _entry(room, seq)
     payload, fault = _payload(room, entry)

@@ -32,6 +32,7 @@ HANGS = {
 
 
 def show_models(request: Request) -> Response:
+    """Every model that was proposed, and the others that the ledger knows, each with whether it was ever evaluated."""
     room = room_of(request)
     candidates = room.acts.candidates(room.clock())
     proposed = {candidate.digest for candidate in candidates}
@@ -44,6 +45,10 @@ def show_models(request: Request) -> Response:
 
 
 def show_model(request: Request) -> Response:
+    """One model: gates, signatures, the way back to raw bytes (hashed now), what hangs on it, and its predictions.
+
+    404 for a digest that the ledger does not know or that is of another thing.
+    """
     room = room_of(request)
     digest = _known_model(room, request.path_params["digest"])
     found = room.acts.why(digest)
@@ -66,6 +71,7 @@ def show_model(request: Request) -> Response:
 
 
 def show_card(request: Request) -> Response:
+    """A model's card as it was signed, header and text; 404 where it has none."""
     room = room_of(request)
     digest = request.path_params["digest"]
     card = room.acts.card(digest)

@@ -51,6 +51,8 @@ class Verifier:
 
 
 def show_overview(request: Request) -> Response:
+    """The first page: what is in force or waits for signatures, what was put aside, stopped or in alarm, and the
+    ledger's last lines and last verification."""
     room = room_of(request)
     candidates = room.acts.candidates(room.clock())
     drifted = last_report(room)

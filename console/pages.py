@@ -37,6 +37,7 @@ def room_of(request: Request) -> Room:
 
 
 def tokens_of(request: Request) -> Tokens:
+    """What gives this console's forms their tokens, and checks them when a form comes back."""
     tokens: Tokens = request.app.state.tokens
     return tokens
 

@@ -88,6 +88,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
+    """A chain as it is drawn, in units of the SVG; all boxes are of one size."""
+
     width: float
     height: float
     boxes: tuple[Box, ...]

@@ -21,6 +21,7 @@ from lineage.records import Signature
 
 
 def show_predictions(request: Request) -> Response:
+    """A page of answers, newest first; “not evaluable”, with its reason, is an answer too."""
     found = page_of_lines(room_of(request).ledger, Wanted(PREDICTIONS), **place_of(request))
     return page(request, "predictions", title="Predictions", found=found, turn=turn(request, found))
 

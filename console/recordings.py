@@ -13,6 +13,7 @@ SHOWN = 200
 
 
 def show_recordings(request: Request) -> Response:
+    """The cohorts, and `SHOWN` recordings of the one asked for (else the first), those put aside first."""
     shelves = room_of(request).acts.shelves()
     asked = {name: request.query_params.get(name, "").strip() for name in ("cohort", "verdict", "site")}
     chosen = next((s for s in shelves if s.cohort == asked["cohort"]), shelves[0] if shelves else None)

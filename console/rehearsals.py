@@ -81,6 +81,7 @@ class Panel(NamedTuple):
 
 
 def show_rehearsals(request: Request) -> Response:
+    """Every rehearsal in the ledger, newest first; one whose table is gone or was changed says so, without figures."""
     room = room_of(request)
     candidates, cohorts = room.acts.candidates(room.clock()), _cohorts(room)
     found = [_rehearsed(room, node, candidates, cohorts) for node in things(room.ledger, KIND)]

@@ -9,6 +9,7 @@ SHOWN = 200
 
 
 def show_runs(request: Request) -> Response:
+    """The newest `SHOWN` runs, all or those in the state that is asked for, and how many runs there are."""
     room = room_of(request)
     runs, asked = room.acts.runs(), request.query_params.get("state", "").strip()
     return page(

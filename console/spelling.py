@@ -81,6 +81,7 @@ def outcome(entry: Entry) -> str:
 
 
 def gate(name: str) -> str:
+    """A gate's outcome as people say it: `insufficient_evidence` → “not enough evidence”."""
     return GATES.get(name, plain(name).lower())
 
 

@@ -33,6 +33,10 @@ SVG = "image/svg+xml"
 
 
 def show_recording(request: Request) -> Response:
+    """The page of one recording, looked up anew, and the only one with a script.
+
+    404 where there is no such recording, 400 where the address asks for a view that cannot be drawn.
+    """
     opened = _asked(request, anew=True)
     view = view_asked(request.query_params, opened)
     shown = page(

@@ -104,6 +104,7 @@ def _beside(at: np.ndarray, first: int) -> np.ndarray:
 
 
 def clipped_share(recording: Recording, index: int) -> float:
+    """Share (0–1) of one channel's samples that are clipped, as `Rails` counts them; 0 for a constant channel."""
     rails = Rails(1)
     for segment in recording.segments:
         rails.start()
@@ -112,6 +113,7 @@ def clipped_share(recording: Recording, index: int) -> float:
 
 
 def nan_share(recording: Recording, index: int) -> float:
+    """Share (0–1) of one channel's samples that are not finite; time between segments does not count."""
     missing = sum(int(np.count_nonzero(~np.isfinite(s.signal[index]))) for s in recording.segments)
     return missing / max(1, sum(s.signal.shape[1] for s in recording.segments))
 
@@ -128,6 +130,10 @@ def spectrum(pieces: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray
 
 
 def line_ratio(frequencies: np.ndarray, power: np.ndarray, line_hz: float) -> float:
+    """Mean power within 1 Hz of `line_hz` over that 2–5 Hz away on either side.
+
+    NaN where the spectrum does not reach 2 Hz beyond `line_hz`, or there is no power to compare with.
+    """
     away = np.abs(frequencies - line_hz)
     near, beside = away <= 1.0, (away >= 2.0) & (away <= 5.0)
     if frequencies[-1] < line_hz + 2.0 or not beside.any() or not np.mean(power[beside]) > 0:
@@ -136,6 +142,7 @@ def line_ratio(frequencies: np.ndarray, power: np.ndarray, line_hz: float) -> fl
 
 
 def slope(frequencies: np.ndarray, power: np.ndarray) -> float:
+    """Slope of log power over log frequency, 2–12 Hz: −γ of a 1/f^γ spectrum; NaN where a power is not positive."""
     band = (frequencies >= 2.0) & (frequencies <= 12.0)
     if not (power[band] > 0).all():
         return float("nan")

@@ -125,6 +125,7 @@ def missing_derivations(channels: tuple[str, ...], montage: str = "neonatal_18")
 
 
 def is_eeg(name: str) -> bool:
+    """Whether a channel name means an electrode of the 10-20 system, or a derivation between two of them."""
     return measured_between(name) is not None
 
 

@@ -86,7 +86,7 @@ def ictal(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which Ictal this is, and end.")
     ] = False,
 ) -> None:
-    pass
+    """What may stand before any command; `help` of the app above is what is said of it."""
 
 
 @app.command(epilog="Example: ictal demo    (two to six minutes on two cores)")

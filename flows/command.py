@@ -4,6 +4,7 @@ import sys
 
 
 def main() -> None:
+    """Have a warm process run a stage and end with its exit code; whatever it does not take goes to `flows.cli`."""
     if sys.argv[1:2] == ["stage"] and len(sys.argv) > 2:
         from flows.warm import run_there
 

@@ -224,6 +224,7 @@ def _keep(client: "SyncPrefectClient", automation: "AutomationCore") -> None:
 
 
 def main() -> None:
+    """Register and print what was registered; a refusal is one sentence and exit code 2."""
     try:
         print("\n".join(f"registered {name}" for name in register()))
     except Refused as refused:

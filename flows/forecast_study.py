@@ -182,6 +182,7 @@ def tasks_of(clips: Clips, settings: StudySettings) -> dict[int, list[Task]]:
 
 
 def begin(clips: Clips, params: dict[str, Any], start: State | None, settings: StudySettings) -> Forecaster:
+    """A forecaster before its first labelled clip, with the encoder of `start`, or for None one drawn from the seed."""
     detector = Forecaster(params)
     if start is not None:
         detector.load_pretrained(start)

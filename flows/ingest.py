@@ -96,6 +96,7 @@ def _state_of(source: Path, task: str) -> str:
 
 
 def refuse_taken(workspace: Workspace, name: str) -> None:
+    """Refused where the workspace has a cohort of this name, or keeps the name for a simulated one."""
     if name in {task.simulated for task in TASKS.values()} or (workspace.raw / name).exists():
         raise Refused(f"the workspace has a cohort {name!r}, or keeps the name for one: give another with --name")
 
@@ -116,6 +117,7 @@ def adopt(workspace: Workspace, name: str, message: str) -> dict[str, Any]:
 
 
 def summary(workspace: Workspace, name: str) -> dict[str, Any]:
+    """How many recordings of how many patients a cohort below data/raw holds, as JSON."""
     cohort = read_cohort(workspace.raw / name, workspace.modality)
     patients = {e.patient for e in cohort.entries}
     return {"cohort": name, "recordings": len(cohort.entries), "patients": len(patients)}

@@ -183,6 +183,8 @@ class DriftParams(Block):
 
 
 class Params(Block):
+    """All of params.yaml, block by block; what it leaves out has the value that stands here."""
+
     cohort: CohortParams = CohortParams()
     simulation: SimulationParams = SimulationParams()
     adults: AdultParams = AdultParams()

@@ -61,6 +61,7 @@ def list_cohorts() -> dict[str, Any]:
 
 
 def published_as(name: str) -> Published:
+    """What is known of a published cohort; Refused, with the nearest name or all of them, for an unknown one."""
     if name not in MODULES:
         near = difflib.get_close_matches(name, MODULES, 1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(MODULES)}"
@@ -107,9 +108,11 @@ def login_for(published: Published) -> tuple[str, str] | None:
 
 
 def provenances(workspace: Workspace) -> list[Path]:
+    """Where the workspace's fetched cohorts say whence they came: paths, in order."""
     return sorted(workspace.raw.glob(f"*/{PROVENANCE}"))
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
+    """Whence a cohort came, as it was noted when it was fetched; empty where there is no note."""
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return found

@@ -51,6 +51,7 @@ def subjects_of(of_sites: Rehearsed) -> tuple[Subject, ...]:
 
 
 def edges_of(deployment: Digest, of_sites: Rehearsed) -> tuple[Edge, ...]:
+    """Lineage from a deployment to the rehearsals behind it; a site that has none gives no edge."""
     return tuple(Edge(deployment, "rehearsed_by", one["digest"]) for one in of_sites.values() if one)
 
 

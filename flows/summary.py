@@ -8,6 +8,7 @@ from rich.table import Table
 
 
 def show_summary(console: Console, facts: dict[str, Any], root: Path) -> None:
+    """Print the figures of each detector, what came of every step, why the first answer was given, and what to open."""
     console.print()
     for name, figures in facts["evaluate"].items():
         console.print("\n".join(lines_of(name, figures)), highlight=False)
@@ -48,6 +49,7 @@ def written(figures: dict[str, Any]) -> str:
 
 
 def three(figure: float | None, sign: str = "") -> str:
+    """Three decimals, with the `sign` of format strings; None is “not evaluable”."""
     return "not evaluable" if figure is None else f"{figure:{sign}.3f}"
 
 
@@ -132,10 +134,12 @@ def _of_regimes(figures: dict[str, Any], name: str, called: str) -> list[str]:
 
 
 def percent(share: float | None) -> str:
+    """A share (0–1) in whole per cent; None is “not evaluable”."""
     return "not evaluable" if share is None else f"{100 * share:.0f} %"
 
 
 def figure(value: float | None) -> str:
+    """One decimal; None is “not evaluable”."""
     return "not evaluable" if value is None else f"{value:.1f}"
 
 

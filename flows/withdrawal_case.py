@@ -115,6 +115,7 @@ def facts_of(case: Case) -> int:
 
 
 def unfinished(case: Case) -> dict[str, Any]:
+    """What earlier runs noted: pieces of the bytes, objects and lists that are still to go, and how many runs began."""
     empty: dict[str, Any] = {"pieces": [], "doomed": [], "lists": [], "runs": 0}
     return {**empty, **(read_json(case.unfinished) if case.unfinished.exists() else {})}
 

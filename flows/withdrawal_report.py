@@ -96,6 +96,7 @@ def reported(case: Case) -> Path | None:
 
 
 def backups_in_words(backups: Sequence[dict[str, Any]]) -> list[str]:
+    """Of each backup that still holds a payload a line with what to do."""
     return [
         f"backup {b['backup']} {b['digest'][:12]} of {b['at'][:10]} still holds the payload: destroy it, then say "
         f"`ictal audit backup-destroyed {b['digest'][:12]} --reason …`"
@@ -104,6 +105,7 @@ def backups_in_words(backups: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def in_words(report: dict[str, Any]) -> list[str]:
+    """The report in lines: who, why, decisions on models, what is gone, what was searched and found, what stays."""
     gone, found = report["gone"], report["search"]
     lines = [f"consent of {report['person']} is withdrawn: {report['reason']}"]
     lines += [

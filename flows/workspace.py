@@ -319,6 +319,7 @@ def dvc(workspace: Workspace, *arguments: str, extra: Mapping[str, str] | None =
 
 
 def git(workspace: Workspace, *arguments: str) -> str:
+    """Run git in the workspace in the name of `ictal`; gives what it said, CommandFailed with its last lines."""
     identity = ["-c", "user.name=ictal", "-c", "user.email=ictal@localhost", "-c", "commit.gpgsign=false"]
     command, environment = ["git", *identity, *arguments], workspace.environment()
     return _said(subprocess.run(command, cwd=workspace.root, env=environment, capture_output=True, text=True))

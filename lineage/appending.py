@@ -57,6 +57,7 @@ def last_checkpoint(reading: Session) -> Checkpoint | None:
 
 
 def tree_size(reading: Session) -> int:
+    """How many entries there are, by the number of the last one; 0 in an empty ledger."""
     ((last,),) = driver_rows(reading, _LAST_NUMBER)
     return 0 if last is None else int(last) + 1
 

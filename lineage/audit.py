@@ -85,6 +85,7 @@ def read_parts(reading: Session) -> Iterator[list[Line]]:
 
 
 def line_of(seq: int, id: str, type: str, recorded_at: str, envelope: bytes) -> Line:
+    """A row beside the entry that its envelope says; `problem` where that cannot be read or contradicts the row."""
     try:
         entry = said.read(envelope)
     except (ValueError, KeyError, TypeError) as error:
@@ -162,6 +163,7 @@ def _checkpoint_time_problems(
 
 
 def kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
+    """The checkpoints in the store, and a sentence on each that cannot be read."""
     kept, problems = [], []
     for id, text in reading.execute(select(CheckpointRow.id, CheckpointRow.text)):
         try:
@@ -172,6 +174,7 @@ def kept_checkpoints(reading: Session) -> tuple[list[Checkpoint], list[str]]:
 
 
 def payload_problems(reading: Session, entries: Sequence[said.Entry]) -> Iterator[str]:
+    """Payloads of these entries that do not have their digest, or are gone and no entry says that they were erased."""
     entry_of = {e.payload_digest: e.seq for e in entries if e.payload_digest}
     stored = set()
     for part in batched(list(entry_of), PAYLOADS_AT_ONCE):
@@ -194,12 +197,14 @@ def _erased(reading: Session, digests: Sequence[str]) -> Iterable[str]:
 
 
 def repeated_ids(reading: Session) -> Iterator[str]:
+    """Ids that more than one entry bears; the first `REPEATED` of them."""
     query: Any = select(EntryRow.id).group_by(EntryRow.id).having(func.count() > 1).limit(REPEATED)
     for repeated in reading.scalars(query):
         yield f"entry id {repeated} occurs more than once"
 
 
 def key_problems(checkpoints: Iterable[Checkpoint], keys: Sequence[dsse.PublicKey]) -> Iterator[str]:
+    """Checkpoints that the key they name (else the first) did not sign; every one where no key was given."""
     for checkpoint in checkpoints:
         named = [key for key in keys if dsse.key_id(key) == checkpoint.key_id] or keys
         if not named:

@@ -13,10 +13,12 @@ Digest = str
 
 
 def sha256_bytes(content: bytes) -> Digest:
+    """Digest of bytes as they stand."""
     return hashlib.sha256(content).hexdigest()
 
 
 def sha256_file(path: Path) -> Digest:
+    """Digest of a file's bytes, which are never all held in memory."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

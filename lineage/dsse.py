@@ -31,6 +31,7 @@ def sign(key: PrivateKey, payload_type: str, payload: bytes, *, repeatable: bool
 
 
 def verifies(key: PublicKey, payload_type: str, payload: bytes, signature: str) -> bool:
+    """Whether `signature` (Base64 of DER) is this key's under type and payload; False for what is none at all."""
     try:
         raw = base64.b64decode(signature, validate=True)
         key.verify(raw, encode(payload_type, payload), ec.ECDSA(hashes.SHA256()))
@@ -40,6 +41,7 @@ def verifies(key: PublicKey, payload_type: str, payload: bytes, signature: str) 
 
 
 def pem_of(key: PublicKey) -> str:
+    """The public key in PEM; law: `read_pem` gives the same key again."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 

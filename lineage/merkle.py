@@ -15,10 +15,12 @@ EMPTY_ROOT = _SHA256(b"").digest()
 
 
 def leaf_hash(content: bytes) -> bytes:
+    """32 bytes: SHA-256 of 0x00 and the content, so that no leaf passes for a node (RFC 6962, 2.1)."""
     return _SHA256(b"\x00" + content).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """32 bytes: SHA-256 of 0x01 and both children's hashes (RFC 6962, 2.1)."""
     return _SHA256(b"\x01" + left + right).digest()
 
 

@@ -20,6 +20,7 @@ ISSUER = "Ictal"
 
 
 def new_secret() -> bytes:
+    """`SECRET_BYTES` from the system's source of randomness for secrets."""
     return secrets.token_bytes(SECRET_BYTES)
 
 

@@ -10,6 +10,8 @@ from lineage.store import Base
 
 
 class EntryRow(Base):
+    """One line. `envelope` is what was hashed; the columns repeat what is searched by, and `audit` compares them."""
+
     __tablename__ = "entry"
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(unique=True)
@@ -29,6 +31,8 @@ class TreeRow(Base):
 
 
 class SubjectRow(Base):
+    """One thing that a line is about, `place` counting the line's subjects from 0; found by its digest."""
+
     __tablename__ = "subject"
     __table_args__ = ({"sqlite_with_rowid": False},)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -47,6 +51,8 @@ class PayloadRow(Base):
 
 
 class CheckpointRow(Base):
+    """A checkpoint as it was signed here, in JSON, and when (UTC)."""
+
     __tablename__ = "checkpoint"
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[str]

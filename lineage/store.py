@@ -199,6 +199,7 @@ def settle(engine: Engine, table: type[Base]) -> None:
 
 
 def table_names(engine: Engine) -> set[str]:
+    """The tables that the store holds now, whoever made them."""
     with session(engine, write=False) as reading:
         return set(inspect(reading.connection()).get_table_names())
 

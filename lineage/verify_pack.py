@@ -300,6 +300,7 @@ def _number(value: float) -> str:
 
 
 def main() -> int:
+    """Print what does not hold of a pack; returns the exit code, 1 where anything does not or it cannot be read."""
     asked = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     asked.add_argument("pack", type=Path, nargs="?", default=Path(__file__).parent, help="zip or folder; default: here")
     asked.add_argument("--key", type=Path, help="the platform's public key (PEM), from somebody you trust")

@@ -125,4 +125,5 @@ def refuse_unequal(distances: Mapping[str, float]) -> None:
 
 
 def file_of(folder: Path, name: str) -> Path:
+    """Where a network of a detector lies in the detector's folder, written or not."""
     return folder / f"{name}.onnx"

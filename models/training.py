@@ -142,6 +142,7 @@ def batches(examples: Examples, domains: np.ndarray, plan: Schedule, seed: int, 
 
 
 def step(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Loss, batch: Batch) -> None:
+    """One step down the gradient of the loss on a batch; the network's weights change in place."""
     optimiser.zero_grad()
     loss(network, *batch).backward()  # type: ignore[no-untyped-call]
     optimiser.step()

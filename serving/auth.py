@@ -42,6 +42,8 @@ class SiteKey:
 
 
 class SiteKeyRow(Base):
+    """A key that was issued, by its id. `hash` is scrypt of the key with `salt`; the key itself is kept nowhere."""
+
     __tablename__ = "site_key"
     id: Mapped[str] = mapped_column(primary_key=True)
     site: Mapped[str]

@@ -22,6 +22,7 @@ IDEMPOTENCY_KEY = "up to 200 signs of the sender's choice: the same again with t
 
 
 def check_idempotency_key(key: str | None) -> None:
+    """ProblemError (400) unless it is 1 to 200 printable ASCII signs without a space; None, for no key, passes."""
     if key is not None and not re.fullmatch(r"[!-~]{1,200}", key):
         raise ProblemError(400, "an Idempotency-Key has 1 to 200 signs without spaces: send a UUID")
 
@@ -34,6 +35,7 @@ async def check_fields(request: Request, known: set[str]) -> None:
 
 
 def age_days_of(age: str | None) -> float | None:
+    """Days that an age as in `AGE` comes to; None for none. ProblemError (400) with the reason for what is no age."""
     try:
         return parse_age(age) if age else None
     except Refusal as refusal:

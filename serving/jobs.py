@@ -60,6 +60,11 @@ class Task:
 
 
 class JobRow(Base):
+    """A job in the store. `no` counts them as they were accepted, `bytes` sizes its files, `share` its progress (0–1).
+
+    Times are UTC as text, but `lease_until`, in seconds since 1970. `outcome` and `reason` say how it ended.
+    """
+
     __tablename__ = "serving_job"
     __table_args__ = (UniqueConstraint("site", "idempotency_key"),)
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -277,6 +282,7 @@ class Jobs:
 
 
 def task_of(row: JobRow) -> Task:
+    """What a job is about, read back; law: `task_of(row).digest == row.task_digest`."""
     said = json.loads(row.task)
     marked = tuple((float(onset_s), float(length_s)) for onset_s, length_s in said["marked"])
     return Task(said["question"], tuple(said["files"]), said["age_days"], marked)

@@ -53,16 +53,19 @@ KEY = "ictal"
 
 
 def exchange(scope: Scope) -> Exchange:
+    """What is known about the request of this scope, which the service's outermost layer put there."""
     found: Exchange = scope[KEY]
     return found
 
 
 def problem_of(error: ProblemError, request_id: str) -> Problem:
+    """The error as its sender sees it (RFC 9457): status and its phrase, detail, and the request's id as `instance`."""
     title = HTTPStatus(error.status).phrase
     return Problem(title=title, status=error.status, detail=error.detail, instance=f"urn:uuid:{request_id}")
 
 
 def problem_response(error: ProblemError, request_id: str) -> Response:
+    """The same as an answer of the type `MEDIA_TYPE`, with the error's own headers."""
     return JSONResponse(problem_of(error, request_id).model_dump(), error.status, error.headers, MEDIA_TYPE)
 
 

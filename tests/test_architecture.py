@@ -140,6 +140,27 @@ def test_every_package_says_what_it_is() -> None:
         assert ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())), package
 
 
+def undocumented(path: Path) -> list[str]:
+    """Public functions and classes of a module that say nothing of themselves."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    public = [n for n in ast.parse(path.read_text()).body if isinstance(n, kinds) and not n.name.startswith("_")]
+    return [n.name for n in public if not ast.get_docstring(n)]
+
+
+def test_every_public_function_and_class_says_what_it_is() -> None:
+    silent = [f"{path.relative_to(ROOT)}: {name}" for path in MODULES for name in undocumented(path)]
+    assert not silent, silent
+
+
+def test_what_says_nothing_of_itself_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "def said():\n    'What it gives.'\n\n\ndef silent():\n    pass\n\n\nasync def waits():\n    pass\n\n\n"
+        "class Empty:\n    ''\n\n\ndef _private():\n    pass\n"
+    )
+    assert undocumented(module) == ["silent", "waits", "Empty"]
+
+
 def test_the_packages_are_found_where_they_lie() -> None:
     """An editable install must point here, not at another copy."""
     for package in MAY_IMPORT:

@@ -50,6 +50,7 @@ def _rests_on(predictions: pd.DataFrame) -> dict[str, Any]:
 
 
 def scorer(target: float) -> Scorer:
+    """Who made these figures: for which target coverage (0–1), at which level of the intervals, second by second."""
     return Scorer("abstention", "1", code_digest([__file__]), {"target": target, "level": LEVEL, "rate_hz": 1})
 
 

@@ -60,6 +60,7 @@ def of_cases(experts: Experts, cases: Sequence[Case]) -> Experts:
 
 
 def names_of(experts: Experts) -> tuple[str, ...]:
+    """Every expert of any recording, in order of the names."""
     return tuple(sorted({name for marked in experts.values() for name in marked}))
 
 
@@ -112,6 +113,7 @@ def figures(
 
 
 def scorer(shortest_s: float = SHORTEST_S) -> Scorer:
+    """Who made these figures: which seconds and events (`shortest_s`) count, how κ is pooled, and when Δκ passes."""
     policy = {
         "rate_hz": 1,
         "seconds": "assessed by the detector",

@@ -83,6 +83,7 @@ def figures(
 
 
 def scorer(shortest_s: float = SHORTEST_S) -> Scorer:
+    """Who made these figures: which seconds and events (`shortest_s`) count, what an hour is, who minus whom."""
     policy = {
         "rate_hz": 1,
         "seconds": "assessed by the detector",

@@ -72,6 +72,7 @@ def research_result(
 
 
 def scorer() -> Scorer:
+    """Who made these figures: how ties count, and of what kind either interval is."""
     policy = {"ties": "half", "bootstrap": "all resamples of windows within class", "guaranteed": "Hoeffding 1963"}
     return Scorer("exact_auc", "1", code_digest([__file__]), policy)
 

@@ -52,6 +52,7 @@ def in_common(ours: Iterable[Case], theirs: Iterable[Case]) -> tuple[list[Case],
 
 
 def scorer(seed: int, draws: int) -> Scorer:
+    """Who made these figures: paired by person on the seconds assessed under both regimes, by which draws."""
     policy = {"paired_by": "person", "seconds": "assessed under both", "seed": seed, "draws": draws}
     return Scorer("inflation", "1", code_digest([validation.scoring, __file__]), policy)
 

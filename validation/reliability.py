@@ -76,10 +76,12 @@ def brier(weights: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def ece_interval(calibration: Calibration, weights: np.ndarray) -> Interval:
+    """Expected calibration error (0–1) with its 95 % interval; `weights` (draws, patients)."""
     return interval_of(calibration, ece, weights)
 
 
 def brier_interval(calibration: Calibration, weights: np.ndarray) -> Interval:
+    """Brier score (0–1) with its 95 % interval; `weights` (draws, patients)."""
     return interval_of(calibration, brier, weights)
 
 
@@ -93,6 +95,7 @@ def reliability(calibration: Calibration, sites: Sequence[str], weights: np.ndar
 
 
 def scorer() -> Scorer:
+    """Who made these figures: into how many bins of equal width the seconds go."""
     return Scorer("reliability", "1", code_digest([__file__]), {"bins": BINS, "binning": "equal width", "rate_hz": 1})
 
 

@@ -35,6 +35,7 @@ def subgroups(
 
 
 def scorer() -> Scorer:
+    """Who made these figures: how many seizing persons a group needs, and where the bands of ages lie."""
     policy = {"minimum": MIN_SUBGROUP, "age_bands": [name for _, name in AGE_BANDS]}
     return Scorer("subgroups", "1", code_digest([__file__]), policy)
 

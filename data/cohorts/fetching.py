@@ -86,6 +86,7 @@ def read_journal(folder: Path) -> dict[str, Fetched]:
 
 
 def note(folder: Path, fetched: Fetched) -> None:
+    """Add a line to the folder's journal; of several lines about one file the last counts."""
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
         journal.write(json.dumps(asdict(fetched)) + "\n")
 

@@ -88,6 +88,7 @@ def read_labels(path: Path) -> tuple[Newborn, ...]:
 
 
 def facts(newborns: Sequence[Newborn]) -> HelsinkiFacts:
+    """Count newborns by what was marked in them; `hours` and `median_min` (minutes) are of the recordings' lengths."""
     minutes = [n.experts[EXPERTS[0]].duration_s / 60 for n in newborns]
     marked = sum(len(a.events) for n in newborns for a in n.experts.values())
     return HelsinkiFacts(
@@ -184,6 +185,7 @@ def age_bounds_days(gestation: str, postmenstrual: str) -> tuple[float, float] |
 
 
 def subject_of(recording: str) -> str:
+    """`eeg7` → `sub-07`; refuses with `unsupported_format` a name that is not as published."""
     return f"sub-{_number(recording):02d}"
 
 

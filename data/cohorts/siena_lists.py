@@ -107,4 +107,5 @@ def _time(text: str, edge: str) -> float:
 
 
 def clocks_apart_s(one_s: float, other_s: float) -> float:
+    """Seconds between two times of day the shorter way round, over midnight if need be: half a day at most."""
     return min(after_s(one_s, other_s), DAY_S - after_s(one_s, other_s))

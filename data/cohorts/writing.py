@@ -155,6 +155,7 @@ def write_draws(root: Path, settings: object, what: str, drawn: Sequence[Any]) -
 
 
 def as_json(value: object) -> str:
+    """JSON with sorted keys and a last newline: the same value gives the same bytes."""
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 

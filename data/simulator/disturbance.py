@@ -35,6 +35,7 @@ def render_artefact(artefact: Artefact, rate_hz: float, shapes: Mapping[str, Sha
 
 
 def muscle(artefact: Artefact, time_s: np.ndarray, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+    """(electrodes of the artefact, samples) about 1: noise of 20–100 Hz, each its own, in bursts that all share."""
     shape = (len(artefact.electrodes), len(time_s))
     bursts = np.abs(noise_between(rng, (0.1, 1.0), (1, len(time_s)), rate_hz))
     return noise_between(rng, (20.0, min(100.0, 0.48 * rate_hz)), shape, rate_hz) * bursts * soft_edges(time_s)

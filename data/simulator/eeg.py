@@ -46,6 +46,7 @@ class Background:
 
 
 def draw_background(rng: np.random.Generator, rms_uv: float, age_days: float, duration_s: float) -> Background:
+    """A baby's background as the table says; `rms_uv` is that of the median derivation, as `typical_uv` draws it."""
     blocks = int(np.ceil(duration_s / BLOCK_S))
     exponents = 5 - 2 * (1 + rng.beta(7.82, 7.44, blocks))
     gains = np.exp(rng.normal(0, 0.1, len(ELECTRODES)))

@@ -132,10 +132,12 @@ def track_of(params: InfantParams) -> PoseTrack:
 
 
 def scene_of(params: InfantParams) -> Scene:
+    """What a camera films of an infant: the body with all its movements, its looks, the bed, and who comes by."""
     return Scene(params.person, params.looks, params.room, parts_of(params), params.visits)
 
 
 def parts_of(params: InfantParams) -> tuple[Part, ...]:
+    """The movements of all spasms, then those of what looks like spasms."""
     return (*(p for s in params.spasms for p in s.parts), *(p for m in params.mimics for p in m.parts))
 
 

@@ -17,6 +17,7 @@ class Mains:
 
 
 def draw_mains(rng: np.random.Generator, line_hz: float, typical_uv: float) -> Mains:
+    """Hum near `line_hz` (sd 0.02 Hz): amplitudes lognormal about `typical_uv`, phases alike within some 0.3 rad."""
     amplitudes = rng.lognormal(np.log(typical_uv), 0.5, len(ELECTRODES))
     phases = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.3, len(ELECTRODES))
     return Mains(line_hz + float(rng.normal(0, 0.02)), tuple(amplitudes.tolist()), tuple(phases.tolist()))

@@ -48,6 +48,8 @@ TCP = derive(ELECTRODES, "tcp_20").weights
 
 @dataclass(frozen=True)
 class Head:
+    """A sphere with this outer radius; distances run along its surface."""
+
     radius_cm: float
 
     @cached_property
@@ -72,6 +74,7 @@ ADULT = Head(9.2)
 
 
 def index_of(electrode: str) -> int:
+    """The row of an electrode in arrays of 19; ValueError for any name but those of `ELECTRODES`."""
     return ELECTRODES.index(electrode)
 
 

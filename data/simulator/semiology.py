@@ -146,6 +146,7 @@ def annotations_of(params: Filmed) -> Annotations:
 
 
 def scene_of(params: Filmed) -> Scene:
+    """What all cameras of a film see: the person with a seizure, if any, and all else that they do; room, visits."""
     parts = (*(params.seizure.parts if params.seizure else ()), *params.parts)
     return Scene(params.person, params.looks, params.room, parts, params.visits)
 

@@ -79,6 +79,7 @@ SITES = (
 
 
 def site_named(name: str) -> Site:
+    """One of `SITES`; ValueError with their names for any other."""
     for site in SITES:
         if site.name == name:
             return site

@@ -19,6 +19,7 @@ def noise_between(
 
 
 def soft_edges(time_s: np.ndarray) -> np.ndarray:
+    """(time,) 0–1: rises within `EDGE_S` of the first of these ascending seconds, and falls as slowly to the last."""
     inner = np.minimum(time_s, time_s[-1] - time_s) / EDGE_S
     return np.sin(np.pi / 2 * np.clip(inner, 0, 1)) ** 2
 

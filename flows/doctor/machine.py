@@ -27,6 +27,7 @@ TIME_ERROR, TIMEX_BYTES = 5, 512
 
 
 def python() -> Iterator[Finding]:
+    """`wrong` for every Python but that of `PYTHON`."""
     right = sys.version_info[:2] == PYTHON
     wanted = ".".join(map(str, PYTHON))
     yield Finding(
@@ -36,6 +37,7 @@ def python() -> Iterator[Finding]:
 
 
 def programs() -> Iterator[Finding]:
+    """Git, without which there is no workspace; make, Chromium and a PostgreSQL server, which are not needed."""
     yield _program("git", "to make and keep workspaces", "apt install git", needed=True)
     yield _program("make", "for `make demo` and `make test`", "apt install make", needed=False)
     yield _found("chromium", [CHROMIUM] if CHROMIUM.exists() else [], "by tests of the console", "apt install chromium")
@@ -44,6 +46,7 @@ def programs() -> Iterator[Finding]:
 
 
 def room() -> Iterator[Finding]:
+    """Disk and memory to be had, in GB, against the least of each; and whether the place may be written to."""
     place = next(folder for folder in (home(), *home().parents) if folder.exists())
     free = shutil.disk_usage(place).free / 1e9
     yield _enough("disk", free, LEAST_DISK_GB, "free where the workspace is", "for recordings, models and DVC's copies")
@@ -60,6 +63,7 @@ def room() -> Iterator[Finding]:
 
 
 def cores() -> Iterator[Finding]:
+    """How many cores this process may use: told, whatever their number."""
     count = len(os.sched_getaffinity(0))
     yield Finding("cores", OK, f"{count}", "to train in a reasonable time")
 
@@ -76,6 +80,7 @@ def clock() -> Iterator[Finding]:
 
 
 def ports() -> Iterator[Finding]:
+    """Whether service and console can listen on 127.0.0.1 as they usually do; one that is taken is `wrong`."""
     for command, port in PORTS.items():
         with socket.socket() as trying:
             trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

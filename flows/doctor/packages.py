@@ -35,6 +35,7 @@ def versions() -> Iterator[Finding]:
 
 
 def films() -> Iterator[Finding]:
+    """`missing` without PyAV, `wrong` where a film of two pictures cannot be written and read again."""
     needed = "to read and write films"
     try:
         from data.readers.codecs import codec_problem, codecs
@@ -46,6 +47,7 @@ def films() -> Iterator[Finding]:
 
 
 def networks() -> Iterator[Finding]:
+    """`missing` without PyTorch, `wrong` where it computes a gradient that is known otherwise."""
     needed = "to train and to answer"
     try:
         from models.machine import computing, computing_problem

@@ -13,6 +13,7 @@ LONGEST_ANSWER_S = 5.0
 
 
 def ledger_database() -> Iterator[Finding]:
+    """Whether the database that ICTAL_LEDGER names can be reached; nothing is said where it names none."""
     place = os.environ.get(LEDGER)
     if not place:
         return

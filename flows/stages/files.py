@@ -228,6 +228,7 @@ def null_for_nan(value: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
+    """What a JSON file says; ValueError where it is not JSON."""
     return json.loads(path.read_text())
 
 

@@ -56,6 +56,7 @@ def ablations_of(name: str, preset: str) -> Ablations:
 
 
 def card_of(name: str) -> str:
+    """The detector's hand-written card, YAML header and Markdown; UnknownDetector for a name not in the index."""
     return (_folder(name) / "card.md").read_text()
 
 

@@ -87,6 +87,7 @@ def on_artefacts(fits: Sequence[Sequence[Disturbed]], seed: int, draws: int = MI
 
 
 def scorer(seed: int, draws: int) -> Scorer:
+    """Who made these figures: of how many derivations of most weight (`TOP`), over persons and fits, by which draws."""
     policy = {"top": TOP, "unit": "person and fit", "seed": seed, "draws": draws}
     return Scorer("attention", "1", code_digest([__file__]), policy)
 

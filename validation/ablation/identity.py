@@ -98,6 +98,7 @@ def compare(
 
 
 def scorer(seed: int, draws: int) -> Scorer:
+    """Who made these figures: which probe, on how many windows of each half and how far apart, by which draws."""
     policy = {
         "probe": "multinomial logistic regression on standardised features, C 1",
         "gap_s": GAP_S,

@@ -52,6 +52,7 @@ def change(own: Fits, whole: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[st
 
 
 def scorer(seed: int, draws: int) -> Scorer:
+    """Who made these figures: paired by person and seed of the fit, redrawn within sites, by which draws."""
     policy = {
         "unit": "person and fit",
         "strata": "site",

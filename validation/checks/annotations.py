@@ -49,6 +49,7 @@ def events_as_written(files: Mapping[str, Path], durations_s: Mapping[str, float
 
 
 def annotation_suite(limits: AnnotationLimits) -> Suite:
+    """What a table of events (`events_table`) is held to: where each event lies in its recording, then what it says."""
     return Suite("annotations", ("recording", "event"), _place(limits) + _meaning(limits))
 
 

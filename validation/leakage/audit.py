@@ -48,6 +48,8 @@ GUARDS = (
 
 @dataclass(frozen=True)
 class GuardOutcome:
+    """What one guard found. `reason` names the pair of a leak, or says why it is unknown; it is empty for a pass."""
+
     guard: str
     outcome: Outcome
     reason: str

@@ -171,6 +171,7 @@ def _of_all_seconds(table: pd.DataFrame, pairs: PairWins) -> PairWins:
 
 
 def scorer() -> Scorer:
+    """Who made these figures: how events are matched, what a rate is per, and what an unassessed second counts."""
     policy = {
         "events": "raw, any overlap",
         "rate_hz": 1,

@@ -46,6 +46,7 @@ def grid_result(
 
 
 def gamma_text(gamma: float) -> str:
+    """γ as tables write it: “∞”, or up to six digits."""
     return "∞" if np.isinf(gamma) else f"{gamma:g}"
 
 

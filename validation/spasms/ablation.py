@@ -56,6 +56,7 @@ def change(own: Fits, whole: Fits, truths: Truths, clip_s: float, seed: int, dra
 
 
 def scorer(seed: int, draws: int) -> Scorer:
+    """Who made these figures: paired by person and seed of the fit, how silence counts, by which draws."""
     policy = {
         "unit": "person and fit",
         "strata": "site",

@@ -290,6 +290,7 @@ def _summed(counts: np.ndarray, parts: Mapping[str, float]) -> np.ndarray:
 
 
 def scorer() -> Block:
+    """Who made these figures, as JSON: the threshold, what an alarm is, and how silence counts."""
     policy = {
         "unit": "clip, spasm, hour",
         "threshold": THRESHOLD,

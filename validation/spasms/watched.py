@@ -102,6 +102,7 @@ def by_person(recordings: list[Watched]) -> dict[str, list[Watched]]:
 
 
 def site_of(own: list[Watched]) -> str:
+    """The site of one person's recordings; several are joined by `+`, in order."""
     return "+".join(sorted({one.site for one in own}))
 
 

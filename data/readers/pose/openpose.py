@@ -42,6 +42,7 @@ def frames_of_archive(path: Path, series: str = "") -> list[bytes]:
 
 
 def parsed(files: Sequence[bytes]) -> list[Any]:
+    """What each file says, in their order; refuses with `corrupt` where one is not JSON."""
     try:
         return [json.loads(content) for content in files]
     except ValueError:
@@ -49,6 +50,7 @@ def parsed(files: Sequence[bytes]) -> list[Any]:
 
 
 def is_openpose(content: Any) -> bool:
+    """Whether parsed JSON is a list of frames of which the first lists `people`."""
     return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and "people" in content[0]
 
 

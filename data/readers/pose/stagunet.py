@@ -21,6 +21,7 @@ LABELS = ("other", "spasm")
 
 
 def is_stagunet(content: Any) -> bool:
+    """Whether parsed JSON is a list of frames of which the first has `features`."""
     return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and "features" in content[0]
 
 

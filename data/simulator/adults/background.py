@@ -58,6 +58,7 @@ class Background:
 
 
 def draw_rhythms(rng: np.random.Generator) -> Rhythms:
+    """A person's rhythms, drawn as the table above says."""
     return Rhythms(
         float(rng.lognormal(np.log(9), 0.3)),
         float(rng.uniform(1, 1.5)),
@@ -67,6 +68,7 @@ def draw_rhythms(rng: np.random.Generator) -> Rhythms:
 
 
 def draw_background(rng: np.random.Generator, rhythms: Rhythms, duration_s: float) -> Background:
+    """One recording's EEG between seizures: electrode gains (lognormal, sd 0.1), states, benign rhythms by onset."""
     gains = np.exp(rng.normal(0, 0.1, len(ELECTRODES)))
     states = tuple(_draw_states(rng, duration_s))
     count = rng.poisson(RUNS_PER_MINUTE * duration_s / 60)

@@ -77,6 +77,7 @@ def render_part(part: Part, rate_hz: float) -> np.ndarray:
 
 
 def at(knots: Knots, time_s: np.ndarray) -> np.ndarray:
+    """(time,) what the knots say at these seconds."""
     times, values = np.transpose(knots)
     return np.interp(time_s, times, values)
 

@@ -60,6 +60,7 @@ class AdultParams:
 
 
 def draw_person(rng: np.random.Generator, site: Site, key: str = "person-001") -> Person:
+    """Somebody of a whole number of years (`age_days` holds them in days) within the ages of the site's patients."""
     sex = str(rng.choice(["F", "M"]))
     age_days = round(float(rng.uniform(*site.age_days)) / DAYS["y"]) * DAYS["y"]
     return Person(key, sex, age_days, draw_rhythms(rng), draw_habits(rng))

@@ -105,6 +105,7 @@ Drawn = tuple[tuple[Part, ...], Knots]
 
 
 def focal(d: Drawing) -> Drawn:
+    """A slowing, growing rhythm at the focus that spreads with the distance, joined by the other side in a fifth."""
     start_hz = 5.5 + 3.5 * d.pace
     end_hz = start_hz * d.between(0.4, 0.65)
     frequency = ((0.0, start_hz), (d.length_s, end_hz))
@@ -144,6 +145,7 @@ def _focal_slowing(d: Drawing) -> list[Part]:
 
 
 def generalised(d: Drawing) -> Drawn:
+    """Irregular spike-wave over the whole scalp from its first cycle on, and slowing after half of the seizures."""
     start_hz = 2.1 + 2.7 * d.pace
     frequency = ((0.0, start_hz), (d.length_s, start_hz * d.between(0.85, 1.15)))
     height = _times(((0.0, 0.7), (0.2 * d.length_s, 1.0), (d.length_s, 0.85)), d.strength_uv)
@@ -158,6 +160,7 @@ def generalised(d: Drawing) -> Drawn:
 
 
 def absence(d: Drawing) -> Drawn:
+    """Regular spike-wave that slows down a little; on and off within 0.2 s, and nothing afterwards."""
     frequency = ((0.0, 3.2 + 0.4 * d.pace), (d.length_s, 2.5 + 0.4 * d.pace))
     height = _times(((0.0, 0.9), (1.0, 1.0), (d.length_s, 0.9)), d.strength_uv)
     wave = d.part(
@@ -168,6 +171,7 @@ def absence(d: Drawing) -> Drawn:
 
 
 def tonic(d: Drawing) -> Drawn:
+    """Up to 1.2 s of flat background, then fast waves that slow and grow; muscle all along, slow waves at the end."""
     flat_s = d.between(0.3, 1.2)
     lasting_s = d.length_s - flat_s
     frequency = ((0.0, 17 + 8 * d.pace), (lasting_s, 10 + 4 * d.pace))
@@ -183,6 +187,7 @@ def tonic(d: Drawing) -> Drawn:
 
 
 def tonic_clonic(d: Drawing) -> Drawn:
+    """Recruiting rhythm with rising muscle, then spikes with jerks ever further apart, then flatness and slowing."""
     tonic_s = d.between(0.25, 0.4) * d.length_s
     clonic_s = d.length_s - tonic_s
     weights, lag_s, muscles, rhythm = _everywhere(d), _from_the_front(d), _muscles(d), d.seed()

@@ -85,6 +85,7 @@ class Seizure:
 
 
 def draw_habits(rng: np.random.Generator) -> Habits:
+    """A patient's habits: focus by `FOCUS_WEIGHTS`, strength and spread as in the table, restlessness Beta(1, 2)."""
     weights = np.array([FOCUS_WEIGHTS[e] for e in ELECTRODES])
     return Habits(
         ELECTRODES[rng.choice(len(ELECTRODES), p=weights / weights.sum())],

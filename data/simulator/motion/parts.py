@@ -61,6 +61,7 @@ def hush_of(parts: Iterable[Part], time_s: np.ndarray) -> np.ndarray:
 
 
 def envelope(part: Part, since_s: np.ndarray) -> np.ndarray:
+    """0–1 at seconds since the onset: sin² up over `rise_s`, and over `fall_s` down to 0 at `duration_s`."""
     rise = np.clip(since_s / part.rise_s, 0, 1)
     fall = np.clip((part.duration_s - since_s) / part.fall_s, 0, 1)
     return np.asarray(np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2)

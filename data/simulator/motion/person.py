@@ -95,6 +95,7 @@ def bouts_at(person: Person, time_s: np.ndarray) -> np.ndarray:
 
 
 def wave_of(sine: Sine, time_s: np.ndarray) -> np.ndarray:
+    """(time,) what the sine does, in the unit of its degree of freedom."""
     return np.asarray(sine.amplitude * np.sin(2 * np.pi * sine.rate_hz * time_s + sine.phase))
 
 

@@ -45,6 +45,7 @@ class FilmedSeizure:
 
 
 def draw_semiology(rng: np.random.Generator) -> Semiology:
+    """A patient's kind by its share in `KINDS`, either side alike, vigour lognormal about 1 (sd 0.2), pace 0–1."""
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     side = str(rng.choice(["left", "right"]))
     return Semiology(kind, side, round(float(rng.lognormal(0, 0.2)), 3), round(float(rng.random()), 3))
@@ -69,6 +70,7 @@ def draw_seizure(
 def draw_focal(
     rng: np.random.Generator, kind: str, semiology: Semiology, onset_s: float, end_s: float
 ) -> tuple[Part, ...]:
+    """Until `end_s` own movements mostly stop, the head is turned to the side, and the kind's movements come."""
     lasting_s, side = round(end_s - onset_s, 3), semiology.side
     rise_s = round(min(1.5, 0.3 * lasting_s), 3)
     arrest = Part("pulse", onset_s, lasting_s, (), rise_s, rise_s, hush=0.75)

@@ -22,6 +22,7 @@ class Room:
 
 
 def draw_room(rng: np.random.Generator, bed: tuple[float, float], blanket: tuple[float, float]) -> Room:
+    """A bed within 10 % of these half sizes (torsos), and a blanket whose reach lies between the two given."""
     return Room(
         round(float(rng.uniform(15, 60)), 1),
         round(float(rng.uniform(80, 190)), 1),

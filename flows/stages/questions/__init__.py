@@ -1,6 +1,6 @@
 """What is asked about stretches of recordings, task by task: how answers are scored, gated, shown and put in a card.
 
-Each module gives the same functions: `score`, `headline`, `evidence`, `inflation`, `dossier`, `page`, `card_lines`.
+Each module gives the same functions: `score`, `headline`, `evidence`, `inflation`, `page`, `card`.
 """
 
 from types import ModuleType

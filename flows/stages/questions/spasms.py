@@ -19,6 +19,7 @@ CLASSES = ("other", "spasm")
 
 
 def score(asked: Asked) -> dict[str, Any]:
+    """Every figure of the answers by clips, spasms and hours, and those of external recordings where there are any."""
     return evaluate_spasms(
         asked.table,
         asked.truths,
@@ -33,6 +34,7 @@ def score(asked: Asked) -> dict[str, Any]:
 
 
 def headline(result: Mapping[str, Any]) -> dict[str, Any]:
+    """F1 of clips with its interval, spasms found and what they cost, beside F1 of looking up the patient."""
     answer, looked_up = result["answer"], result["baselines_over_clips"]["id_lookup"]
     figures = {name: answer[name]["estimate"] for name in ("f1", "auroc", "spasms_found", "false_alarms_per_hour")}
     return figures | {
@@ -57,10 +59,12 @@ def inflation(
     seed: int,
     draws: int,
 ) -> dict[str, Any]:
+    """By how much the leaky split flatters on the same clips and spasms, with intervals."""
     return regime_difference(leaky, honest, truths, seed, draws, clip_s=result["of"]["clip_s"])
 
 
 def page(shown: Shown) -> str:
+    """The detector's page, with what is worse without each of its parts where that study was made."""
     taken_away = shown.studies.get("ablation", {})
     return spasm_page(
         SpasmDossier(**shown.common(), ablation=taken_away.get("result", {}), meanings=taken_away.get("meanings", {}))
@@ -68,5 +72,6 @@ def page(shown: Shown) -> str:
 
 
 def card(static: str, shown: Shown) -> str:
+    """The hand-written card with the figures under patients apart, and the gates."""
     main = shown.results[shown.name]["patient"]
     return stretch_card(static, (said(main),), main, shown.gates, shown.provenance, shown.simulated)

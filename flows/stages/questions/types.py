@@ -15,6 +15,7 @@ from validation.semiology import views_block
 
 
 def score(asked: Asked) -> dict[str, Any]:
+    """Every figure of the answers; of films also by usable views, and of external recordings where there are any."""
     classes, task = asked.detector.classes, asked.detector.task
     result = evaluate_typing(
         asked.table, classes, asked.meta, asked.seed, asked.draws, answer=ANSWER, over_seizures=asked.dealt
@@ -29,6 +30,7 @@ def score(asked: Asked) -> dict[str, Any]:
 
 
 def headline(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Macro F1 with its interval, and weighted F1 beside always saying the commonest type or looking up the patient."""
     answer, baselines = result["answer"], result["baselines"]
     return {
         "macro_f1": answer["macro_f1"]["estimate"],
@@ -48,12 +50,14 @@ def headline(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evidence(table: pd.DataFrame, result: Mapping[str, Any], audit: LeakageAudit) -> TypingEvidence:
+    """What the gates read: who was named what, and the cost in seconds per hour."""
     return typing_evidence(table, _classes(result), audit, result["of"]["s_per_eeg_hour"])
 
 
 def inflation(
     leaky: pd.DataFrame, honest: pd.DataFrame, result: Mapping[str, Any], truths: Any, seed: int, draws: int
 ) -> dict[str, Any]:
+    """By how much the leaky split flatters on the same seizures, with intervals; the truths are not needed."""
     return regime_difference(leaky, honest, _classes(result), seed, draws)
 
 
@@ -62,10 +66,12 @@ def _dossier(shown: Shown) -> TypingDossier:
 
 
 def page(shown: Shown) -> str:
+    """The detector's page: figures, confusions, what the leaky split is worth, gates."""
     return typing_page(_dossier(shown))
 
 
 def card(static: str, shown: Shown) -> str:
+    """The hand-written card with the figures under patients apart, what the leaky split is worth, and the gates."""
     return typing_card(static, _dossier(shown))
 
 
