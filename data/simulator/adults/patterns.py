@@ -2,11 +2,11 @@
 
 | pattern | what it does | source |
 |---|---|---|
-| focal | rhythm of 5–9 Hz at the focus, falling to .4–.65 of that, rising from .35–.5 of its strength | read (epilepsydiagnosis.org); fall and rise assumed |
+| focal | rhythm of 5.5–9 Hz at the focus, falling to .4–.65 of that, rising from .35–.5 of its strength | read (epilepsydiagnosis.org); fall and rise assumed |
 | | spreads over the scalp at LogNormal(ln .9, .4) cm/s, each crest at 150 cm/s | assumed; .5–18 cm/s in Al-Sa'd & Boashash 2019 |
 | | joins in on the other side in 20 %, at .3–.6 of its length | 20 % bitemporal read; when, assumed |
 | | slowing at the focus for 8–25 s afterwards in 70 % | 70 % read; length assumed |
-| generalised | irregular spike-wave of 2–5 Hz, one or two spikes, everywhere at once | inferred |
+| generalised | irregular spike-wave of 1.8–5.5 Hz, one or two spikes, everywhere at once | inferred |
 | | slowing everywhere for 5–15 s afterwards in 50 % | assumed |
 | absence | regular spike-wave, 3.2–3.6 Hz slowing to 2.5–2.9 Hz, on and off within 0.2 s | 2.5–4 Hz read; slowing, frontal maximum recalled |
 | tonic | background flattens, then 17–25 Hz falling to 10–14 Hz, rising in strength, with muscle | 10–25 Hz, muscle recalled |
