@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from lineage.refused import Refused
 
-LONGEST_START_S = 60.0
+LONGEST_START_S = 180.0
 AS_PREFECT_DOES = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 SILENT = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 APPLICATION = "prefect.server.api.server:create_app"
@@ -53,8 +53,8 @@ class _Server:
             if self.process.poll() is not None or time.monotonic() > until:
                 self.stop()
                 raise Refused(
-                    "Prefect's temporary server did not start; start one with `prefect server start` and name it in "
-                    "PREFECT_API_URL"
+                    f"Prefect's temporary server did not start, or not within {LONGEST_START_S:g} s: start one with "
+                    "`prefect server start` and name it in PREFECT_API_URL"
                 )
             try:
                 with urlopen(f"{self.url}/health", timeout=5) as answer:
