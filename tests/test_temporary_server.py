@@ -53,6 +53,6 @@ def test_a_flow_runs_on_it_without_the_server_in_its_own_process_and_it_ends_wit
 def test_one_that_cannot_start_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(temporary_server, "_begun", [])
     monkeypatch.setattr(temporary_server, "APPLICATION", "lineage.refused:Refused")
-    with pytest.raises(Refused, match="did not start, .* `prefect server start` and name it in PREFECT_API_URL"):
+    with pytest.raises(Refused, match=r"did not start, .* `prefect server start` and name it in PREFECT_API_URL"):
         temporary_server.url()
     assert temporary_server._begun[0].process.poll() is not None
