@@ -1,8 +1,8 @@
 """What Prefect, DVC, checks and the ledger add to a training run: the same functions are called plainly beside it.
 
 Both ways split and train from one cohort of simulated newborns; each run is a process of its own, from its start to its end,
-with all that it started. Two lengths of training (the presets of DA-STNet) tell what is added once from what is added with
-every second. Times are the wall's, so that they say something on a quiet machine alone: the process that forks stages does not
+with all that it started. Two lengths of training (few folds and many) tell what is added once from what is added with every
+second. Times are the wall's, so that they say something on a quiet machine alone: the process that forks stages does not
 wait for them, and the kernel counts their processor time nowhere. The plain way's checks have a process of their own and are
 no part of its time: training does not need them.
 """
@@ -22,22 +22,21 @@ from typing import Any
 from tests.benchmarks.case import Case
 from tests.benchmarks.recordings import FOLDER
 
-LENGTHS = (("da_stnet", "demo"), ("da_stnet", "paper"))
-QUICK = (("line_length", "demo"),)
-"""Trainings from short to long, as detector and preset; a quick run has one, of which no slope can be told."""
+LENGTHS = (("da_stnet", 2), ("da_stnet", 10))
+QUICK = (("line_length", 2),)
+"""Trainings from short to long, as detector and folds; a quick run has one, of which no slope can be told."""
 COHORT = {
     "simulation.patients_per_site": 4,
     "simulation.minutes": 3.0,
     "simulation.surveillance_per_site": 0,
     "simulation.broken": 0,
-    "split.folds": 2,
     "lab.regimes": ["patient"],
     **{f"cohort.{task}": "none" for task in ("typing", "spasms", "semiology", "forecasting")},
 }
 TOOLS = ("prefect", "dvc", "checks", "ledger", "git")
 
-Data = tuple[Path, tuple[tuple[str, str], ...]]
-"""A workspace whose cohort is simulated and registered, and the trainings: detector and preset, from short to long."""
+Data = tuple[Path, tuple[tuple[str, int], ...]]
+"""A workspace whose cohort is simulated and registered, and the trainings: detector and folds, from short to long."""
 
 
 def make(lengths: int) -> Data:
@@ -99,14 +98,14 @@ def _by_tool(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
     return {"prefect": ours["seconds"] - theirs["seconds"] - sum(own.values()), **own}
 
 
-def _run(how: str, made: Path, detector: str, preset: str) -> dict[str, Any]:
+def _run(how: str, made: Path, detector: str, folds: int) -> dict[str, Any]:
     """One way in a copy of the workspace and a process of its own."""
     from flows.params import set_params
     from flows.workspace import Workspace, keep
 
     with tempfile.TemporaryDirectory(prefix="ictal-orchestration-") as folder:
         workspace = Workspace(Path(shutil.copytree(made, Path(folder) / "workspace", symlinks=True)))
-        set_params(workspace.root / "params.yaml", {"train.preset": preset})
+        set_params(workspace.root / "params.yaml", {"split.folds": folds})
         keep(workspace, "What is trained")
         threads = {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
         environment = {**workspace.environment(), **threads, "ICTAL_WORKERS": "1"}
@@ -200,7 +199,7 @@ def _bundles(detector: str) -> list[str]:
 
 CASE = Case(
     name="orchestration",
-    claim="checks and a training of DA-STNet (demo and paper preset) through Prefect, DVC and the ledger",
+    claim="checks and a training of DA-STNet (demo preset, 2 and 10 folds) through Prefect, DVC and the ledger",
     alternative="the functions of these stages, called one after another, without checks",
     sizes=(len(LENGTHS),),
     quick_sizes=(len(QUICK),),
