@@ -185,13 +185,14 @@ def _failures(expectation: Expectation, outcome: dict[str, Any], suite: Suite, t
     rows = outcome["result"].get("unexpected_index_list")
     if rows is None:  # judged as a whole: the table fails, no row does
         return [Failure(expectation, {}, outcome["result"].get("observed_value"))]
-    return [_row_failure(expectation, {name: row[name] for name in suite.index}, table) for row in rows]
+    names = list(zip(*(table[name].tolist() for name in suite.index), strict=True))
+    first = dict(zip(reversed(names), reversed(range(len(table))), strict=True))
+    return [_row_failure(expectation, table, first[tuple(row[name] for name in suite.index)]) for row in rows]
 
 
-def _row_failure(expectation: Expectation, index: dict[str, Any], table: pd.DataFrame) -> Failure:
+def _row_failure(expectation: Expectation, table: pd.DataFrame, place: int) -> Failure:
     """The whole row is looked up in our own table: results hold the judged column and the index only."""
-    same = np.logical_and.reduce([table[name].to_numpy() == value for name, value in index.items()])
-    row = dict(zip(table.columns, table[same].iloc[0], strict=True))
+    row = dict(zip(table.columns, table.iloc[place], strict=True))
     return Failure(expectation, row, row[expectation.column])
 
 
