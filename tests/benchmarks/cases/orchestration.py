@@ -22,11 +22,11 @@ from typing import Any
 from tests.benchmarks.case import Case
 from tests.benchmarks.recordings import FOLDER
 
-LENGTHS = (("da_stnet", 2), ("da_stnet", 10))
+LENGTHS = (("da_stnet", 2), ("da_stnet", 8))
 QUICK = (("line_length", 2),)
 """Trainings from short to long, as detector and folds; a quick run has one, of which no slope can be told."""
 COHORT = {
-    "simulation.patients_per_site": 4,
+    "simulation.patients_per_site": 6,
     "simulation.minutes": 3.0,
     "simulation.surveillance_per_site": 0,
     "simulation.broken": 0,
@@ -199,7 +199,7 @@ def _bundles(detector: str) -> list[str]:
 
 CASE = Case(
     name="orchestration",
-    claim="checks and a training of DA-STNet (demo preset, 2 and 10 folds) through Prefect, DVC and the ledger",
+    claim="checks and a training of DA-STNet (demo preset, 2 and 8 folds) through Prefect, DVC and the ledger",
     alternative="the functions of these stages, called one after another, without checks",
     sizes=(len(LENGTHS),),
     quick_sizes=(len(QUICK),),
