@@ -13,6 +13,10 @@ from typing import Any
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Faster than threads that fight, and sums in one order whatever the machine. Libraries read it when they are imported."""
 
+STARTING = threading.Lock()
+"""To be held around start and end of a child: multiprocessing looks after the children of all threads at every start, and
+a child's end can be read only once."""
+
 _alone = [False]
 
 

@@ -32,6 +32,7 @@ from serving.orders import Orders
 from serving.past import Past, PastDesk
 from serving.problems import ProblemError, where, write_line
 from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
+from serving.second_core import SecondCore
 from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
@@ -42,6 +43,8 @@ KEY_CHECKS = 4
 """Keys that are hashed at once: each takes 16 MiB for some hundredths of a second."""
 MOST_CORES = 4
 """For one analysis: with more the threads wait for each other."""
+TURNS = 2
+"""Of windows at once: while the second core looks at some, the next are on their way to it."""
 PATIENCE_S = 3 * POLL_S
 """How long windows are answered by the model that was last known, while a thread loads the next one."""
 
@@ -69,7 +72,8 @@ class Desk:
         self.keys, self.verified = open_keys(home), VerifiedKeys()
         self.accepted = AcceptedKeys(self.keys)
         self.book = WindowBook(self.journal)
-        self.gathered = Gathering(self._windows, lambda asked: asked.seconds, TOGETHER_S)
+        self.second_core = SecondCore(home, lambda: self.loader.in_force.loaded)
+        self.gathered = Gathering(self._windows, lambda asked: asked.seconds, TOGETHER_S, TURNS)
         self._closing = threading.Event()
         self._every_second = threading.Thread(target=self._keep_up, name="every-second", daemon=True)
         beside = {task: loader(task, "shadow") for task in self.answering}
@@ -177,15 +181,17 @@ class Desk:
         """Every second: look whether another model is in force, and write down what windows were answered."""
         while not self._closing.wait(POLL_S):
             self._look()
+            self.second_core.keep_up()
             self._write_book()
+        self.second_core.close()
         self._write_book()
 
-    def _windows(self, asked: Sequence[Asked]) -> list[tuple[WindowsAnswer, bytes]]:
+    async def _windows(self, asked: Sequence[Asked]) -> list[tuple[WindowsAnswer, bytes]]:
         """All of them are answered and counted, or none."""
         now = self.clock()
         self.book.refuse_behind(now)
         models = [self._model_for(one.site, now) for one in asked]
-        answers = answer_windows([one.sent for one in asked], models, now)
+        answers = await answer_windows([one.sent for one in asked], models, now, self.second_core.judge)
         said = [(answer, answer.model_dump_json().encode()) for answer in answers]
         for one, model, (spoken, text) in zip(asked, models, said, strict=True):
             loaded = None if isinstance(model, str) else model

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
@@ -12,34 +12,46 @@ Answer = TypeVar("Answer")
 class Gathering(Generic[Asked, Answer]):
     """Hands `act` all that is waiting when the event loop has taken in what had arrived, in the order of arrival.
 
-    At most as many as weigh `most` together, but at least one; who is alone is answered at once. `act` runs in the event
-    loop and gives an answer for each, or raises: then each is asked about alone, so that a failure reaches nobody else.
-    It must have left nothing behind where it raised.
+    At most as many as weigh `most` together, but at least one; who is alone is answered at once. While `act` waits for
+    something, what arrives is its next turn, up to `turns` at a time; more of it waits, and goes together. `act` gives an
+    answer for each, or raises: then each is asked about alone, so that a failure reaches nobody else. It must have left
+    nothing behind where it raised.
     """
 
     def __init__(
-        self, act: Callable[[Sequence[Asked]], Sequence[Answer]], weight: Callable[[Asked], float], most: float
+        self,
+        act: Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]],
+        weight: Callable[[Asked], float],
+        most: float,
+        turns: int = 1,
     ):
-        self._act, self._weight, self._most = act, weight, most
+        self._act, self._weight, self._most, self._turns = act, weight, most, turns
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
+        self._taken = 0
+        self._tasks = set[asyncio.Task[None]]()  # an event loop alone does not keep them
 
     async def __call__(self, asked: Asked) -> Answer:
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._answer)
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((asked, answer))
+        if self._taken < self._turns:
+            self._taken += 1
+            task = loop.create_task(self._answer())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answer
 
-    def _answer(self) -> None:
-        together = self._next()
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._answer)
-        for (_, answer), found in zip(together, self._found([asked for asked, _ in together]), strict=True):
-            if isinstance(found, Exception):
-                answer.set_exception(found)
-            else:
-                answer.set_result(found)
+    async def _answer(self) -> None:
+        """Turn by turn until nobody waits; others are served between two turns."""
+        try:
+            while self._waiting:
+                together = self._next()
+                found = await self._found([asked for asked, _ in together])
+                for (_, answer), said in zip(together, found, strict=True):
+                    _tell(answer, said)
+                await asyncio.sleep(0)
+        finally:
+            self._taken -= 1  # at once: whoever asks from here on begins a turn again
 
     def _next(self) -> list[tuple[Asked, "asyncio.Future[Answer]"]]:
         """Those whose turn it is; who has given up is left out."""
@@ -54,8 +66,17 @@ class Gathering(Generic[Asked, Answer]):
                 together.append((asked, answer))
         return together
 
-    def _found(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
+    async def _found(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
         try:
-            return self._act(asked) if asked else []
+            return await self._act(asked) if asked else []
         except Exception as error:
-            return [error] if len(asked) == 1 else [self._found([one])[0] for one in asked]
+            return [error] if len(asked) == 1 else [(await self._found([one]))[0] for one in asked]
+
+
+def _tell(answer: "asyncio.Future[Answer]", said: Answer | Exception) -> None:
+    if answer.done():
+        return  # somebody gave up meanwhile
+    if isinstance(said, Exception):
+        answer.set_exception(said)
+    else:
+        answer.set_result(said)

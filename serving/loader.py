@@ -147,6 +147,11 @@ class Loader:
             self._judged = {**({} if len(self._judged) >= SITES else self._judged), site: (state, now)}
         return state.loaded
 
+    @property
+    def loaded(self) -> Loaded | None:
+        """The model that was found when files were last looked at, for whichever site."""
+        return self._state.loaded
+
     def _judge(self, terms: Terms, site: str, now: datetime) -> None:
         try:
             terms.check(site, now, self.allow_demo)

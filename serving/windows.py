@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,10 @@ from lineage.circumstances import edges_of
 from lineage.digest import Digest, digest_of
 from lineage.entries import Draft, Edge, EntryType, Subject, uuid7
 from lineage.times import utc_text
+from models.bundle import Bundle
 from models.engines import REFERENCE
 from models.live import asked_for
-from models.together import Judged, judge_together
+from models.together import Judged
 from serving.answering import actor_of, check_age, notice_of, rounded
 from serving.journal import Journal
 from serving.loader import Loaded
@@ -109,13 +110,19 @@ class Asked:
         return self.sent.signal.shape[1] / self.sent.rate_hz
 
 
-def answer_windows(asked: Sequence[Sent], models: Sequence[Loaded | str], now: datetime) -> list[WindowsAnswer]:
+Judge = Callable[[Bundle, Sequence[np.ndarray], tuple[str, ...], float], Awaitable[Sequence[Judged | Refusal]]]
+"""As `models.together.judge_together`, wherever it runs."""
+
+
+async def answer_windows(
+    asked: Sequence[Sent], models: Sequence[Loaded | str], now: datetime, judge: Judge
+) -> list[WindowsAnswer]:
     """What the model of each asker says of every whole window of its stretch; text instead of a model says why there is none.
 
     The filters start with the first sample, as at the beginning of a recording: send some seconds before the window
     that matters to have them settled. Stretches of one form for one model are looked at together.
     """
-    found = _looked_at(asked, models)
+    found = await _looked_at(asked, models, judge)
     return [_in_words(judged, model, now) for judged, model in zip(found, models, strict=True)]
 
 
@@ -131,7 +138,7 @@ def _in_words(judged: Judged | Refusal, model: Loaded | str, now: datetime) -> W
     return WindowsAnswer(**said, outcome=outcome, onset_s=tuple(judged.onset_s.tolist()), probability=spoken)
 
 
-def _looked_at(asked: Sequence[Sent], models: Sequence[Loaded | str]) -> list[Judged | Refusal]:
+async def _looked_at(asked: Sequence[Sent], models: Sequence[Loaded | str], judge: Judge) -> list[Judged | Refusal]:
     found: dict[int, Judged | Refusal] = {}
     alike: dict[Any, list[int]] = {}
     for at, (sent, model) in enumerate(zip(asked, models, strict=True)):
@@ -143,7 +150,7 @@ def _looked_at(asked: Sequence[Sent], models: Sequence[Loaded | str]) -> list[Ju
         model = models[those[0]]
         assert isinstance(model, Loaded)
         signals = [asked[at].signal for at in those]
-        found |= dict(zip(those, judge_together(model.detection, signals, channels, rate_hz), strict=True))
+        found |= dict(zip(those, await judge(model.detection, signals, channels, rate_hz), strict=True))
     return [found[at] for at in range(len(asked))]
 
 

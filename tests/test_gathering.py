@@ -12,20 +12,26 @@ class Unanswerable(Exception): ...
 
 
 class Answering:
-    """Says ten times what it is asked, and keeps what it was asked together; cannot answer 13."""
+    """Says ten times what it is asked, and keeps what it was asked together; cannot answer 13, and is slow where told so."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_slow: bool = False) -> None:
         self.asked: list[list[int]] = []
+        self.is_slow, self.at_once, self.most_at_once = is_slow, 0, 0
 
-    def __call__(self, asked: Sequence[int]) -> list[int]:
+    async def __call__(self, asked: Sequence[int]) -> list[int]:
         self.asked.append(list(asked))
+        self.at_once += 1
+        self.most_at_once = max(self.at_once, self.most_at_once)
+        for _ in range(10 * self.is_slow):
+            await asyncio.sleep(0)
+        self.at_once -= 1
         if 13 in asked:
             raise Unanswerable
         return [10 * one for one in asked]
 
 
-def gathered(answering: Answering, most: float = 100.0) -> Gathering[int, int]:
-    return Gathering(answering, lambda one: 1.0 + (one >= 50) * one, most)
+def gathered(answering: Answering, most: float = 100.0, turns: int = 1) -> Gathering[int, int]:
+    return Gathering(answering, lambda one: 1.0 + (one >= 50) * one, most, turns)
 
 
 def test_who_is_alone_is_answered_alone() -> None:
@@ -111,3 +117,42 @@ def test_fault_who_has_given_up_is_not_asked_about() -> None:
 
     assert asyncio.run(run()) == 20 and asyncio.run(alone()) == 80
     assert not any({1, 7} & set(asked) for asked in answering.asked)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_what_arrives_meanwhile_is_the_next_turn_and_no_more_than_so_many_at_a_time(turns: int) -> None:
+    answering = Answering(is_slow=True)
+    gathering = gathered(answering, most=2.0, turns=turns)
+
+    async def run() -> list[int]:
+        return await asyncio.gather(*(gathering(one) for one in range(8)))
+
+    assert asyncio.run(run()) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert answering.asked == [[0, 1], [2, 3], [4, 5], [6, 7]] and answering.most_at_once == turns
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_who_asks_again_with_the_answer_in_hand_never_waits_for_good(turns: int, is_slow: bool) -> None:
+    gathering = gathered(Answering(is_slow), most=2.0, turns=turns)
+
+    async def closed_loop(own: int) -> list[int]:
+        return [await gathering(own) for _ in range(50)]
+
+    async def run() -> list[list[int]]:
+        return await asyncio.wait_for(asyncio.gather(*map(closed_loop, range(5))), 20)
+
+    assert asyncio.run(run()) == [[10 * own] * 50 for own in range(5)]
+
+
+def test_fault_who_gives_up_during_a_turn_spoils_it_for_nobody() -> None:
+    gathering = gathered(Answering(is_slow=True))
+
+    async def run() -> int:
+        impatient, patient = (asyncio.create_task(gathering(one)) for one in (1, 2))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        impatient.cancel()
+        return await patient
+
+    assert asyncio.run(run()) == 20

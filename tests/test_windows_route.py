@@ -1,9 +1,10 @@
 """Windows that a site's software cut: what is no signal is refused, what the model is not meant for is said, all is written down."""
 
+import asyncio
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 
 from data.montage import ELECTRODES
+from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from lineage.ledger import Ledger, Software
 from models.analysis import assess
 from models.bundle import load_bundle
 from models.ood import Ood
+from models.together import Judged, judge_together
 from serving.auth import AcceptedKeys, Unauthorised, issue_key, key_id, open_keys, revoke_key, site_of
 from serving.loader import JUDGED, Loaded, Loader, NoApprovedModel
 from serving.schema import WindowsAnswer
@@ -163,6 +166,14 @@ def sent(signal: np.ndarray = SIGNAL, rate_hz: float = RATE_HZ, age_days: float 
     return Sent(signal, ELECTRODES, rate_hz, age_days)
 
 
+async def in_place(*question: Any) -> list[Judged | Refusal]:
+    return judge_together(*question)
+
+
+def answered(asked: Sequence[Sent], models: Sequence[Loaded | str]) -> list[WindowsAnswer]:
+    return asyncio.run(answer_windows(asked, models, NOW, in_place))
+
+
 def without_id(said: WindowsAnswer) -> dict[str, Any]:
     return said.model_dump(exclude={"answer_id"})
 
@@ -187,8 +198,8 @@ def test_one_of_any_kind_is_answered_among_others_as_it_is_alone(tmp_path: Path)
         (sent(np.zeros_like(SIGNAL)), one),
         (sent(age_days=19.0), one),
     ]
-    together = answer_windows([what for what, _ in asked], [model for _, model in asked], NOW)
-    apart = [answer_windows([what], [model], NOW)[0] for what, model in asked]
+    together = answered([what for what, _ in asked], [model for _, model in asked])
+    apart = [answered([what], [model])[0] for what, model in asked]
     assert [without_id(said) for said in together] == [without_id(said) for said in apart]
     assert len({said.answer_id for said in together}) == len(asked)
     codes = [said.code for said in together]

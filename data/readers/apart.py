@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from data.outcomes import Refusal
-from data.processes import child
+from data.processes import STARTING, child
 from data.readers.handover import packed, unpacked
 
 P = ParamSpec("P")
@@ -70,8 +69,6 @@ class NotRead(OSError):
     """Reading was not done in time, or the process was ended from outside: it may work later."""
 
 
-_BOOKS = threading.Lock()
-"""multiprocessing looks after the children of all threads at every start, and a child's end can be read only once."""
 _LIMITS: ContextVar[ReadLimits | None] = ContextVar("reading apart", default=None)
 
 
@@ -138,12 +135,12 @@ def _started(
     """A child that reads, as the pipe to it and a way to have it ended; it has ended when the block has."""
     here, there = Pipe()
     reader = child(_child, (there, act, given, named, cpu_s, memory), READERS)
-    with _BOOKS:
+    with STARTING:
         reader.start()
     there.close()
 
     def end(patience_s: float = ENDS_S) -> int | None:
-        with _BOOKS:
+        with STARTING:
             reader.join(patience_s)
             reader.kill()  # does nothing where it has ended
             reader.join()
@@ -156,7 +153,7 @@ def _started(
         raise
     finally:
         end()
-        with _BOOKS:
+        with STARTING:
             reader.close()
         here.close()
 

@@ -1,11 +1,9 @@
 """Clients in a closed loop: each sends its next request when it has the answer to the last."""
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -36,11 +34,14 @@ def closed_loop(port: int, request: bytes, clients: int, requests: int, pid: int
 
 
 def cpu_s(pid: int | None) -> float:
-    """Processor time that a process has taken so far."""
+    """Processor time that a process and those it has started have taken so far."""
     if pid is None:
         return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    import psutil
+
+    server = psutil.Process(pid)
+    times = [one.cpu_times() for one in (server, *server.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 async def _run(port: int, request: bytes, clients: int, requests: int) -> Load:

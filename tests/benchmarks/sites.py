@@ -65,11 +65,12 @@ def ours(preset: str) -> Server:
 
 
 @cache
-def bare(preset: str, front_end: str) -> Server:
+def bare(preset: str, front_end: str, workers: int = 1) -> Server:
     """With the front end of `ours`, or the same one as `scipy` has it."""
     environment = {"BARE_BUNDLE": str(bundle_of(preset)), "BARE_FRONT_END": front_end}
-    name = f"bare-{preset}-{front_end}"
-    return _started(["tests.benchmarks.bare:app"], environment, "/windows", {}, "/ready", name)
+    name = f"bare-{preset}-{front_end}-{workers}"
+    command = ["tests.benchmarks.bare:app", "--workers", str(workers)]
+    return _started(command, environment, "/windows", {}, "/ready", name)
 
 
 def _started(

@@ -1,0 +1,214 @@
+"""The second process says bit by bit what would be said in place; where it is not there, or falls, nobody notices."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+import pytest
+
+from data.montage import ELECTRODES
+from data.outcomes import Refusal
+from models.together import judge_together
+from serving import second_core
+from serving.loader import Loaded, Loader
+from serving.second_core import SecondCore
+from tests.served import NOW, RATE_HZ, people_and_keys, put_in_force
+
+Made = TypeVar("Made")
+UNTIL_S = 60.0
+RNG = np.random.default_rng(4)
+STRETCHES = [RNG.normal(0, size, (19, 512)).astype(np.float32) for size in (5, 10, 40, 0)]
+"""The last one is flat: it is refused."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("second")
+    people_and_keys(made)
+    put_in_force(made)
+    return made
+
+
+@pytest.fixture
+def core(home: Path) -> SecondCore:
+    loader = Loader(home, allow_demo=True)
+    loader.for_site("demo-north", NOW)
+    return SecondCore(home, lambda: loader.loaded, cores=2)
+
+
+def loaded_in(core: SecondCore) -> Loaded:
+    found = core._in_force()
+    assert found is not None
+    return found
+
+
+async def judged(core: SecondCore, stretches: Sequence[np.ndarray] = STRETCHES) -> list[Any]:
+    return described(await core.judge(loaded_in(core).detection, stretches, ELECTRODES, RATE_HZ))
+
+
+def described(found: Sequence[Any]) -> list[Any]:
+    return [
+        (one.code, one.reason) if isinstance(one, Refusal) else (one.onset_s.tolist(), one.probability.tobytes())
+        for one in found
+    ]
+
+
+def in_place(core: SecondCore, stretches: Sequence[np.ndarray] = STRETCHES) -> list[Any]:
+    return described(judge_together(loaded_in(core).detection, stretches, ELECTRODES, RATE_HZ))
+
+
+async def until_it_takes_part(core: SecondCore) -> int:
+    """Its process id; asks until what is judged is judged there."""
+    within = time.monotonic() + UNTIL_S
+    while time.monotonic() < within:
+        await judged(core)
+        core.keep_up()
+        second = core._second
+        if second and second.is_ready_for(loaded_in(core).detection):
+            return int(second.process.pid)
+        await asyncio.sleep(0.1)
+    raise AssertionError("the second process never took part")
+
+
+def count_in_place(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    counted: list[int] = []
+
+    def counting(*question: Any) -> Any:
+        counted.append(len(question[1]))
+        return judge_together(*question)
+
+    monkeypatch.setattr(second_core, "judge_together", counting)
+    return counted
+
+
+def run(core: SecondCore, act: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
+    """As the service does it: the process is ended while the event loop still runs."""
+
+    async def bounded() -> Made:
+        try:
+            return await asyncio.wait_for(act(), 3 * UNTIL_S)
+        finally:
+            await asyncio.to_thread(core.close)
+
+    return asyncio.run(bounded())
+
+
+def test_it_says_bit_by_bit_what_is_said_in_place(core: SecondCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = count_in_place(monkeypatch)
+    parts = [STRETCHES[:2], STRETCHES[1:], STRETCHES[::-1], [2 * one for one in STRETCHES]]
+
+    async def act() -> list[Any]:
+        await until_it_takes_part(core)
+        counted.clear()
+        return list(await asyncio.gather(*(judged(core, part) for part in parts)))
+
+    assert run(core, act) == [in_place(core, part) for part in parts] and not counted
+    assert in_place(core)[3][0] == "flat"
+
+
+def test_nothing_is_started_for_who_asks_alone_or_has_one_core(home: Path, core: SecondCore) -> None:
+    single = SecondCore(home, lambda: loaded_in(core), cores=1)
+
+    async def act() -> list[Any]:
+        alone = await judged(core, STRETCHES[:1])
+        core.keep_up()
+        together = await judged(single)
+        single.keep_up()
+        return [alone, together]
+
+    assert run(core, act) == [in_place(core, STRETCHES[:1]), in_place(core)]
+    assert core._second is None and single._second is None
+
+
+def test_another_model_is_looked_at_in_place_until_it_is_the_one_in_force(
+    core: SecondCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people_and_keys(tmp_path)
+    put_in_force(tmp_path, 0.6)
+    other = Loader(tmp_path, allow_demo=True).for_site("demo-north", NOW)
+    counted = count_in_place(monkeypatch)
+
+    async def act() -> None:
+        first = await until_it_takes_part(core)
+        counted.clear()
+        await core.judge(other.detection, STRETCHES, ELECTRODES, RATE_HZ)
+        core.keep_up()
+        assert counted == [4] and core._second and core._second.process.pid == first
+        core._home, core._in_force = tmp_path, lambda: other
+        assert await until_it_takes_part(core) != first
+        assert not psutil.pid_exists(first)
+
+    run(core, act)
+
+
+def test_fault_a_process_that_is_killed_or_stuck_costs_no_answer(
+    core: SecondCore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(second_core, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(second_core, "REST_S", 0.0)
+    monkeypatch.setattr(logging.getLogger("ictal.serving"), "propagate", True)
+    caplog.set_level(logging.INFO, "ictal.serving")
+
+    async def act() -> list[Any]:
+        said = []
+        for ending in (signal.SIGKILL, signal.SIGSTOP):
+            os.kill(await until_it_takes_part(core), ending)
+            said += await asyncio.gather(*(judged(core) for _ in range(3)))
+        await until_it_takes_part(core)
+        return [*said, await judged(core)]
+
+    assert run(core, act) == [in_place(core)] * 7
+    failures = [json.loads(record.message) for record in caplog.records]
+    assert {line["event"] for line in failures} == {"failure"} and len(failures) >= 2
+
+
+def test_fault_what_fails_there_fails_here_as_it_would_have(core: SecondCore) -> None:
+    async def act() -> None:
+        pid = await until_it_takes_part(core)
+        with pytest.raises(ValueError, match="shape"):
+            await judged(core, [STRETCHES[0], STRETCHES[1][:, :100]])
+        assert await judged(core) == in_place(core)
+        assert core._second and core._second.process.pid == pid
+
+    run(core, act)
+
+
+def test_fault_a_copy_that_is_not_the_model_in_force_says_nothing(home: Path, core: SecondCore) -> None:
+    copy = second_core.stored_bundle(home, loaded_in(core).terms.pointer.tag)
+    second = second_core._Second(copy, "0" * 64)
+    second.process.join(UNTIL_S)
+    assert not second.is_ready_for(loaded_in(core).detection) and second.is_lost
+    second.end()
+
+
+def test_the_service_ends_it(home: Path) -> None:
+    """What a service starts for those who ask together is gone when the service is."""
+    from starlette.testclient import TestClient
+
+    from serving.auth import issue_key, open_keys
+    from serving.service import create_app
+    from tests.test_windows_route import ask
+    from tests.test_windows_route import described as as_headers
+
+    keys = open_keys(home)
+    site = as_headers(issue_key(keys, "demo-north", ("detect",), NOW, 30))
+    keys.dispose()
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    with TestClient(create_app(home, allow_demo=True, clock=lambda: NOW)) as client, ThreadPoolExecutor(8) as pool:
+        within, took_part = time.monotonic() + UNTIL_S, False
+        said = set[str]()
+        while not took_part and time.monotonic() < within:
+            for response in pool.map(lambda _: ask((client, site)), range(32)):
+                said.add(json.dumps(response.json()["probability"]))
+            new = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+            took_part = any(child.cpu_times().user > 0 for child in new)
+    assert took_part and len(said) == 1
