@@ -4,13 +4,14 @@ A thread would not do: half of a look are steps in Python, for which the threads
 """
 
 import asyncio
+import json
 import os
-import pickle
 import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,9 @@ class SecondCore:
             self._is_asked_for = True
             if second is not None and second.is_ready_for(bundle):
                 try:
-                    if (found := await second.ask((signals, channels, rate_hz))) is not None:
+                    if (found := await second.ask(np.stack(signals), channels, rate_hz)) is not None:
                         return found
-                except (OSError, EOFError, TimeoutError, Lost) as error:
+                except (OSError, EOFError, Lost) as error:
                     second.is_lost = True  # an answer that comes later would be taken for that to another question
                     write_line("failure", request_id="", **where(error))
         return judge_together(bundle, signals, channels, rate_hz)
@@ -110,12 +111,13 @@ class _Second:
                 self.is_lost = not self._is_ready
         return self._is_ready and not self.is_lost and self.bundle == bundle.digest
 
-    async def ask(self, question: Any) -> Judgement | None:
-        """What it says, None where it failed; questions are answered in the order in which they are asked."""
+    async def ask(self, signals: np.ndarray, channels: tuple[str, ...], rate_hz: float) -> Judgement | None:
+        """What it says of (stretches, channels, samples), None where it failed; it answers in the order of asking."""
+        head = json.dumps([signals.shape, signals.dtype.str, channels, rate_hz]).encode()
         self.asked += 1
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._ask(pickle.dumps(question, pickle.HIGHEST_PROTOCOL))
+                return await self._ask(_framed(head) + _framed(signals.tobytes()))
         finally:
             self.asked -= 1
 
@@ -126,12 +128,11 @@ class _Second:
                     self._loop = asyncio.get_running_loop()
                     self._streams = await asyncio.open_unix_connection(sock=self._line)
         reader, writer = self._streams
-        writer.write(len(sent).to_bytes(LENGTH) + sent)
+        writer.write(sent)
         async with self._turn:
             if self.is_lost:
                 raise Lost
-            said: Judgement | None = pickle.loads(await _next(reader))
-        return said
+            return _heard(await reader.readexactly(int.from_bytes(await reader.readexactly(LENGTH))))
 
     def end(self) -> None:
         with STARTING:
@@ -144,10 +145,6 @@ class _Second:
             self._loop.call_soon_threadsafe(self._streams[1].close)
 
 
-async def _next(reader: asyncio.StreamReader) -> bytes:
-    return await reader.readexactly(int.from_bytes(await reader.readexactly(LENGTH)))
-
-
 def _serve(line: socket.socket, folder: Path, digest: str) -> None:
     """Runs in the other process, for as long as somebody is at the other end."""
     from models.engines import ONNX_RUNTIME
@@ -158,16 +155,45 @@ def _serve(line: socket.socket, folder: Path, digest: str) -> None:
     if not isinstance(bundle, Bundle) or bundle.digest != digest:
         return
     line.sendall(READY)
-    with line.makefile("rwb") as stream:
-        while length := stream.read(LENGTH):
-            said = pickle.dumps(_judged(bundle, *pickle.loads(stream.read(int.from_bytes(length)))))
-            stream.write(len(said).to_bytes(LENGTH) + said)
-            stream.flush()
+    with suppress(ConnectionError), line, line.makefile("rb") as asked:
+        while head := _read(asked):
+            line.sendall(_framed(_said(bundle, head, _read(asked))))
 
 
-def _judged(bundle: Bundle, *question: Any) -> Judgement | None:
-    """None where it fails: the process that serves tries it itself, and the failure is its own."""
+def _said(bundle: Bundle, head: bytes, body: bytes) -> bytes:
+    """The judgement as JSON, which has every bit of a number; null where it fails: then it is tried in place, and the failure
+    is that of the process that serves."""
+    shape, kind, channels, rate_hz = json.loads(head)
+    signals = list(np.frombuffer(body, kind).reshape(shape))
     try:
-        return judge_together(bundle, *question)
+        found = judge_together(bundle, signals, tuple(channels), rate_hz)
     except Exception:
-        return None
+        return b"null"
+    return json.dumps([_told(one) for one in found]).encode()
+
+
+def _told(one: Judged | Refusal) -> list[Any]:
+    if isinstance(one, Refusal):
+        return [one.code, one.reason]
+    return [[array.dtype.str, array.tolist()] for array in (one.onset_s, one.probability)]
+
+
+def _heard(said: bytes) -> Judgement | None:
+    found = json.loads(said)
+    return None if found is None else [_one_of(*told) for told in found]
+
+
+def _one_of(first: Any, second: Any) -> Judged | Refusal:
+    if isinstance(first, str):
+        return Refusal(first, second)
+    (kind, onset_s), (other, probability) = first, second
+    return Judged(np.array(onset_s, kind), np.array(probability, other))
+
+
+def _framed(content: bytes) -> bytes:
+    return len(content).to_bytes(LENGTH) + content
+
+
+def _read(stream: BufferedReader) -> bytes:
+    """What comes next, empty where nobody is there any more."""
+    return stream.read(int.from_bytes(stream.read(LENGTH)))
