@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,10 +14,15 @@ SHOWN = 200
 
 
 def show_recordings(request: Request) -> Response:
-    """The cohorts, and `SHOWN` recordings of the one asked for (else the first), those put aside first."""
+    """The cohorts, and `SHOWN` recordings of the one asked for (else the first), those put aside first.
+
+    404 where there is no such cohort.
+    """
     shelves = room_of(request).acts.shelves()
     asked = {name: request.query_params.get(name, "").strip() for name in ("cohort", "verdict", "site")}
-    chosen = next((s for s in shelves if s.cohort == asked["cohort"]), shelves[0] if shelves else None)
+    chosen = next((s for s in shelves if asked["cohort"] in ("", s.cohort)), None)
+    if asked["cohort"] and chosen is None:
+        raise HTTPException(404, "There is no such cohort here.")
     everything = chosen.recordings if chosen else ()
     found = [r for r in everything if asked["verdict"] in ("", r.verdict) and asked["site"] in ("", r.site)]
     found.sort(key=lambda r: (r.verdict != "quarantined", r.name))

@@ -118,6 +118,7 @@ def test_a_name_that_is_a_script_is_shown_and_not_run(client: TestClient, path: 
         "/models/ffff/sign", "/reports/", "/reports/nothing.html", "/reports/evaluation/run.exe",
         "/reports/../people.json", "/reports/%2e%2e/people.json", "/reports/evaluation/%2e%2e/%2e%2e/people.json",
         "/static/../acts.py", "/recordings/small/nobody", "/recordings/small/nobody/traces",
+        "/recordings?cohort=unheard-of",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_404_and_says_so_in_the_same_shape(client: TestClient, path: str) -> None:
