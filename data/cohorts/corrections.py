@@ -34,7 +34,7 @@ class Corrections:
             raise FetchRefused(f"a correction of {recording} is not a number of seconds from its start") from None
 
     def refuse_unused(self) -> None:
-        """Refuses corrections that nobody asked for (`FetchRefused`); called once, when all of a cohort is converted."""
+        """Refuses corrections that nobody asked for (`FetchRefused`); to be called when a cohort is converted."""
         left = sorted(set(self.values) - self.used)
         if left:
             said = "; ".join(f"{r}, seizure {n}, {what}" for r, n, what in left)
