@@ -18,9 +18,11 @@ class Event:
 
     @property
     def end_s(self) -> float:
+        """Seconds from the recording's start to where the event ends."""
         return self.onset_s + self.duration_s
 
     def overlaps(self, other: "Event") -> bool:
+        """Whether both have some time in common; events that only touch have none."""
         return self.onset_s < other.end_s and other.onset_s < self.end_s
 
 

@@ -19,6 +19,7 @@ class FilmFrontEnd:
 
     @property
     def digest(self) -> Digest:
+        """Digest of all settings, `version` among them."""
         return digest_of(asdict(self))
 
     def prepare(self, film: Film) -> "PreparedFilm":
@@ -37,14 +38,17 @@ class PreparedFilm:
 
     @property
     def duration_s(self) -> float:
+        """Seconds from `onset_s` to `end_s`."""
         return self.end_s - self.onset_s
 
     @property
     def views(self) -> int:
+        """How many cameras the film has; `frames` counts them from 0."""
         return len(self.film.views)
 
     @property
     def digest(self) -> Digest:
+        """Digest of the whole film's files, the same for every part of it and every front end."""
         return self.film.digest
 
     def between(self, onset_s: float, end_s: float) -> "PreparedFilm":

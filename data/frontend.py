@@ -28,10 +28,12 @@ class FrontEnd:
 
     @property
     def channels(self) -> tuple[str, ...]:
+        """Derivations of the montage, in the order of the prepared rows."""
         return MONTAGES[self.montage]
 
     @property
     def digest(self) -> str:
+        """Digest of all settings and of the derivations that the montage's name stands for."""
         return digest_of(asdict(self) | {"channels": self.channels})
 
     def prepare(self, recording: Recording) -> "Prepared":
@@ -102,6 +104,7 @@ class Prepared:
 
     @property
     def prepared_s(self) -> float:
+        """Seconds of prepared signal; gaps between segments do not count."""
         return sum(s.signal.shape[1] for s in self.segments) / self.rate_hz
 
     def between(self, onset_s: float, end_s: float) -> "Prepared":

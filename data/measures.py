@@ -69,6 +69,7 @@ class Rails:
         self.start()
 
     def start(self) -> None:
+        """A new gapless stretch begins: no sample before it is a neighbour. What was counted stays."""
         self._before: np.ndarray | None = None
 
     def __call__(self, signal: np.ndarray) -> None:

@@ -33,10 +33,12 @@ class PoseFrontEnd:
 
     @property
     def channels(self) -> tuple[str, ...]:
+        """`CHANNELS`, whatever the settings."""
         return CHANNELS
 
     @property
     def digest(self) -> Digest:
+        """Digest of all settings and of the channels."""
         return digest_of(asdict(self) | {"channels": self.channels})
 
     def prepare(self, track: PoseTrack) -> Prepared:

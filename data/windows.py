@@ -55,6 +55,7 @@ class Cutter:
 
     @property
     def next_end_s(self) -> float:
+        """Seconds of the recording at which the next window will be whole."""
         return self._onset_s + (self._made * self._hop + self._size) / self._rate_hz
 
 

@@ -51,10 +51,12 @@ class Bundle:
 
     @property
     def name(self) -> str:
+        """Name of the detector, as `models.detectors` knows it."""
         return self.detector.name
 
     @property
     def front_end(self) -> FrontEnd:
+        """What prepares a recording for the detector, with the settings that it was fitted behind."""
         return self.detector.front_end
 
 
@@ -71,7 +73,8 @@ class Made(Protocol):
     """A model that says how it was made."""
 
     @property
-    def origin(self) -> Mapping[str, Any]: ...
+    def origin(self) -> Mapping[str, Any]:
+        """What it was made of; without `reportable` and a `regime` in it, `refuse_leaky` refuses."""
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:

@@ -41,6 +41,7 @@ class Decision:
         return Annotations((*finder(trend, duration_s), *finder.ongoing(duration_s)), duration_s)
 
     def at(self, threshold: float) -> "Decision":
+        """The same decision at another threshold (0–1)."""
         return replace(self, threshold=float(threshold))
 
 
@@ -126,6 +127,11 @@ class BySecond:
         self._second, self._value = np.zeros(0, dtype=int), np.zeros(0)
 
     def add(self, onset_s: np.ndarray, value: np.ndarray) -> None:
+        """More windows, onsets (s) and values (windows,).
+
+        Of windows that end in one second the last added speaks. Those that end before the second which `until` has
+        reached come too late and are left out.
+        """
         second = second_of(np.asarray(onset_s) + self._window_s)
         self._second, self._value = np.append(self._second, second), np.append(self._value, value)
 

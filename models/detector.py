@@ -154,10 +154,15 @@ class Detector(ABC):
         """Logits before calibration: (windows,) of a detection, (windows, classes) of a typing."""
 
     @abstractmethod
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """All that was fitted: copies of its tensors, and settings as JSON values."""
 
     @abstractmethod
-    def load_state(self, state: State) -> None: ...
+    def load_state(self, state: State) -> None:
+        """Take over a `state` of a detector with the same `params`, in place of what was fitted before.
+
+        It then predicts what that one predicts, bit by bit.
+        """
 
 
 WindowsToX = Callable[[np.ndarray], np.ndarray]
@@ -175,6 +180,10 @@ class Listener:
         self.start(0.0)
 
     def start(self, onset_s: float) -> None:
+        """A gapless stretch begins, `onset_s` seconds after the recording's start.
+
+        Signal before it is in no window any more; what the detector remembers of windows before (`WindowsToX`) stays.
+        """
         self._cut = Cutter(self._rate_hz, self.window_s, self._hop_s, onset_s)
 
     def __call__(self, signal: np.ndarray, recording: str = "", patient: str = "") -> Examples:
@@ -202,6 +211,7 @@ class WindowDetector(Detector):
         return Listener(self.to_x(rate_hz), rate_hz, self.window_s, self.hop_s)
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """What `listen` gives of one segment after another: no window crosses a gap."""
         listen, parts = self.listen(), []
         for segment in prepared.segments:
             listen.start(segment.onset_s)
@@ -312,7 +322,9 @@ class Pretrained(ABC):
         """Learn; returns a log in JSON values. Same seed, same state, bit by bit."""
 
     @abstractmethod
-    def pretrained(self) -> State: ...
+    def pretrained(self) -> State:
+        """What `pretrain` learnt, as copies; `load_pretrained` of the same `params` takes it."""
 
     @abstractmethod
-    def load_pretrained(self, state: State) -> None: ...
+    def load_pretrained(self, state: State) -> None:
+        """Take over what another one has `pretrained`, before the first `examples`: these may depend on it."""

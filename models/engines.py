@@ -42,6 +42,7 @@ class Network:
         return np.asarray(self.centre + self.spread * noise, dtype=np.float32)
 
     def answers(self, x: np.ndarray) -> np.ndarray:
+        """What the module says of x, float32 (examples, *shape); leaves it in evaluation mode."""
         import torch
 
         with torch.inference_mode():

@@ -47,7 +47,8 @@ class Explaining(Protocol):
 
     window_s: float
 
-    def shares(self, x: np.ndarray) -> np.ndarray: ...
+    def shares(self, x: np.ndarray) -> np.ndarray:
+        """x (windows, derivations, …) → (windows, derivations), rows of sum 1, or 0 where nothing spoke for it."""
 
 
 def integrated_gradients(network: Any, x: np.ndarray, nothing: np.ndarray) -> np.ndarray:

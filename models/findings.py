@@ -42,6 +42,7 @@ class Analysis:
 
     @property
     def analysed_s(self) -> float:
+        """Seconds that could be assessed, in whole ones; 0 where the input was refused."""
         return 0.0 if self.trend is None else float(np.count_nonzero(~np.isnan(self.trend)))
 
     @property

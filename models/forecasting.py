@@ -44,6 +44,7 @@ class ForecastingDetector(TypingDetector):
         return round(p["rate_hz"] if "rate_hz" in p else 1 / p["step_s"], 3)
 
     def stretches(self, truth: Annotations) -> list[Stretch]:
+        """The clips of the grid that can be called interictal (0) or preictal (1), by number; no others."""
         labelled = [
             (number, end_s, self._label(end_s, truth)) for number, end_s in enumerate(self._ends(truth.duration_s))
         ]

@@ -154,6 +154,10 @@ class Hearing:
         return self._bundle.ood.judge(Look(self._seen.rows, np.zeros(len(self._seen))))
 
     def finish(self, duration_s: float) -> Analysis:
+        """The analysis of a recording of `duration_s` seconds, in which nothing comes any more.
+
+        `not_evaluable` where it is too unlike the training patients. ValueError for fewer seconds than were heard.
+        """
         if duration_s < self.now_s - 1e-6:
             raise ValueError(f"{self.now_s:.3f} s were heard, a recording of {duration_s:.3f} s cannot hold them")
         bundle, strangeness = self._bundle, self.strangeness()

@@ -22,6 +22,7 @@ class Logistic:
         self.weights = np.zeros((features + 1, classes))
 
     def fit(self, x: np.ndarray, label: np.ndarray, patient: np.ndarray) -> None:
+        """x (samples, features), label and patient (samples,); classes weigh the same, as do patients in each."""
         weight, x = balanced_weights(patient, label), np.asarray(x, dtype=float)
         self.centre = weight @ x
         self.spread = np.sqrt(weight @ (x - self.centre) ** 2) + 1e-6
@@ -32,9 +33,11 @@ class Logistic:
         return np.einsum("sf,fc->sc", self._scaled(np.asarray(x, dtype=float)), self.weights)
 
     def tensors(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Copies of `PARTS`, each name behind `prefix`."""
         return {prefix + name: getattr(self, name).copy() for name in PARTS}
 
     def load(self, tensors: Mapping[str, np.ndarray], prefix: str = "") -> None:
+        """Take over what `tensors` gave under this `prefix`; KeyError where a part is missing."""
         for name in PARTS:
             setattr(self, name, np.array(tensors[prefix + name], dtype=float))
 
@@ -61,6 +64,7 @@ class LogisticFloor(TypingDetector):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
+        """One fit of the logistic; `valid` only gives the AUC of the log. ValueError where labels are missing."""
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
         self.logistic.fit(train.x, train.label, train.patient)
@@ -72,6 +76,7 @@ class LogisticFloor(TypingDetector):
         return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "classes_seen": seen}
 
     def score(self, examples: Examples) -> np.ndarray:
+        """Scores (clips, classes), `UNSEEN` for a class that no training clip had."""
         return np.where(self.seen > 0, self.logistic.scores(examples.x), UNSEEN)
 
     def state(self) -> State:

@@ -64,6 +64,7 @@ class Looking:
         self.start(0.0)
 
     def start(self, onset_s: float) -> None:
+        """A gapless stretch begins, `onset_s` seconds after the recording's start; no window reaches back over it."""
         self._cut = Cutter(self._rate_hz, HOP_S, HOP_S, onset_s)
         self._before: tuple[np.ndarray, ...] | None = None  # what was measured of the last second
 

@@ -40,9 +40,11 @@ class Strangeness:
 
     @property
     def is_refused(self) -> bool:
+        """Whether the score is above the limit, or no number."""
         return not self.score <= self.limit  # a score that does not exist is no reason to trust
 
     def refusal(self, patients: int) -> Refusal:
+        """Why it is refused (`ood`), in words; `patients` is how many the model learnt from. Nothing is raised."""
         return Refusal(
             "ood",
             f"the recording looks unlike the {patients} patients that the model learnt from: its score is "
@@ -73,6 +75,7 @@ class Ood:
         return _distance(x, np.array(self.centre), np.array(self.precision))
 
     def judge(self, seen: Look) -> Strangeness:
+        """How far a recording's windows lie from the training patients; without any the score is NaN, hence refused."""
         scores = self.scores(seen.x)
         spread = np.sqrt(np.diag(np.linalg.inv(np.array(self.precision))))
         off = np.abs(np.median(np.nan_to_num(seen.x), axis=0) - self.centre) / spread
@@ -109,6 +112,7 @@ class Ood:
         )
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, and the names of the features that the numbers are of."""
         return {**asdict(self), "features": list(FEATURES)}
 
     @classmethod

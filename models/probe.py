@@ -30,6 +30,7 @@ class Probe:
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any]) -> "Probe":
+        """The probe that bundle.json states; KeyError where a part of it is missing."""
         return cls(tuple(stated["shape"]), stated["dtype"], float(stated["window_s"]), _rows(stated["logits"]))
 
     def answers(self, detector: Detector) -> np.ndarray:

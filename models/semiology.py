@@ -54,6 +54,7 @@ class FilmTyping(TypingDetector):
         """Names everything but the film that `see` depends on."""
 
     def stretches(self, truth: Annotations) -> list[Stretch]:
+        """The marked seizures that are FOS or FBTCS; a seizure of another type is not asked about."""
         codes = [semiology_type(event.type) for event in truth.events]
         return [
             Stretch(number, event.onset_s, event.end_s, self.classes.index(code))

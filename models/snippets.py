@@ -25,6 +25,7 @@ class Grid:
 
     @property
     def snippet_s(self) -> float:
+        """Seconds that one snippet takes."""
         return self.frames / self.rate_hz
 
     def times_s(self, onset_s: float, end_s: float) -> np.ndarray:

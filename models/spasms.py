@@ -59,6 +59,11 @@ class SpasmDetector(TypingDetector):
         return (self.classes[SPASM],)
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """Motion of the clips in which enough of somebody is seen, float32.
+
+        Refuses where that is none: less than `LEAST_SEEN_S` seen (`no_person`, or `too_short` where there is some
+        signal), or everywhere fewer joints than `LEAST_SEEN` (`no_person`).
+        """
         onset_s, tracks = self._tracks(prepared)
         x = np.stack([kinematics(xy, prepared.rate_hz) for xy in tracks]).astype(np.float32)
         return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)

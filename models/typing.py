@@ -47,10 +47,12 @@ class TypingBundle:
 
     @property
     def name(self) -> str:
+        """Name of the detector, as `models.detectors` knows it."""
         return self.detector.name
 
     @property
     def front_end(self) -> Any:
+        """What prepares a recording, film or pose track for the detector."""
         return self.detector.front_end
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class ExactAuc:
     level: float = LEVEL
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, intervals as [low, high]."""
         return {**asdict(self), "bootstrap": list(self.bootstrap), "guaranteed": list(self.guaranteed)}
 
 

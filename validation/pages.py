@@ -85,6 +85,7 @@ class Table:
 
     @property
     def marked_rows(self) -> list[tuple[str, Sequence[Cell]]]:
+        """(state, row) of every row; ValueError where there are marks, but not one for each row."""
         return list(zip(self.marks or [""] * len(self.rows), self.rows, strict=True))
 
 
@@ -110,6 +111,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
+        """Its place in the page's address: a–z, digits and hyphens. Headings that are alike share one."""
         return re.sub(r"[^a-z0-9]+", "-", self.heading.lower()).strip("-")
 
 

@@ -49,6 +49,7 @@ class Score:
 
     @property
     def verdict(self) -> Verdict:
+        """`new` without an earlier block, `changed` where a figure moved, came or went, else `same`."""
         if self.earlier is None:
             return "new"
         return "changed" if self.changed or self.new or self.gone else "same"
@@ -59,6 +60,7 @@ class Score:
         return self.verdict == "changed" and not self.because
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, `verdict`, and whether it is a broken promise."""
         return asdict(self) | {"verdict": self.verdict, "broken_promise": self.is_broken_promise}
 
 

@@ -82,6 +82,7 @@ class Flip:
 
     @property
     def sentence(self) -> str:
+        """What either policy says of the two, in one sentence."""
         return (
             f"{MEASURES[self.measure]} of {UNIT[self.unit]}: {SAID[self.policy]}, {_said(self.lead)}; "
             f"{SAID[self.other_policy]}, {_said(self.other_lead)}."
@@ -109,6 +110,7 @@ class Rankings:
         return first.sentence + (f" The order depends on the policy in {more} more cases." if more else "")
 
     def to_json(self) -> dict[str, Any]:
+        """All orders and flips, with the sentences that tell of them."""
         flips = [asdict(flip) | {"sentence": flip.sentence} for flip in self.flips]
         rankings = [asdict(ranking) for ranking in self.rankings]
         return {"detectors": list(self.detectors), "sentence": self.sentence, "rankings": rankings, "flips": flips}

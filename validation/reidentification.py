@@ -28,10 +28,12 @@ class Reidentification:
     different_pairs: int
 
     def to_json(self) -> dict[str, Any]:
+        """The fields; of the AUC what does not exist is null."""
         return {**asdict(self), "auc": self.auc.to_json()}
 
     @property
     def sentence(self) -> str:
+        """The AUC with its interval, in words; or that it cannot be said, where either does not exist."""
         low, estimate, high = (finite(x) for x in (self.auc.low, self.auc.estimate, self.auc.high))
         if estimate is None or low is None or high is None:
             return "How well the export tells persons apart cannot be said: too few were recorded twice."

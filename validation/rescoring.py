@@ -54,14 +54,17 @@ class Material:
 
     @cached_property
     def table(self) -> pd.DataFrame:
+        """Clinical figures, a row per person (`clinical.per_patient`)."""
         return clinical.per_patient(self.cases)
 
     @cached_property
     def weights(self) -> np.ndarray:
+        """How often each person of `table` was drawn, inside the site: int (draws, persons)."""
         return patient_draws(list(self.table["site"]), np.random.default_rng(self.seed), self.draws)
 
     @cached_property
     def by_person(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Labels and probabilities second by second, an array per person, in the order of `table`."""
         return clinical.trends(self.cases)
 
 

@@ -69,9 +69,11 @@ class Split:
 
     @property
     def digest(self) -> Digest:
+        """Names the split: regime, seed, inner share, and who is where in every fold."""
         return digest_of(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, and whether scores under it may be reported."""
         folds = [{role: list(names) for role, names in asdict(fold).items()} for fold in self.folds]
         return {
             "regime": self.regime,
@@ -83,6 +85,7 @@ class Split:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Split":
+        """The split that was stated; what may be reported follows from its regime, whatever else is stated."""
         folds = tuple(Fold(*(tuple(f[role]) for role in ("train", "inner_valid", "test"))) for f in value["folds"])
         return cls(value["regime"], value["seed"], value["inner_share"], folds)
 

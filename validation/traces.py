@@ -44,6 +44,7 @@ class Excerpt:
 
     @property
     def end_s(self) -> float:
+        """Seconds of the recording at which the signal ends."""
         return self.onset_s + self.signal.shape[1] / self.rate_hz
 
 

@@ -20,6 +20,7 @@ class Corrections:
     used: set[tuple[str, int, str]] = field(default_factory=set, compare=False)
 
     def get(self, recording: str, seizure: int, what: str) -> str | None:
+        """What the user says of one of `FIELDS` of a recording's seizure, or None; what is given counts as used."""
         key = (recording, seizure, what)
         if key in self.values:
             self.used.add(key)
@@ -33,6 +34,7 @@ class Corrections:
             raise FetchRefused(f"a correction of {recording} is not a number of seconds from its start") from None
 
     def refuse_unused(self) -> None:
+        """Refuses corrections that nobody asked for (`FetchRefused`); to be called when a cohort is converted."""
         left = sorted(set(self.values) - self.used)
         if left:
             said = "; ".join(f"{r}, seizure {n}, {what}" for r, n, what in left)

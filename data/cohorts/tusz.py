@@ -55,6 +55,7 @@ class Term:
     confidence: float
 
     def shared_s(self, other: "Term") -> float:
+        """Seconds that both rows cover, negative where they lie apart; channels play no part."""
         return min(self.end_s, other.end_s) - max(self.start_s, other.start_s)
 
 

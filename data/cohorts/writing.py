@@ -32,40 +32,56 @@ class SomePerson(Protocol):
     """What participants.tsv says of whoever is recorded."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Names the human being, the same in all of their recordings (column `person`)."""
+
     @property
-    def sex(self) -> str: ...
+    def sex(self) -> str:
+        """Written to the column `sex` as it stands, such as F or M."""
+
     @property
-    def age_days(self) -> float: ...
+    def age_days(self) -> float:
+        """Age in days; the column `age` has it in years of 365.25 days."""
 
 
 class SomePlace(Protocol):
     """What participants.tsv says of where somebody is recorded."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Names the site (column `site`)."""
 
 
 class Drawn(Protocol):
     """What a cohort needs to know of one drawn recording."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The participant as BIDS names them, such as `sub-001`, and the folder of what is written."""
+
     @property
-    def period(self) -> str: ...
+    def period(self) -> str:
+        """The part of the cohort that it belongs to, such as `development` (column `period`)."""
+
     @property
-    def duration_s(self) -> float: ...
+    def duration_s(self) -> float:
+        """Seconds that the recording lasts."""
+
     @property
-    def site(self) -> SomePlace: ...
+    def site(self) -> SomePlace:
+        """Where it is recorded."""
+
     @property
-    def person(self) -> SomePerson: ...
+    def person(self) -> SomePerson:
+        """Who is recorded."""
 
 
 class DrawnEeg(Drawn, Protocol):
     """The same of a recording of EEG."""
 
     @property
-    def site(self) -> Site: ...
+    def site(self) -> Site:
+        """Where it is recorded; the sidecar states its rate and mains (Hz), reference and number of channels."""
 
 
 P = TypeVar("P")

@@ -39,10 +39,12 @@ class Header:
 
     @property
     def is_discontinuous(self) -> bool:
+        """Whether the header announces data records that may lie apart in time (EDF+D, BDF+D)."""
         return self.reserved[:5] in ("EDF+D", "BDF+D")
 
     @property
     def record_bytes(self) -> int:
+        """Bytes of one data record, annotation signals included."""
         return self.bytes_per_sample * sum(s.samples for s in self.signals)
 
     @property

@@ -30,6 +30,7 @@ class SignalHeader:
 
     @property
     def is_annotation(self) -> bool:
+        """Whether it holds the annotations of EDF+ or BDF+ and no signal."""
         return self.label in ("EDF annotations", "BDF annotations")  # as `for_edfio` writes it
 
 

@@ -87,10 +87,12 @@ class Reel:
 
     @property
     def tick_s(self) -> float:
+        """Seconds that a tick of the stream's clock lasts; 1 where the stream states none."""
         return float(self.stream.time_base or 1)
 
     @property
     def origin_s(self) -> float:
+        """Seconds on the stream's clock at which the recording begins; 0 for containers that are not `CLOCKED`."""
         return (self.container.start_time or 0) / av.time_base if self._is_clocked else 0.0
 
     @property

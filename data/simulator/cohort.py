@@ -54,6 +54,7 @@ class Plan:
 
     @property
     def stem(self) -> str:
+        """What the names of its files begin with, such as `sub-001_task-eeg_run-01`."""
         return stem_of(self.params.name)
 
 

@@ -96,14 +96,17 @@ class Watched:
 
     @property
     def stem(self) -> str:
+        """What the names of its files begin with, such as `sub-001_task-film_run-01`."""
         return f"{self.name}_task-{self.task}_run-{self.run:02d}"
 
     def frames(self, time_s: np.ndarray) -> np.ndarray:
+        """Frames at ascending seconds of the film, uint8 (times, size, size), before `breakage`."""
         scene = Scene(self.person, self.looks, self.room, self.parts, self.visits)
         return film(scene, self.camera, time_s)
 
     @property
     def truth(self) -> Annotations:
+        """The seizure, if there is one; the sign before it is no event."""
         events = (Event(*self.seizure, SEIZURE),) if self.seizure else ()
         return Annotations(events, self.duration_s)
 
@@ -134,13 +137,16 @@ class Caged:
 
     @property
     def stem(self) -> str:
+        """What the names of its files begin with: the participant and the task."""
         return f"{self.name}_task-{self.task}"
 
     def frames(self, time_s: np.ndarray) -> np.ndarray:
+        """Frames at ascending seconds of the film, uint8 (times, size, size), before `breakage`."""
         return film_cage(self.cage, self.animal, self.camera, time_s)
 
     @property
     def truth(self) -> Annotations:
+        """The animal's seizure, if it has one, up to the film's end at the latest."""
         ill = seizure_of(self.animal)
         events = (Event(ill[0], round(min(ill[1], self.duration_s) - ill[0], 2), RAT_SEIZURE),) if ill else ()
         return Annotations(events, self.duration_s)

@@ -91,6 +91,7 @@ class InfantParams:
 
     @property
     def stem(self) -> str:
+        """What the names of its files begin with: the participant, and the camera as the task."""
         return f"{self.name}_task-{self.camera.name}"
 
     @property

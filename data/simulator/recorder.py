@@ -17,17 +17,28 @@ class Recorded(Protocol):
     """What is drawn for every recording, of whomever."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The participant, such as `sub-001`; the recording bears it."""
+
     @property
-    def duration_s(self) -> float: ...
+    def duration_s(self) -> float:
+        """Seconds that the recording lasts."""
+
     @property
-    def site(self) -> Site: ...
+    def site(self) -> Site:
+        """Where it is recorded: channels, rate, reference and amplifier."""
+
     @property
-    def artefacts(self) -> tuple[Artefact, ...]: ...
+    def artefacts(self) -> tuple[Artefact, ...]:
+        """What disturbs the recording, each with its onset and electrodes; where several meet they add up."""
+
     @property
-    def mains(self) -> Mains: ...
+    def mains(self) -> Mains:
+        """The hum over all electrodes, from the first sample to the last."""
+
     @property
-    def amplifier_seed(self) -> int: ...
+    def amplifier_seed(self) -> int:
+        """Seed of the amplifier's noise: the same seed gives the same recording."""
 
 
 def stem_of(name: str) -> str:

@@ -114,6 +114,7 @@ class Filmed:
 
     @property
     def stem(self) -> str:
+        """What the names of its files begin with, such as `sub-001_task-seizure_run-01`."""
         return f"{self.name}_task-{self.task}_run-{self.run:02d}"
 
 

@@ -17,6 +17,7 @@ class AttentionPool(nn.Module):
         return torch.softmax(self.rank(torch.tanh(self.project(x))).squeeze(-1), dim=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, items, features) → (batch, features), weighed by `weights`."""
         return (self.weights(x).unsqueeze(-1) * x).sum(dim=1)
 
 
@@ -24,4 +25,5 @@ class MeanPool(nn.Module):
     """(batch, items, features) → (batch, features): every item weighs the same, and nothing is learnt."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, items, features) → (batch, features)."""
         return x.mean(dim=1)

@@ -40,6 +40,7 @@ class DenseLayer(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, maps, rows, columns) → (batch, maps + growth, rows, columns)."""
         return torch.cat([x, self.new(x)], dim=1)
 
 

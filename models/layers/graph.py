@@ -65,6 +65,7 @@ class GraphConv(nn.Module):
         self.mix = nn.Conv2d(inputs * len(partition), outputs, 1)
 
     def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """(batch, inputs, frames, joints) → (batch, outputs, frames, joints); the caller sets the unseen to 0."""
         parts = [from_neighbours(x, seen, weights) for weights in self.partition]  # type: ignore[union-attr]
         mixed: torch.Tensor = self.mix(torch.cat(parts, dim=1))
         return mixed
@@ -81,6 +82,7 @@ class StGcnBlock(nn.Module):
         self.after = nn.Sequential(nn.BatchNorm2d(width), nn.Dropout(dropout))
 
     def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """(batch, width, frames, joints) → the same shape, where the kernel's `frames` are odd."""
         moved = self.time(self.between(self.space(x, seen)) * seen)
         return F.relu(self.after(moved) + x) * seen
 
@@ -94,6 +96,7 @@ class SpatioTemporalAttention(nn.Module):
         self.join = nn.Sequential(nn.Conv2d(2 * inner, width, 1), nn.BatchNorm2d(width))
 
     def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """(batch, width, frames, joints) → the same shape."""
         over_joints = _look(self.joints(x).permute(0, 2, 3, 1), seen[:, 0])
         over_frames = _look(self.frames(x).permute(0, 3, 2, 1), seen[:, 0].transpose(1, 2)).transpose(1, 2)
         looked = torch.cat([over_joints, over_frames], dim=3).permute(0, 3, 1, 2)
@@ -158,6 +161,7 @@ class NeighbourConv(nn.Module):
         self.mix = nn.Sequential(nn.Conv2d(width, width, 1), nn.BatchNorm2d(width), nn.ReLU())
 
     def forward(self, x: torch.Tensor, seen: torch.Tensor, beside: torch.Tensor) -> torch.Tensor:
+        """(batch, width, frames, joints) → the same shape."""
         weights = beside / beside.sum(dim=1, keepdim=True)
         mixed: torch.Tensor = self.mix(from_neighbours(x, seen, weights[:, None]))
         return mixed * seen
@@ -175,6 +179,7 @@ class GraphUNet(nn.Module):
         self.up = nn.ModuleList(NeighbourConv(width) for _ in ratios)
 
     def forward(self, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """(batch, width, frames, joints) → the same shape."""
         beside = self.beside.expand(len(x), -1, -1)  # type: ignore[operator]
         whole, levels = x, []
         for convolve, pool in zip(self.down, self.pools, strict=True):

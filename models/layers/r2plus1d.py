@@ -67,6 +67,7 @@ class R2Plus1D(nn.Module):
         return x.flatten(1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, maps, frames, rows, columns) → logits (batch, classes)."""
         return torch.as_tensor(self.fc(self.features(x)))
 
 

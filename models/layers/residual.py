@@ -42,4 +42,5 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(nn.Conv2d(maps, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, maps, rows, columns) → (batch, width, rows / stride, columns / stride), rounded up."""
         return torch.relu(self.learnt(x) + self.shortcut(x))

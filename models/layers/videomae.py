@@ -46,6 +46,7 @@ class VideoShape:
 
     @property
     def cubes(self) -> int:
+        """Cubes of one clip."""
         return self.moments * self.places
 
     @property
@@ -102,6 +103,10 @@ class Encoder(nn.Module):
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(_Layer(trunk) for _ in range(trunk.layers))})
 
     def forward(self, clips: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
+        """(clips, frames, channels, size, size) → (clips, cubes seen, width).
+
+        `hidden` is bool (clips, cubes) with as many in every row; None where all cubes are seen.
+        """
         x: torch.Tensor = self.embeddings(clips)
         if hidden is not None:
             x = _where(x, ~hidden)
@@ -126,6 +131,7 @@ class ClipClassifier(nn.Module):
         return features
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        """(clips, frames, channels, size, size) → logits (clips, labels)."""
         logits: torch.Tensor = self.classifier(self.embed(clips))
         return logits
 

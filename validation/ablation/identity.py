@@ -31,6 +31,7 @@ class Features:
 
     @classmethod
     def join(cls, parts: Sequence["Features"]) -> "Features":
+        """The windows of several recordings, which must have the same features."""
         columns = ("x", "baby", "half")
         return cls(*(np.concatenate([getattr(p, c) for p in parts]) for c in columns))
 

@@ -109,6 +109,7 @@ class Failure:
 
     @property
     def sentence(self) -> str:
+        """The expectation's complaint with this row's values in it; KeyError for a column that the row lacks."""
         own = {"value": written(self.value), "percent": _percent(self.value), "limit": self.expectation.limit}
         return self.expectation.complaint.format_map({k: written(v) for k, v in self.row.items()} | own)
 

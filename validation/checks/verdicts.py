@@ -73,10 +73,12 @@ class CheckRun:
 
     @property
     def accepted(self) -> tuple[str, ...]:
+        """Recordings that are not put aside, in the order of `verdicts`, even where the run is `blocked`."""
         return tuple(v.recording for v in self.verdicts if v.outcome == "accepted")
 
     @property
     def quarantined(self) -> tuple[Verdict, ...]:
+        """The verdicts of those that are put aside, with their reasons, in the order of `verdicts`."""
         return tuple(v for v in self.verdicts if v.outcome == "quarantined")
 
     @property

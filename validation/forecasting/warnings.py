@@ -22,6 +22,7 @@ class WarningRule:
     refractory_s: float = 10.0
 
     def to_json(self) -> dict[str, Any]:
+        """The four settings by name."""
         return asdict(self)
 
 
@@ -78,6 +79,10 @@ class Asked:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Asked":
+        """From the answers of one variant, a row per clip: person, recording, site, onset_s (s) and truth.
+
+        A seizure follows where the truth is `preictal`. The sites of a person who has several are joined by `+`.
+        """
         persons, person = np.unique(table["person"].to_numpy(dtype=str), return_inverse=True)
         film = np.unique(table["recording"].to_numpy(dtype=str), return_inverse=True)[1]
         at_s, ahead = table["onset_s"].to_numpy(dtype=float), (table["truth"] == "preictal").to_numpy()

@@ -69,6 +69,7 @@ class Evidence:
 
     @property
     def seizing(self) -> np.ndarray:
+        """Who had a seizure at all, bool (persons,)."""
         return self.table["seizures"].to_numpy() > 0
 
 

@@ -48,6 +48,7 @@ class ForecastEvidence:
         return self.table[["site", "ahead", "quiet", "observed_s"]]
 
     def columns(self, *names: str) -> np.ndarray:
+        """These columns of `table`, float (persons, columns)."""
         return self.table[list(names)].to_numpy(dtype=float)
 
     @property

@@ -37,6 +37,7 @@ class Gate:
     plan: Digest = ""
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, as the decision's record holds them."""
         return asdict(self)
 
 
@@ -63,6 +64,7 @@ class Claim:
 
     @property
     def sign(self) -> int:
+        """1 where more is better, −1 where less is: `sign` · (figure − `limit`) is not below 0 if the claim holds."""
         return 1 if self.at_least else -1
 
 

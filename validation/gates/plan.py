@@ -162,6 +162,7 @@ class GateSettings:
 
     @property
     def digest(self) -> Digest:
+        """Names the plan: every limit, block, seed and number of draws is in it."""
         return digest_of(asdict(self))
 
     @property

@@ -25,13 +25,20 @@ class Scored(Protocol):
     task: ClassVar[str]
 
     @property
-    def table(self) -> pd.DataFrame: ...
+    def table(self) -> pd.DataFrame:
+        """What was counted of each person: index person, columns site, stratum (if any) and the task's."""
+
     @property
-    def audit(self) -> LeakageAudit | None: ...
+    def audit(self) -> LeakageAudit | None:
+        """The leakage audit of the split behind it; None makes its gate unknown."""
+
     @property
-    def cost_s_per_eeg_hour(self) -> float | None: ...
+    def cost_s_per_eeg_hour(self) -> float | None:
+        """Seconds of computing per hour of recording; None, as of no measurement, makes its gate unknown."""
+
     @property
-    def declared(self) -> Declared | None: ...
+    def declared(self) -> Declared | None:
+        """What the detector states about itself; None where it states nothing."""
 
     def of_persons(self, chosen: np.ndarray) -> Any:
         """The same evidence of these persons, in this order."""
@@ -58,11 +65,16 @@ class Study(Generic[E]):
 
     @property
     def against(self) -> E:
+        """The rival; ValueError where there is none."""
         if self.rival is None:
             raise ValueError("there is nobody to compare with")
         return self.rival
 
     def interval(self, values: Any, statistic: Statistic, inside: Any = slice(None)) -> Interval:
+        """A figure with its interval at the plan's level, over the shared draws.
+
+        `values` are those of the persons that `inside` picks (mask or indices), all of them unless told.
+        """
         return interval_of(values, statistic, self.weights[:, inside], self.plan.level)
 
     def delta(self, ours: Any, theirs: Any, statistic: Statistic, inside: Any = slice(None)) -> Interval:

@@ -70,13 +70,16 @@ class LeakageAudit:
 
     @property
     def leaking(self) -> bool:
+        """Whether any guard found a leak; one that does not leak may still not be `clean`."""
         return any(o.outcome == "leak" for o in self.outcomes)
 
     @property
     def digest(self) -> Digest:
+        """Of the split's digest and of all outcomes, with their reasons."""
         return digest_of({"split": self.split_digest, "outcomes": [asdict(o) for o in self.outcomes]})
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, whether it is clean, and its digest."""
         return {
             "split_digest": self.split_digest,
             "clean": self.clean,

@@ -22,6 +22,7 @@ class Features:
     names: tuple[str, ...] = ()
 
     def name(self, column: int) -> str:
+        """What a column (from 0) is called in a reason: its name, or `feature` and its number where none was given."""
         return self.names[column] if self.names else f"feature {column}"
 
     @classmethod

@@ -65,6 +65,7 @@ class HoldoutUse:
 
     @property
     def opened(self) -> int:
+        """Openings so far, whether or not the budget allows them."""
         return len(self.openings)
 
 
@@ -93,11 +94,13 @@ class Study:
     disclosed: Disclosure = Disclosure()
 
     def member(self, name: str) -> Member:
+        """The recording as the cohort has it; raises Unknown for one that stands in the split alone."""
         if name not in self.members:
             raise Unknown(f"{name} stands in the split and not in the cohort")
         return self.members[name]
 
     def person(self, name: str) -> str:
+        """Key of who was recorded; raises Unknown as `member` does."""
         return self.member(name).person
 
     @property

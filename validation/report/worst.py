@@ -29,6 +29,7 @@ class WorstCase:
 
     @property
     def sentence(self) -> str:
+        """What happened, when and where, in whole seconds; names the recording and the site, not the person."""
         what = {"missed seizure": "Missed", "false alarm": "False alarm"}[self.kind]
         nothing = "no second of it was assessed"
         sure = nothing if self.highest_probability is None else f"highest probability {self.highest_probability:.2f}"

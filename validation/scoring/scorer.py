@@ -28,6 +28,7 @@ class Scorer:
     policy: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
+        """The fields, and the digest of the policy."""
         return {
             "name": self.name,
             "version": self.version,

@@ -48,6 +48,7 @@ class TypingDossier(StretchDossier):
 
     @property
     def looked_at(self) -> str:
+        """What the detector was shown, in the page's word: film, or EEG."""
         return LOOKED_AT.get(self.task, "EEG")
 
     @property
@@ -57,6 +58,7 @@ class TypingDossier(StretchDossier):
 
     @property
     def classes(self) -> list[str]:
+        """The types of the main result, in its order, those that are not evaluable among them."""
         return [row["type"] for row in self.main["classes"]]
 
 

@@ -19,15 +19,24 @@ class Cell(Protocol):
     """A setting of the grid."""
 
     @property
-    def aggregator(self) -> str: ...
+    def aggregator(self) -> str:
+        """What reads the moments; `mean` and `blstm` are compared with each other."""
+
     @property
-    def segments(self) -> int: ...
+    def segments(self) -> int:
+        """How many moments of a seizure are looked at, one of each equal part."""
+
     @property
-    def gamma(self) -> float: ...
+    def gamma(self) -> float:
+        """How moments are drawn inside their part, Beta(γ, γ); infinite where it is always the middle."""
+
     @property
-    def shuffled(self) -> bool: ...
+    def shuffled(self) -> bool:
+        """Whether it is the control, whose moments come without their order; nothing was published of it."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Names the cell, and its answers in the tables (column `variant`)."""
 
 
 def grid_result(

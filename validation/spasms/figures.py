@@ -145,6 +145,10 @@ class People:
     def of(
         cls, table: pd.DataFrame, *, truths: Mapping[str, Annotations], clip_s: float, seed: int, draws: int
     ) -> "People":
+        """From the answers of one variant, a row per clip of `clip_s` seconds; `truths` by recording.
+
+        Persons are drawn inside their site, `draws` times from `seed`.
+        """
         people = by_person(watched(table, truths, clip_s))
         sites = [site_of(own) for own in people.values()]
         return cls(people, patient_draws(sites, np.random.default_rng(seed), draws))
@@ -165,10 +169,12 @@ class People:
         return PairWins.of(labels, [np.concatenate([one.probability for one in own]) for own in self.people.values()])
 
     def figure(self, name: str) -> Block:
+        """One of `FIGURES` with its interval over persons, as plain JSON."""
         values, statistic = self.values(name)
         return interval_of(values, statistic, self.weights).to_json()
 
     def difference(self, other: "People", name: str) -> Block:
+        """The figure minus the other's, with its interval over the same draws; persons must be the same, in order."""
         (values, statistic), (others, _) = self.values(name), other.values(name)
         return interval_of((values, others), difference(statistic), self.weights).to_json()
 
@@ -180,9 +186,11 @@ class People:
         return np.stack([above, below], axis=1), ratio_of_sums
 
     def total(self, name: str) -> float:
+        """One of `COUNTS` at the threshold, over all persons."""
         return float(self.counts[:, _AT[name]].sum())
 
     def rests_on(self) -> Block:
+        """Persons, clips asked about, share of them answered (None of no clips), and assessed hours."""
         asked = sum(len(one.onset_s) for own in self.people.values() for one in own)
         answered = sum(int(one.answered.sum()) for own in self.people.values() for one in own)
         hours = self.total("hours")
@@ -236,6 +244,7 @@ class People:
         }  # fmt: skip
 
     def per_patient(self) -> list[Block]:
+        """What was counted of each person, in order of their names; a rate over no assessed hour is None."""
         return [
             {
                 "person": person, "site": site, "clips": int(row[:6].sum()), "answered": int(row[:4].sum()),
@@ -247,6 +256,8 @@ class People:
         ]  # fmt: skip
 
     def same_clips(self, other: "People") -> bool:
+        """Whether both were asked about the same clips of the same persons, with the same truth."""
+
         def clips(people: "People") -> list[Any]:
             return [
                 (person, one.recording, one.onset_s.tolist(), one.spasm.tolist())

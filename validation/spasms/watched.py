@@ -39,6 +39,7 @@ class Watched:
 
     @property
     def answered(self) -> np.ndarray:
+        """Where a probability was given, bool (clips,)."""
         return np.isfinite(self.probability)
 
     def positive(self, threshold: float) -> np.ndarray:

@@ -56,6 +56,7 @@ class Drawing:
 
     @property
     def end_s(self) -> float:
+        """Seconds of the recording at which the seizure ends."""
         return self.onset_s + self.length_s
 
     def part(
@@ -90,9 +91,11 @@ class Drawing:
         )
 
     def seed(self) -> int:
+        """Another seed at each call, drawn from `rng`: an added call moves every draw after it."""
         return int(self.rng.integers(2**63))
 
     def between(self, low: float, high: float) -> float:
+        """A number drawn from `rng`, uniform from `low` to `high`."""
         return float(self.rng.uniform(low, high))
 
 

@@ -36,6 +36,7 @@ class BandPower(LogisticFloor):
         return FrontEnd(montage=self.contract.montage, rate_hz=250.0, band_hz=(0.5, 97.0))
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """Features (clips, `FEATURES`) of a seizure; refuses one without a gapless `shortest_s` (`too_short`)."""
         p = self.params
         clips, onset_s = clips_of_seizure(
             prepared.segments, prepared.rate_hz, self.window_s, self.hop_s, p["shortest_s"]

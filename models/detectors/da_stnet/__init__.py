@@ -84,6 +84,7 @@ class DaStNetwork(nn.Module):
         return pooled
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, bins, frames) → seizure logit (batch,); the classifier of babies has no part in it."""
         logit: torch.Tensor = self.classifier(self.features(x)).squeeze(-1)
         return logit
 
@@ -105,6 +106,7 @@ class DaStNet(WindowDetector):
         self.network = self._build(0)
 
     def to_x(self, rate_hz: float) -> WindowsToX:
+        """Log power of each window by itself, (windows, derivations, bins, frames)."""
         p = self.params
         return lambda windows: stft_log_power(windows, rate_hz, p["n_fft"], p["stft_hop"], tuple(p["band_hz"]))
 
@@ -117,6 +119,10 @@ class DaStNet(WindowDetector):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
+        """Learn seizures, and with `reversal` unlearn whose windows they are.
+
+        Every second window of `valid` is looked at. ValueError where labels are missing.
+        """
         torch.manual_seed(seed)
         babies = len(np.unique(train.patient))
         self.network = self._build(babies if self.params["reversal"] else 0)

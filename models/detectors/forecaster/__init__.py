@@ -85,6 +85,7 @@ class Forecaster(ForecastingDetector, Pretrained):
         return State({name: weight.numpy().copy() for name, weight in self._start.items()}, dict(self._learnt))
 
     def load_pretrained(self, state: State) -> None:
+        """Kept as what `fit` and `begin` start from; the network itself changes only then."""
         self._start = {name: torch.from_numpy(np.array(weight)) for name, weight in state.tensors.items()}
         self._learnt = dict(state.settings)
 
@@ -142,9 +143,11 @@ class Forecaster(ForecastingDetector, Pretrained):
         return Attribution(np.maximum(found.reshape(len(found), -1).sum(axis=1), 0))
 
     def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
+        """One look, `frames` · `step_s` seconds from its own onset."""
         return onset_s, self.params["frames"] * self.params["step_s"]
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
+        """The probe alone (`PROBE`), (clips, 2): 0 and its logit of `preictal`, by the encoder as pre-trained."""
         frozen = ClipClassifier(self.shape, self.trunk, 1).eval()
         frozen.videomae.load_state_dict(self.probe.encoder)
         return {PROBE: _two(self.probe.logits(self._through(examples.x, frozen.embed)))}

@@ -31,8 +31,10 @@ class Probe:
         return np.asarray(said[:, 1] - said[:, 0])
 
     def tensors(self) -> dict[str, np.ndarray]:
+        """Copies of the logistic's tensors, their names behind `probe.`; the encoder is not among them."""
         return self.logistic.tensors("probe.")
 
     def load(self, tensors: Mapping[str, np.ndarray], encoder: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `tensors` gave, and the weights of the encoder by name."""
         self.logistic.load(tensors, "probe.")
         self.encoder = dict(encoder)

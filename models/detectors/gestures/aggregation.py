@@ -88,6 +88,10 @@ class Aggregator(nn.Module):
         self.spread.copy_(torch.from_numpy(spread + 1e-3 * spread.mean() + 1e-6))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, positions, features) → logits (batch, classes).
+
+        In training the positions are drawn with torch's generator; otherwise they are the middle ones, every time.
+        """
         chosen = self._chosen(len(x))
         moments = (x[torch.arange(len(x))[:, None], chosen] - self.centre) / self.spread
         if self.recurrent is None:

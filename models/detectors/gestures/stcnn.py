@@ -36,6 +36,7 @@ class Stcnn:
 
     @property
     def width(self) -> int:
+        """Features of one snippet."""
         return self.network.width
 
     @property
@@ -81,6 +82,10 @@ class Stcnn:
         return {n: t.detach().contiguous().numpy().copy() for n, t in state.items() if _belongs(n)}
 
     def load(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take over what `tensors` gave; the layer of the actions stays as it is.
+
+        RuntimeError (PyTorch's) for a weight that is unknown or of another shape.
+        """
         taken = {n: torch.from_numpy(np.array(t)) for n, t in tensors.items()}
         self.network.load_state_dict({**self.network.state_dict(), **taken})
         self.network.eval()

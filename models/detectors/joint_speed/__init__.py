@@ -40,6 +40,7 @@ class JointSpeed(LogisticFloor, SpasmDetector):
         self.offset = 0.0
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """Features (clips, `FEATURES`); refuses as `SpasmDetector.examples` does."""
         clips = super().examples(prepared, recording, patient)
         return Examples(energies(clips.x), clips.onset_s, clips.recording, clips.patient, clips.window_s)
 
@@ -61,6 +62,7 @@ class JointSpeed(LogisticFloor, SpasmDetector):
         return log
 
     def score(self, examples: Examples) -> np.ndarray:
+        """Scores (clips, 2), with the inner infants' `offset` added to that of a spasm."""
         return super().score(examples) + np.array([0.0, self.offset])
 
     def state(self) -> State:

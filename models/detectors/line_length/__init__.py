@@ -27,6 +27,7 @@ class LineLength(WindowDetector):
         self.coefficients = np.zeros(3)
 
     def to_x(self, rate_hz: float) -> WindowsToX:
+        """Mean over derivations and over the `top` highest, (windows, 2) float32; remembers the running mean."""
         baseline = RunningBaseline(self.params["half_life_s"] / self.hop_s)
 
         def relative_length(windows: np.ndarray) -> np.ndarray:
@@ -46,6 +47,7 @@ class LineLength(WindowDetector):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
+        """One fit of a logistic; `valid` only gives the AUC of the log. ValueError where labels are missing."""
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled windows")
         self.coefficients = fit_logistic(train.x.astype(float), train.label)

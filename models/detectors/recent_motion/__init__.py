@@ -24,6 +24,7 @@ class RecentMotion(LogisticFloor, ForecastingDetector):
     FEATURES = len(FEATURES)
 
     def examples(self, prepared: PreparedFilm, recording: str = "", patient: str = "") -> Examples:  # type: ignore[override]
+        """One clip per view, features (views, 5); refuses a stretch shorter than a clip (`too_short`)."""
         p = self.params
         refuse_shorter(prepared, self.window_s)
         end_s = prepared.end_s

@@ -57,6 +57,7 @@ class SeizureNet(TypingDetector):
         return FrontEnd(montage=self.contract.montage, rate_hz=250.0, band_hz=(0.5, 97.0))
 
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
+        """The signal itself, (clips, derivations, samples) µV; refuses a seizure without a gapless `shortest_s`."""
         x, onset_s = clips_of_seizure(
             prepared.segments, prepared.rate_hz, self.window_s, self.hop_s, self.params["shortest_s"]
         )
@@ -133,9 +134,11 @@ class SeizureNet(TypingDetector):
         )
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Log probabilities (clips, types) of each member and both students, always by the reference."""
         return {name: member.look(examples.x)[1] for name, member in self._networks.items()}
 
     def scored(self, examples: Examples) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Members look once for both; with `sessions` the answer is theirs, and the members look again."""
         if self.sessions:
             return super().scored(examples)
         parts = self.variants(examples)

@@ -46,10 +46,12 @@ class TypeNetwork(nn.Module):
         return features
 
     def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, features) → logits (batch, types); `UNSEEN` for a type that no training patient had."""
         logits: torch.Tensor = self.classifier(features).masked_fill(self.seen == 0, UNSEEN)
         return logits
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, 3, derivations, bins) → logits (batch, types)."""
         return self.classify(self.embed(images))
 
 
@@ -161,6 +163,7 @@ class Member:
         )  # fmt: skip
 
     def cross_entropy(self, _: np.ndarray, images: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """The loss by the labels alone (`ClipLoss`): images (clips, 3, derivations, bins), types (clips,)."""
         return F.cross_entropy(self.network(images), label)
 
 

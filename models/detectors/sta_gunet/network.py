@@ -65,6 +65,7 @@ class StaGunetNetwork(nn.Module):
         self.register_buffer("spread", torch.ones(FEATURES, 1, joints))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, 6, frames, joints), NaN where a joint was not seen → logits (batch, 2)."""
         return self.judge(*self.scaled(x))
 
     def scaled(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
