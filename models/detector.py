@@ -216,6 +216,8 @@ class WindowDetector(Detector):
         for segment in prepared.segments:
             listen.start(segment.onset_s)
             parts.append(listen(segment.signal, recording, patient))
+        if not parts:  # nothing was recorded: the same, without a window
+            parts.append(listen(np.zeros((len(self.front_end.channels), 0), dtype=np.float32), recording, patient))
         return Examples.join(parts)
 
 

@@ -45,6 +45,12 @@ class Strangeness:
 
     def refusal(self, patients: int) -> Refusal:
         """Why it is refused (`ood`), in words; `patients` is how many the model learnt from. Nothing is raised."""
+        if np.isnan(self.score):
+            return Refusal(
+                "ood",
+                f"no window of the recording could be compared with the {patients} patients that the model learnt from: "
+                "send a longer stretch without gaps",
+            )
         return Refusal(
             "ood",
             f"the recording looks unlike the {patients} patients that the model learnt from: its score is "
@@ -76,6 +82,8 @@ class Ood:
 
     def judge(self, seen: Look) -> Strangeness:
         """How far a recording's windows lie from the training patients; without any the score is NaN, hence refused."""
+        if not len(seen.x):
+            return Strangeness(float("nan"), self.recording_limit, float("nan"), next(iter(FEATURES)))
         scores = self.scores(seen.x)
         spread = np.sqrt(np.diag(np.linalg.inv(np.array(self.precision))))
         off = np.abs(np.median(np.nan_to_num(seen.x), axis=0) - self.centre) / spread

@@ -14,12 +14,14 @@ from data.film import Film
 from data.outcomes import Refusal
 from data.readers.video import read_film
 from data.readers.video_writer import write_video
+from lineage.digest import sha256_file
 from models import detectors
 from models.detector import Examples, Lesson
 from models.detectors.forecaster import Forecaster
 from models.detectors.forecaster.lessons import draw
 from models.detectors.forecaster.probe import PROBE
 from models.detectors.forecaster.snippets import pixels, times_of_stretch
+from models.layers.r2plus1d import WeightsRefused
 from models.layers.videomae import (
     ClipClassifier,
     MaskedAutoencoder,
@@ -187,11 +189,29 @@ def test_with_weights_named_in_its_parameters_pre_training_begins_there(tmp_path
     made = {}
     for weights in ("", str(file)):
         detector = Forecaster({**TINY, "weights": weights, "pretraining": {**TINY["pretraining"], "steps": 1}})
-        made[weights] = detector.pretrain_on(clips, content, seed=1), detector.pretrained().tensors
+        log, state = detector.pretrain_on(clips, content, seed=1), detector.pretrained()
+        made[weights] = log, state.tensors, state.settings
     assert "begun_with" not in made[""][0]
     assert made[str(file)][0]["begun_with"] == {"missing": (), "unexpected": ()}
+    settings = made[str(file)][2]
+    assert (settings["published"], settings["published_digest"]) == ("model.safetensors", sha256_file(file))
+    assert settings["steps"] == 1 and "published" not in made[""][2]
     name = "videomae.embeddings.patch_embeddings.projection.weight"
     assert not np.array_equal(made[""][1][name], made[str(file)][1][name])
+
+
+def test_fault_weights_that_lack_part_of_the_encoder_are_no_beginning(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    whole = MaskedAutoencoder(SHAPE, TRUNK, Trunk(16, 1, 2, 32)).state_dict()
+    encoder = {k: v for k, v in whole.items() if k.startswith("videomae.")}
+    save_file(encoder, tmp_path / "encoder.safetensors")
+    assert Forecaster(TINY).start_from(tmp_path / "encoder.safetensors").missing
+    for name, kept in (("part", dict(list(encoder.items())[1:])), ("other", {"fc.weight": torch.zeros(2)})):
+        save_file(kept, file := tmp_path / f"{name}.safetensors")
+        lacks = len(encoder) if name == "other" else 1
+        with pytest.raises(WeightsRefused, match=f"{name}.safetensors lacks {lacks} of the {len(encoder)} weights"):
+            Forecaster(TINY).start_from(file)
 
 
 def test_a_file_of_weights_says_what_it_lacks_and_one_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -202,9 +222,9 @@ def test_a_file_of_weights_says_what_it_lacks_and_one_of_another_size_is_refused
     save_file(kept, tmp_path / "model.safetensors")
     loaded = load_published(ClipClassifier(SHAPE, TRUNK, 1), tmp_path / "model.safetensors")
     assert loaded.unexpected == () and {"classifier.bias", "classifier.weight"} < set(loaded.missing)
-    with pytest.raises(ValueError, match=r"projection.weight is \(24, .*\) in the file, needed is \(48, "):
+    with pytest.raises(WeightsRefused, match=r"projection.weight is \(24, .*\) in the file, needed is \(48, "):
         load_published(ClipClassifier(SHAPE, Trunk(48, 2, 2, 48), 1), tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"give a \.safetensors or \.bin file"):
+    with pytest.raises(WeightsRefused, match=r"give a \.safetensors or \.bin file"):
         load_published(ClipClassifier(SHAPE, TRUNK, 1), tmp_path / "none.bin")
 
 

@@ -17,7 +17,7 @@ from data.seizure_types import semiology_type
 from models import detectors
 from models.detector import UNSEEN, Examples, Lesson
 from models.detectors.gestures import MEAN, RANDOM, SHUFFLED, WHOLE, Gestures
-from models.detectors.gestures.aggregation import Aggregator, Sampling, likelihood
+from models.detectors.gestures.aggregation import Aggregator, Sampling, likelihood, orders_of
 from models.detectors.motion_energy import MotionEnergy
 from models.features_cache import FOLDER, kept
 from models.probe import Probe
@@ -192,6 +192,20 @@ def test_order_changes_what_the_blstm_says_and_not_what_the_mean_says() -> None:
             assert moves == (not torch.allclose(network(x), network(x[:, order]), atol=1e-5)), kind
 
 
+@pytest.mark.parametrize("segments", [1, 2, 3, 8, 16])
+def test_the_control_says_the_same_of_moments_that_are_turned_or_reversed(segments: int) -> None:
+    torch.manual_seed(0)
+    orders = orders_of(segments)
+    assert (np.sort(orders, axis=1) == np.arange(segments)).all()
+    assert all((np.bincount(place, minlength=segments) == 2).all() for place in orders.T)
+    network = Aggregator("blstm", 6, Sampling(segments, 2.0, segments), 2, shuffled=True).eval()
+    x = torch.randn(3, segments, 6)
+    with torch.inference_mode():
+        for other in (x.flip(1), x.roll(1, dims=1)):
+            assert torch.allclose(network(x), network(other), atol=1e-5)
+        assert not torch.allclose(network(x), network(x + 1), atol=1e-3)
+
+
 # What is learnt.
 
 
@@ -205,7 +219,7 @@ def test_order_is_what_tells_these_seizures_apart(
         and log["taught"]
         and set(log["parts"]) == {WHOLE, MEAN, SHUFFLED, RANDOM}
     )
-    test = cohort(detector, 8, 9, 10, 11)
+    test = cohort(detector, *range(8, 20))
     scores = {WHOLE: detector.score(test), **detector.variants(test)}
     right = {name: float((logits.argmax(axis=1) == test.label).mean()) for name, logits in scores.items()}
     assert right[WHOLE] >= 0.9 and right["large view alone"] >= 0.8

@@ -153,6 +153,13 @@ def test_one_patient_tells_nothing_about_how_far_patients_lie_apart() -> None:
         Ood.fit(x, patient, seizing)
 
 
+def test_a_recording_without_a_window_is_refused_and_nothing_is_said_to_differ() -> None:
+    ood = Ood.fit(*patients(np.random.default_rng(8), 6))
+    judged = ood.judge(Look(np.zeros((0, N)), np.zeros(0)))
+    said = judged.refusal(ood.patients)
+    assert judged.is_refused and said.code == "ood" and "no window" in said.reason and "nan" not in said.reason
+
+
 def test_a_refusal_says_value_limit_and_what_differs() -> None:
     ood = Ood.fit(*patients(np.random.default_rng(8), 6))
     off = np.zeros((50, N))

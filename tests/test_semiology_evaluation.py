@@ -141,14 +141,14 @@ def test_a_cell_is_fitted_on_features_that_lie_ready() -> None:
         names = np.repeat([f"rec-{first + n}" for n in range(count)], 2)
         return Examples(x, np.zeros(2 * count), names, names, 0.5, label, np.zeros(2 * count, dtype=int))
 
-    train, inner, test = films(16, 0), films(6, 20), films(8, 40)
+    train, inner, test = films(16, 0), films(6, 20), films(40, 40)
     probabilities, log = fit_cell(Cell("blstm", 8, 2.0), detector, train, inner, test, seed=0)
     again, _ = fit_cell(Cell("blstm", 8, 2.0), detector, train, inner, test, seed=0)
     shuffled, _ = fit_cell(Cell("blstm", 8, 2.0, shuffled=True), detector, train, inner, test, seed=0)
     assert np.array_equal(probabilities, again) and log["best_epoch"] >= 1
     assert (probabilities.argmax(axis=1) == test.label).mean() >= 0.9
-    assert (shuffled.argmax(axis=1) == test.label).mean() <= 0.8
+    assert (shuffled.argmax(axis=1) == test.label).mean() <= 0.65
     said = per_seizure(test, probabilities)
-    assert len(said) == 8 and all(
+    assert len(said) == 40 and all(
         views == 2 and row.sum() == pytest.approx(1, abs=1e-5) for views, row in said.values()
     )

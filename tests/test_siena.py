@@ -97,8 +97,10 @@ def test_a_correction_that_corrects_nothing_is_refused():
         "recording\tseizure\tfield\tvalue\treason\nPN00-3.edf\t3\tend\t18.29.29\t\n",
         "recording\tseizure\tfield\tvalue\treason\nPN00-3.edf\tthird\tend\t18.29.29\twhy\n",
         "recording\tseizure\tfield\tvalue\treason\nPN00-3.edf\t3\tduration\t60\twhy\n",
+        "recording\tseizure\tfield\tvalue\treason\nPN00-3.edf\t²\tend\t18.29.29\twhy\n",
+        "recording\tseizure\tfield\tvalue\treason\nPN00-3.edf\t3\tend\t18.29.29\twhy\nPN00-3.edf\t3\tend\t18.29.30\tno\n",
     ],
-    ids=["empty", "columns", "no reason", "no number", "no such field"],
+    ids=["empty", "columns", "no reason", "no number", "no such field", "no plain number", "twice"],
 )  # fmt: skip
 def test_corrections_need_every_column_and_a_reason(tmp_path, text):
     (tmp_path / "mine.tsv").write_text(text)

@@ -115,6 +115,15 @@ def test_a_perfect_detector_finds_all_and_alarms_falsely_never() -> None:
     json.dumps(found)
 
 
+def test_fault_who_says_nothing_is_not_specific() -> None:
+    """Of the clips without a spasm a quarter has no answer: no more than three quarters can be said to be right."""
+    table, truths = cohort(1.0)
+    others = table.index[table["truth"] == "other"]
+    quiet = table.assign(spasm=table["spasm"].where(~table.index.isin(others[::4]), np.nan))
+    said, silent = (evaluated(one, truths)["answer"]["specificity"]["estimate"] for one in (table, quiet))
+    assert said == 1.0 and silent == pytest.approx(1 - len(others[::4]) / len(others))
+
+
 def test_figures_by_clips_are_those_of_the_confusion() -> None:
     table, truths = cohort(0.8)
     answer = evaluated(table, truths)["answer"]

@@ -42,7 +42,8 @@ class Corrections:
 
 
 def read_corrections(path: Path) -> Corrections:
-    """Read a corrections file; refuses rows without a recording, a number, a known field, a value and a reason."""
+    """Read a corrections file; refuses rows without a recording, a number, a known field, a value and a reason, and a
+    second row for the same."""
     columns = ("recording", "seizure", "field", "value", "reason")
     try:
         lines = [line.split("\t") for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
@@ -53,11 +54,20 @@ def read_corrections(path: Path) -> Corrections:
     values: dict[tuple[str, int, str], str] = {}
     for number, cells in enumerate(lines[1:], start=2):
         row = dict(zip(columns, (c.strip() for c in cells), strict=False))
-        if len(row) < len(columns) or not all(row.values()) or not row["seizure"].isdigit():
+        if (
+            len(row) < len(columns)
+            or not all(row.values())
+            or not (row["seizure"].isascii() and row["seizure"].isdigit())
+        ):
             raise FetchRefused(
                 f"row {number} of the corrections file needs {', '.join(columns)}, the seizure as a number"
             )
         if row["field"] not in FIELDS:
             raise FetchRefused(f"row {number} of the corrections file: the field is {', '.join(FIELDS)}")
-        values[row["recording"], int(row["seizure"]), row["field"]] = row["value"]
+        key = (row["recording"], int(row["seizure"]), row["field"])
+        if key in values:
+            raise FetchRefused(
+                f"row {number} of the corrections file corrects again what a row above it does: keep one"
+            )
+        values[key] = row["value"]
     return Corrections(values)

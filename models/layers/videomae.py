@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from models.layers.r2plus1d import WeightsRefused
+
 
 @dataclass(frozen=True)
 class VideoShape:
@@ -178,11 +180,11 @@ def load_published(network: nn.Module, path: Path) -> Loaded:
 
     What fits is loaded and the rest is named. Refuses a weight of another shape, with its name.
     """
-    weights = renamed(_read(path))
+    weights = renamed(_read(weights_file(path)))
     mine = network.state_dict()
     for name, own in mine.items():
         if name in weights and weights[name].shape != own.shape:
-            raise ValueError(f"{name} is {tuple(weights[name].shape)} in the file, needed is {tuple(own.shape)}")
+            raise WeightsRefused(f"{name} is {tuple(weights[name].shape)} in the file, needed is {tuple(own.shape)}")
     network.load_state_dict({name: weights.get(name, own) for name, own in mine.items()})
     return Loaded(tuple(sorted(set(mine) - set(weights))), tuple(sorted(set(weights) - set(mine))))
 
@@ -193,15 +195,20 @@ def renamed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {re.sub(r"\b[qv]_bias$", lambda m: today[m[0]], name): weight for name, weight in weights.items()}
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+def weights_file(path: Path) -> Path:
+    """The file of weights that a path names: itself, or the first of a folder. Refuses where there is none."""
     files = sorted(f for kind in ("*.safetensors", "*.bin") for f in path.glob(kind)) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise FileNotFoundError(f"no weights in {path.name}: give a .safetensors or .bin file, or a folder with one")
-    if files[0].suffix == ".safetensors":
+        raise WeightsRefused(f"no weights in {path.name}: give a .safetensors or .bin file, or a folder with one")
+    return files[0]
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(files[0])
-    read: dict[str, torch.Tensor] = torch.load(files[0], map_location="cpu", weights_only=True)
+        return load_file(file)
+    read: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return read
 
 

@@ -182,6 +182,14 @@ def test_a_window_is_scored_alike_alone_and_in_company(fitted: Fitted) -> None:
     np.testing.assert_allclose(alone, together[[0, 17, -1]], rtol=1e-4, atol=1e-5)
 
 
+def test_of_a_gap_there_are_no_windows_and_nothing_is_said(fitted: Fitted) -> None:
+    _, data, bundle = fitted
+    prepared = bundle.front_end.prepare(recording(UNSEEN))
+    nothing = bundle.detector.examples(prepared.between(prepared.duration_s, prepared.duration_s + 60))
+    assert len(nothing) == 0 and nothing.x.shape[1:] == data.valid.x.shape[1:]
+    assert bundle.detector.score(nothing).shape == (0,)
+
+
 def test_the_future_does_not_change_the_past(fitted: Fitted) -> None:
     _, _, bundle = fitted
     whole = recording(UNSEEN)

@@ -20,8 +20,9 @@ WORTH = {
     "shuffled_over_mean": "BLSTM without order\nminus mean",
 }
 ORDER = (
-    "Without order the same network is taught and asked with the moments of each seizure in a random order. Where order "
-    "is what a BLSTM knows more than the mean, its advantage goes: the last column then holds 0. Paired by patient."
+    "Without order the same network is taught with the moments of each seizure in a random order, and its answer is the mean "
+    "over all rotations of their order and of its reverse. Where order is what a BLSTM knows more than the mean, its "
+    "advantage goes: the last column then holds 0. Paired by patient."
 )
 
 

@@ -57,12 +57,13 @@ _RATES: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {
     "precision": ({"tp": 1}, {"tp": 1, "fp": 1}),
     "recall": ({"tp": 1}, {"tp": 1, "fn": 1, "silent_spasm": 1}),
     "f1": ({"tp": 2}, {"tp": 2, "fp": 1, "fn": 1, "silent_spasm": 1}),
-    "specificity": ({"tn": 1}, {"tn": 1, "fp": 1}),
+    "specificity": ({"tn": 1}, {"tn": 1, "fp": 1, "silent_other": 1}),
     "false_alarms_per_hour": ({"false_alarms": 1}, {"hours": 1}),
     "spasms_found": ({"spasms_found": 1}, {"spasms": 1}),
     "clusters_found": ({"clusters_found": 1}, {"clusters": 1}),
 }
-"""Each figure as a sum of counts over another; a clip without an answer counts as wrong, a spasm in it as missed."""
+"""Each figure as a sum of counts over another; a clip without an answer counts as wrong, a spasm in it as missed. So it does
+for specificity too: a detector that says nothing is not specific."""
 FIGURES = (*_RATES, "auroc")
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from data.film_frontend import PreparedFilm
+from lineage.digest import sha256_file
 from models.detector import Examples, Lesson, Pretrained, Progress, State, Stretch
 from models.detectors.forecaster.lessons import clips_of_lessons, fill_in
 from models.detectors.forecaster.probe import PROBE, Probe
@@ -22,7 +23,16 @@ from models.detectors.forecaster.snippets import frames_of_stretch, pixels
 from models.engines import Network
 from models.explain import Attribution, attributions
 from models.forecasting import ForecastingDetector
-from models.layers.videomae import ClipClassifier, Loaded, MaskedAutoencoder, Trunk, VideoShape, load_published
+from models.layers.r2plus1d import WeightsRefused
+from models.layers.videomae import (
+    ClipClassifier,
+    Loaded,
+    MaskedAutoencoder,
+    Trunk,
+    VideoShape,
+    load_published,
+    weights_file,
+)
 from models.training import Schedule, auc, fit_network
 
 PIECE = 64
@@ -72,13 +82,14 @@ class Forecaster(ForecastingDetector, Pretrained):
         With `weights` it begins with published ones; the log says what their file lacked and had too much.
         """
         p = self.params["pretraining"]
+        self._learnt = {}
         begun = self.start_from(Path(self.params["weights"])) if self.params["weights"] else None
         torch.manual_seed(seed)
         network = MaskedAutoencoder(self.shape, self.trunk, Trunk(**self.params["decoder"]))
         network.load_state_dict({**network.state_dict(), **self._start})
         log = fill_in(network, clips, content, p, self._seen, seed=seed, progress=progress)
         self._start = _encoder_of(network)
-        self._learnt = {key: log[key] for key in ("contents", "clips", "mask_ratio", "steps")}
+        self._learnt |= {key: log[key] for key in ("contents", "clips", "mask_ratio", "steps")}
         return log | ({"begun_with": asdict(begun)} if begun else {})
 
     def pretrained(self) -> State:
@@ -90,11 +101,19 @@ class Forecaster(ForecastingDetector, Pretrained):
         self._learnt = dict(state.settings)
 
     def start_from(self, path: Path) -> Loaded:
-        """Begin with published weights that lie on this machine; says what the file lacked and had too much."""
+        """Begin with published weights that lie on this machine; says what the file lacked and had too much.
+
+        Refuses a file that lacks weights of the encoder: the rest of it would begin by chance. The decoder may lack.
+        """
         network = MaskedAutoencoder(self.shape, self.trunk, Trunk(**self.params["decoder"]))
-        loaded = load_published(network, path)
-        self._start = dict(network.state_dict()) if not loaded.missing else _encoder_of(network)
-        self._learnt = {"published": path.name}
+        file = weights_file(path)
+        loaded, own = load_published(network, file), _encoder_of(network)
+        if lacking := [name for name in loaded.missing if name in own]:
+            raise WeightsRefused(
+                f"{file.name} lacks {len(lacking)} of the {len(own)} weights of the encoder, as {lacking[0]}: give one of VideoMAE"
+            )
+        self._start = dict(network.state_dict()) if not loaded.missing else own
+        self._learnt = {"published": file.name, "published_digest": sha256_file(file)}
         return loaded
 
     def fit(

@@ -32,6 +32,8 @@ PARTS: dict[str, tuple[str, Kind, bool, bool]] = {
     RANDOM: ("random", "blstm", False, True),
 }
 """Name → (how its tensors are called, aggregator, moments in any order, looked at by the network that was never taught)."""
+PASSES = 3
+"""In which its time is taken: the least of them was disturbed least."""
 INNER_SHARE = 4
 """Of the persons who give lessons every fourth only says which epoch is best."""
 
@@ -143,17 +145,19 @@ class Gestures(FilmTyping, Pretrained):
         return parts | {f"{view} view alone": _of_view(examples, whole, place) for place, view in enumerate(VIEWS)}
 
     def costs(self, examples: Examples) -> dict[str, Cost]:
-        """Of the whole, with its STCNN: what is trained and frozen, and the time to look at one view and name it."""
+        """Of the whole, with its STCNN: what is trained and frozen, and the least time of some passes over one view."""
         noise = np.random.default_rng(0).integers(
             0, 255, (self.grid.positions, self.grid.frames, *self._shape), np.uint8
         )
-        started = time.process_time()
-        self.stcnn.see(noise)
-        self.score(examples)
-        spent_ms = 1000 * (time.process_time() - started)
+        one, spent_ms = examples.take(np.arange(1)), []
+        for _ in range(PASSES):
+            started = time.process_time()
+            self.stcnn.see(noise)
+            self.score(one)
+            spent_ms.append(1000 * (time.process_time() - started))
         tensors = [*self.stcnn.network.parameters(), *self.parts[WHOLE].parameters()]
         count = sum(t.numel() for t in tensors) - sum(t.numel() for t in self.stcnn.network.fc.parameters())
-        return {"answer": Cost(count, 4 * count / 1e6, spent_ms)}
+        return {"answer": Cost(count, 4 * count / 1e6, min(spent_ms))}
 
     def state(self) -> State:
         tensors = {f"stcnn.{n}": t for n, t in self.stcnn.tensors().items()}

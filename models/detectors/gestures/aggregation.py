@@ -56,17 +56,25 @@ class Sampling:
         return torch.arange(self.segments) * self.each + inside
 
 
+def orders_of(segments: int) -> np.ndarray:
+    """(2 · segments, segments) places: every rotation of the order and of its reverse, so that each moment stands at each
+    place equally often."""
+    forth = np.arange(segments)
+    return np.array([np.roll(one, shift) for one in (forth, forth[::-1]) for shift in range(segments)])
+
+
 class Aggregator(nn.Module):
     """Features of a film's positions (batch, positions, features) → logits (batch, classes).
 
     `mean` of the segments, or the last hidden state of an LSTM or of one in each direction, then a linear layer. With
-    `shuffled` the segments come in a random order in training and in one fixed wrong order otherwise: the control that
-    shows what order is worth.
+    `shuffled` the segments come in a random order in training, and otherwise the answer is the mean over `orders_of` them:
+    the control that shows what order is worth. (One wrong order would not do: what little a network makes of it points the
+    same way for every film.)
     """
 
     centre: torch.Tensor
     spread: torch.Tensor
-    order: torch.Tensor
+    orders: torch.Tensor
 
     def __init__(self, kind: Kind, features: int, sampling: Sampling, classes: int, *, shuffled: bool = False):
         super().__init__()
@@ -78,7 +86,7 @@ class Aggregator(nn.Module):
         self.fc = nn.Linear(width, classes)
         self.register_buffer("centre", torch.zeros(features))
         self.register_buffer("spread", torch.ones(features))
-        self.register_buffer("order", torch.from_numpy(np.random.default_rng(0).permutation(sampling.segments)))
+        self.register_buffer("orders", torch.from_numpy(orders_of(sampling.segments)), persistent=False)
 
     def prepare(self, x: np.ndarray, weight: np.ndarray) -> None:
         """Set how features are scaled: mean and spread over training films (films, positions, features), weighted."""
@@ -92,7 +100,13 @@ class Aggregator(nn.Module):
 
         In training the positions are drawn with torch's generator; otherwise they are the middle ones, every time.
         """
-        chosen = self._chosen(len(x))
+        if self.shuffled and not self.training:
+            middle = self.sampling.middle()
+            return torch.stack([self._named(x, middle[order].expand(len(x), -1)) for order in self.orders]).mean(dim=0)
+        return self._named(x, self._chosen(len(x)))
+
+    def _named(self, x: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Logits from the positions `chosen` (films, segments)."""
         moments = (x[torch.arange(len(x))[:, None], chosen] - self.centre) / self.spread
         if self.recurrent is None:
             return torch.as_tensor(self.fc(moments.mean(dim=1)))
@@ -102,8 +116,7 @@ class Aggregator(nn.Module):
     def _chosen(self, count: int) -> torch.Tensor:
         """(count, segments) positions that are looked at, in the order in which they are."""
         if not self.training:
-            chosen = self.sampling.middle().expand(count, -1)
-            return chosen[:, self.order] if self.shuffled else chosen
+            return self.sampling.middle().expand(count, -1)
         chosen = self.sampling.draw(count)
         if not self.shuffled:
             return chosen
