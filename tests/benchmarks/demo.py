@@ -56,6 +56,7 @@ def read(home: Path) -> dict[str, Any]:
     outside_s = sum(seconds for step, seconds in steps.items() if step not in APART)
     return ABOUT | {
         "met": outside_s <= MOST_S,
+        "reached": {"outside_s": outside_s},
         "steps": steps,
         "outside_s": outside_s,
         "whole_s": facts.get("whole_s"),

@@ -60,7 +60,8 @@ def measure(module: str, quick: bool) -> dict[str, Any]:
         "clock": case.clock,
         "threads": case.threads,
         "target": case.target,
-        "met": None if quick else _met(case.target, figures),
+        "reached": {} if quick else {name: figures[name] for name in case.target},
+        "met": None if quick else not missed(case.target, figures) if case.target else None,
         "agree": True,
         "rounds": rounds,
         "rates": rate,
@@ -169,8 +170,8 @@ def _summary(runs: Sequence[Run], share: float) -> dict[str, float]:
     }
 
 
-def _met(target: dict[str, float], figures: dict[str, float]) -> bool | None:
-    """None where nothing was aimed at."""
-    if not target:
-        return None
-    return all(figures[k] >= limit if k.startswith("ratio") else figures[k] <= limit for k, limit in target.items())
+def missed(target: dict[str, float], figures: dict[str, float]) -> list[str]:
+    """What was aimed at and not reached: what begins with `ratio` is to be at least, all else at most."""
+    return [
+        k for k, limit in target.items() if not (figures[k] >= limit if k.startswith("ratio") else figures[k] <= limit)
+    ]
