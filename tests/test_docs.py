@@ -89,10 +89,20 @@ def test_every_request_is_one_that_the_service_answers(line: str) -> None:
     path = re.sub(r"\$[A-Z]+", "{id}", address.path)
     assert path in ROUTES
     fields = {value.split("=")[0] for flag, value in itertools.pairwise(words) if flag == "-F"}
-    method = words[words.index("-X") + 1].lower() if "-X" in words else "post" if fields or "-d" in words else "get"
+    method = (
+        words[words.index("-X") + 1].lower()
+        if "-X" in words
+        else "post"
+        if fields or {"-d", "--data-binary"} & {*words}
+        else "get"
+    )
     said = document()["paths"][path]
     assert method in said
     bodies = said[method].get("requestBody", {}).get("content", {})
+    if "--data-binary" in words:
+        sent = {value.split(":")[0] for flag, value in itertools.pairwise(words) if flag == "-H"}
+        asked = {p["name"] for p in said[method]["parameters"] if p["required"]} | {"Content-Type"}
+        assert asked <= sent and f"Content-Type: {next(iter(bodies))}" in words
     if fields:
         name = bodies["multipart/form-data"]["schema"]["$ref"].rsplit("/", 1)[-1]
         assert fields <= set(document()["components"]["schemas"][name]["properties"])
