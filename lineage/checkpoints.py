@@ -39,11 +39,13 @@ class Checkpoint:
 
     @classmethod
     def signed(cls, head: TreeHead, key: dsse.PrivateKey, at: datetime) -> "Checkpoint":
+        """This tree head, signed with this key at this time."""
         unsigned = cls(head.size, head.root, at, dsse.key_id(key.public_key()))
         return replace(unsigned, signature=dsse.sign(key, PAYLOAD_TYPE, unsigned._statement()))
 
     @property
     def head(self) -> TreeHead:
+        """The size and root that were signed."""
         return TreeHead(self.size, self.root)
 
     def problem(self, key: dsse.PublicKey) -> str | None:
@@ -85,4 +87,5 @@ class Verification:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing was found."""
         return not self.problems

@@ -52,6 +52,7 @@ class Copies:
             self._tree.compare(list(zip(places, hashes, strict=True)), raw_rows(self._reading, query))
 
     def problems(self) -> list[str]:
+        """What differs, in sentences that name the table; to be asked once every part was read."""
         return [problem for copy in self._all for problem in copy.problems(self._reading)]
 
     @property

@@ -48,6 +48,7 @@ class Manifest:
 
     @property
     def digest(self) -> Digest:
+        """SHA-256 over the canonical list of files and their digests."""
         return digest_of(self.files)
 
     def differences(self, folder: Path, exclude: tuple[str, ...] = ()) -> list[str]:
@@ -59,8 +60,10 @@ class Manifest:
         return changed + missing + added
 
     def write(self, path: Path) -> None:
+        """Write it as JSON, files by name; the same manifest gives the same bytes."""
         path.write_text(json.dumps({"digest": self.digest, "files": self.files}, indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
+        """Read what `write` wrote; OSError, ValueError or KeyError where it is none. Nothing is hashed again."""
         return cls(json.loads(path.read_text())["files"])

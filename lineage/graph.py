@@ -89,7 +89,8 @@ class HasEngine(Protocol):
     """A ledger, or the engine of its store."""
 
     @property
-    def engine(self) -> Engine: ...
+    def engine(self) -> Engine:
+        """Where the store is asked."""
 
 
 class NodeRow(Base):

@@ -123,6 +123,7 @@ class Ledger:
         return entry
 
     def head(self) -> TreeHead:
+        """The size of the ledger now and the root over it; what it rests on is not hashed again."""
         with session(self.engine, write=False) as reading:
             return appending.head(reading)
 

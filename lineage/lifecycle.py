@@ -55,6 +55,7 @@ class Standing:
 
     @property
     def state(self) -> str:
+        """Its place in the life of a model, as `candidate` or `in_force`."""
         return self.life.state
 
     def refuse_ended(self) -> None:

@@ -68,6 +68,7 @@ class Frontier:
         return made
 
     def root(self) -> bytes:
+        """The root of the tree so far (RFC 6962, 2.1); that of nothing where it is empty."""
         if not self._hashes:
             return EMPTY_ROOT
         root = self._hashes[-1]

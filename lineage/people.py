@@ -31,26 +31,32 @@ class SigningKey:
 
     @property
     def key(self) -> dsse.PublicKey:
+        """The public key, read from its PEM."""
         return dsse.read_pem(self.public_key)
 
     @property
     def id(self) -> str:
+        """SHA-256 of the public key, by which signatures name it."""
         return dsse.key_id(self.key)
 
     @property
     def revoked(self) -> bool:
+        """Whether it was revoked, at any time."""
         return self.revoked_at is not None
 
     def is_valid(self, at: datetime) -> bool:
+        """Whether a signature made `at` this time counts: not before the key, not after its end, and it is not revoked."""
         ended = self.valid_until is not None and at > self.valid_until
         return self.created_at <= at and not ended and not self.revoked
 
     def values(self) -> dict[str, Any]:
+        """Its fields as plain JSON, times as UTC text."""
         times = {name: moment and utc_text(moment) for name, moment in vars(self).items() if name in KEY_TIMES}
         return {**vars(self), **times}
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "SigningKey":
+        """Law: `SigningKey.from_values(key.values()) == key`."""
         return cls(**{**values, **{name: values[name] and read_utc(values[name]) for name in KEY_TIMES}})
 
 
@@ -74,26 +80,32 @@ class Person:
 
     @property
     def present(self) -> SigningKey:
+        """The key with which they sign now."""
         return self.keys[0]
 
     @property
     def key(self) -> dsse.PublicKey:
+        """The public half of the present key."""
         return self.present.key
 
     @property
     def key_id(self) -> str:
+        """The id of the present key."""
         return self.present.id
 
     @property
     def created_at(self) -> datetime:
+        """When the present key was made."""
         return self.present.created_at
 
     @property
     def valid_until(self) -> datetime | None:
+        """When the present key ends; None if it does not by itself."""
         return self.present.valid_until
 
     @property
     def is_service(self) -> bool:
+        """Whether this is a program: it may sign what programs do, and approves nothing."""
         return self.role == SERVICE_ROLE
 
     def key_is_valid(self, now: datetime) -> bool:
@@ -132,6 +144,7 @@ class Person:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "Person":
+        """A person as they are written down, read back with all their keys."""
         return cls(**{**values, "keys": tuple(SigningKey.from_values(key) for key in values["keys"])})
 
 

@@ -26,6 +26,7 @@ class Receipt:
     checkpoint: Checkpoint
 
     def to_json(self) -> str:
+        """The receipt as it is handed out: one line of JSON, hashes as hexadecimal digits."""
         parts = {
             "entry": self.entry.envelope(),
             "path": [step.hex() for step in self.path],

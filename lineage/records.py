@@ -53,13 +53,16 @@ class Scope:
             raise ValueError(f"a scope's ages run from young to old in days, got {self.age_days}")
 
     def covers_site(self, site: str) -> bool:
+        """Whether any of the patterns matches the site; upper and lower case differ."""
         return any(fnmatchcase(site, pattern) for pattern in self.sites)
 
     def covers_age(self, age_days: float) -> bool:
+        """Whether an age in days lies between the two, ends included."""
         youngest, oldest = self.age_days
         return youngest <= age_days <= oldest
 
     def covers_montage(self, montage: str) -> bool:
+        """Whether this montage is named."""
         return montage in self.montages
 
     @property
@@ -130,6 +133,7 @@ class ApprovalRecord:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "ApprovalRecord":
+        """Law: `ApprovalRecord.from_values(record.values()) == record`."""
         scope = values["scope"]
         nested = {
             "scope": Scope(tuple(scope["sites"]), tuple(scope["age_days"]), tuple(scope["montages"])),
@@ -166,6 +170,7 @@ class Signature:
 
     @property
     def at(self) -> datetime:
+        """When it was made, in UTC."""
         return read_utc(self.utc_time)
 
     def manifestation(self) -> str:
@@ -176,6 +181,7 @@ class Signature:
         return f"{self.meaning} by {who} at {where}; covers record {self.record_digest[:12]}, key {self.key_id[:12]}"
 
     def verifies(self, key: dsse.PublicKey) -> bool:
+        """Whether this key made it, over exactly what it states."""
         return dsse.verifies(key, PAYLOAD_TYPE, self._statement(), self.signature)
 
     def _statement(self) -> bytes:
@@ -190,9 +196,11 @@ class Approval:
     signatures: tuple[Signature, ...] = ()
 
     def signed(self, *signatures: Signature) -> "Approval":
+        """The same record with these signatures behind those that it has."""
         return replace(self, signatures=(*self.signatures, *signatures))
 
     def write(self, path: Path) -> None:
+        """Write it whole or not at all: who reads `path` never sees half of it."""
         values = {"record": self.record.values(), "signatures": [asdict(s) for s in self.signatures]}
         unfinished = path.with_name(path.name + ".new")
         unfinished.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")

@@ -36,6 +36,7 @@ class Registry:
 
     @classmethod
     def read(cls, ledger: Ledger) -> "Registry":
+        """What the ledger says of people and platform keys now."""
         about_people = [entry for type in OF_PEOPLE for entry in ledger.entries(type)]
         last = {s.id: s.digest for e in sorted(about_people, key=lambda e: e.seq) for s in e.subjects}
         keys = [entry for type in OF_THE_PLATFORM for entry in ledger.entries(type)]

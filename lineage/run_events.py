@@ -51,6 +51,7 @@ class Run:
 
     @property
     def root(self) -> "Run":
+        """The outermost run inside which it was started; itself if there is none."""
         return self.parent.root if self.parent else self
 
 
@@ -86,9 +87,11 @@ class RunEvents:
         self.path = path
 
     def started(self, run: Run, now: datetime) -> None:
+        """Write that it began."""
         self._emit(run, "START", Touched(), now)
 
     def completed(self, run: Run, touched: Touched, now: datetime) -> None:
+        """Write that it ended well, with what it read and wrote."""
         self._emit(run, "COMPLETE", touched, now)
 
     def failed(self, run: Run, why: str, touched: Touched, now: datetime) -> None:

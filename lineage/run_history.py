@@ -36,6 +36,7 @@ class Ran:
 
     @property
     def seconds(self) -> float | None:
+        """How long it took, in seconds; None as long as nothing says that it ended."""
         return (self.ended - self.began).total_seconds() if self.ended else None
 
 

@@ -51,6 +51,7 @@ class Breach:
 
     @property
     def sentence(self) -> str:
+        """The rule, what was expected, what was found, and in how many patients."""
         one = self.patients == 1
         who = f"{self.patients} {'patient' if one else 'patients'}"
         return f"The {self.rule} was {self.expected} in the reference and is {self.found} in {who}."

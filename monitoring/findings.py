@@ -67,6 +67,7 @@ class SiteDrift:
 
     @property
     def alarms(self) -> tuple[Shift, ...]:
+        """Those of its shifts that are alarms."""
         return tuple(s for s in self.shifts if s.alarm)
 
     @property
@@ -95,6 +96,7 @@ class DriftReport:
         return tuple(s.site for s in self.sites if s.state == "alarm")
 
     def site(self, name: str) -> SiteDrift:
+        """What became of the site of this name; StopIteration where it was not compared."""
         return next(s for s in self.sites if s.site == name)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,6 +105,7 @@ class DriftReport:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "DriftReport":
+        """Law: `DriftReport.from_json(json.loads(json.dumps(r.to_json()))) == r`."""
         settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value["settings"].items()}
         return cls(value["period"], tuple(_site(s) for s in value["sites"]), DriftSettings(**settings))
 

@@ -201,6 +201,7 @@ class Expected:
 
     @classmethod
     def of(cls, given: Given) -> "Expected":
+        """From the probabilities of every second that has one; seconds without are left out."""
         known = np.isfinite(given.trend)
         p, called = given.trend[known], given.called[known]
         return cls(given.prediction, float(p[called].sum()), float((1 - p[called]).sum()), float(p[~called].sum()))

@@ -31,10 +31,12 @@ class World:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What the features are called: `feature_1` and so on."""
         return tuple(f"feature_{n + 1}" for n in range(self.features))
 
     @property
     def likenesses(self) -> np.ndarray:
+        """The likeness of each feature, (features,)."""
         return np.resize(self.likeness, self.features)
 
     @cached_property

@@ -149,6 +149,7 @@ class Client:
             return False
 
     def close(self) -> None:
+        """Close its connections; may be called twice."""
         self._http.close()
 
     def __enter__(self) -> "Client":

@@ -124,6 +124,8 @@ class Desk:
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
     ) -> Answer:
+        """The answer about the seizures in a recording, in one of the threads for analyses; ProblemError 504 where it
+        was not read in time."""
         return await in_thread(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
 
     async def name(
@@ -144,6 +146,7 @@ class Desk:
         return await self.gathered(asked)
 
     async def models(self, site: str) -> Models:
+        """The cards of the models in force for a site, for every question that has one."""
         return await in_thread(self.checks, self._models, site)
 
     def metrics_text(self) -> bytes:

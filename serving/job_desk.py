@@ -57,9 +57,11 @@ class JobDesk:
         self._pool = ThreadPoolExecutor(TAKEN_IN_AT_ONCE, "take-in")
 
     def open(self) -> None:
+        """Begin to work, also on what was accepted before this service was started."""
         self.workers.start()
 
     def close(self) -> None:
+        """Stop after the step that each job is at; what is not done is left for the next service."""
         self._pool.shutdown()
         self.workers.close()
         self.jobs.engine.dispose()

@@ -62,6 +62,7 @@ class Workers:
         self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
 
     def start(self) -> None:
+        """Start the threads; once."""
         for thread in (*self._workers, *self._keepers):
             thread.start()
 

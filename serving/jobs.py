@@ -56,6 +56,7 @@ class Task:
 
     @property
     def digest(self) -> Digest:
+        """By which two submissions are the same one."""
         return digest_of(vars(self) | {"marked": [list(span) for span in self.marked], "files": list(self.files)})
 
 

@@ -92,6 +92,7 @@ class Limits:
         return self.jobs.upload_bytes if route == JOBS else self.upload_bytes
 
     def seconds_of(self, route: str) -> float:
+        """How long a request may take, in seconds; one that leaves a file with us, longer."""
         return self.take_in_s if route == JOBS else self.timeout_s
 
 

@@ -85,15 +85,19 @@ class ForSites(Protocol):
     """Knows which model may answer a site for one task."""
 
     @property
-    def home(self) -> Path: ...
+    def home(self) -> Path:
+        """The workspace."""
 
     @property
-    def task(self) -> str: ...
+    def task(self) -> str:
+        """The question that its models answer."""
 
     @property
-    def allow_demo(self) -> bool: ...
+    def allow_demo(self) -> bool:
+        """Whether demo signers count, in a demo workspace."""
 
-    def for_site(self, site: str, now: datetime) -> Loaded: ...
+    def for_site(self, site: str, now: datetime) -> Loaded:
+        """The model that may answer for this site at `now`; NoApprovedModel says why none may."""
 
 
 @dataclass(frozen=True)

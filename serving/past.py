@@ -143,12 +143,15 @@ class PastDesk:
         return await in_thread(self._pool, lambda: form.make(self.past.answer(id, site, self.clock())))
 
     async def receipt(self, id: str, site: str) -> dict[str, Any]:
+        """`Past.receipt`, in a thread."""
         return await in_thread(self._pool, self.past.receipt, id, site, self.clock())
 
     async def judge(self, id: str, given: VerdictGiven, actor: Actor, idempotency_key: str | None) -> VerdictStatement:
+        """`Past.judge`, in a thread."""
         return await in_thread(self._pool, self.past.judge, id, given, actor, self.clock(), idempotency_key)
 
     def close(self) -> None:
+        """Wait for what is being answered, and take nothing more."""
         self._pool.shutdown()
 
 

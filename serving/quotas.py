@@ -110,11 +110,13 @@ class LockOut:
             del self._wrong[peer]
 
     def right(self, key: str) -> None:
+        """Remember that this key was right once; a digest of it is kept, for as long as there is room."""
         if len(self._right) >= MOST_PEERS:
             self._right.clear()
         self._right.add(_name(key))
 
     def wrong(self, peer: str, key: str) -> None:
+        """Count a wrong key against its peer; a key that was right before is so no longer."""
         self._right.discard(_name(key))
         now = self.clock()
         if len(self._wrong) >= MOST_PEERS and peer not in self._wrong:

@@ -140,6 +140,7 @@ class Answered(Said):
 
     @property
     def digest(self) -> Digest:
+        """That of the answer without its receipt: by it the ledger names the answer."""
         return digest_of(self.statement())
 
 

@@ -164,10 +164,12 @@ class LiveStream:
 
     @property
     def model(self) -> ModelStatement | None:
+        """Which model hears it; None where none may."""
         return self._loaded.statement if self._loaded else None
 
     @property
     def notice(self) -> str | None:
+        """What has to be said beside every answer of this model; None if nothing."""
         return notice_of(self._loaded)
 
     def samples(self, chunk: bytes) -> tuple[int, np.ndarray]:

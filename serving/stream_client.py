@@ -80,6 +80,7 @@ class Stream:
         return self.answer
 
     def close(self) -> None:
+        """Close the connection and leave the stream as it is: it may be found again."""
         self._open.close()
 
     def __enter__(self) -> "Stream":

@@ -80,6 +80,7 @@ class StreamFile:
             raise
 
     def rename(self, folder: Path) -> None:
+        """Move it to another folder; it has arrived, also after a power cut, when this returns."""
         self.folder = self.folder.rename(folder)
         sync_folder(folder)
         sync_folder(folder.parent)
@@ -117,6 +118,7 @@ class StreamFile:
         (self.folder / PARTS).unlink(missing_ok=True)
 
     def remove(self) -> None:
+        """Let go of it and delete it."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -107,6 +107,7 @@ class Asked:
 
     @property
     def seconds(self) -> float:
+        """How long the stretch is, in seconds."""
         return self.sent.signal.shape[1] / self.sent.rate_hz
 
 
@@ -206,6 +207,7 @@ class WindowBook:
         text: bytes,
         now: datetime,
     ) -> None:
+        """Count one answer, with what was `sent` and the `text` that was said; it is written down within a second."""
         model = loaded.bundle.digest if loaded else ""
         line = hashlib.sha256(sent).digest() + hashlib.sha256(text).digest()
         with self._lock:
