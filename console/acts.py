@@ -32,14 +32,17 @@ class Candidate:
 
     @property
     def digest(self) -> Digest:
+        """The bundle's digest, by which pages, ledger and signatures name the model."""
         return str(self.proposed["candidate"])
 
     @property
     def name(self) -> str:
+        """Detector and version, as people read them."""
         return f"{self.proposed['detector']} {self.proposed['version']}"
 
     @property
     def state(self) -> str:
+        """One of `lineage.lifecycle.STATES`, by the ledger; `edited` where the proposal's file was changed."""
         return str(self.proposed["state"])
 
     @property

@@ -81,9 +81,11 @@ class Tokens:
         return request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
 
     def token(self, visitor: str) -> str:
+        """What a form has to bring in `FIELD` if it is this visitor's: 64 hex digits, worthless after a restart."""
         return hmac.new(self._key, visitor.encode(), hashlib.sha256).hexdigest()
 
     def give(self, response: Response, visitor: str) -> None:
+        """Set the visitor's cookie: not to be read by scripts, and sent with requests from our own pages only."""
         response.set_cookie(COOKIE, visitor, httponly=True, samesite="strict", path="/")
 
     def refuse_foreign(self, request: Request, form: Mapping[str, str]) -> None:

@@ -34,11 +34,16 @@ class HasSpan(Protocol):
     """What is asked of a view here."""
 
     @property
-    def start_s(self) -> float: ...
+    def start_s(self) -> float:
+        """Left edge, in seconds of the recording."""
+
     @property
-    def end_s(self) -> float: ...
+    def end_s(self) -> float:
+        """Right edge, in seconds of the recording; after `start_s`."""
+
     @property
-    def gain_uv(self) -> float: ...
+    def gain_uv(self) -> float:
+        """µV from one row to the next."""
 
 
 def draw_view(
@@ -85,13 +90,16 @@ class Axis(NamedTuple):
     end_s: float
 
     def x(self, time_s: float) -> float:
+        """Where a time is drawn, in units of the SVG; what lies outside the view is put at its edge."""
         share = (time_s - self.start_s) / (self.end_s - self.start_s)
         return LEFT + (WIDTH - RIGHT - LEFT) * min(max(share, 0.0), 1.0)
 
     def meets(self, stretch: Stretch) -> bool:
+        """Whether any of a stretch is in view; one that only touches an edge is not."""
         return stretch.onset_s < self.end_s and stretch.end_s > self.start_s
 
     def bar(self, stretch: Stretch) -> Bar:
+        """The part of a stretch in view, at least 1.5 units wide; its text ends in the confidence, if there is one."""
         x = self.x(stretch.onset_s)
         sure = "" if stretch.confidence is None else f" {stretch.confidence:.2f}"
         return Bar(x, max(1.5, self.x(stretch.end_s) - x), stretch.text + sure)
@@ -109,6 +117,7 @@ class Axis(NamedTuple):
         return "".join(drawn)
 
     def ticks(self) -> list[tuple[float, str]]:
+        """Places and times of labels, at multiples of the finest of `TICKS_S` of which at most ten fit the view."""
         step = next((s for s in TICKS_S if (self.end_s - self.start_s) / s <= 10), TICKS_S[-1])
         first = int(-(-self.start_s // step))
         return [(self.x(n * step), clock(n * step)) for n in range(first, int(self.end_s // step) + 1)]

@@ -40,6 +40,8 @@ class Verifier:
         self._busy = Lock()
 
     def run(self, verify: Any, now: datetime) -> Verified:
+        """Call `verify` and remember what it found, how long it took, and `now` as its time. May be called from several
+        threads: 409 while another runs. What `verify` raises goes on, and the last outcome stays."""
         if not self._busy.acquire(blocking=False):
             raise HTTPException(409, "The ledger is being verified already; wait until that is done.")
         try:

@@ -33,6 +33,7 @@ class Thing:
 
     @property
     def name(self) -> str:
+        """The label of a thing that is alone; of several, how many there are of the kind (`60 recordings`)."""
         return self.label if self.many == 1 else f"{self.many} {self.kind}s"
 
     @property
@@ -83,6 +84,7 @@ class Box:
 
     @property
     def title(self) -> str:
+        """The thing's name, cut off with `…` where the box is too narrow for it."""
         return cut(self.thing.name)
 
 

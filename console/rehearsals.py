@@ -45,10 +45,12 @@ class Rehearsed:
 
     @property
     def noticed(self) -> int:
+        """How many of `measured` are noticed in at least the share `NOTICED` of the weeks; 0 without a table."""
         return sum(row["power"] >= NOTICED for row in self.measured)
 
     @property
     def said(self) -> Headline:
+        """What the report's headline says, in the same words; KeyError where there is no table."""
         return headline(self.table or {})
 
 
@@ -77,6 +79,7 @@ class Panel(NamedTuple):
 
     @property
     def height(self) -> float:
+        """Of the whole picture, in units of the SVG: rows, and room for the heading above and the ticks below."""
         return TOP + ROW * len(self.strips) + 26
 
 

@@ -28,6 +28,7 @@ class Shelved:
 
     @property
     def address(self) -> str:
+        """The recording's page in the console."""
         return f"/recordings/{self.cohort}/{self.name}"
 
 
@@ -42,6 +43,7 @@ class Shelf:
 
     @property
     def quarantined(self) -> tuple[Shelved, ...]:
+        """What the checks put aside, in the cohort's order; without what nobody has checked yet."""
         return tuple(r for r in self.recordings if r.verdict == "quarantined")
 
 
@@ -57,6 +59,7 @@ class Stretch:
 
     @property
     def end_s(self) -> float:
+        """Where it ends, in seconds of the recording."""
         return self.onset_s + self.duration_s
 
 

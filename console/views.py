@@ -32,6 +32,7 @@ class View:
 
     @property
     def end_s(self) -> float:
+        """Where the view ends, in seconds of the recording; may lie behind the recording's end."""
         return self.start_s + self.seconds
 
     def query(self, **changed: Any) -> str:

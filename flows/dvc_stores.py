@@ -30,9 +30,11 @@ class Store(Protocol):
     def paths(self, md5: str) -> list[str]:
         """Where in it an object lies."""
 
-    def read(self, path: str) -> bytes: ...
+    def read(self, path: str) -> bytes:
+        """The bytes that lie there; of a remote Unreached where it does not give them."""
 
-    def size(self, path: str) -> int: ...
+    def size(self, path: str) -> int:
+        """Bytes of what lies there, without reading it."""
 
     def lists(self) -> Iterator[str]:
         """Where its lists of folders lie."""
@@ -43,7 +45,8 @@ class Store(Protocol):
     def keep(self, md5: str, content: bytes) -> None:
         """Put an object there, whole or not at all."""
 
-    def delete(self, path: str) -> None: ...
+    def delete(self, path: str) -> None:
+        """Delete what lies there, at once and under this one name; of a remote Unreached where it refuses."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,12 @@ class Stores:
 
     @property
     def folders(self) -> list[Path]:
+        """The stores that are folders of this machine: the cache, then remotes without a scheme in their address."""
         return [store.root for store in self.all if isinstance(store, Folder)]
 
     @property
     def remotes(self) -> list[Remote]:
+        """The stores that DVC reaches by a filesystem of its own; those in `unreached` are not among them."""
         return [store for store in self.all if isinstance(store, Remote)]
 
     def paths(self, md5: str) -> Iterator[tuple[Store, str]]:
@@ -174,9 +179,11 @@ class Stores:
         return next((store.read(path) for store, path in self.paths(md5)), b"")
 
     def size(self, md5: str) -> int | None:
+        """An object's bytes, of the first store that has it; None where none has."""
         return next((store.size(path) for store, path in self.paths(md5)), None)
 
     def holders(self, md5: str) -> list[Store]:
+        """The stores that have an object, each once, even if it lies there in both layouts."""
         return list({id(store): store for store, _ in self.paths(md5)}.values())
 
     def lists(self) -> dict[str, list[dict[str, Any]]]:

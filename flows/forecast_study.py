@@ -64,19 +64,23 @@ class Clips:
 
     @property
     def label(self) -> np.ndarray:
+        """(clips,) int, an index into the forecaster's classes."""
         assert self.forecaster.label is not None
         return self.forecaster.label
 
     @property
     def person(self) -> np.ndarray:
+        """(clips,) str, whose clip it is: as long as the clips, not as `persons`."""
         return self.forecaster.patient
 
     @property
     def persons(self) -> list[str]:
+        """Everybody of whom there is a clip, each once, in alphabetical order."""
         return sorted(self.site)
 
     @property
     def sites(self) -> list[str]:
+        """Where each of `persons` was recorded, in their order."""
         return [self.site[p] for p in self.persons]
 
 

@@ -30,6 +30,7 @@ class Theirs:
     files: tuple[Path, ...] = ()
 
     def in_short(self) -> dict[str, Any]:
+        """The recording as answers and the ledger name it; `here` says whether files of it are in the workspace."""
         return {
             "recording": self.name, "digest": self.digest, "cohort": self.cohort, "patient": self.patient,
             "site": self.site, "here": bool(self.files),
@@ -45,6 +46,7 @@ class Patient:
 
     @property
     def digests(self) -> frozenset[Digest]:
+        """The digests of their recordings, each once, also where copies lie in several cohorts."""
         return frozenset(r.digest for r in self.recordings)
 
     @property

@@ -36,9 +36,11 @@ class Found:
 
     @property
     def nothing(self) -> bool:
+        """Whether no file has a digest, is named by one, or holds a piece; how much was read is not asked."""
         return not (self.same or self.named or self.holding)
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by their names, as the report of a withdrawal has them."""
         return dict(vars(self))
 
 

@@ -27,6 +27,7 @@ class Taken:
     lists: int = 0
 
     def delete(self, path: Path, act: bool) -> None:
+        """Count a file and its bytes; without `act` it stays where it is."""
         self.files += 1
         self.size += path.stat().st_size
         if act:

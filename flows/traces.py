@@ -64,6 +64,7 @@ class Traces:
         return made.encode()
 
     def named_in(self, text: str) -> bool:
+        """Whether a text holds a name of the patient's, whole: `sub-01` is not in `sub-011`, but in `sub-01_run-1`."""
         return bool(self._names.search(text))
 
     def _is_list(self, path: PurePosixPath) -> bool:

@@ -57,14 +57,17 @@ class Case:
 
     @property
     def files(self) -> list[dict[str, str]]:
+        """Each file of their recordings as it lay here at the plan: `path` below the workspace, `sha256`, `md5`."""
         return [file for one in self.plan["recordings"] for file in one["files"]]
 
     @property
     def md5s(self) -> list[str]:
+        """What DVC calls these files; one that lies in two cohorts stands twice."""
         return [file["md5"] for file in self.files]
 
     @property
     def digests(self) -> set[str]:
+        """SHA-256 and MD5 of these files together: either tells a copy."""
         return {file[kind] for file in self.files for kind in ("sha256", "md5")}
 
     @property

@@ -113,6 +113,8 @@ class Workspace:
 
     @property
     def marker(self) -> Mapping[str, Any]:
+        """What was written when the workspace was made: its kind, id, time, digests of its first dvc.yaml and
+        params.yaml, and the checkout's state. FileNotFoundError in a folder that is no workspace."""
         found: Mapping[str, Any] = json.loads((self.root / MARKER).read_text())
         return found
 
@@ -123,14 +125,17 @@ class Workspace:
 
     @property
     def is_demo(self) -> bool:
+        """Whether `ictal demo` made it, rather than `ictal init`."""
         return self.marker["kind"] == "demo"
 
     @property
     def params(self) -> Params:
+        """The settings in params.yaml, read and checked each time; BadParams names the key that is wrong."""
         return read_params(self.root / "params.yaml")
 
     @property
     def raw(self) -> Path:
+        """Where every task's cohorts lie, each in a folder of its own."""
         return self.root / "data" / "raw"
 
     @property
@@ -146,6 +151,7 @@ class Workspace:
 
     @property
     def cohort(self) -> Path:
+        """Folder of the cohort that the task looks at; whether it is there is asked by `tasks`."""
         return self.raw / self.cohort_name
 
     @property
@@ -155,26 +161,32 @@ class Workspace:
 
     @property
     def interim(self) -> Path:
+        """What the task's stages make on the way; of detection, the folder that holds the other tasks' too."""
         return self.root / "data" / "interim" / TASKS[self.task].folder
 
     @property
     def store(self) -> Path:
+        """Models, candidates, evidence and signed terms of all tasks; Git keeps none of it."""
         return self.root / "store"
 
     @property
     def reports(self) -> Path:
+        """Pages and tables of the task; of detection, the folder that holds the other tasks' too."""
         return self.root / "reports" / TASKS[self.task].folder
 
     @property
     def metrics(self) -> Path:
+        """Figures of evaluations of all tasks, the one folder of reports that Git keeps."""
         return self.root / "reports" / "metrics"
 
     @property
     def keys(self) -> Path:
+        """The platform's keys and the register of who may sign; Git keeps none of it."""
         return self.root / "keys"
 
     @property
     def ledger(self) -> Path:
+        """The ledger's file, even where the ledger is in a database: `ledger_place` says which it is."""
         return self.root / "ledger" / "ledger.db"
 
     @property
@@ -195,6 +207,7 @@ class Workspace:
 
     @property
     def has_ledger(self) -> bool:
+        """Whether a ledger was begun. Of a database that ICTAL_LEDGER names it is taken to be, without asking it."""
         return not isinstance(self.ledger_place, Path) or self.ledger_place.exists()
 
     def environment(self) -> dict[str, str]:

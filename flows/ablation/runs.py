@@ -42,10 +42,13 @@ class Run:
 
     @property
     def is_kept(self) -> bool:
+        """Whether a result made of all that the run depends on lies whole in its folder; read from disk each time."""
         return (self.folder / LOG).exists() and read_json(self.folder / LOG)["key"] == self.key
 
     @property
     def log(self) -> dict[str, Any]:
+        """What `keep` wrote of the run: key, variant, fold, repeat, seed, the recordings it learnt from, and what its
+        fit said (null for NaN). FileNotFoundError where nothing is kept yet."""
         found: dict[str, Any] = read_json(self.folder / LOG)
         return found
 
@@ -66,6 +69,7 @@ class Study:
     about: dict[str, Any]
 
     def of(self, variant: str) -> list[Run]:
+        """Every run of a variant, kept or not; empty where the study has no variant of this name."""
         return [r for r in self.runs if r.variant.name == variant]
 
     def kept(self, variant: str) -> dict[int, list[Run]]:

@@ -31,26 +31,35 @@ class Case:
 
     @property
     def bundle(self) -> Path:
+        """Folder of the proposed bundle in the store; nothing here says that it is there."""
         return self.workspace.store / "bundles" / self.digest
 
     @property
     def digest(self) -> Digest:
+        """The bundle's digest, by which ledger, store and approval know the model."""
         return str(self.candidate["candidate"])
 
     @property
     def named(self) -> str:
+        """Detector and version, as people read them."""
         return f"{self.candidate['detector']} {self.candidate['version']}"
 
     @cached_property
     def ledger(self) -> Ledger:
+        """The workspace's ledger; refused where there is none."""
         return books_of(self.workspace)
 
     @cached_property
     def public_key(self) -> bytes:
+        """The platform's present public key (PEM); FileNotFoundError where the workspace has none."""
         return platform_public_path(self.workspace.keys).read_bytes()
 
     @cached_property
     def approval(self) -> Approval:
+        """What was signed of this proposal, by however many people so far.
+
+        Refused where nobody has signed it; ValueError where the file is no approval.
+        """
         path = approval_path(self.workspace, self.candidate)
         if not path.exists():
             raise Refused("nobody has signed this candidate: `ictal approve`")
@@ -58,10 +67,12 @@ class Case:
 
     @cached_property
     def people(self) -> People:
+        """The signers registered in the workspace; nobody where none is. Refused where their list cannot be read."""
         return People.read(self.workspace.keys)
 
     @cached_property
     def lineage(self) -> Lineage:
+        """All that the model came from, and every decision about it; refused where the ledger does not know it."""
         return lineage_of(self.ledger, self.digest)
 
     @cached_property
@@ -97,6 +108,10 @@ class Case:
         return content
 
     def kept(self, name: str) -> bytes:
+        """A file of the evidence as it was kept with the proposal, not compared with anything: `shown` does that.
+
+        Refused where it is not there.
+        """
         path = evidence.evidence_folder(self.workspace, self.candidate) / name
         if not path.exists():
             raise Refused("was not kept when the model was proposed: propose it anew with `ictal candidates --propose`")

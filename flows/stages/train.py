@@ -46,6 +46,7 @@ class Job:
     truth: dict[str, Annotations]
 
     def read(self, recording: str) -> Examples:
+        """The labelled windows of a recording from the stage's scratch; values stay on disk until they are used."""
         return read_examples(self.examples, recording, self.params["window_s"], self.truth[recording])
 
 

@@ -43,6 +43,7 @@ class Job:
     recordings: tuple[str, ...]
 
     def read(self, recording: str) -> Examples:
+        """The labelled clips of one of `recordings`, from the stage's scratch."""
         return read_clips(self.examples, recording)
 
 
