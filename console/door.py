@@ -93,12 +93,13 @@ class Tokens:
         origin = request.headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc != request.headers["host"]
         expected = self.token(request.cookies.get(COOKIE, ""))
-        if foreign or COOKIE not in request.cookies or not hmac.compare_digest(form.get(FIELD, ""), expected):
+        given = form.get(FIELD, "").encode()
+        if foreign or COOKIE not in request.cookies or not hmac.compare_digest(given, expected.encode()):
             raise HTTPException(403, "This form did not come from a page of this console, or the page is too old.")
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form, each once. Refuses other content, more than 64 KiB, and what is not UTF-8."""
+    """The fields of a posted form, the last of those that were sent more than once. Refuses other content, more than 64 KiB, and what is not UTF-8."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM_TYPE:
         raise HTTPException(415, "Only the forms of these pages are read here.")
     body = b""

@@ -39,7 +39,8 @@ class View:
         """The address of a view, behind the recording's own."""
         view = replace(self, **changed)
         filters = {f"{name}": f"{value or 0:g}" for name, value in named(view.filters).items()}
-        shown = {"start": f"{view.start_s:g}", "seconds": f"{view.seconds:g}", "gain": f"{view.gain_uv:g}"}
+        start = f"{view.start_s:.6f}".rstrip("0").rstrip(".")  # days into a recording too, and no coarser than events
+        shown = {"start": start, "seconds": f"{view.seconds:g}", "gain": f"{view.gain_uv:g}"}
         return "?" + urlencode({**shown, "montage": view.montage, **filters})
 
 

@@ -196,7 +196,7 @@ class Stores:
         return found
 
     def delete(self, md5: str) -> int:
-        """Delete an object from every store; returns from how many."""
+        """Delete an object from every store; returns at how many places it lay."""
         paths = list(self.paths(md5))
         for store, path in paths:
             store.delete(path)

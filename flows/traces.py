@@ -8,6 +8,7 @@ and lists of who trained whom stay: they hold numbers and pseudonyms, and models
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -49,7 +50,7 @@ class Traces:
         if any(path.name.startswith((f"{name}.", f"{name}_")) for name in self.recordings):
             return True
         if path.suffix in TABLES:
-            return bool(self.recordings & recordings_in(path.suffix, read()))
+            return self._is_in_table(path.suffix, read())
         return path.suffix in PAGES and self.named_in(read().decode(errors="replace"))
 
     def without(self, path: PurePosixPath, read: Read) -> bytes | None:
@@ -66,6 +67,13 @@ class Traces:
     def named_in(self, text: str) -> bool:
         """Whether a text holds a name of the patient's, whole: `sub-01` is not in `sub-011`, but in `sub-01_run-1`."""
         return bool(self._names.search(text))
+
+    def _is_in_table(self, suffix: str, content: bytes) -> bool:
+        """What lies nowhere, or is empty, names nobody; what cannot be read goes, and is made anew."""
+        try:
+            return bool(content) and bool(self.recordings & recordings_in(suffix, content))
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+            return True
 
     def _is_list(self, path: PurePosixPath) -> bool:
         if path.suffix not in LISTS:

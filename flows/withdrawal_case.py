@@ -1,5 +1,6 @@
 """What a withdrawal is about, from its first line in the ledger on: who, which recordings, and what is still to be done."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from flows.traces import Traces
 from flows.workspace import TASKS, Workspace
 from lineage.ledger import Ledger
 from serving.facts import has_facts, kept_of
+
+OF_NOTHING = frozenset({hashlib.sha256().hexdigest(), hashlib.md5(usedforsecurity=False).hexdigest()})
+"""An empty file of a patient's goes by its place and name: by its digest every empty file would go with it."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,12 @@ class Case:
     @property
     def md5s(self) -> list[str]:
         """What DVC calls these files; one that lies in two cohorts stands twice."""
-        return [file["md5"] for file in self.files]
+        return [file["md5"] for file in self.files if file["md5"] not in OF_NOTHING]
 
     @property
     def digests(self) -> set[str]:
         """SHA-256 and MD5 of these files together: either tells a copy."""
-        return {file[kind] for file in self.files for kind in ("sha256", "md5")}
+        return {file[kind] for file in self.files for kind in ("sha256", "md5")} - OF_NOTHING
 
     @property
     def unfinished(self) -> Path:

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,52 @@ def undocumented(path: Path) -> list[str]:
 def test_every_public_function_and_class_says_what_it_is() -> None:
     silent = [f"{path.relative_to(ROOT)}: {name}" for path in MODULES for name in undocumented(path)]
     assert not silent, silent
+
+
+Classes = list[ast.ClassDef]
+
+
+def public_methods(cls: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [n for n in cls.body if isinstance(n, kinds) and not n.name.startswith("_")]
+
+
+def explained_above(classes: Classes) -> set[str]:
+    """Methods whose contract stands in a protocol, or in a class that others are made from."""
+    bases = {ast.unparse(base).split("[")[0] for cls in classes for base in cls.bases}
+    above = [c for c in classes if c.name in bases or any("Protocol" in ast.unparse(b) for b in c.bases)]
+    return {method.name for cls in above for method in public_methods(cls) if ast.get_docstring(method)}
+
+
+def silent_methods(classes: Classes) -> list[str]:
+    """Public methods of public classes that say nothing of themselves, and whose name is explained nowhere above."""
+    explained = explained_above(classes)
+    return [
+        f"{cls.name}.{method.name}"
+        for cls in classes
+        if not cls.name.startswith("_")
+        for method in public_methods(cls)
+        if not ast.get_docstring(method) and method.name not in explained
+    ]
+
+
+def classes_of(paths: Iterable[Path]) -> Classes:
+    trees = [ast.parse(path.read_text()) for path in paths]
+    return [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_every_public_method_says_what_it_is_or_its_contract_does(package: str) -> None:
+    assert not silent_methods(classes_of(path for path in MODULES if package_of(path) == package))
+
+
+def test_methods_that_say_nothing_are_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        "class Base:\n    def told(self):\n        'What it gives.'\n    def silent(self): ...\n\n\n"
+        "class Made(Base):\n    def told(self): ...\n    @property\n    def own(self): ...\n    def _private(self): ...\n"
+    )
+    assert silent_methods(classes_of([module])) == ["Base.silent", "Made.own"]
 
 
 def test_what_says_nothing_of_itself_is_found(tmp_path: Path) -> None:

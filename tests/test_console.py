@@ -137,7 +137,7 @@ def test_forms_are_taken_from_the_console_s_own_pages_only(client: TestClient, d
     ours = token(client)
     stranger = token(browser(desk, reports))
     for path in ("/impact", "/ledger/verify", f"{MODEL}/sign", f"{MODEL}/sign/record"):
-        for form in ({}, {"token": ""}, {"token": "0" * 64}, {"token": stranger}):
+        for form in ({}, {"token": ""}, {"token": "0" * 64}, {"token": "é"}, {"token": stranger}):
             assert client.post(path, data=form or {"x": "1"}).status_code == 403, path
         elsewhere = client.post(path, data={"token": ours}, headers={"origin": "http://127.0.0.1:9999"})
         assert elsewhere.status_code == 403

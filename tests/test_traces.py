@@ -49,6 +49,14 @@ def test_a_table_goes_if_they_have_rows_in_it(kind: str) -> None:
     assert not THEIRS.goes(path, lambda: table("sub-02_task-eeg", kind))
 
 
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
+def test_fault_a_table_that_lies_nowhere_stays_and_one_that_cannot_be_read_goes(kind: str) -> None:
+    path = P(f"store/training/line_length/patient/features.{kind}")
+    assert not THEIRS.goes(path, lambda: b"")
+    whole = table("sub-02_task-eeg", kind)
+    assert THEIRS.goes(path, lambda: whole[: len(whole) // 2]) and THEIRS.goes(path, lambda: b"PK\x03\x04 no table")
+
+
 def test_a_page_goes_if_it_names_them_and_not_their_neighbour() -> None:
     path = P("reports/evaluation/da_stnet.html")
     assert THEIRS.goes(path, lambda: b"<td>sub-01+sub-09</td>")

@@ -6,14 +6,18 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from console.display import BINS as BINS_SENT
 from console.shelf import Reading, Recorded, Shelf, Shelved, Stretch
 from console.strips import film_strip, pose_strip
+from console.views import View
 from data.montage import ELECTRODES, derive
 from data.privacy import COARSE
 from data.readers.edf import write_edf
@@ -174,6 +178,14 @@ def test_without_script_the_same_view_is_a_picture_and_every_step_a_link(client:
     moved = {act: unescape(address).split("&")[:3] for address, act in steps.items()}
     assert moved["later"][:2] == ["start=15", "seconds=10"] and moved["earlier"][0] == "start=0"
     assert moved["next"][0] == "start=7.5" and moved["wider"][1] == "seconds=20" and moved["louder"][2] == "gain=50"
+
+
+@given(st.floats(0, 30 * 86_400), st.sampled_from([5.0, 10.0, 30.0]))
+def test_an_address_leads_to_the_second_that_it_is_of_however_long_the_recording(
+    start_s: float, seconds: float
+) -> None:
+    asked = dict(parse_qsl(View(start_s, seconds).query()[1:]))
+    assert float(asked["start"]) == pytest.approx(start_s, abs=1e-6) and float(asked["seconds"]) == seconds
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,17 @@ def test_a_copy_under_another_name_goes_too(here: Workspace) -> None:
     assert withdraw.withdraw(PERSON, REASON, {})["ok"] and not copy.exists()
 
 
+def test_fault_an_empty_recording_of_theirs_takes_no_other_empty_file_with_it(here: Workspace) -> None:
+    edf_of(here, "sub-01").write_bytes(b"")
+    others = [here.root / "jobs" / "lock", here.root / "data" / "raw" / ".keep"]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.touch()
+    theirs = edf_of(here, "sub-01")
+    said = withdraw.withdraw(PERSON, REASON, {})
+    assert said["ok"] and not theirs.exists() and all(other.exists() for other in others)
+
+
 def test_from_the_line_in_the_ledger_on_nobody_learns_from_them(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
