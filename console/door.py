@@ -85,7 +85,7 @@ class Tokens:
         return hmac.new(self._key, visitor.encode(), hashlib.sha256).hexdigest()
 
     def give(self, response: Response, visitor: str) -> None:
-        """Set the visitor's cookie: not to be read by scripts, and sent with requests from our own pages only."""
+        """Set the visitor's cookie: not to be read by scripts, and not sent with what pages of other sites ask."""
         response.set_cookie(COOKIE, visitor, httponly=True, samesite="strict", path="/")
 
     def refuse_foreign(self, request: Request, form: Mapping[str, str]) -> None:

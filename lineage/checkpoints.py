@@ -45,7 +45,7 @@ class Checkpoint:
 
     @property
     def head(self) -> TreeHead:
-        """The size and root that were signed."""
+        """The size and root that it states; whether they were signed is told by `problem`."""
         return TreeHead(self.size, self.root)
 
     def problem(self, key: dsse.PublicKey) -> str | None:

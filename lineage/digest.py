@@ -65,5 +65,8 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        """Read what `write` wrote; OSError, ValueError or KeyError where it is none. Nothing is hashed again."""
+        """Read what `write` wrote; OSError, ValueError, KeyError or TypeError where it is none.
+
+        No file is hashed again, and the digest that stands there is passed over: `digest` is made of the list.
+        """
         return cls(json.loads(path.read_text())["files"])

@@ -55,7 +55,7 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """Its place in the life of a model, as `candidate` or `in_force`."""
+        """One of `STATES`, the last that the ledger shows; a model that has `ended` keeps it."""
         return self.life.state
 
     def refuse_ended(self) -> None:

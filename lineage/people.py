@@ -105,7 +105,7 @@ class Person:
 
     @property
     def is_service(self) -> bool:
-        """Whether this is a program: it may sign what programs do, and approves nothing."""
+        """Whether this is a program: it can neither approve nor revoke, nor resume a stopped site."""
         return self.role == SERVICE_ROLE
 
     def key_is_valid(self, now: datetime) -> bool:

@@ -157,7 +157,7 @@ class Version:
         return driver.execute("PRAGMA data_version").fetchone()[0] if driver else object()
 
     def close(self) -> None:
-        """Let go of the connection, if one is held; it is opened again when asked."""
+        """Let go of the connection; may be called twice. No two answers are equal from then on, as with PostgreSQL."""
         if self._held:
             self._held.close()
             self._held = None

@@ -105,7 +105,7 @@ class DriftReport:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "DriftReport":
-        """Law: `DriftReport.from_json(json.loads(json.dumps(r.to_json()))) == r`."""
+        """Null is NaN, in `detectable_sd` infinite. Law: `DriftReport.from_json(j).to_json() == j` of a kept `j`."""
         settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value["settings"].items()}
         return cls(value["period"], tuple(_site(s) for s in value["sites"]), DriftSettings(**settings))
 

@@ -124,8 +124,10 @@ class Desk:
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
     ) -> Answer:
-        """The answer about the seizures in a recording, in one of the threads for analyses; ProblemError 504 where it
-        was not read in time."""
+        """The answer about the seizures in a recording, in one of the threads for analyses.
+
+        ProblemError 400 where the upload has not the SHA-256 that was announced, 504 where it was not read in time.
+        """
         return await in_thread(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
 
     async def name(
@@ -146,7 +148,7 @@ class Desk:
         return await self.gathered(asked)
 
     async def models(self, site: str) -> Models:
-        """The cards of the models in force for a site, for every question that has one."""
+        """Cards of the models that answer a site (a canary among them), of every question that has one."""
         return await in_thread(self.checks, self._models, site)
 
     def metrics_text(self) -> bytes:

@@ -38,7 +38,7 @@ class JobFiles:
         return [path for part in PARTS if (path := self.folder / id / part).exists()]
 
     def remove(self, id: str) -> None:
-        """Remove a job's folder; nothing happens where there is none."""
+        """Remove a job's folder, if any; what cannot be removed is left to `remove_left`, without an error."""
         shutil.rmtree(self.folder / id, ignore_errors=True)
 
 

@@ -48,6 +48,7 @@ class Pointer:
     signature: str = ""
 
     def statement(self) -> bytes:
+        """The bytes that the platform signs: canonical JSON of every field but the signature."""
         return canonical({name: value for name, value in asdict(self).items() if name != "signature"})
 
 

@@ -164,7 +164,7 @@ class LiveStream:
 
     @property
     def model(self) -> ModelStatement | None:
-        """Which model hears it; None where none may."""
+        """The model that it began with, even where it is refused; None where none may answer the site."""
         return self._loaded.statement if self._loaded else None
 
     @property

@@ -118,7 +118,7 @@ class StreamFile:
         (self.folder / PARTS).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Let go of it and delete it."""
+        """Let go of it and delete it; what cannot be deleted stays, without an error."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

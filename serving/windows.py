@@ -207,7 +207,7 @@ class WindowBook:
         text: bytes,
         now: datetime,
     ) -> None:
-        """Count one answer, with what was `sent` and the `text` that was said; it is written down within a second."""
+        """Count one answer until `write`: what was `sent`, the `text` that was said. Threads may share it."""
         model = loaded.bundle.digest if loaded else ""
         line = hashlib.sha256(sent).digest() + hashlib.sha256(text).digest()
         with self._lock:
