@@ -47,8 +47,9 @@ def refuse_unattested(workspace: Workspace, person: str) -> None:
     """Refuse somebody whom a file names and the ledger does not, or not like this; strangers are refused later on."""
     if person in People.read(workspace.keys).by_id and person not in attested(workspace).by_id:
         raise Refused(
-            f"{person} is not in the ledger as people.json has them: the file was edited, or the person was registered "
-            "before the ledger kept people; `ictal person add` registers them under another id"
+            f"{person} is not in the ledger as people.json has them: the file was edited, or a change of theirs was cut off; "
+            "`ictal person revoke` (--left) ends the key that the ledger knows and puts its word back, `ictal person add` "
+            "registers them under another id"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.authenticate import failures_noted, operator, signer
+from flows.authenticate import failures_noted, operator, refuse_unattested, signer
 from flows.workspace import Workspace, open_workspace
 from lineage import keys
 from lineage.dsse import key_id, read_pem
@@ -14,7 +14,7 @@ from lineage.entries import EntryType
 from lineage.onetime import enrolment_uri
 from lineage.people import People, Person
 from lineage.refused import Refused
-from lineage.registry import Registry, of_person, of_platform_key
+from lineage.registry import Registry, last_known, of_person, of_platform_key
 
 ENROL = "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component:"
 
@@ -37,6 +37,7 @@ def add_person(id: str, printed_name: str, role: str, passphrase: str) -> dict[s
 def rotate_person(id: str, passphrase: str, code: str, new_passphrase: str) -> dict[str, Any]:
     """A new key and a new device for a person who is there; what they signed until now stays good."""
     workspace, now = open_workspace(), datetime.now(UTC)
+    refuse_unattested(workspace, id)
     with failures_noted(workspace, id, "to rotate a key"):
         made = keys.rotate_person(workspace.keys, id, passphrase, code, new_passphrase, now)
     line = of_person(EntryType.PERSON_KEY_ROTATED, made, signer(workspace, id))
@@ -45,19 +46,23 @@ def rotate_person(id: str, passphrase: str, code: str, new_passphrase: str) -> d
 
 
 def end_person(id: str, reason: str, left: bool) -> dict[str, Any]:
-    """Revoke a person's key, or, where they have `left`, end it: then what they signed until now stays good."""
+    """Revoke a person's key, or, where they have `left`, end it: then what they signed until now stays good.
+
+    It is the person as the ledger knows them whose key ends, and people.json has them like that afterwards: what was written
+    into it beside the ledger is never attested on the way.
+    """
     workspace, now = open_workspace(), datetime.now(UTC)
     if not reason.strip():
         raise Refused("the end of a key says why: give --reason")
-    people = People.read(workspace.keys)
-    if id not in people.by_id:
-        raise Refused(f"nobody is registered as {id[:64]!r}; see `ictal person list`")
-    person = people.person(id)
+    people, ledger = People.read(workspace.keys), records.open_ledger(workspace)
+    person = last_known(ledger, id)
+    if person is None:
+        raise Refused(f"the ledger knows nobody as {id[:64]!r}, so they sign nothing; see `ictal person list`")
     if not person.key_is_valid(now):
         raise Refused(f"the key of {id} has ended or is revoked already; see `ictal person list`")
     changed = person.ended(now) if left else person.revoked(now, reason)
     type = EntryType.PERSON_KEY_ENDED if left else EntryType.PERSON_KEY_REVOKED
-    records.open_ledger(workspace).append_many([of_person(type, changed, operator(), reason)])
+    ledger.append_many([of_person(type, changed, operator(), reason)])
     people.holding(changed).write(workspace.keys)
     what = "stays good" if left else "is not good any more: running services stop within seconds where it was needed"
     text = f"{person.printed_name} signs nothing more here; what was signed before {what}"

@@ -46,15 +46,15 @@ def verify_receipt(receipt_json: str, public_key_pem: str | bytes) -> Verificati
 
     Anything that is not a receipt is a problem, never an exception.
     """
+    key = dsse.read_pem(public_key_pem)
     try:
         parts = json.loads(receipt_json)
         checkpoint = Checkpoint.from_json(json.dumps(parts["checkpoint"]))
         entry = Entry.from_envelope(parts["entry"])
         path = [bytes.fromhex(step) for step in parts["path"]]
-        leaf = merkle.leaf_hash(canonical(parts["entry"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        problems = _problems(entry, merkle.leaf_hash(canonical(parts["entry"])), path, checkpoint, key)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         return Verification([f"this is not a receipt: {error}"], 0, "")
-    problems = _problems(entry, leaf, path, checkpoint, dsse.read_pem(public_key_pem))
     return Verification(problems, checkpoint.size, checkpoint.root)
 
 

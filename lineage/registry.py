@@ -57,6 +57,13 @@ class Registry:
         return [path for path in platform_public_paths(keys) if self.trusts(_id_of(path))]
 
 
+def last_known(ledger: Ledger, id: str) -> Person | None:
+    """A person as the ledger last registered them, whatever a file says of them; None where it knows nobody of this id."""
+    about = [e for type in OF_PEOPLE for e in ledger.entries(type) if any(s.id == id for s in e.subjects)]
+    values = ledger.payload(max(about, key=lambda e: e.seq).payload_digest) if about else None
+    return None if values is None else Person.from_values(values)
+
+
 def of_person(type: EntryType, person: Person, actor: Actor, reason: str = "") -> Draft:
     """The line by which the ledger knows a person as they are from now on."""
     subject = Subject(PERSON, person.id, person.digest)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lineage import dsse
@@ -102,3 +102,36 @@ def test_a_receipt_cannot_certify_what_was_recorded_later(ledger: Ledger) -> Non
 @settings(max_examples=60, deadline=None)
 def test_what_is_no_receipt_is_a_problem_and_never_a_crash(text: str) -> None:
     assert not verify_receipt(text, PEM).ok
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=8), inside, max_size=3),
+    max_leaves=4,
+)
+
+
+@pytest.fixture(scope="module")
+def receipt(tmp_path_factory: pytest.TempPathFactory) -> str:
+    ledger = Ledger(tmp_path_factory.mktemp("receipt") / "ledger.db")
+    ledger.append_many([prediction(i) for i in range(11)], now=NOW)
+    return issue(ledger, ledger.entry(3), KEY, NOW).to_json()
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_receipt_in_which_anything_is_something_else_is_a_problem_and_never_a_crash(
+    receipt: str, data: st.DataObject
+) -> None:
+    parts = json.loads(receipt)
+    place, keys = parts, ["entry", "path", "checkpoint"]
+    while True:
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(place[key], dict | list) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+        keys = sorted(place) if isinstance(place, dict) else list(range(len(place)))
+    other = data.draw(JSON)
+    assume(other != place[key])
+    place[key] = other
+    assert not verify_receipt(json.dumps(parts), PEM).ok

@@ -4,18 +4,22 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from flows import audit, register
 from flows.records import open_ledger
 from flows.workspace import Workspace
+from lineage.dsse import pem_of
 from lineage.keys import rotate_platform_key
 from lineage.ledger import Ledger
 from lineage.onetime import STEP_S
+from lineage.people import People, SigningKey
 from lineage.refused import Refused
 from tests.authenticator import code
 from tests.commands import ICTAL, Said, ictal, ictal_process
@@ -147,6 +151,23 @@ def test_revoking_a_signers_key_stops_the_model_and_leaving_does_not(office: Off
     assert types_of(office.workspace, "person")[-2:] == ["person.key_ended", "person.key_revoked"]
     assert ictal("person", "revoke", "nobody", "--reason", "x").code == 2
     assert "revoked at" in ictal("person", "list").out
+
+
+def test_fault_a_key_written_into_people_json_is_attested_by_no_end_of_another(office: Office) -> None:
+    """Whoever can edit the file adds a key of theirs to a reviewer, and has the reviewer's own key ended or rotated."""
+    path = office.home / "keys" / "people.json"
+    theirs = SigningKey(pem_of(ec.generate_private_key(ec.SECP256R1()).public_key()), office.now - timedelta(days=9))
+    people = People.read(path.parent)
+    first = people.person(FIRST)
+    people.holding(replace(first, keys=(*first.keys, theirs))).write(path.parent)
+    assert "not in the ledger" in ictal("person", "list").out.replace("NOT", "not")
+    shown = code(path.parent, FIRST, datetime.now(UTC))
+    with pytest.raises(Refused, match=r"not in the ledger as people\.json has them"):
+        register.rotate_person(FIRST, PASSPHRASE, shown, "another long phrase")
+    assert ictal("person", "revoke", FIRST, "--left", "--reason", "retirement").code == 0
+    kept = People.read(path.parent).person(FIRST)
+    assert kept.key_named(theirs.id) is None and kept.key_id == first.key_id and kept.valid_until is not None
+    assert office.refused_by_service() == "", "what they signed before stays good, as the ledger has them again"
 
 
 def test_a_rotated_platform_key_still_vouches_and_a_revoked_one_does_not(office: Office) -> None:
