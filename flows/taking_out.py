@@ -36,19 +36,20 @@ class Taken:
 
 def take_out(workspace: Workspace, theirs: Iterable[Traces], *, act: bool) -> Taken:
     """Take a patient out of data, reports and store; without `act` it is only counted what would go."""
-    taken, theirs, tables = Taken(), tuple(theirs), set()
+    taken, theirs, tables, counted = Taken(), tuple(theirs), set(), set()
     for path in _files(workspace):
         place = relative(path, workspace.root)
         if any(one.goes(place, path.read_bytes) for one in theirs):
             tables |= {path.parent} if path.suffix in TABLES else set()
             taken.delete(path, act)
+            counted.add(path)
             continue
         for one in theirs:
             content = one.without(place, path.read_bytes)
             if content is not None:
                 taken.lists += 1
                 _write(path, content, act)
-    for page in [p for folder in sorted(tables) for p in folder.glob("*") if p.suffix in PAGES]:
+    for page in [p for folder in sorted(tables) for p in folder.glob("*") if p.suffix in PAGES and p not in counted]:
         taken.delete(page, act)  # a page beside such a table was drawn from it
     if act:
         remove_empty(workspace.raw)

@@ -100,6 +100,21 @@ def test_without_withdraw_it_is_only_said_what_would_go(here: Workspace) -> None
     assert not Ledger(here.ledger).entries("consent.withdrawn")
 
 
+def test_what_would_go_is_as_much_as_goes_also_of_pages_that_name_them_beside_a_table_of_theirs(
+    here: Workspace,
+) -> None:
+    folder = here.reports / "drift"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"recording": [name_of("sub-01")]}).to_parquet(folder / "served.parquet")
+    (folder / "index.html").write_text("<p>sub-01</p>")
+    would = ictal("audit", "impact", "--patient", PERSON, "--json").json["would_go"]
+    gone = withdraw.withdraw(PERSON, REASON, {})["gone"]
+    assert {name: gone[name] for name in ("files", "bytes", "lists")} == {
+        n: would[n] for n in ("files", "bytes", "lists")
+    }
+    assert not list(folder.iterdir())
+
+
 def test_the_bytes_are_gone_from_tree_cache_and_remote_and_nobody_elses(done: Any) -> None:
     before, after, said = done
     assert said["ok"], said["text"]
