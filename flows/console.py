@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,14 +17,14 @@ from flows.authenticate import attested
 from flows.compare import compare_shadow
 from flows.look import put_aside, shelves, where_seen
 from flows.look import recorded as recorded_in
-from flows.promote import list_candidates
+from flows.promote import is_pointed_at, list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.approvals import NotApproved, check, read_revocations, recorded
 from lineage.digest import sha256_file
 from lineage.refused import Refused
 from lineage.run_history import runs_in
 from serving.auth import open_keys, sites_of
-from serving.store import NotInForce, read_pointer
+from serving.store import NotInForce
 from serving.terms import Terms, revocations_folder
 
 SHADOWS_COMPARED, SHADOWS_SHOWN = 1000, 100
@@ -93,7 +92,9 @@ def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
 
 
 def _candidate(workspace: Workspace, proposed: dict[str, Any], now: datetime) -> Candidate:
-    found = Candidate(proposed, pages=dict(_pages(workspace, proposed)), pointed_at=_pointed_at(workspace, proposed))
+    found = Candidate(
+        proposed, pages=dict(_pages(workspace, proposed)), pointed_at=is_pointed_at(workspace, proposed["candidate"])
+    )
     if not proposed["record"]:
         return replace(found, against=(proposed["ended"] or "nobody has signed it",))
     ledger = records.open_ledger(workspace)
@@ -122,12 +123,6 @@ def _check(workspace: Workspace, candidate: Candidate, now: datetime) -> None:
         revoked=read_revocations(revocations_folder(workspace.root)),
         allow_demo=workspace.is_demo,
     )
-
-
-def _pointed_at(workspace: Workspace, proposed: dict[str, Any]) -> bool:
-    with suppress(NotInForce):
-        return read_pointer(workspace.root, workspace.task).bundle == proposed["candidate"]
-    return False
 
 
 def _pages(workspace: Workspace, candidate: dict[str, Any]) -> Iterator[tuple[str, str]]:

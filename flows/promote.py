@@ -3,6 +3,7 @@
 import getpass
 import json
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
 from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval, recorded
-from lineage.digest import digest_of, sha256_file
+from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Subject
 from lineage.lifecycle import record_of, standing, why_rejected
 from lineage.refused import Refused
@@ -25,6 +26,7 @@ from lineage.signing import SignatureInvalid, sign_bundle, verify_bundle
 from models.bundle import Bundle, refuse_leaky
 from models.engines import LIMIT, ONNX_RUNTIME, QUESTIONS, apart, file_of, refuse_unequal
 from models.typing import TypingBundle, load_model
+from serving.store import NotInForce, read_pointer
 
 
 @flow(name="promote")
@@ -174,7 +176,8 @@ AGAIN = "run `ictal evaluate` again"
 
 
 def _stands(workspace: Workspace, digest: str, name: str) -> bool:
-    """Whether this very bundle is proposed already, on the same evidence, and not yet past its approval's time."""
+    """Whether this very bundle is proposed already, on the same evidence, and not yet past its approval's time; one that is
+    in force stands until then, since its approval is of the evidence that people have signed."""
     if not candidate_path(workspace, digest).exists():
         return False
     try:
@@ -183,8 +186,16 @@ def _stands(workspace: Workspace, digest: str, name: str) -> bool:
         return False  # an edited file is written anew
     approval = approval_path(workspace, candidate)
     expired = approval.exists() and Approval.read(approval).record.not_after < datetime.now(UTC)
-    same = candidate["evidence"] == evidence_of(workspace, name) and not candidate["ended"]
+    signed_for = approval.exists() and is_pointed_at(workspace, digest)
+    same = (signed_for or candidate["evidence"] == evidence_of(workspace, name)) and not candidate["ended"]
     return same and not expired and _is_signed(workspace, workspace.store / "bundles" / digest)
+
+
+def is_pointed_at(workspace: Workspace, bundle: Digest) -> bool:
+    """Whether services are pointed at this bundle for the workspace's task, whether or not it may answer."""
+    with suppress(NotInForce):
+        return read_pointer(workspace.root, workspace.task).bundle == bundle
+    return False
 
 
 def _refuse_revoked(workspace: Workspace, digest: str) -> None:

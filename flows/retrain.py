@@ -10,7 +10,7 @@ from flows.engine import flow
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.pinboard import pin_page, pin_table
-from flows.promote import propose, read_candidate
+from flows.promote import is_pointed_at, propose, read_candidate
 from flows.train import train
 from flows.waiting import wait_for
 from flows.workspace import Workspace, open_workspace
@@ -23,7 +23,8 @@ def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, A
     """Ingest, check, train, evaluate, propose, and have the signatures waited for; nothing is put in force.
 
     Steps whose inputs did not change are skipped, so that a run goes on where a killed one stopped. An `alarm` (its digest)
-    that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that.
+    that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that. Where the best
+    model is the one in force, nobody is asked for anything.
     """
     workspace = open_workspace(Path(home))
     ledger, cause = records.open_ledger(workspace), Subject("retraining", reason, alarm)
@@ -40,10 +41,14 @@ def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, A
     candidate = propose(home, records.PIPELINE.id)
     ledger.append_many([Draft("run.finished", records.PIPELINE, (cause,), reason, {"candidate": candidate})])
     _pin(workspace, done, candidate)
-    _refuse_failed(read_candidate(workspace, candidate))
-    wait_for(workspace, candidate)
     accepted = {task: own["accepted"] for task, own in found.items()}
-    return {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}
+    came = {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}
+    proposed = read_candidate(workspace, candidate)
+    if proposed["state"] == "deployed" and is_pointed_at(workspace, candidate):
+        return {**came, "skipped": "the best model is the one in force: there is nothing to sign"}
+    _refuse_failed(proposed)
+    wait_for(workspace, candidate)
+    return came
 
 
 def _refuse_failed(candidate: dict[str, Any]) -> None:

@@ -62,6 +62,17 @@ def test_a_retraining_ends_in_a_proposal_and_nothing_is_signed_or_put_in_force(d
         assert not lines(desk, type)
 
 
+def test_where_the_best_model_is_in_force_nobody_is_asked_and_its_approval_stands(desk: Office) -> None:
+    """A new evaluation holds it against itself, and `superior` fails, as it must; that takes nothing from what was signed."""
+    desk.candidate = run(desk)["candidate"]
+    desk.both_sign()
+    assert desk.state() == "deployed"
+    evaluate(desk, gates_with("fail"))
+    again = run(desk)
+    assert again["candidate"] == desk.candidate and "in force" in again["skipped"]
+    assert desk.state() == "deployed" and len(lines(desk, "candidate.proposed")) == 1
+
+
 def test_an_alarm_is_answered_once(desk: Office) -> None:
     first = run(desk, alarm=ALARM)
     again = run(desk, alarm=ALARM)
