@@ -8,9 +8,10 @@ Runs of one workspace share a queue that lets one of them run at a time; what wa
 looks. Entrypoints are module paths: a file entrypoint would leave `flows/` at the head of `sys.path`.
 """
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -68,10 +69,10 @@ def register(
         )
     if unknown := {*(crons or {}), *(every or {})} - PLAN.keys():
         raise Refused(f"nothing is planned {', '.join(sorted(unknown))}; planned are {', '.join(PLAN)}")
-    from prefect.client.orchestration import get_client
-
+    for name, cron in (crons or {}).items():
+        _refuse_times(name, cron)
     workspace = open_workspace()
-    with get_client(sync_client=True) as client:
+    with server_client() as client:
         _open_queue(client, pool, short_name(workspace))
         variables = _job_variables(workspace, console)
         made = {}
@@ -82,6 +83,31 @@ def register(
         _keep(client, _after_drift(workspace, made["monthly"]))
         _keep(client, _lost(workspace, list(made.values()), lost_after))
     return parts_of(workspace)
+
+
+@contextmanager
+def server_client() -> Iterator["SyncPrefectClient"]:
+    """The server at PREFECT_API_URL; Refused where it does not answer."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except httpx.TransportError as error:
+        raise Refused(
+            f"the Prefect server at {os.environ[SERVER]} does not answer ({type(error).__name__}): start it with `prefect server "
+            f"start --host 127.0.0.1`, or set {SERVER} to where it runs"
+        ) from None
+
+
+def _refuse_times(name: str, cron: str) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule(cron=cron)
+    except ValueError:
+        raise Refused(f"--{name} takes the five fields of cron, as '30 2 * * *', got {cron[:40]!r}") from None
 
 
 def parts_of(workspace: Workspace) -> list[str]:

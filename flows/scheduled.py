@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flows.deployments import automations_of, parts_of
+from flows.deployments import automations_of, parts_of, server_client
 from flows.pinboard import SERVER, has_server
 from flows.workspace import open_workspace
 from lineage.refused import Refused
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
 
@@ -36,12 +38,10 @@ def take_away() -> dict[str, Any]:
     return {"removed": names, "text": "\n".join(f"removed {name}" for name in names) or NOTHING}
 
 
-def _client() -> "SyncPrefectClient":
+def _client() -> "AbstractContextManager[SyncPrefectClient]":
     if not has_server():
         raise Refused(f"{SERVER} is not set: name the server that keeps the schedules, as in http://127.0.0.1:4200/api")
-    from prefect.client.orchestration import get_client
-
-    return get_client(sync_client=True)
+    return server_client()
 
 
 def _registered(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
