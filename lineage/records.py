@@ -173,7 +173,7 @@ class Signature:
 
     @property
     def at(self) -> datetime:
-        """When it was made, in UTC; ValueError where `utc_time` is in another spelling, which `Approval.read` lets in."""
+        """When it was made, in UTC; ValueError for another spelling of `utc_time`, which `Approval.read` lets in."""
         return read_utc(self.utc_time)
 
     def manifestation(self) -> str:
