@@ -39,7 +39,7 @@ class Checkpoint:
 
     @classmethod
     def signed(cls, head: TreeHead, key: dsse.PrivateKey, at: datetime) -> "Checkpoint":
-        """This tree head, signed with this key at this time."""
+        """This tree head, signed with this key at this time; ValueError for a time without a zone."""
         unsigned = cls(head.size, head.root, at, dsse.key_id(key.public_key()))
         return replace(unsigned, signature=dsse.sign(key, PAYLOAD_TYPE, unsigned._statement()))
 

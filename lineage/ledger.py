@@ -123,7 +123,10 @@ class Ledger:
         return entry
 
     def head(self) -> TreeHead:
-        """The size of the ledger now and the root over it; what it rests on is not hashed again."""
+        """The size of the ledger now and the root over it; what it rests on is not hashed again.
+
+        LedgerBroken where the stored tree lacks a node that is asked for.
+        """
         with session(self.engine, write=False) as reading:
             return appending.head(reading)
 

@@ -31,7 +31,7 @@ class SigningKey:
 
     @property
     def key(self) -> dsse.PublicKey:
-        """The public key, read from its PEM."""
+        """The public key, read from its PEM each time; ValueError for what is no P-256 key."""
         return dsse.read_pem(self.public_key)
 
     @property
@@ -45,7 +45,7 @@ class SigningKey:
         return self.revoked_at is not None
 
     def is_valid(self, at: datetime) -> bool:
-        """Whether a signature made `at` this time counts: not before the key, not after its end, and it is not revoked."""
+        """Whether a signature made `at` this time counts: from making to end, both included; never if revoked."""
         ended = self.valid_until is not None and at > self.valid_until
         return self.created_at <= at and not ended and not self.revoked
 
@@ -144,7 +144,7 @@ class Person:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "Person":
-        """A person as they are written down, read back with all their keys."""
+        """A person as they are written down, read back with all their keys; their secret is empty."""
         return cls(**{**values, "keys": tuple(SigningKey.from_values(key) for key in values["keys"])})
 
 

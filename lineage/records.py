@@ -53,7 +53,7 @@ class Scope:
             raise ValueError(f"a scope's ages run from young to old in days, got {self.age_days}")
 
     def covers_site(self, site: str) -> bool:
-        """Whether any of the patterns matches the site; upper and lower case differ."""
+        """Whether any of the patterns (`*`, `?`, `[…]`) matches the whole name; upper and lower case differ."""
         return any(fnmatchcase(site, pattern) for pattern in self.sites)
 
     def covers_age(self, age_days: float) -> bool:
@@ -133,7 +133,10 @@ class ApprovalRecord:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "ApprovalRecord":
-        """Law: `ApprovalRecord.from_values(record.values()) == record`."""
+        """Law: `ApprovalRecord.from_values(record.values()) == record`.
+
+        KeyError or TypeError where fields are missing or unknown, ValueError for what a record refuses.
+        """
         scope = values["scope"]
         nested = {
             "scope": Scope(tuple(scope["sites"]), tuple(scope["age_days"]), tuple(scope["montages"])),
@@ -170,7 +173,7 @@ class Signature:
 
     @property
     def at(self) -> datetime:
-        """When it was made, in UTC."""
+        """When it was made, in UTC; ValueError for another spelling of `utc_time`, which `Approval.read` lets in."""
         return read_utc(self.utc_time)
 
     def manifestation(self) -> str:

@@ -87,7 +87,7 @@ class RunEvents:
         self.path = path
 
     def started(self, run: Run, now: datetime) -> None:
-        """Write that it began."""
+        """Write that it began; file and folder are made with the first event."""
         self._emit(run, "START", Touched(), now)
 
     def completed(self, run: Run, touched: Touched, now: datetime) -> None:

@@ -36,7 +36,7 @@ class Ran:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, in seconds; None as long as nothing says that it ended."""
+        """How long it took, in seconds; None where nothing says that it ended, 0 where nothing says that it began."""
         return (self.ended - self.began).total_seconds() if self.ended else None
 
 

@@ -124,7 +124,7 @@ class Desk:
     async def detect(
         self, upload: BinaryIO, sha256: str | None, age_days: float | None, site: str, key_id: str
     ) -> Answer:
-        """The answer about the seizures in a recording, in one of the threads for analyses.
+        """The answer about the seizures in a recording, in one of the threads for analyses; it stands in the ledger.
 
         ProblemError 400 where the upload has not the SHA-256 that was announced, 504 where it was not read in time.
         """

@@ -56,7 +56,7 @@ class Task:
 
     @property
     def digest(self) -> Digest:
-        """By which two submissions are the same one."""
+        """By which two submissions are the same one: SHA-256 over question, files, age and marked stretches."""
         return digest_of(vars(self) | {"marked": [list(span) for span in self.marked], "files": list(self.files)})
 
 
