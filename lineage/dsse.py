@@ -35,7 +35,7 @@ def verifies(key: PublicKey, payload_type: str, payload: bytes, signature: str) 
     try:
         raw = base64.b64decode(signature, validate=True)
         key.verify(raw, encode(payload_type, payload), ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, binascii.Error, ValueError):
+    except (InvalidSignature, binascii.Error, ValueError, TypeError):
         return False
     return True
 

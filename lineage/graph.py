@@ -4,6 +4,7 @@ Things are numbered by the entry that names them first, so that the graph is sma
 question about a million predictions is one query of the database.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -233,12 +234,19 @@ def things(ledger: HasEngine, kind: str) -> list[Node]:
 
 
 def find(ledger: HasEngine, name: str, *, shortest: int = 6) -> list[Node]:
-    """Things with this label or digest, or whose digest begins with it (from `shortest` digits on)."""
+    """Things with this label or digest, or whose digest begins with it (from `shortest` digits on); of an id that begins with
+    eight hexadecimal digits, as a prediction's, the beginning is enough too."""
     means = [NodeRow.label == name]
     if len(name) >= shortest:
         means.append(and_(NodeRow.digest >= name, NodeRow.digest < name + "g"))
+    if head := _ID.match(name):  # without the dashes, which databases sort differently
+        means.append(and_(NodeRow.label >= head[0], NodeRow.label < head[0] + "g"))
     with session(ledger.engine, write=False) as reading:
-        return [Node(*named) for named in reading.execute(select(*_NAMED).where(or_(*means)).order_by(NodeRow.no))]
+        found = [Node(*named) for named in reading.execute(select(*_NAMED).where(or_(*means)).order_by(NodeRow.no))]
+    return [n for n in found if n.label == name or n.digest.startswith(name) or (head and n.label.startswith(name))]
+
+
+_ID = re.compile(r"[0-9a-f]{8}(?=-|$)")
 
 
 def hanging(ledger: HasEngine, digest: Digest, relations: Collection[str]) -> list[tuple[str, Node]]:

@@ -186,10 +186,10 @@ class Desk:
         """Every second: look whether another model is in force, and write down what windows were answered."""
         while not self._closing.wait(POLL_S):
             self._look()
-            self.second_core.keep_up()
+            self._keep_second_core()
             self._write_book()
-        self.second_core.close()
         self._write_book()
+        self.second_core.close()
 
     async def _windows(self, asked: Sequence[Asked]) -> list[tuple[WindowsAnswer, bytes]]:
         """All of them are answered and counted, or none."""
@@ -214,6 +214,12 @@ class Desk:
         try:
             self.loader.look(self.clock())
         except Exception as error:  # a ledger that does not answer now: requests ask it themselves, and are refused
+            write_line("failure", request_id="", **where(error))
+
+    def _keep_second_core(self) -> None:
+        try:
+            self.second_core.keep_up()
+        except Exception as error:  # windows are looked at in place until it may be tried again
             write_line("failure", request_id="", **where(error))
 
     def _write_book(self) -> None:

@@ -81,7 +81,9 @@ class SecondCore:
             if second.is_lost:
                 self._rests_until_s = time.monotonic() + REST_S
         if self._second is None and loaded is not None and time.monotonic() >= self._rests_until_s:
+            self._rests_until_s = time.monotonic() + REST_S  # where it cannot be started, not each second anew
             self._second = _Second(stored_bundle(self._home, loaded.terms.pointer.tag), loaded.bundle.digest)
+            self._rests_until_s = float("-inf")
 
     def close(self) -> None:
         """End the process, if there is one."""

@@ -229,8 +229,11 @@ class StreamDesk:
             return None
         try:
             return self._as_it_was(name, file)
-        except ProblemError:  # what the answer said was erased
-            file.remove()
+        except ProblemError as problem:
+            if problem.status != 410:
+                file.close()
+                raise
+            file.remove()  # what the answer said was erased
             return None
         except BaseException:
             file.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +142,19 @@ def walked(edges: set[tuple[int, int]], start: int) -> set[int]:
     while more := {c for c, p in edges if p in below | {start}} - below:
         below |= more
     return below
+
+
+def test_the_beginning_of_a_prediction_s_id_is_enough(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ids = (
+        "01a21e68-2c45-752f-b467-fe89545cfff1",
+        "01a21e68-2c46-752f-b467-fe89545cfff2",
+        "01a21e69-0000-7000-8000-000000000000",
+    )
+    for number, id in enumerate(ids):
+        subject = Subject("prediction", id, f"{number:064x}")
+        ledger.append("prediction.issued", actor=Actor("serving"), subjects=[subject])
+    assert [n.label for n in graph.find(ledger, "01a21e69")] == [ids[2]]
+    assert [n.label for n in graph.find(ledger, "01a21e68")] == list(ids[:2])
+    assert [n.label for n in graph.find(ledger, "01a21e68-2c46")] == [ids[1]]
+    assert graph.find(ledger, "01a21e6") == graph.find(ledger, "01a21e68-9") == graph.find(ledger, "01a21e68x") == []

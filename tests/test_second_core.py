@@ -19,6 +19,8 @@ from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from models.together import judge_together
 from serving import second_core
+from serving.desk import Desk
+from serving.limits import Limits
 from serving.loader import Loaded, Loader
 from serving.second_core import SecondCore
 from tests.served import NOW, RATE_HZ, people_and_keys, put_in_force
@@ -169,6 +171,26 @@ def test_fault_a_process_that_is_killed_or_stuck_costs_no_answer(
     assert run(core, act) == [in_place(core)] * 7
     failures = [json.loads(record.message) for record in caplog.records]
     assert {line["event"] for line in failures} == {"failure"} and len(failures) >= 2
+
+
+def test_fault_where_it_cannot_be_started_nothing_else_ends_and_it_is_not_tried_each_second(
+    home: Path, core: SecondCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def gone(home: Path, tag: str) -> Path:
+        tried.append(tag)
+        raise OSError("the store cannot be read now")
+
+    monkeypatch.setattr(second_core, "stored_bundle", gone)
+    desk = Desk(home, True, Limits(), None, lambda: NOW)
+    desk.second_core = core
+    assert run(core, lambda: judged(core)) == in_place(core)
+    for _ in range(3):
+        desk._keep_second_core()
+    assert len(tried) == 1 and core._second is None
+    desk.keys.dispose()
+    desk.journal.ledger.engine.dispose()
 
 
 def test_fault_what_fails_there_fails_here_as_it_would_have(core: SecondCore) -> None:
