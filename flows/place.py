@@ -222,8 +222,9 @@ def _is_in_force(workspace: Workspace, bundle: Digest) -> bool:
 def _before(workspace: Workspace) -> dict[str, Any] | None:
     """The pointer, with its `record`, to the model that was in force before the present one; None where there was none.
 
-    Each roll-back takes the model away that it went back from. Where pointing was cut off before its line in the ledger, the
-    ledger's last model is the one before.
+    Each roll-back takes the model away that it went back from. Where pointing to a new model was cut off before its line in the
+    ledger, the ledger's last model is the one before; where it was to one that had been in force, it is refused, as nobody can
+    tell whether that was a roll-back.
     """
     stack: list[dict[str, Any]] = []
     for pointer in _pointers(workspace):
@@ -233,8 +234,14 @@ def _before(workspace: Workspace) -> dict[str, Any] | None:
         elif stack and stack[-1]["bundle"] == pointer["bundle"]:
             stack.pop()  # the same model under another approval
         stack.append(pointer)
-    if stack and stack[-1]["bundle"] == _bundle_in_force(workspace):
+    now = _bundle_in_force(workspace)
+    if stack and stack[-1]["bundle"] == now:
         stack.pop()
+    elif any(known["bundle"] == now for known in stack):
+        raise Refused(
+            f"model {now[:12]} is pointed at, and the ledger's last word is {stack[-1]['bundle'][:12]}: pointing was cut off. "
+            "`ictal deploy promote CANDIDATE` says which of them is to answer"
+        )
     return stack[-1] if stack else None
 
 

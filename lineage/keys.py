@@ -64,6 +64,8 @@ def create_person(
     _refuse_short(passphrase)
     key, public = _new_key(now, now + DEMO_LIFETIME if demo else None)
     person = Person(id, printed_name, role, demo, (public,), onetime.new_secret())
+    for path in (_key_path(folder, person), _secret_path(folder, person)):
+        path.unlink(missing_ok=True)  # of a registration that was cut off before it counted
     _write_components(folder, person, key, passphrase)
     people.holding(person).write(folder)
     return person

@@ -322,6 +322,7 @@ class StreamDesk:
         try:
             with held.lock:
                 if held.stream.now_s > 0:
+                    self._check(held.stream)  # nobody has asked since the connection went
                     held.stream.finish(self.journal, self.clock())
                     held.file.let_go_of_samples()
         except Exception as error:

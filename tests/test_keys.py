@@ -32,6 +32,13 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PHRASE = "a long enough phrase"
 
 
+def test_fault_a_registration_that_was_cut_off_may_be_made_again(tmp_path: Path) -> None:
+    for left in ("reviewer-1.pem", "reviewer-1.totp"):
+        (tmp_path / left).write_text("of one that never counted")
+    enrol(tmp_path, "reviewer-1", "Reviewer One", "neurologist", PHRASE, now=NOW)
+    assert unlock(tmp_path, "reviewer-1", PHRASE, code(tmp_path, "reviewer-1", NOW), NOW)
+
+
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     enrol(tmp_path, "reviewer-1", "Reviewer One", "neurologist", PHRASE, now=NOW)

@@ -74,6 +74,17 @@ def test_a_roll_back_puts_the_model_before_in_force_and_says_why_in_the_ledger(o
     assert answering(office, SITE) == office.candidate
 
 
+def test_fault_a_roll_back_that_was_cut_off_is_not_rolled_back_to_the_bad_model(office: Office) -> None:
+    """Pointed at again is the first, and the line that says so was never written."""
+    pointer = pointer_path(office.home)
+    of_first = pointer.read_text()
+    place.deploy_approved(office.candidate, office.now)
+    pointer.write_text(of_first)
+    with pytest.raises(Refused, match="pointing was cut off"):
+        place.roll_back("detection", "misses seizures", office.now)
+    assert in_force(office) == first_of(office)
+
+
 def test_a_model_that_was_revoked_may_be_rolled_back_from_and_not_to(office: Office) -> None:
     place.deploy_approved(office.candidate, office.now)
     office.revoke(FIRST)

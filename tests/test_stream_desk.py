@@ -179,6 +179,22 @@ def test_an_answer_that_nobody_came_back_for_is_written_down_when_the_ledger_can
     asyncio.run(run())
 
 
+def test_fault_a_stream_without_a_connection_is_answered_for_no_site_that_was_stopped_meanwhile(
+    desk_of: Callable[..., StreamDesk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        desk = desk_of(resume_s=0.01)
+        held = await heard(desk)
+        monkeypatch.setattr(desk.orders, "why_stopped", lambda site: "electrodes are being changed")
+        desk.detach(held, held)
+        await until(lambda: not is_found(desk, held))
+        answer = held.stream.answer
+        assert answer and (answer.outcome, answer.code) == ("not_evaluable", "no_approved_model")
+        desk.close()
+
+    asyncio.run(run())
+
+
 def test_an_answer_that_could_not_be_written_down_is_the_same_at_the_next_try(
     desk_of: Callable[..., StreamDesk], journal: Busy
 ) -> None:
