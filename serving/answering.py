@@ -24,7 +24,7 @@ from models.explain import Drivers
 from models.ood import Strangeness
 from serving.asking import asked_of
 from serving.journal import Journal
-from serving.loader import ForSites, Loaded, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel, why_no_more
 from serving.schema import (
     DEMO_NOTICE,
     Answer,
@@ -107,6 +107,9 @@ def _answer(
         said = in_words(not_evaluable(Refusal("no_approved_model", error.reason)), None, sha256_file(path), now)
     else:
         said, engine = analysed(path, age_days, loaded, now, told, acquired), loaded.engine
+        if reason := why_no_more(loaded, loader, site, now):  # taken back while it looked
+            refusal = Refusal("no_approved_model", reason)
+            said, engine = in_words(not_evaluable(refusal), None, said.recording_digest, now), REFERENCE
     told("recording", 1.0)
     said = said.model_copy(update={"asked": asked_of([path], age_days, engine=engine)})
     return journal.record(said, actor_of(site, key_id), now, acquired)

@@ -27,7 +27,7 @@ from serving.schema import ModelStatement
 from serving.store import PLACES, NotInForce, import_bundle, named_approval, pointer_path, stored_bundle, write_pointer
 from serving.terms import Terms, revocations_folder
 
-__all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "write_pointer"]
+__all__ = ["Loaded", "Loader", "NoApprovedModel", "import_bundle", "revocations_folder", "why_no_more", "write_pointer"]
 
 POLL_S = 1.0
 JUDGED = timedelta(seconds=1)
@@ -98,6 +98,19 @@ class ForSites(Protocol):
 
     def for_site(self, site: str, now: datetime) -> Loaded:
         """The model that may answer for this site at `now`; NoApprovedModel says why none may."""
+
+
+def why_no_more(loaded: Loaded, loader: ForSites, site: str, now: datetime) -> str:
+    """Why a model that has begun an answer may not give it any more; empty where it may.
+
+    One in whose place another was put may, for as long as its own terms hold.
+    """
+    try:
+        if loader.for_site(site, now).bundle.digest != loaded.bundle.digest:
+            loaded.terms.anew(loader.home).check(site, now, loader.allow_demo)
+    except (NoApprovedModel, NotApproved, NotInForce) as error:
+        return error.reason
+    return ""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from serving.answering import (
 )
 from serving.asking import asked_of
 from serving.journal import Journal
-from serving.loader import ForSites, Loaded, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel, why_no_more
 from serving.schema import Answered, NamedAnswer, NamedStretch
 
 DETECTION = "detection"
@@ -103,6 +103,9 @@ def name_stretches(
         said = _refused(refusal, loader.task, None, digest_of_files(files), now)
     else:
         said, engine = answered(files, age_days, marked, loaded, now, estimate, told, acquired), loaded.engine
+        if reason := why_no_more(loaded, loader, site, now):  # taken back while it looked
+            refusal = Refusal("no_approved_model", reason)
+            said, engine = _refused(refusal, loader.task, None, said.recording_digest, now), REFERENCE
     told("recording", 1.0)
     asked = asked_of(files, age_days, marked, estimator.digest if estimator else None, engine)
     return journal.record(said.model_copy(update={"asked": asked}), actor_of(site, key_id), now, acquired)

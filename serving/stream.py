@@ -16,7 +16,6 @@ from data.door import CHUNK_S
 from data.events import Event
 from data.growing import Growing
 from data.outcomes import Refusal
-from lineage.approvals import NotApproved
 from lineage.digest import Digest, digest_of
 from lineage.entries import uuid7
 from models.analysis import not_evaluable
@@ -25,11 +24,10 @@ from models.live import Heard, LiveAnalysis
 from serving.answering import actor_of, in_words, notice_of, rounded
 from serving.asking import answering_code, machine
 from serving.journal import Journal
-from serving.loader import ForSites, Loaded, NoApprovedModel
+from serving.loader import ForSites, Loaded, NoApprovedModel, why_no_more
 from serving.naming import check_age
 from serving.problems import ProblemError
 from serving.schema import Answer, Asked, FoundEvent, ModelStatement
-from serving.store import NotInForce
 
 UNITS = {"uV": 1.0, "mV": 1e3, "V": 1e6}
 MOST_UV = 1e12
@@ -225,12 +223,8 @@ class LiveStream:
         """A stream goes on with the model that it began with, for as long as that one may answer; then it is refused."""
         if self._loaded is None or self.is_over:
             return
-        try:
-            current = self.loader.for_site(self.site, now)
-            if current.bundle.digest != self._loaded.bundle.digest:
-                self._loaded.terms.anew(self.loader.home).check(self.site, now, self.loader.allow_demo)
-        except (NoApprovedModel, NotApproved, NotInForce) as error:
-            self._refusal = Refusal("no_approved_model", error.reason)
+        if reason := why_no_more(self._loaded, self.loader, self.site, now):
+            self._refusal = Refusal("no_approved_model", reason)
 
     def refuse(self, reason: str) -> None:
         """End a stream that may not go on; what was said of it until then stays said."""

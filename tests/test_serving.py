@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,26 @@ def test_the_receipt_vouches_offline_for_exactly_this_answer(served: Served) -> 
     }
     for case, other in changed.items():
         assert verify_answer(other, pem).problems, case
+
+
+def test_fault_a_model_that_is_taken_back_while_it_looks_says_nothing(other_home: Path, recording: bytes) -> None:
+    """A long recording may take minutes; a revocation counts within seconds."""
+    loader, journal, keys = (
+        Loader(other_home, allow_demo=True, clock=count().__next__),
+        Journal(other_home),
+        other_home / "keys",
+    )
+    two = PASSPHRASE, code(keys, REVIEWER, NOW)
+    digest = loader.for_site("demo-north", NOW).bundle.digest
+
+    def told(stage: str, share: float) -> None:
+        if stage == "reading":
+            revoke(revocations_folder(other_home), keys, REVIEWER, *two, digest=digest, reason="recall", now=NOW)
+
+    said = answer(recording, site="demo-north", age_days=3.0, loader=loader, journal=journal, now=NOW, told=told)
+    assert (said.outcome, said.code) == ("not_evaluable", "no_approved_model") and "recall" in (said.reason or "")
+    assert said.model is None and said.events is None and said.trend_1hz is None
+    journal.ledger.engine.dispose()
 
 
 def test_a_receipt_signed_by_another_platform_is_not_accepted(served: Served, tmp_path: Path) -> None:
