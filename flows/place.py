@@ -10,7 +10,7 @@ from typing import Any
 
 from flows import records, rehearsals
 from flows.authenticate import attested, operator
-from flows.promote import approval_path, find_candidate
+from flows.promote import approval_path, find_candidate, is_pointed_at
 from flows.stages.champions import keep_champion
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage import deployments
@@ -32,7 +32,7 @@ def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
     now = now or datetime.now(UTC)
     workspace, candidate = _candidate(digest)
     state = candidate["state"]
-    if state != "deployed" or _is_in_force(workspace, candidate["candidate"]):
+    if state != "deployed" or is_pointed_at(workspace, candidate["candidate"]):
         state = Lifecycle(state).advance("deployed").state
     path = _approved(workspace, candidate["record"], approval_path(workspace, candidate), now)
     put_in_force(workspace, candidate, path, now, operator())
@@ -209,14 +209,6 @@ def _bundle_in_force(workspace: Workspace) -> Digest:
             f"{error.reason}, so that it is not known which model answers for {workspace.task}: `ictal deploy promote "
             "CANDIDATE` points at the one that is to, and signs that anew"
         ) from error
-
-
-def _is_in_force(workspace: Workspace, bundle: Digest) -> bool:
-    """Whether this one is pointed at; a pointer that cannot be trusted is there to be written anew."""
-    try:
-        return _bundle_in_force(workspace) == bundle
-    except Refused:
-        return False
 
 
 def _before(workspace: Workspace) -> dict[str, Any] | None:
