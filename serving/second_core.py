@@ -62,9 +62,10 @@ class SecondCore:
         is_busy = second is not None and second.asked > 0
         if self._has_cores and (len(signals) > 1 or is_busy):
             self._is_asked_for = True
-            if second is not None and second.is_ready_for(bundle):
+            if second is not None:
                 try:
-                    if (found := await second.ask(np.stack(signals), channels, rate_hz)) is not None:
+                    ready = second.is_ready_for(bundle)
+                    if ready and (found := await second.ask(np.stack(signals), channels, rate_hz)) is not None:
                         return found
                 except (OSError, EOFError, Lost) as error:
                     second.is_lost = True  # an answer that comes later would be taken for that to another question

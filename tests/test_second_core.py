@@ -19,11 +19,16 @@ from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from models.together import judge_together
 from serving import second_core
+from serving.auth import issue_key, open_keys
 from serving.desk import Desk
 from serving.limits import Limits
 from serving.loader import Loaded, Loader
 from serving.second_core import SecondCore
+from serving.service import create_app
 from tests.served import NOW, RATE_HZ, people_and_keys, put_in_force
+from tests.services import TestClient
+from tests.test_windows_route import ask
+from tests.test_windows_route import described as as_headers
 
 Made = TypeVar("Made")
 UNTIL_S = 60.0
@@ -212,25 +217,31 @@ def test_fault_a_copy_that_is_not_the_model_in_force_says_nothing(home: Path, co
     second.end()
 
 
-def test_the_service_ends_it(home: Path) -> None:
-    """What a service starts for those who ask together is gone when the service is."""
-    from starlette.testclient import TestClient
-
-    from serving.auth import issue_key, open_keys
-    from serving.service import create_app
-    from tests.test_windows_route import ask
-    from tests.test_windows_route import described as as_headers
-
+def test_a_service_starts_it_for_those_who_ask_together_and_ends_it_when_it_ends(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = open_keys(home)
     site = as_headers(issue_key(keys, "demo-north", ("detect",), NOW, 30))
     keys.dispose()
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    made: list[int] = []
+
+    class Noted(second_core._Second):
+        def __init__(self, folder: Path, bundle: str):
+            super().__init__(folder, bundle)
+            made.append(int(self.process.pid))
+
+    monkeypatch.setattr(second_core, "_Second", Noted)
     with TestClient(create_app(home, allow_demo=True, clock=lambda: NOW)) as client, ThreadPoolExecutor(8) as pool:
-        within, took_part = time.monotonic() + UNTIL_S, False
-        said = set[str]()
-        while not took_part and time.monotonic() < within:
-            for response in pool.map(lambda _: ask((client, site)), range(32)):
-                said.add(json.dumps(response.json()["probability"]))
-            new = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
-            took_part = any(child.cpu_times().user > 0 for child in new)
-    assert took_part and len(said) == 1
+
+        def probabilities() -> set[str]:
+            return {json.dumps(r.json()["probability"]) for r in pool.map(lambda _: ask((client, site)), range(32))}
+
+        until_s, said = time.monotonic() + UNTIL_S, set[str]()
+        while not made and time.monotonic() < until_s:
+            said |= probabilities()
+        (pid,) = made
+        while psutil.Process(pid).cpu_times().user == 0 and time.monotonic() < until_s:
+            time.sleep(0.1)
+        said |= probabilities()
+        assert psutil.Process(pid).is_running() and len(said) == 1
+    assert not psutil.pid_exists(pid)
