@@ -89,13 +89,8 @@ def test_every_request_is_one_that_the_service_answers(line: str) -> None:
     path = re.sub(r"\$[A-Z]+", "{id}", address.path)
     assert path in ROUTES
     fields = {value.split("=")[0] for flag, value in itertools.pairwise(words) if flag == "-F"}
-    method = (
-        words[words.index("-X") + 1].lower()
-        if "-X" in words
-        else "post"
-        if fields or {"-d", "--data-binary"} & {*words}
-        else "get"
-    )
+    sends = fields or {"-d", "--data-binary"} & {*words}
+    method = words[words.index("-X") + 1].lower() if "-X" in words else "post" if sends else "get"
     said = document()["paths"][path]
     assert method in said
     bodies = said[method].get("requestBody", {}).get("content", {})

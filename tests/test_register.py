@@ -160,7 +160,7 @@ def test_fault_a_key_written_into_people_json_is_attested_by_no_end_of_another(o
     people = People.read(path.parent)
     first = people.person(FIRST)
     people.holding(replace(first, keys=(*first.keys, theirs))).write(path.parent)
-    assert "not in the ledger" in ictal("person", "list").out.replace("NOT", "not")
+    assert "NOT in the ledger like this: signs nothing" in ictal("person", "list").out
     shown = code(path.parent, FIRST, datetime.now(UTC))
     with pytest.raises(Refused, match=r"not in the ledger as people\.json has them"):
         register.rotate_person(FIRST, PASSPHRASE, shown, "another long phrase")

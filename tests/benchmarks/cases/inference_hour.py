@@ -46,23 +46,24 @@ def make(hours: float) -> Data:
     examples = detector.examples(bundle.front_end.prepare(recording))
     middle_s = examples.onset_s + examples.window_s / 2
     label = (middle_s % RHYTHM_EVERY_S >= RHYTHM_EVERY_S - RHYTHM_S).astype(np.int8)
-    few = Data(detector, examples.take(np.arange(2 * BATCH) % len(examples)), label)
-    ours(few, judged=False)
-    theirs(few, judged=False)
+    some = np.arange(2 * BATCH) % len(examples)
+    few = Data(detector, examples.take(some), label[some])
+    ours(few)
+    theirs(few)
     return Data(detector, examples, label)
 
 
-def ours(data: Data, judged: bool = True) -> Found:
+def ours(data: Data) -> Found:
     with using(THREADS):
         score = data.detector.score(data.examples)
-    return Found(score, auc(score, data.label) if judged else 0.0)
+    return Found(score, auc(score, data.label))
 
 
-def theirs(data: Data, judged: bool = True) -> Found:
+def theirs(data: Data) -> Found:
     network, x = data.detector.network.eval(), torch.from_numpy(data.examples.x)
     with torch.inference_mode():
         score = torch.cat([network(part) for part in x.split(BATCH)]).numpy()
-    return Found(score, auc(score, data.label) if judged else 0.0)
+    return Found(score, auc(score, data.label))
 
 
 def same(our: Found, their: Found) -> str:
