@@ -26,7 +26,7 @@ from validation.forecasting.composition import COMPOSITIONS
 from validation.forecasting.figures import clock, regime_difference
 from validation.forecasting.tasks import Redraws, right_of
 from validation.forecasting.transfer import claims
-from validation.forecasting.warnings import per_person, warnings_of
+from validation.forecasting.warnings import Clips, per_person, warnings_of
 from validation.gates import GateSettings, run_gates
 from validation.seizure_typing import Answer, table_of
 
@@ -38,8 +38,14 @@ PERSONS = tuple(f"p{n:02d}" for n in range(16))
 def warned(at: list[float], ahead: list[float] = (), rule: WarningRule = RULE) -> list[tuple[float, float, bool]]:  # type: ignore[assignment]
     """Warnings of a film of 100 s whose clips end every 2.5 s and are called preictal at these times."""
     ends = np.arange(4.0, 100.0, 2.5)
-    found = warnings_of(np.zeros(len(ends)), ends, np.isin(ends, at), np.isin(ends, ahead), rule)
+    found = warnings_of(clips(ends, np.isin(ends, at), np.isin(ends, ahead)), rule)
     return list(zip(found.onset_s.tolist(), found.on_s.tolist(), found.true.tolist(), strict=True))
+
+
+def clips(ends: np.ndarray, warns: np.ndarray, ahead: np.ndarray, film: np.ndarray | None = None) -> Clips:
+    """Clips of one film, or of these, all answered."""
+    film = np.zeros(len(ends)) if film is None else film
+    return Clips(film, ends, np.ones(len(ends), dtype=bool), warns, ahead)
 
 
 def answers(
@@ -79,8 +85,8 @@ def test_a_warning_lasts_five_seconds_and_a_further_clip_while_it_lasts_prolongs
 
 
 def test_nothing_new_is_raised_within_the_refractory_time_and_its_gap_is_not_time_in_warning() -> None:
-    # 14 + 5 s on + 10 s refractory = 29: a clip at 29 belongs to the warning before, one at 31.5 does not.
-    assert warned([14.0, 29.0]) == [(14.0, 10.0, False)]
+    # 14 + 5 s on + 10 s refractory = 29: a clip at 29 is still refractory, one at 31.5 is not.
+    assert warned([14.0, 29.0], ahead=[29.0]) == [(14.0, 5.0, False)]
     assert warned([14.0, 31.5]) == [(14.0, 5.0, False), (31.5, 5.0, False)]
 
 
@@ -89,21 +95,44 @@ def test_a_warning_is_true_where_a_seizure_followed_one_of_its_clips() -> None:
     assert warned([14.0, 39.0], ahead=[39.0]) == [(14.0, 5.0, False), (39.0, 5.0, True)]
 
 
+def test_what_never_stops_is_a_warning_every_thirty_seconds_and_true_only_by_its_own_clips() -> None:
+    ends = np.arange(4.0, 100.0, 2.5).tolist()
+    found = warned(ends, ahead=[ends[-1]])
+    assert [onset for onset, _, _ in found] == [4.0, 34.0, 64.0, 94.0]
+    assert [true for _, _, true in found] == [False, False, False, True]
+    assert sum(on for _, on, _ in found) == 2.5 * len(ends)  # all the time, and none of it twice
+
+
+def test_signs_in_a_refractory_time_do_not_put_its_end_off() -> None:
+    # One sign every 7.5 s: never within the 5 s that a warning lasts, and every second one within the refractory time.
+    found = warned([4.0, 11.5, 19.0, 26.5, 34.0, 41.5])
+    assert [onset for onset, _, _ in found] == [4.0, 26.5]
+
+
+def test_film_that_is_missing_or_was_refused_is_no_time_in_warning() -> None:
+    ends = np.array([4.0, 6.5, 14.0, 16.5])  # between 9 and 14 s there is no film
+    made = clips(ends, np.array([1, 0, 0, 0]) > 0, np.zeros(4) > 0)
+    assert warnings_of(made, replace(RULE, lasts_s=8.0)).on_s.tolist() == [5.0]
+    refused = replace(made, answered=np.array([1, 0, 1, 1]) > 0)
+    assert warnings_of(refused, RULE).on_s.tolist() == [2.5]
+
+
 @given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
-def test_warnings_cover_every_clip_that_warns_once_and_never_more_than_the_film(
+def test_warnings_are_made_of_clips_that_warn_and_never_cover_more_than_the_film(
     warns: set[int], ahead: set[int]
 ) -> None:
     ends = 4.0 + 2.5 * np.arange(61)
     said, true = (np.isin(np.arange(61), list(numbers)) for numbers in (warns, ahead))
-    found = warnings_of(np.zeros(61), ends, said, true, RULE)
+    found = warnings_of(clips(ends, said, true), RULE)
     assert found.on_s.sum() <= ends[-1] - ends[0] + RULE.hop_s + 1e-9
     assert (len(found.on_s) == 0) == (not warns) and len(found.on_s) <= len(warns)
-    assert found.true.any() == bool(warns & ahead)
+    assert not found.true.any() or warns & ahead
+    assert said[found.first].all() and (found.on_s > 0).all()
 
 
 def test_a_warning_never_goes_on_into_the_next_film() -> None:
     film, at_s = np.repeat([0, 1], 3), np.tile([4.0, 6.5, 9.0], 2)
-    found = warnings_of(film, at_s, np.array([0, 0, 1, 1, 0, 0]) > 0, np.zeros(6) > 0, RULE)
+    found = warnings_of(clips(at_s, np.array([0, 0, 1, 1, 0, 0]) > 0, np.zeros(6) > 0, film), RULE)
     assert found.onset_s.tolist() == [9.0, 4.0] and found.on_s.tolist() == [2.5, 5.0] and found.first.tolist() == [2, 3]
 
 
@@ -120,9 +149,9 @@ def test_persons_are_counted_by_hand() -> None:
     assert counted["quiet"] == 3 and counted["silent"] == 1 and counted["judged"] == 4
     assert counted["squared_error"] == pytest.approx(0.9**2 + 0.2**2 + 0.4**2 + 0.7**2)
     assert (
-        counted["warnings"] == 3 and counted["false_warnings"] == 2 and counted["warning_s"] == 5 + 5 + 2.5
-    )  # the last clip ends with the film
-    assert counted["observed_s"] == 5 * 2.5
+        counted["warnings"] == 3 and counted["false_warnings"] == 2 and counted["warning_s"] == 3 * 2.5
+    )  # between these clips there is no film
+    assert counted["observed_s"] == 5 * 2.5 and counted["answered_s"] == 4 * 2.5
 
 
 # Figures.
@@ -143,6 +172,32 @@ def test_who_foresees_everything_silently_is_perfect_and_who_always_warns_is_at_
     assert worst["foreseen"]["estimate"] == worst["time_in_warning"]["estimate"] == 1
 
 
+def test_who_warns_all_the_time_warns_falsely_many_times_an_hour_although_each_film_has_a_seizure() -> None:
+    table = answers()
+    table = table[table["recording"].str.endswith("-0")].assign(preictal=1.0, interictal=0.0)
+    found = evaluate_forecasting(table, CLASSES, {}, 1, answer="answer", rule=RULE)["answer"]
+    # Every film is 30 s of clips, one warning each, true by its last two clips; cut in two, the first half is false.
+    halves = evaluate_forecasting(table, CLASSES, {}, 1, answer="answer", rule=replace(RULE, longest_s=15.0))["answer"]
+    assert found["false_warnings_per_h"]["estimate"] == 0 and found["warnings_per_h"]["estimate"] == 120
+    assert halves["false_warnings_per_h"]["estimate"] == 120 and halves["time_in_warning"]["estimate"] == 1
+
+
+def test_fault_refusing_what_is_hard_neither_thins_the_warnings_nor_lifts_the_figures() -> None:
+    table = answers(0.5)
+    wrong = (table["preictal"] > 0.5) != (table["truth"] == "preictal")
+    hidden = table.assign(
+        preictal=table["preictal"].mask(wrong), interictal=table["interictal"].mask(wrong),
+        code=table["code"].mask(wrong, "corrupt"),
+    )  # fmt: skip
+    found = evaluate_forecasting(hidden, CLASSES, {}, 1, answer="answer", rule=RULE)
+    answer, share = found["answer"], found["counts"]["answered"] / found["counts"]["clips"]
+    assert 0.5 < share < 0.9 and answer["roc_auc"]["estimate"] < 1 and answer["brier"]["estimate"] > 0.25 * (1 - share)
+    silence = table.assign(preictal=float("nan"), interictal=float("nan"), code="corrupt")
+    nothing = evaluate_forecasting(silence, CLASSES, {}, 1, answer="answer", rule=RULE)["answer"]
+    assert (nothing["roc_auc"]["estimate"], nothing["brier"]["estimate"]) == (0.5, 0.25)
+    assert nothing["false_warnings_per_h"]["estimate"] is None  # no hour was answered: not evaluable, not zero
+
+
 def test_figures_are_those_of_the_gates_on_the_same_answers() -> None:
     evidence, found = forecast_evidence(answers(), RULE, None, None), result()["answer"]
     table = evidence.table.sum(numeric_only=True)
@@ -150,7 +205,7 @@ def test_figures_are_those_of_the_gates_on_the_same_answers() -> None:
     assert found["balanced_accuracy"]["estimate"] == pytest.approx(expected)
     assert found["balanced_accuracy"]["low"] < expected < found["balanced_accuracy"]["high"]
     assert found["false_warnings_per_h"]["estimate"] == pytest.approx(
-        3600 * table["false_warnings"] / table["observed_s"]
+        3600 * table["false_warnings"] / table["answered_s"]
     )
 
 
@@ -341,8 +396,8 @@ def dossier(**more: Any) -> ForecastDossier:
 def test_the_page_says_what_is_foreseen_and_what_it_costs_in_one_breath() -> None:
     page = forecast_page(dossier())
     for said in (
-        "false warnings per hour of film", "balanced accuracy", "369 of 510 decisions", "4 decisions", "no gain may be claimed",
-        "as it must be", "Simulated data", "leaky control", "not evaluable, one site only", "Nothing new is raised within 10",
+        "false warnings per hour of answered film", "balanced accuracy", "369 of 510 decisions", "4 decisions", "no gain may be claimed",
+        "as it must be", "Simulated data", "leaky control", "not evaluable, one site only", "s of its end nothing is raised",
     ):  # fmt: skip
         assert said in page.replace("\u00a0", " "), said
     assert "<script" not in page and "src=" not in page

@@ -352,7 +352,8 @@ def forecasts(draw: st.DrawFn) -> ForecastEvidence:
             "squared_error": judged * rng.random(n),
             "false_warnings": rng.poisson(1.0, n),
             "warning_s": 60.0 * rng.integers(0, 20, n),
-            "observed_s": 3600.0 * rng.integers(1, 30, n),
+            "answered_s": 3600.0 * rng.integers(1, 30, n),
+            "observed_s": 3600.0 * 30,
         },
         index=range(n),
     )

@@ -536,6 +536,7 @@ def forecast(
             "squared_error": 40 * 0.2 / sharp * (1 + 0.1 * rng.random(patients)),
             "false_warnings": np.round(24 * (1 - silent)).astype(int),
             "warning_s": 86400 * warned,
+            "answered_s": 86400.0,
             "observed_s": 86400.0,
         }
     )
@@ -588,11 +589,11 @@ def test_few_patients_and_few_hours_are_insufficient_evidence_for_a_forecaster()
     few = {g.name: g for g in run_gates(forecast(0.9, 0.9, 1.2, patients=12), forecast(patients=12), VIDEO)}
     assert few["floor:balanced_accuracy"].reason == "12 patients with a seizure to foresee, 24 are needed"
     short, champion = (
-        replace(e, table=e.table.assign(observed_s=360.0, warning_s=0.0, false_warnings=0))
+        replace(e, table=e.table.assign(answered_s=360.0, warning_s=0.0, false_warnings=0))
         for e in (forecast(0.9, 0.9), forecast())
     )
     made = next(g for g in run_gates(short, champion, VIDEO) if g.name == "warnings")
-    assert made.reason == "8.0 h observed, 20 h are needed for one warning to be seen"
+    assert made.reason == "8.0 h answered, 20 h are needed for one warning to be seen"
 
 
 def test_detectors_of_two_tasks_are_not_compared():

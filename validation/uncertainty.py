@@ -133,6 +133,12 @@ class PairWins:
         sizes = (np.array([len(s) for s in group], dtype=float) for group in (seizure, other))
         return cls(_wins(seizure, other), *sizes)
 
+    @classmethod
+    def of_all(cls, labels: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> "PairWins":
+        """As `of`, with the pairs of a NaN score counted half: silence is neither right nor wrong, and no way out."""
+        asked = np.array([(np.sum(y), np.sum(~np.asarray(y, bool))) for y in labels], dtype=float).reshape(-1, 2)
+        return cls.of(labels, scores).asked(*asked.T)
+
     def of_patients(self, chosen: np.ndarray) -> "PairWins":
         """The patients where `chosen` (bool per patient) is true."""
         return PairWins(self.wins[np.ix_(chosen, chosen)], self.positives[chosen], self.negatives[chosen])

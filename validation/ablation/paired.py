@@ -7,8 +7,6 @@ its interval redraws patients and fits, because another seed can change as much 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 import validation.scoring
 from validation.ablation.redraws import Redraws
 from validation.lab import in_common
@@ -23,14 +21,13 @@ def figures(fits: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """Area under the ROC curve of all seconds, and the same with silence counted as not knowing, with 95 % intervals."""
     first = next(iter(fits.values()))
     redraws = _redraws(first, len(fits), seed, draws)
-    labels = clinical.trends(first)[0]
-    seizing, seconds = (np.array([float(how(own)) for own in labels]) for how in (np.sum, len))
-    pairs = [PairWins.of(*clinical.trends(cases)) for cases in fits.values()]
-    asked = [own.asked(seizing, seconds - seizing) for own in pairs]
+    trends = [clinical.trends(cases) for cases in fits.values()]
+    pairs, asked = [PairWins.of(*own) for own in trends], [PairWins.of_all(*own) for own in trends]
+    labels = trends[0][0]
     assessed = sum(int(c.assessed.sum()) for c in first)
     return {
         "scorer": scorer(seed, draws).to_json(),
-        "rests_on": resting(len(labels), assessed, seconds.sum()),
+        "rests_on": resting(len(labels), assessed, sum(map(len, labels))),
         "fits": len(fits),
         "auc": redraws.interval(pairs, pooled_auc),
         "auc_all_seconds": redraws.interval(asked, pooled_auc),

@@ -1,7 +1,8 @@
 """The figures of one forecaster: how much it foresees, what its warnings cost, and what is scored without any film.
 
 The clip is what is judged, the patient is what varies. A clip without an answer counts as wrong; balanced accuracy,
-warnings per hour and time in warning stand together, because who always warns foresees everything.
+warnings per hour and time in warning stand together, because who always warns foresees everything. In the ROC a pair with
+an unanswered clip counts half, in the Brier score an unanswered clip is the statement 0.5: silence is no skill.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from validation.uncertainty import (
 )
 
 AHEAD = "preictal"
+NO_ANSWER = "counts as wrong; half in the ROC; in the Brier score as the statement 0.5"
 THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(1, 20))
 BLIND = {
     "always_interictal": "never a warning",
@@ -73,7 +75,7 @@ def evaluate_forecasting(
     blind = blind_answers(own, rule)
     leaky = blind_answers(_dealt(own, over_stretches), rule) if over_stretches else {}
     return {
-        "schema": "ictal.forecast/1",
+        "schema": "ictal.forecast/2",
         "of": dict(meta),
         "digests": answers_digests(table),
         "uncertainty": {"unit": "patient", "strata": "site", "draws": draws, "seed": seed, "level": 0.95},
@@ -102,10 +104,10 @@ def figures_of(table: pd.DataFrame, probability: np.ndarray, rule: WarningRule, 
         "rightly_silent": (_columns(counted, "silent", "quiet"), ratio_of_sums),
         "roc_auc": (pairs, pooled_auc),
         "roc_auc_per_patient": (own_auc, mean_over_patients),
-        "brier": (_columns(counted, "squared_error", "judged"), ratio_of_sums),
-        "false_warnings_per_h": (_columns(counted, "false_warnings", "observed_s") / [1, 3600], ratio_of_sums),
-        "warnings_per_h": (_columns(counted, "warnings", "observed_s") / [1, 3600], ratio_of_sums),
-        "time_in_warning": (_columns(counted, "warning_s", "observed_s"), ratio_of_sums),
+        "brier": (ForecastEvidence(counted).errors, ratio_of_sums),
+        "false_warnings_per_h": (_columns(counted, "false_warnings", "answered_s") / [1, 3600], ratio_of_sums),
+        "warnings_per_h": (_columns(counted, "warnings", "answered_s") / [1, 3600], ratio_of_sums),
+        "time_in_warning": (_columns(counted, "warning_s", "answered_s"), ratio_of_sums),
     }
     return {name: interval_of(values, statistic, weights).to_json() for name, (values, statistic) in statistics.items()}
 
@@ -153,8 +155,8 @@ def operating_curve(table: pd.DataFrame, probability: np.ndarray, rule: WarningR
                 "threshold": threshold,
                 "foreseen": foreseen,
                 "balanced_accuracy": None if foreseen is None or silent is None else (foreseen + silent) / 2,
-                "false_warnings_per_h": _share(3600 * total["false_warnings"], total["observed_s"]),
-                "time_in_warning": _share(total["warning_s"], total["observed_s"]),
+                "false_warnings_per_h": _share(3600 * total["false_warnings"], total["answered_s"]),
+                "time_in_warning": _share(total["warning_s"], total["answered_s"]),
             }
         )
     return points
@@ -191,7 +193,8 @@ def _dealt(table: pd.DataFrame, folds: Mapping[tuple[str, int], int]) -> pd.Data
 def _ranking(table: pd.DataFrame, probability: np.ndarray, persons: list[str]) -> tuple[PairWins, np.ndarray]:
     """The ROC taken apart by patients, and the area of each patient alone (NaN where one class is missing)."""
     ahead, who = (table["truth"] == AHEAD).to_numpy(), table["person"].to_numpy(dtype=str)
-    pairs = PairWins.of([ahead[who == p] for p in persons], [probability[who == p] for p in persons])
+    own = [ahead[who == p] for p in persons]
+    pairs = PairWins.of_all(own, [probability[who == p] for p in persons])
     with np.errstate(divide="ignore", invalid="ignore"):
         return pairs, np.diag(pairs.wins) / (pairs.positives * pairs.negatives)
 
@@ -220,6 +223,7 @@ def _counts(table: pd.DataFrame, counted: pd.DataFrame) -> Block:
         "answered": int(counted["judged"].sum()),
         "not_answered": {str(code): int(n) for code, n in sorted(unanswered.items())},
         "hours": float(counted["observed_s"].sum() / 3600),
+        "answered_hours": float(counted["answered_s"].sum() / 3600),
         "sites": sorted({s for own in table["site"] for s in str(own).split("+")}),
     }
 
@@ -237,5 +241,5 @@ def _per_patient(counted: pd.DataFrame) -> list[Block]:
 
 
 def _scorer(rule: WarningRule) -> Block:
-    policy = {"unit": "clip", "no_answer": "counts as wrong", "warnings": rule.to_json()}
-    return Scorer("forecasting", "1", code_digest([__file__]), policy).to_json()
+    policy = {"unit": "clip", "no_answer": NO_ANSWER, "warnings": rule.to_json(), "per_hour": "answered film"}
+    return Scorer("forecasting", "2", code_digest([__file__]), policy).to_json()

@@ -43,7 +43,8 @@ def forecast_page(dossier: ForecastDossier) -> str:
     counts = dossier.main["counts"]
     facts = {
         "Patients": counts["persons"], "Clips": counts["clips"], "Of them preictal": counts["preictal"],
-        "Answered": counts["answered"], "Hours": float(counts["hours"]), "Sites": len(counts["sites"]),
+        "Answered": counts["answered"], "Hours": float(counts["hours"]), "Hours answered": float(counts["answered_hours"]),
+        "Sites": len(counts["sites"]),
     }  # fmt: skip
     return stretch_page(dossier, "will a seizure begin?", said(dossier.main), facts, sections(dossier))
 
@@ -55,7 +56,7 @@ def said(main: Mapping[str, Any]) -> tuple[str, ...]:
         f"With patients apart: balanced accuracy {estimate(answer, 'balanced_accuracy').written()}, area under the ROC "
         f"curve {estimate(answer, 'roc_auc').written()}, Brier score {estimate(answer, 'brier').written()}; as many "
         f"warnings at regular times reach {estimate(baselines['clock'], 'balanced_accuracy').written()}.",
-        f"It costs {estimate(answer, 'false_warnings_per_h').rate()} false warnings per hour of film; the sign is on for "
+        f"It costs {estimate(answer, 'false_warnings_per_h').rate()} false warnings per hour of answered film; the sign is on for "
         f"{estimate(answer, 'time_in_warning').percent()} % of the time.",
     )
 
@@ -131,10 +132,10 @@ def _cost(dossier: ForecastDossier) -> Section:
     blind = {BLIND[name]: main["baselines"][name] for name in ("always_interictal", "clock")}
     stated = (
         f"A clip whose probability is {rule['threshold']:g} or more raises a warning at its end, which lasts "
-        f"{rule['lasts_s']:g} s; further ones prolong it. Nothing new is raised within {rule['refractory_s']:g} s of its end. "
-        "A warning is false where no seizure followed any of its clips. Each clip stands for "
-        f"{rule['hop_s']:g} s of film; what is not asked about (seizures, the time after them, and the time too long before one) "
-        "is not counted as film."
+        f"{rule['lasts_s']:g} s; further ones prolong it, and what goes on for {rule['longest_s']:g} s is a warning again. Within "
+        f"{rule['refractory_s']:g} s of its end nothing is raised. A warning is false where no seizure followed any of its clips. "
+        f"Each clip stands for {rule['hop_s']:g} s of film; what got no answer, and what is not asked about (seizures, the "
+        "time after them, and the time too long before one), is not counted as film."
     )
     caption = f"Patients apart; numbers are thresholds, the one in use is filled. {basis(main['answer'])}"
     chart = column_figure(

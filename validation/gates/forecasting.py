@@ -27,7 +27,7 @@ class ForecastEvidence:
     ahead, foreseen (clips that a seizure followed, and those of them with a warning);
     quiet, silent (clips that none followed, and those of them without a warning);
     judged, squared_error (clips that got a probability, and their summed squared error);
-    false_warnings, warning_s, observed_s (over the continuous recording).
+    false_warnings, warning_s (over the film that was answered), answered_s, observed_s (film answered, and film there was).
     """
 
     task: ClassVar[str] = "forecasting"
@@ -53,8 +53,8 @@ class ForecastEvidence:
 
     @property
     def warnings(self) -> np.ndarray:
-        """(false warnings, observed hours) per person."""
-        return self.columns("false_warnings", "observed_s") / [1, 3600]
+        """(false warnings, answered hours) per person: film that was refused raises none, and stands in no rate."""
+        return self.columns("false_warnings", "answered_s") / [1, 3600]
 
     @property
     def errors(self) -> np.ndarray:
@@ -108,13 +108,13 @@ def _warnings(study: Study[ForecastEvidence]) -> Gate:
     limit, hours = study.plan.forecasting.warnings_margin_per_h, float(study.candidate.warnings[:, 1].sum())
     claim = _at_most(
         study, "warnings", "Δ false warnings per hour", limit, enough=hours * limit,
-        short=f"{hours:.1f} h observed, {1 / limit:g} h are needed for one warning to be seen",
+        short=f"{hours:.1f} h answered, {1 / limit:g} h are needed for one warning to be seen",
     )  # fmt: skip
     return judge(claim, study.delta(study.candidate.warnings, study.against.warnings, ratio_of_sums))
 
 
 def _time_in_warning(study: Study[ForecastEvidence]) -> Gate:
-    ours, theirs = (e.columns("warning_s", "observed_s") for e in (study.candidate, study.against))
+    ours, theirs = (e.columns("warning_s", "answered_s") for e in (study.candidate, study.against))
     limit = study.plan.forecasting.time_in_warning_margin
     claim = _at_most(study, "time_in_warning", "Δ share of time in warning", limit)
     return judge(claim, study.delta(ours, theirs, ratio_of_sums))
@@ -128,7 +128,7 @@ def _brier(study: Study[ForecastEvidence]) -> Gate:
 def _at_most(
     study: Study[ForecastEvidence], name: str, what: str, limit: float, enough: float = 1.0, short: str = ""
 ) -> Claim:
-    persons = int((study.candidate.table["observed_s"] > 0).sum())
+    persons = int((study.candidate.table["answered_s"] > 0).sum())
     minimum = study.plan.forecasting.min_patients
     return Claim(name, what, limit, persons, minimum, at_least=False, enough=enough, short=short)
 
