@@ -85,6 +85,16 @@ def test_a_seizure_without_an_answer_counts_as_wrong() -> None:
     assert found["answer"]["confusion"][0] == [21, 0, 0, 0, 3]
 
 
+def test_fault_silence_states_every_type_alike_in_the_brier_score() -> None:
+    table = cohort(right=1.0)
+    silent = table["recording"] == "rec-0"
+    table.loc[silent, list(CLASSES)] = np.nan
+    table.loc[silent, "code"] = "age_out_of_scope"
+    said = evaluated(cohort(right=1.0))["probabilities"]["brier"]
+    expected = silent.mean() * (1 - 1 / len(CLASSES)) + (~silent).mean() * said
+    assert evaluated(table)["probabilities"]["brier"] == pytest.approx(expected, abs=1e-3)
+
+
 def test_looking_up_the_patient_is_perfect_under_folds_over_seizures_and_worthless_with_patients_apart() -> None:
     leaky, honest = (evaluated(cohort(0.5, regime=r), r)["baselines"] for r in ("seizure", "patient"))
     assert leaky["id_lookup"]["weighted_f1"]["estimate"] == leaky["label_oracle"]["weighted_f1"]["estimate"] == 1.0

@@ -124,6 +124,15 @@ def test_fault_who_says_nothing_is_not_specific() -> None:
     assert said == 1.0 and silent == pytest.approx(1 - len(others[::4]) / len(others))
 
 
+def test_fault_silence_is_no_skill_in_the_ranking_nor_in_the_brier_score() -> None:
+    table, truths = cohort(right=0.7)
+    wrong = (table["spasm"] >= 0.5) != (table["truth"] == "spasm")
+    hidden = table.assign(spasm=table["spasm"].mask(wrong), other=table["other"].mask(wrong))
+    said = evaluated(hidden, truths)
+    assert 0.5 < said["answer"]["auroc"]["estimate"] < 1
+    assert said["probabilities"]["brier"] >= 0.25 * wrong.mean()
+
+
 def test_figures_by_clips_are_those_of_the_confusion() -> None:
     table, truths = cohort(0.8)
     answer = evaluated(table, truths)["answer"]

@@ -189,17 +189,19 @@ def _rests_on(confusion: np.ndarray) -> Block:
 
 
 def _calibration(table: pd.DataFrame, classes: Sequence[str]) -> Block:
-    """Brier score over classes (0 is perfect, 2 the worst) and how sure it was where right and where wrong."""
+    """Brier score over classes (0 is perfect, 2 the worst), in which silence states every class alike, and how sure it
+    was where right and where wrong."""
     stated = table[list(classes)].to_numpy(dtype=float)
     known = np.isfinite(stated).all(axis=1)
     if not known.any():
         return {"not_evaluable": "no seizure was answered"}
-    truth = np.array([[t == c for c in classes] for t in table["truth"]], dtype=float)[known]
-    stated = stated[known]
+    truth = np.array([[t == c for c in classes] for t in table["truth"]], dtype=float)
+    errors = ((np.where(known[:, None], stated, 1 / len(classes)) - truth) ** 2).sum(axis=1)
+    stated, truth = stated[known], truth[known]
     right = stated.argmax(axis=1) == truth.argmax(axis=1)
     top = stated.max(axis=1)
     return {
-        "brier": float(((stated - truth) ** 2).sum(axis=1).mean()),
+        "brier": float(errors.mean()),
         "sure_where_right": float(top[right].mean()) if right.any() else None,
         "sure_where_wrong": float(top[~right].mean()) if (~right).any() else None,
     }
@@ -222,7 +224,7 @@ def _scorer() -> Block:
     policy = {
         "unit": "seizure",
         "min_patients_per_class": MIN_PATIENTS,
-        "no_answer": "counts as wrong",
+        "no_answer": "counts as wrong; in the Brier score as stating every class alike",
         "focal": list(FOCAL),
     }
-    return Scorer("seizure_typing", "1", code_digest([__file__]), policy).to_json()
+    return Scorer("seizure_typing", "2", code_digest([__file__]), policy).to_json()

@@ -165,9 +165,11 @@ class People:
         return np.array(rows, dtype=float).reshape(-1, len(COUNTS))
 
     def pairs(self) -> PairWins:
-        """Every spasm clip beside every other clip, by persons; clips without an answer are left out."""
+        """Every spasm clip beside every other clip, by persons; a pair with an unanswered clip counts half."""
         labels = [np.concatenate([one.spasm for one in own]) for own in self.people.values()]
-        return PairWins.of(labels, [np.concatenate([one.probability for one in own]) for own in self.people.values()])
+        return PairWins.of_all(
+            labels, [np.concatenate([one.probability for one in own]) for own in self.people.values()]
+        )
 
     def figure(self, name: str) -> Block:
         """One of `FIGURES` with its interval over persons, as plain JSON."""
@@ -233,15 +235,16 @@ class People:
         }
 
     def calibration(self) -> Block:
-        """Brier score (0 is perfect, 1 the worst), and that of always stating the share of spasm clips."""
+        """Brier score (0 is perfect, 1 the worst) with silence as the statement ½, and that of always stating the share of
+        spasm clips."""
         said = np.concatenate([one.probability for own in self.people.values() for one in own])
         spasm = np.concatenate([one.spasm for own in self.people.values() for one in own]).astype(float)
         known = np.isfinite(said)
         if not known.any():
             return {"not_evaluable": "no clip was answered"}
-        share = spasm[known].mean()
+        share, stated = spasm.mean(), np.where(known, said, 0.5)
         return {
-            "brier": float(((said - spasm)[known] ** 2).mean()), "brier_of_the_share": float(share * (1 - share)),
+            "brier": float(((stated - spasm) ** 2).mean()), "brier_of_the_share": float(share * (1 - share)),
         }  # fmt: skip
 
     def per_patient(self) -> list[Block]:
@@ -308,7 +311,7 @@ def scorer() -> Block:
         "threshold": THRESHOLD,
         "alarm": "run of positive clips; false without a part of a spasm",
         "longest_alarm_s": LONGEST_ALARM_S,
-        "no_answer": "clip counts as wrong, spasm as missed, time as not assessed",
+        "no_answer": "clip counts as wrong, spasm as missed, time as not assessed; half in the ROC, ½ in the Brier score",
         "cluster_gap_s": CLUSTER_GAP_S,
     }
-    return Scorer("spasms", "1", code_digest([__file__]), policy).to_json()
+    return Scorer("spasms", "2", code_digest([__file__]), policy).to_json()
