@@ -161,7 +161,7 @@ def test_every_table_of_figures_says_how_much_of_the_time_was_assessed():
 
 def test_figures_name_the_scorer_that_made_them_with_its_code_and_policy(page):
     scorer = dossier().own["patient"]["clinical"]["scorer"]
-    named = f"Scored by clinical 1 (code {scorer['code_digest'][:12]}, policy {scorer['policy_digest'][:12]})."
+    named = f"Scored by clinical {scorer['version']} (code {scorer['code_digest'][:12]}, policy {scorer['policy_digest'][:12]})."
     assert basis({"scorer": scorer}) == named and page.count(named) >= 4
     for name in ("reliability", "agreement", "burden", "abstention", "szcore", "operating_curve", "subgroups"):
         assert f"Scored by {name} " in page, name

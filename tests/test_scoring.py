@@ -18,7 +18,7 @@ from data.events import Annotations, Event
 from tests import SHARED, needs_shared
 from validation import reliability, subgroups
 from validation.scoring import Case, clinical, false_alarms, overlap, overlaps_s, spans
-from validation.scoring.clinical import not_evaluable, per_patient, zero_alarms_upper_per_24h
+from validation.scoring.clinical import not_evaluable, per_patient, worst_decile, zero_alarms_upper_per_24h
 from validation.scoring.findings import compare
 from validation.scoring.measures import auc, f1, mcc, mcc_statistic, pearson_statistic
 from validation.scoring.overlap import OverlapCounts, any_overlap, sweep, time_aligned
@@ -283,6 +283,14 @@ def test_a_patient_without_seizures_is_not_evaluable_for_sensitivity_and_counts_
     assert row["false_per_hour"] == 2 and row["alarms_per_24h"] == 48
     assert not_evaluable(row)["auc"] == "no seizures in this patient"
     assert not_evaluable(table.loc["p"]) == {}
+
+
+def test_fault_who_alarms_all_the_time_is_in_the_worst_tenth_although_no_detection_is_false():
+    quiet = [case(f"q{n}", marked((100, 160)), marked((100, 160))) for n in range(9)]
+    table = per_patient([*quiet, case("loud", marked((100, 160)), marked((0, 3600)))])
+    worst = worst_decile(table)["alarms_per_24h"]
+    assert table.loc["loud", "false_per_hour"] == 0  # its one detection touches a seizure
+    assert worst["persons"] == ["loud"] and worst["mean"] >= 24 * 11  # an alarm again every five minutes
 
 
 def test_a_silent_detector_scores_zero_in_a_seizing_patient_and_is_not_dropped():

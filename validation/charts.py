@@ -49,8 +49,8 @@ def draw_operating_curve(readings: Mapping[str, Reading], peers: Sequence[Yard] 
 
 
 def draw_patients(reading: Reading) -> "Figure":
-    """Every patient as a dot, sorted: AUC, sensitivity and false alarms per hour; the colour is the site."""
-    panels = (("auc", "AUC"), ("sensitivity", "seizures found"), ("false_per_hour", "false alarms / h"))
+    """Every patient as a dot, sorted: AUC, sensitivity and false alarms per 24 h; the colour is the site."""
+    panels = (("auc", "AUC"), ("sensitivity", "seizures found"), ("alarms_per_24h", "false alarms / 24 h"))
     colors = site_colors(str(p["site"]) for p in reading.patients)
     with canvas(COLUMN_IN, 3.3, ncols=3) as (figure, axes):
         for place, (measure, label) in zip(axes, panels, strict=True):
@@ -147,7 +147,7 @@ def _strip(
         axes.plot(at, [known[n][measure] for n in at], "o", ms=4.5, color=color, label=site)
     axes.set_title(f"{label}\n{len(known)} of {len(patients)} evaluable", fontsize=8.5, fontweight="normal")
     axes.set(xticks=[], xlabel="patients, sorted", xlim=(-0.8, max(len(known), 1) - 0.2))
-    if measure == "false_per_hour":
+    if measure == "alarms_per_24h":
         axes.set_ylim(bottom=0)
     else:
         axes.set_ylim(-0.03, 1.03)

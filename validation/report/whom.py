@@ -11,7 +11,7 @@ from validation.report.dossier import Dossier
 def patients(dossier: Dossier) -> Section:
     """A dot per patient, and the worst tenth of them."""
     reading = dossier.main
-    alt = "Every patient: area under the curve, sensitivity and false alarms per hour"
+    alt = "Every patient: area under the curve, sensitivity and false alarms per 24 h"
     caption = f"{dossier.name}, patients apart. One dot is one patient. {basis(reading.clinical)}"
     chart = column_figure(draw_patients(reading), alt, caption)
     return Section("Every patient", (chart, *_worst_tenth(reading), *_lowest(reading)))
@@ -52,9 +52,9 @@ def _worst_tenth(reading: Reading) -> tuple[str, ...]:
 
 def _lowest(reading: Reading) -> tuple[Table, ...]:
     ranked = sorted((p for p in reading.patients if p.get("auc") is not None), key=lambda p: p["auc"])[:5]
-    columns = ("Patient", "Site", "AUC", "Seizures", "found", "False alarms\nper hour", "Time assessed")
+    columns = ("Patient", "Site", "AUC", "Seizures", "found", "False alarms\nper 24 h", "Time assessed")
     rows = [
-        (p["person"], p["site"], p["auc"], p["seizures"], p["detected"], p.get("false_per_hour"), share(p["coverage"]))
+        (p["person"], p["site"], p["auc"], p["seizures"], p["detected"], p.get("alarms_per_24h"), share(p["coverage"]))
         for p in ranked
     ]
     return (Table("The patients in whom it does worst", columns, rows),) if rows else ()
