@@ -210,6 +210,7 @@ def test_clinical_findings_equal_the_plain_loops(pair, pattern):
     assert fast.false_detections == clinical.false_detections(reference, hypothesis)
     assert fast.false_alarms == clinical.false_alarms(reference, hypothesis)
     assert list(fast.latencies_s) == pytest.approx(clinical.latencies_s(reference, hypothesis))
+    assert fast.early == clinical.early(reference, hypothesis)
     assert fast.seizure_s == pytest.approx(clinical.marked_s(reference))
     assert fast.alarm_s == pytest.approx(clinical.marked_s(hypothesis))
     assert fast.false_alarm_s == pytest.approx(clinical.false_alarm_s(reference, hypothesis))
@@ -326,14 +327,14 @@ class Person:
         hours = sum(1 for p in self.trend if p == p) / 3600
         recorded_s = sum(c.reference.duration_s for c in self.cases)
         seizures = sum(len(c.reference.events) for c in self.cases)
-        found, false, alarms = (
-            self.total(n) for n in (clinical.detected, clinical.false_detections, clinical.false_alarms)
+        found, early, false, alarms = (
+            self.total(n) for n in (clinical.detected, clinical.early, clinical.false_detections, clinical.false_alarms)
         )
         latencies = [s for c in self.cases for s in clinical.latencies_s(c.reference, c.hypothesis)]
         marked_s, alarm_s = (sum(clinical.marked_s(getattr(c, who)) for c in self.cases) for who in WHO)
         tp, fp, fn, tn = self.confusion()
         return {
-            "seizures": seizures, "detected": found, "false_detections": false, "false_alarms": alarms,
+            "seizures": seizures, "detected": found, "early": early, "false_detections": false, "false_alarms": alarms,
             "sensitivity": found / seizures if seizures else nan,
             "false_per_hour": false / hours if hours else nan,
             "alarms_per_24h": alarms / hours * 24 if hours else nan,
@@ -419,6 +420,7 @@ CLINICAL = {
         [r["burden_min_per_h"] for r in rows], [r["detected_burden_min_per_h"] for r in rows]
     ),
     "latency_s_patient_mean": mean("latency_s"),
+    "early_detections": ratio("early", "detected"),
     "time_in_alarm": ratio("alarm_s", "assessed_s"),
     "coverage": ratio("assessed_s", "recorded_s"),
 }  # fmt: skip

@@ -181,6 +181,17 @@ def test_groups_too_small_for_a_figure_say_so_with_the_reason(page):
     assert "age 1–11 years (1 persons with seizures, at least 5 are needed)" in page
 
 
+def test_latency_says_of_how_many_seizures_it_is_and_how_many_were_early():
+    shown, patients = table("Burden, latency"), dossier().own["patient"]["per_patient"]
+    found, early = (sum(row[name] for row in patients) for name in ("detected", "early"))
+    rows = dict(shown.rows)
+    assert f"Latency to detection of the {found} seizures found, seconds (mean over patients)" in rows
+    assert rows[f"Alarm on before the onset, % of the {found} seizures found"].startswith(
+        f"{100 * early / found:.0f} ("
+    )
+    assert "begins anew every 300 s" in shown.note and "Scored by clinical 2" in shown.note
+
+
 def test_burden_and_agreement_are_those_of_experts_who_mark_as_the_reference_does():
     """Both experts mark what the reference marks: they agree with κ = 1, and differ from the detector alike."""
     agreement = {row[0]: row for row in table("Agreement beyond chance").rows}

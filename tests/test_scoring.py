@@ -3,6 +3,7 @@ import shutil
 import sys
 from math import isnan
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from validation.scoring.szcore import (
     szcore,
 )
 from validation.scoring.szcore import per_patient as szcore_per_patient
+from validation.uncertainty import PairWins
 
 CASES = SHARED / "peer_results" / "timescoring_cases.json"
 
@@ -240,6 +242,29 @@ def test_latency_is_from_seizure_onset_to_the_first_detection_that_overlaps_it()
     found = compare(marked((100, 160), (300, 360), (500, 520)), marked((112, 120), (130, 140), (290, 310)))
     assert found.latencies_s == (112 - 100, 290 - 300)
     assert (found.detected, found.false_detections) == (2, 0)
+
+
+def test_latency_counts_from_where_an_alarm_would_have_begun_anew():
+    """A permanent alarm of 20 h has not foreseen the seizure: every 300 s without a seizure it is another alarm."""
+    permanent = compare(marked((72_100, 72_160), duration_s=86_400), marked((0, 86_400), duration_s=86_400))
+    assert permanent.latencies_s == (72_000 + 0 - 72_100,) and permanent.early == 1  # 240 · 300 s = 72,000 s
+    anew = compare(marked((300.3, 360)), marked((0.3, 400)))
+    assert anew.latencies_s == pytest.approx((0,)) and anew.early == 0
+    kept = compare(marked((300, 360)), marked((0.5, 400)))
+    assert kept.latencies_s == (0.5 - 300,) and kept.early == 1
+
+
+def test_the_share_of_early_detections_is_of_the_seizures_found():
+    cases = [
+        case("p", marked((100, 160), (1000, 1060), (2000, 2060)), marked((90, 110), (1005, 1010))),
+        case("q", marked((100, 160)), marked((100, 120))),
+    ]
+    table = per_patient(cases)
+    assert table["early"].tolist() == [1, 0] and table["detected"].tolist() == [2, 1]
+    labels, trend = clinical.trends(cases)
+    made = clinical.figures(table, PairWins.of(labels, trend), np.ones((2000, 2), dtype=int))
+    assert made["early_detections"]["estimate"] == pytest.approx(1 / 3)
+    assert (made["scorer"]["version"], made["latency_s_patient_mean"]["estimate"]) == ("2", (median((-10, 5)) + 0) / 2)
 
 
 def test_a_touching_detection_is_not_an_overlap():

@@ -23,13 +23,25 @@ def false_detections(reference: Annotations, hypothesis: Annotations) -> int:
 
 
 def latencies_s(reference: Annotations, hypothesis: Annotations) -> list[float]:
-    """From each found seizure's onset to the earliest onset among the detections that touch it."""
+    """From each found seizure's onset to the earliest piece of 300 s, of the detections that touch it, that does too."""
     found = []
     for seizure in runs(reference):
-        onsets = [detection[0] for detection in runs(hypothesis) if shared(seizure, detection) > 0]
-        if onsets:
-            found.append((min(onsets) - seizure[0]) / PER_SECOND)
+        pieces = [piece for detection in runs(hypothesis) for piece in cut(detection) if shared(seizure, piece) > 0]
+        if pieces:
+            found.append((min(first for first, _ in pieces) - seizure[0]) / PER_SECOND)
     return found
+
+
+def cut(detection: tuple[int, int]) -> list[tuple[int, int]]:
+    """A detection in pieces of 300 s, the last one shorter."""
+    first, after = detection
+    whole = ALARM_S * PER_SECOND
+    return [(start, min(start + whole, after)) for start in range(first, after, whole)]
+
+
+def early(reference: Annotations, hypothesis: Annotations) -> int:
+    """Seizures found of which an alarm was on before the onset."""
+    return sum(1 for latency in latencies_s(reference, hypothesis) if latency < 0)
 
 
 def false_alarms(reference: Annotations, hypothesis: Annotations) -> int:

@@ -128,6 +128,7 @@ def figures(table: pd.DataFrame, pairs: PairWins, weights: np.ndarray) -> dict[s
             pearson_statistic,
         ),
         "latency_s_patient_mean": (_values(table, "latency_s"), mean_over_patients),
+        "early_detections": (_columns(table, "early", "detected"), ratio_of_sums),
         "time_in_alarm": (_columns(table, "alarm_s", "assessed_s"), ratio_of_sums),
         "coverage": (_columns(table, "assessed_s", "recorded_s"), ratio_of_sums),
     }
@@ -177,6 +178,7 @@ def scorer() -> Scorer:
         "rate_hz": 1,
         "false_per": "assessed hour",
         "alarm_s": ALARM_S,
+        "latency_s": "of seizures found, to the alarm that is on at onset, begun anew each alarm_s",
         "auc_all_seconds": "a pair with an unassessed second counts half",
     }
     return Scorer("clinical", "2", code_digest([__file__]), policy)
