@@ -397,7 +397,21 @@ def test_no_alarm_in_four_hours_still_allows_22_a_day():
 
 def test_any_overlap_counts_events_as_they_are():
     counts = any_overlap(marked((100, 160), (300, 360)), marked((90, 101), (150, 155), (400, 410)))
-    assert counts == OverlapCounts(1, 1, 1, 1.0)
+    assert counts == OverlapCounts(1, 1, 1)
+
+
+def test_hours_that_the_detector_refused_do_not_dilute_false_alarms():
+    """One false alarm in the 1.2 h of 4.8 that it could assess: 20 per 24 h by every scorer that is ours."""
+    trend = np.full(17_280, np.nan)
+    trend[:4_320] = 0.1
+    cases = [case("p", marked(duration_s=17_280), marked((100, 110), duration_s=17_280), trend)]
+    assert per_patient(cases).loc["p", "alarms_per_24h"] == pytest.approx(20)
+    for name, made in overlap.figures(cases).items():
+        assert made["false_alarms_per_24h"] == pytest.approx(20)
+        assert (made["scorer"]["name"], made["scorer"]["version"]) == (name, "2")
+        assert made["scorer"]["policy"]["false_per"] == "assessed hour"
+    silent = [case("q", marked(), marked(), np.full(3600, np.nan))]
+    assert overlap.figures(silent)["any_overlap"]["false_alarms_per_24h"] is None
 
 
 def test_time_aligned_counts_shares_of_events():
