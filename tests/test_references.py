@@ -483,6 +483,14 @@ def test_an_szcore_interval_equals_really_duplicating_patients(averaging, unit):
         assert_same_interval(stated[measure], slow)
 
 
+@pytest.mark.parametrize("averaging", szcore.POLICIES)
+def test_szcores_alarms_of_assessed_hours_and_their_interval_equal_really_duplicating_patients(averaging):
+    people, result, draws = evaluated()
+    rows = [(*p.szcore("event")[:3], sum(1 for second in p.trend if second == second) / 3600) for p in people]
+    slow = bootstrap.interval(rows, lambda drawn: szcore.POLICIES[averaging](drawn, "alarms_per_24h"), draws)
+    assert_same_interval(result["szcore"][averaging]["event"]["alarms_per_24h_assessed"], slow)
+
+
 @pytest.mark.parametrize("place", ["all", "A", "B"])
 def test_ece_and_brier_and_their_intervals_equal_really_duplicating_patients(place):
     people, result, draws = evaluated()

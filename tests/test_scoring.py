@@ -34,6 +34,7 @@ from validation.scoring.szcore import (
     scores,
     szcore,
 )
+from validation.scoring.szcore import figures as szcore_figures
 from validation.scoring.szcore import per_patient as szcore_per_patient
 from validation.uncertainty import PairWins
 
@@ -412,6 +413,23 @@ def test_hours_that_the_detector_refused_do_not_dilute_false_alarms():
         assert made["scorer"]["policy"]["false_per"] == "assessed hour"
     silent = [case("q", marked(), marked(), np.full(3600, np.nan))]
     assert overlap.figures(silent)["any_overlap"]["false_alarms_per_24h"] is None
+
+
+def test_beside_szcores_false_alarms_per_recorded_day_stand_those_per_assessed_day():
+    trend = np.full(17_280, np.nan)
+    trend[:4_320] = 0.1
+    half = case("p", marked(duration_s=17_280), marked((100, 110), duration_s=17_280), trend)
+    whole = case("q", marked(), marked((100, 110)))
+    refused = case("r", marked(), marked(), np.full(3600, np.nan))
+    made = szcore_figures([half, whole, refused], np.ones((2000, 3), dtype=int))
+    recorded_h, assessed_h = 4.8 + 1 + 1, 1.2 + 1
+    assert made["pooled"]["event"]["alarms_per_24h"]["estimate"] == pytest.approx(2 / recorded_h * 24)
+    assert made["pooled"]["event"]["alarms_per_24h_assessed"]["estimate"] == pytest.approx(2 / assessed_h * 24)
+    mean = made["patient_mean"]["event"]
+    assert mean["alarms_per_24h"]["estimate"] == pytest.approx((5 + 24 + 0) / 3)
+    assert mean["alarms_per_24h_assessed"]["estimate"] == pytest.approx((20 + 24) / 2)  # the third has no assessed hour
+    assert mean["patients_behind"]["alarms_per_24h_assessed"] == 2
+    assert made["pooled"]["scorer"]["policy"]["alarms_per_24h"] == "recorded hours"
 
 
 def test_time_aligned_counts_shares_of_events():

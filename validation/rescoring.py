@@ -27,10 +27,10 @@ from validation.provenance import Cause, Score, compared, lines_of
 from validation.reliability import Calibration, reliability
 from validation.scoring import Case, clinical, overlap, szcore
 from validation.scoring.overlap import ToEvents, sweep
-from validation.scoring.szcore import AGGREGATES, METRICS, SZCORE, UNITS, Policy
+from validation.scoring.szcore import Policy
 from validation.seconds import SETS, ordered
 from validation.subgroups import subgroups
-from validation.uncertainty import MIN_DRAWS, PairWins, interval_of, patient_draws
+from validation.uncertainty import MIN_DRAWS, PairWins, patient_draws
 
 SCHEMA = "ictal.rescored/1"
 
@@ -169,20 +169,7 @@ def rescore(
 
 
 def _szcore(material: Material, given: Mapping[str, float]) -> dict[str, Any]:
-    policy = Policy(**given)
-    if policy == SZCORE:
-        return szcore.figures(material.cases, material.weights)
-    counts = {c.recording: szcore.szcore(c.reference, c.hypothesis, policy) for c in material.cases}
-    table = szcore.per_patient(counts, {c.recording: c.person for c in material.cases})
-    return {
-        averaging: {"scorer": szcore.scorer(averaging, policy).to_json()}
-        | {
-            unit: {m: interval_of(table, szcore.statistic(m, averaging, unit), material.weights).to_json() for m in METRICS[unit]}
-            | {"patients_behind": AGGREGATES[averaging](table, unit).patients}
-            for unit in UNITS
-        }
-        for averaging in AGGREGATES
-    }  # fmt: skip
+    return szcore.figures(material.cases, material.weights, Policy(**given))
 
 
 def _clinical(material: Material, given: Mapping[str, float]) -> dict[str, Any]:

@@ -4,16 +4,18 @@ from validation.pages import Cell, Section, Table
 from validation.ranking import MEASURES, UNIT, Rankings
 from validation.reading import Estimate, Reading, basis, estimate, missing
 from validation.report.dossier import Dossier
-from validation.scoring.szcore import AGGREGATES, METRICS, UNITS, Unit
+from validation.scoring.szcore import AGGREGATES, ALARMS, ALARMS_ASSESSED, METRICS, UNITS, Unit
 
 POLICY = {
     "pooled": "All patients pooled",
     "patient_mean": "Mean over patients,\nundetected as 0",
     "legacy_patient_mean": "Mean over patients,\nundetected left out\n(until 2026-01)",
 }
-ALARMS = "alarms_per_24h"
+PER_DAY = {ALARMS: MEASURES[ALARMS], ALARMS_ASSESSED: f"{MEASURES[ALARMS]} assessed"}
 RULES = (
-    "SzCORE merges events closer than 90 s and tolerates 30 s before and 60 s after: never read burden off these. In "
+    "SzCORE merges events closer than 90 s and tolerates 30 s before and 60 s after: never read burden off these. It "
+    "counts false alarms per 24 h recorded, whether the detector could assess them or not; per 24 h assessed they stand "
+    "below, which is no figure of SzCORE. In "
     "brackets 95 % intervals, then how many patients stand behind the figure."
 )
 
@@ -27,22 +29,22 @@ def _policies(reading: Reading) -> tuple[str | Table, ...]:
     if reason := missing(reading.szcore):
         return (f"Not evaluable: {reason}.",)
     columns = ("Measure", *(POLICY[policy] for policy in AGGREGATES))
-    rows = [_row(reading, unit, measure) for unit in UNITS for measure in METRICS[unit]]
+    shown: dict[Unit, tuple[str, ...]] = METRICS | {"event": (*METRICS["event"], ALARMS_ASSESSED)}
+    rows = [_row(reading, unit, measure) for unit in UNITS for measure in shown[unit]]
     scored = basis(reading.szcore.get("patient_mean", {}))
     return (Table("The same predictions by SzCORE, averaged in three ways", columns, rows, f"{RULES} {scored}"),)
 
 
 def _row(reading: Reading, unit: Unit, measure: str) -> tuple[Cell, ...]:
     shown = [_shown(reading, policy, unit, measure) for policy in AGGREGATES]
-    of = "" if measure == ALARMS else f" of {UNIT[unit]}"
-    return (MEASURES[measure] + of, *shown)
+    return (PER_DAY.get(measure) or f"{MEASURES[measure]} of {UNIT[unit]}", *shown)
 
 
 def _shown(reading: Reading, policy: str, unit: Unit, measure: str) -> str:
     part = reading.szcore.get(policy, {}).get(unit, {})
     found: Estimate = estimate(part, measure)
     behind = part.get("patients_behind", {}).get(measure)
-    text = found.rate() if measure == ALARMS else found.written()
+    text = found.rate() if measure in PER_DAY else found.written()
     return text.replace(" (", "\n(") + ("" if behind is None else f"\n{behind} patients")
 
 
