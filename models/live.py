@@ -197,7 +197,7 @@ class Hearing:
         """Seconds from those given last up to `until`, and what follows from them."""
         first, bundle = len(self._trend), self._bundle
         raw, ood = self._probability.until(until), self._strange.until(until)
-        trend = self._smooth(raw, ood > bundle.ood.window_limit)
+        trend = self._smooth(raw, bundle.ood.is_outside(ood))
         self._lost |= bool((np.isnan(trend) & ~np.isnan(raw)).any())
         self._trend.append(trend)
         self._ood_trend.append(ood)

@@ -18,7 +18,7 @@ SHRINKAGE = 0.1
 NOISE = 0.01
 """Spread that every feature has at least, in its own (logarithmic) unit: far below what two readings differ by."""
 CEILING = 1e3
-"""The highest score: windows whose samples are missing have it too."""
+"""The highest score: windows whose samples are missing have it too, so it is beyond every limit, be that as high."""
 
 
 class TooFewPatients(Refused):
@@ -40,8 +40,8 @@ class Strangeness:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the score is above the limit, or no number."""
-        return not self.score <= self.limit  # a score that does not exist is no reason to trust
+        """Whether the score is above the limit, the highest there is, or no number."""
+        return not self.score <= self.limit or self.score >= CEILING  # without a score there is no reason to trust
 
     def refusal(self, patients: int) -> Refusal:
         """Why it is refused (`ood`), in words; `patients` is how many the model learnt from. Nothing is raised."""
@@ -51,10 +51,11 @@ class Strangeness:
                 f"no window of the recording could be compared with the {patients} patients that the model learnt from: "
                 "send a longer stretch without gaps",
             )
+        score = f"{self.score:.2f}" if self.score < CEILING else f"{CEILING:.0f} or more, the highest there is"
         return Refusal(
             "ood",
             f"the recording looks unlike the {patients} patients that the model learnt from: its score is "
-            f"{self.score:.2f}, the limit {self.limit:.2f}, {self.share_outside:.0%} of its windows lie outside, and "
+            f"{score}, the limit {self.limit:.2f}, {self.share_outside:.0%} of its windows lie outside, and "
             f"what differs most is {FEATURES[self.farthest]}: check electrodes, gain and filters, or have it read",
         )
 
@@ -80,6 +81,10 @@ class Ood:
         """(windows, features) → score per window, (windows,)."""
         return _distance(x, np.array(self.centre), np.array(self.precision))
 
+    def is_outside(self, scores: np.ndarray) -> np.ndarray:
+        """Which of these `scores` lie beyond the limit of single windows: bool, as many; a NaN (no window) does not."""
+        return (scores > self.window_limit) | (scores >= CEILING)
+
     def judge(self, seen: Look) -> Strangeness:
         """How far a recording's windows lie from the training patients; without any the score is NaN, hence refused."""
         if not len(seen.x):
@@ -90,7 +95,7 @@ class Ood:
         return Strangeness(
             float(np.median(scores)),
             self.recording_limit,
-            float(np.mean(scores > self.window_limit)),
+            float(np.mean(self.is_outside(scores))),
             list(FEATURES)[int(np.argmax(off))],
         )
 

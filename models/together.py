@@ -51,7 +51,7 @@ def _judged(bundle: Bundle, signals: np.ndarray, channels: tuple[str, ...], rate
     score = detector.score(Examples.join(parts))
     probability = np.asarray(bundle.calibration(score)).reshape(count, -1)
     seen = looks(prepared, bundle.front_end.rate_hz)
-    strange = (bundle.ood.scores(seen.reshape(-1, seen.shape[2])) > bundle.ood.window_limit).reshape(count, -1)
+    strange = bundle.ood.is_outside(bundle.ood.scores(seen.reshape(-1, seen.shape[2]))).reshape(count, -1)
     looked_s = HOP_S * np.arange(seen.shape[1])
     within = (looked_s >= onset_s[:, None] - 1e-6) & (
         looked_s + WINDOW_S <= onset_s[:, None] + detector.window_s + 1e-6

@@ -140,6 +140,27 @@ def test_missing_samples_are_outside_and_do_not_spoil_the_fit() -> None:
     assert np.isfinite(ood.window_limit) and ood.scores(np.full((1, N), np.nan)).tolist() == [CEILING]
 
 
+def two_far_apart(spread: float) -> Ood:
+    """Two patients 30 apart in every feature; the first is scattered by 1e-4, the second by `spread`."""
+    rng = np.random.default_rng(9)
+    x = np.concatenate([rng.normal(0, 1e-4, (60, N)), rng.normal(30, spread, (60, N))])
+    return Ood.fit(x, np.repeat([0, 1], 60), np.tile(np.arange(60) < 20, 2))
+
+
+def test_missing_samples_are_refused_even_where_the_limit_is_the_highest_score() -> None:
+    ood = two_far_apart(20.0)
+    judged = ood.judge(Look(np.full((50, N), np.nan), np.zeros(50)))
+    assert judged.score == judged.limit == CEILING and judged.is_refused
+    assert "its score is 1000 or more, the highest there is, the limit 1000.00" in judged.refusal(2).reason
+
+
+def test_windows_with_missing_samples_are_outside_even_where_the_limit_is_the_highest_score() -> None:
+    ood = two_far_apart(1e-4)
+    assert ood.window_limit == CEILING
+    assert ood.judge(Look(np.full((50, N), np.nan), np.zeros(50))).share_outside == 1.0
+    assert ood.is_outside(np.array([CEILING, CEILING - 1, np.nan])).tolist() == [True, False, False]
+
+
 def test_it_travels_as_json_and_back_to_the_bit() -> None:
     ood = Ood.fit(*patients(np.random.default_rng(6), 5))
     assert Ood.from_json(json.loads(json.dumps(ood.to_json(), allow_nan=False))) == ood
