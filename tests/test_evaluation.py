@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.ages import check_age
 from data.events import Annotations, Event
+from data.outcomes import Refusal
 from validation.evaluation import evaluate, evidence, gather
-from validation.gates import GateSettings, run_gates
-from validation.subgroups import MIN_SUBGROUP
+from validation.gates import Envelope, GateSettings, run_gates
+from validation.subgroups import MIN_SUBGROUP, age_band
 
 
 def at_least_10_s(trend: np.ndarray, threshold: float) -> Annotations:
@@ -243,6 +245,26 @@ def test_subgroups_below_the_minimum_are_named_and_not_scored(made):
     assert few["seizing_persons"] == 4 < MIN_SUBGROUP
     assert few["not_evaluable"] == "4 persons with seizures, at least 5 are needed" and "auc_pooled" not in few
     assert groups["age", "0–28 days"]["auc_pooled"]["n"] == 18
+
+
+@pytest.mark.parametrize(
+    ("days", "band"),
+    [(0, "0–28 days"), (28, "0–28 days"), (29, "29 days–1 year"), (365, "29 days–1 year"), (12 * 365.25, "12–17 years"),
+     (18 * 365.25, "18 years and older"), (None, "not given"), (float("nan"), "not given")],
+)  # fmt: skip
+def test_an_age_lies_in_the_band_that_names_it(days, band):
+    assert age_band(days) == band
+
+
+@pytest.mark.parametrize("days", [0.0, 27.9, 28.0, 28.1, 29.0])
+def test_newborns_of_a_report_are_those_whom_the_plan_and_its_detectors_accept(days):
+    low, high = Envelope().age_days
+    try:
+        check_age(days, (low, high))
+        accepted = True
+    except Refusal:
+        accepted = False
+    assert accepted == (age_band(days) == "0–28 days")
 
 
 def test_an_unknown_age_and_sex_are_groups_of_their_own():

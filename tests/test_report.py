@@ -165,7 +165,7 @@ def test_figures_name_the_scorer_that_made_them_with_its_code_and_policy(page):
     assert basis({"scorer": scorer}) == named and page.count(named) >= 4
     for name in ("reliability", "agreement", "burden", "abstention", "szcore", "operating_curve", "subgroups"):
         assert f"Scored by {name} " in page, name
-    assert "subgroups 1 " in page[page.index("<footer") :]
+    assert "subgroups 2 " in page[page.index("<footer") :]
 
 
 def test_calibration_is_shown_for_every_site():

@@ -4,6 +4,7 @@ A group with fewer persons with seizures than `MIN_SUBGROUP` is named and not sc
 """
 
 from collections.abc import Mapping
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,14 @@ from validation.scoring import Scorer, clinical, code_digest
 from validation.uncertainty import PairWins, interval_of, pooled_auc, ratio_of_sums
 
 MIN_SUBGROUP = 5
-AGE_BANDS = ((28.0, "0–28 days"), (365.25, "29 days–1 year"), (12 * 365.25, "1–11 years"), (18 * 365.25, "12–17 years"))
+NEWBORN_TO_DAYS = 28.0
+"""The last age of newborns, and one of theirs: as in the detectors' contracts and the plan, which say 0 to 28 days."""
+AGE_BANDS = (
+    (nextafter(NEWBORN_TO_DAYS, inf), "0–28 days"),
+    (365.25, "29 days–1 year"),
+    (12 * 365.25, "1–11 years"),
+    (18 * 365.25, "12–17 years"),
+)
 
 
 def subgroups(
@@ -36,8 +44,8 @@ def subgroups(
 
 def scorer() -> Scorer:
     """Who made these figures: how many seizing persons a group needs, and where the bands of ages lie."""
-    policy = {"minimum": MIN_SUBGROUP, "age_bands": [name for _, name in AGE_BANDS]}
-    return Scorer("subgroups", "1", code_digest([__file__]), policy)
+    policy = {"minimum": MIN_SUBGROUP, "age_bands": [name for _, name in AGE_BANDS], "newborn_to_days": NEWBORN_TO_DAYS}
+    return Scorer("subgroups", "2", code_digest([__file__]), policy)
 
 
 def _subgroup(
