@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.events import Annotations
+from lineage.refused import Refused
 from models import detectors
 from models.bundle import Bundle
 from models.calibration import Calibration
@@ -16,6 +17,10 @@ from models.decisions import Decision, choose_threshold, raw_trend
 from models.detector import Detector, Examples, Progress
 from models.look import WINDOW_S, Look
 from models.ood import Ood
+
+
+class OneClass(Refused):
+    """A fold whose training or inner patients have seizures only, or none: what comes of it would never find anything."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,10 @@ def fit_fold(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Bundle, dict[str, Any]]:
-    """A fitted bundle and its training log; nothing outside `fold` is looked at."""
+    """A fitted bundle and its training log; nothing outside `fold` is looked at.
+
+    Raises `OneClass` before anything is fitted where training or inner windows are not of both classes.
+    """
     fitted = fit_calibrated(name, params, fold.train, fold.valid, seed=seed, checkpoint=checkpoint, progress=progress)
     trends = _inner_trends(fold, fitted.inner_probability)
     truths = [fold.truth[name] for name in trends]
@@ -71,7 +79,9 @@ def fit_calibrated(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Weights from `train`, probabilities from `valid`."""
+    """Weights from `train`, probabilities from `valid`; `OneClass` where either has windows of one class only."""
+    for who, examples in (("training", train), ("inner", valid)):
+        _check_classes(who, examples)
     detector = detectors.build(name, dict(params))
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
     score = detector.score(valid)
@@ -79,6 +89,17 @@ def fit_calibrated(
     calibration = Calibration.fit(score, valid.label)
     log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
     return Fitted(detector, calibration, calibration(score), log)
+
+
+def _check_classes(who: str, examples: Examples) -> None:
+    assert examples.label is not None
+    seizing, count = int((examples.label > 0).sum()), len(examples)
+    if seizing in (0, count):
+        raise OneClass(
+            f"{seizing} of {count} windows of {len(np.unique(examples.patient))} {who} patients lie in a seizure, both "
+            "kinds are needed to learn and to set a threshold: add patients with seizures (at least 2 outside of every "
+            "test fold) or ask for fewer folds"
+        )
 
 
 def fit_conformal(fold: FoldData, trends: Mapping[str, np.ndarray]) -> Conformal:

@@ -53,7 +53,7 @@ def fit_network(
 ) -> dict[str, Any]:
     """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
 
-    `judge` says which epoch is best: the AUC of two classes unless told. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
+    `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
     """
     run = _Run(network, schedule, seed, checkpoint)
     run.resume()
@@ -178,7 +178,8 @@ class _Run:
     def finish_epoch(self, reached: float) -> None:
         self.epoch += 1
         self.history.append(reached)
-        if self.best_epoch == 0 or reached > self.history[self.best_epoch - 1]:
+        best = self.history[self.best_epoch - 1] if self.best_epoch else np.nan
+        if np.isnan(best) or reached > best:  # as long as nothing could be judged, the last epoch is the best known
             self.best_epoch, self.best = self.epoch, self._weights()
         if self.checkpoint and time.monotonic() - self.saved_s >= SAVE_EVERY_S:
             self._save(self.checkpoint)

@@ -112,6 +112,20 @@ def test_the_judge_says_which_epoch_is_best() -> None:
     assert torch.equal(network.weight, seen[1]) and not torch.equal(seen[1], seen[3])
 
 
+@pytest.mark.parametrize(
+    ("judged", "best"),
+    [((np.nan,) * 4, 4), ((np.nan, 0.4, 0.9, 0.3), 3), ((0.7, np.nan, 0.6, np.nan), 1)],
+)
+def test_where_no_epoch_can_be_judged_the_last_is_kept_and_not_the_first(judged: tuple[float, ...], best: int) -> None:
+    network, reached = torch.nn.Linear(4, 1), iter(judged)
+    lose = lambda net, x, label, domain, progress: net(x).square().mean()  # noqa: E731
+    plan = Schedule(4, 32, 1e-2, 100, 320)
+    log = fit_network(
+        network, lose, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=lambda *_: next(reached)
+    )
+    assert (log["epochs"], log["best_epoch"]) == (4, best)
+
+
 def test_windows_are_drawn_by_class_then_patient_then_window() -> None:
     """Three classes; a patient without a class has no part in it: each window's chance is 1/3 · 1/patients · 1/windows."""
     patient = np.array(["a", "b", "a", "b", "a", "c", "c", "b"])

@@ -16,7 +16,7 @@ from models import detectors
 from models.analysis import analyse
 from models.bundle import UNSIGNED, BrokenBundle, Bundle, load_bundle, save_bundle
 from models.detector import Detector, Examples
-from models.fitting import FoldData, fit_fold, fit_ood, label
+from models.fitting import FoldData, OneClass, fit_fold, fit_ood, label
 from models.live import LiveAnalysis
 from models.look import look
 from models.ood import CEILING
@@ -96,6 +96,18 @@ def test_another_seed_or_another_label_gives_another_bundle(fitted: Fitted, tmp_
     )
     other, _ = fit_fold(name, params(name), FoldData(flipped, data.valid, data.truth, data.looks), seed=2)
     assert save_bundle(bundle, tmp_path / "a").digest != save_bundle(other, tmp_path / "b").digest
+
+
+@pytest.mark.parametrize(("part", "who"), [("train", "3 training"), ("valid", "2 inner")])
+@pytest.mark.parametrize("every", [0, 1])
+def test_a_fold_that_shows_one_class_only_is_refused_and_no_bundle_comes_of_it(
+    fitted: Fitted, part: str, who: str, every: int
+) -> None:
+    name, data, _ = fitted
+    shown = getattr(data, part)
+    only = replace(shown, label=np.full(len(shown), every, dtype=np.int8))
+    with pytest.raises(OneClass, match=f"{every * len(shown)} of {len(shown)} windows of {who} patients"):
+        fit_fold(name, params(name), replace(data, **{part: only}), seed=1)
 
 
 def test_a_bundle_read_back_predicts_bit_equally(fitted: Fitted, tmp_path: Path) -> None:
