@@ -5,6 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from lineage.refused import Refused
+
+
+class NotCalibrated(Refused):
+    """Scores that no probability can be made of."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -18,8 +24,17 @@ class Calibration:
 
     @classmethod
     def fit(cls, score: np.ndarray, label: np.ndarray) -> "Calibration":
-        """Fitted by maximum likelihood with a little ridge; a negative slope (an inverted score) is set to 0."""
-        intercept, slope = fit_logistic(np.asarray(score, dtype=float)[:, None], label)
+        """Fitted by maximum likelihood with a little ridge; a negative slope (an inverted score) is set to 0.
+
+        `NotCalibrated` where a score is no finite number: one of them would make every probability none.
+        """
+        score = np.asarray(score, dtype=float)
+        if unknown := int((~np.isfinite(score)).sum()):
+            raise NotCalibrated(
+                f"{unknown} of {len(score)} scores of inner patients are no finite numbers, none may be: the training "
+                "has diverged, train again with a lower learning rate"
+            )
+        intercept, slope = fit_logistic(score[:, None], label)
         if slope <= 0:
             rate = float(np.clip(np.mean(label), 1e-6, 1 - 1e-6))
             return cls(0.0, float(np.log(rate / (1 - rate))))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from data.events import Annotations, Event
 from models import training
-from models.calibration import Calibration, fit_logistic
+from models.calibration import Calibration, NotCalibrated, fit_logistic
 from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_threshold, raw_trend
 from models.detector import Examples
 from models.layers.attention import AttentionPool
@@ -183,6 +183,14 @@ def test_a_score_that_points_the_wrong_way_is_not_turned_round() -> None:
     label = np.array([0, 1] * 50)
     flat = Calibration.fit(-label.astype(float), label)
     assert flat.slope == 0 and flat(np.array([3.0]))[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_score_that_is_no_number_is_not_calibrated(bad: float) -> None:
+    score, label = np.arange(100.0), np.array([0, 1] * 50)
+    score[[3, 50]] = bad
+    with pytest.raises(NotCalibrated, match="2 of 100 scores"):
+        Calibration.fit(score, label)
 
 
 def test_calibrated_probabilities_have_the_observed_mean() -> None:
