@@ -22,7 +22,16 @@ from validation.leakage import (
     fingerprint,
     inspect,
 )
-from validation.splits import Fold, Member, Split, gap_split, nested_patient_split, site_split, window_split
+from validation.splits import (
+    Fold,
+    Member,
+    Split,
+    gap_split,
+    nested_patient_split,
+    seizure_split,
+    site_split,
+    window_split,
+)
 
 NAMES = tuple(f"sub-{i:02d}" for i in range(12))
 ENTRIES = tuple(Member(name, name, f"person-{name}", "AB"[i % 2], i < 6, f"sha-{name}") for i, name in enumerate(NAMES))
@@ -72,6 +81,10 @@ def with_fold(number: int, fold: Fold) -> Split:
 
 def outcome_of(guard: str, found) -> str:
     return next(o.outcome for o in found.outcomes if o.guard == guard)
+
+
+def said_by(guard: str, found: LeakageAudit) -> tuple[str, str]:
+    return next((o.outcome, o.reason) for o in found.outcomes if o.guard == guard)
 
 
 def test_an_honest_study_passes_every_guard():
@@ -127,8 +140,40 @@ def test_leak_guard_finds_overlap_in_windows_of_any_order():
     shuffled = np.random.default_rng(0).permutation(np.arange(100) * 1.0)
     found = inspect(split, ENTRIES, windows=[Windows(NAMES[0], shuffled, 2.0)])
     assert outcome_of("overlapping_windows", found) == "leak"
-    apart = inspect(split, ENTRIES, windows=[Windows(NAMES[0], 2 * shuffled, 2.0)])
+    apart = inspect(split, ENTRIES, windows=[Windows(name, 2 * shuffled, 2.0) for name in NAMES])
     assert outcome_of("overlapping_windows", apart) == "pass"
+
+
+def test_windows_that_were_not_given_are_unknown_where_windows_are_dealt():
+    given = [Windows(name, np.arange(100) * 2.0, 2.0) for name in NAMES[1:]]
+    found = inspect(window_split(ENTRIES), ENTRIES, windows=given)
+    assert said_by("overlapping_windows", found) == (
+        "unknown",
+        f"{NAMES[0]} stands in the split and has no windows (and 0 more)",
+    )
+    assert outcome_of("overlapping_windows", inspect(SPLIT, ENTRIES, windows=given)) == "pass"  # whole recordings apart
+
+
+@pytest.mark.parametrize("split", [SPLIT, window_split(ENTRIES), gap_split(ENTRIES)], ids=lambda s: s.regime)
+def test_windows_of_a_recording_that_stands_in_no_fold_are_unknown(split):
+    given = [Windows(name, np.arange(100) * 2.0, 2.0) for name in (*NAMES, "sub-99")]
+    found = inspect(split, ENTRIES, windows=given)
+    assert said_by("overlapping_windows", found) == ("unknown", "sub-99 has windows and stands in no fold (and 0 more)")
+
+
+def test_clips_of_seizures_are_looked_at_where_it_is_said_in_which_seizure_each_lies():
+    """Four clips of 10 s, one each 10 s, in two seizures; then one each 5 s, the seizures dealt apart in some fold."""
+    split, event = seizure_split(ENTRIES), np.array([0, 0, 1, 1])
+    apart = [Windows(name, np.arange(4) * 10.0, 10.0, event) for name in NAMES]
+    assert outcome_of("overlapping_windows", inspect(split, ENTRIES, windows=apart)) == "pass"
+    overlapping = [replace(cut, onsets_s=cut.onsets_s / 2) for cut in apart]
+    assert outcome_of("overlapping_windows", inspect(split, ENTRIES, windows=overlapping)) == "leak"
+    unstated = [replace(cut, event=None) for cut in apart]
+    found = inspect(split, ENTRIES, windows=unstated)
+    assert said_by("overlapping_windows", found) == (
+        "unknown",
+        f"nothing is stated about the seizures that windows of {NAMES[0]} lie in",
+    )
 
 
 def test_windows_of_stretches_with_a_gap_do_not_overlap():

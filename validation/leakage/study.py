@@ -30,11 +30,15 @@ class FittedOn:
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows cut from one recording: onsets in seconds, shape (windows,), and their common length."""
+    """The windows cut from one recording: onsets in seconds, shape (windows,), and their common length.
+
+    `event` (windows,) numbers the seizure that each lies in; needed where a split deals seizures.
+    """
 
     recording: str
     onsets_s: np.ndarray
     window_s: float
+    event: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

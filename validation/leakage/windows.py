@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from validation.leakage.leak import Leak
+from validation.leakage.leak import Leak, Unknown
 from validation.leakage.study import Study, Windows
 from validation.splits import INNER_VALID, OUT, TEST, TRAIN, Fold, Split
 
@@ -17,7 +17,8 @@ DEALS_WINDOWS = ("window", "gap", "seizure")
 def windows_apart(study: Study) -> None:
     """No second of signal lies in windows of two roles of a fold.
 
-    Without windows whole recordings are looked at: one that stands in two roles overlaps with itself.
+    Without windows whole recordings are looked at: one that stands in two roles overlaps with itself. Where windows are
+    dealt and some are given, those of every recording are needed: what was not looked at is unknown.
     """
     for number, fold in enumerate(study.split.folds):
         if not study.windows or study.split.regime not in DEALS_WINDOWS:
@@ -26,6 +27,16 @@ def windows_apart(study: Study) -> None:
                 raise Leak("overlapping_windows", f"{twice} stands in two roles of fold {number}")
         for cut in study.windows:
             _one_role_per_second(study.split, number, cut)
+    _all_looked_at(study)
+
+
+def _all_looked_at(study: Study) -> None:
+    given = {cut.recording for cut in study.windows}
+    if strangers := sorted(given - set(study.recordings)):
+        raise Unknown(f"{strangers[0]} has windows and stands in no fold (and {len(strangers) - 1} more)")
+    absent = sorted(set(study.recordings) - given) if given and study.split.regime in DEALS_WINDOWS else []
+    if absent:
+        raise Unknown(f"{absent[0]} stands in the split and has no windows (and {len(absent) - 1} more)")
 
 
 def _named_twice(fold: Fold) -> str | None:
@@ -35,7 +46,9 @@ def _named_twice(fold: Fold) -> str | None:
 
 def _one_role_per_second(split: Split, fold: int, cut: Windows) -> None:
     """In order of time, overlapping windows of two roles show as overlapping neighbours of two roles."""
-    roles = split.roles(cut.recording, cut.onsets_s, fold, cut.window_s)
+    if split.regime == "seizure" and cut.event is None:
+        raise Unknown(f"nothing is stated about the seizures that windows of {cut.recording} lie in")
+    roles = split.roles(cut.recording, cut.onsets_s, fold, cut.window_s, cut.event)
     order = [i for i in np.argsort(cut.onsets_s, kind="stable") if roles[i] != OUT]
     onsets_s, roles = cut.onsets_s[order], roles[order]
     bad = np.flatnonzero((np.diff(onsets_s) < cut.window_s - 1e-9) & (np.diff(roles) != 0))
