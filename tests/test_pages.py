@@ -265,3 +265,11 @@ def test_an_excerpt_with_missing_samples_is_drawn():
     gap = TRACES.signal.copy()
     gap[:, 300:900] = np.nan
     assert "svg" in figure_svg(draw_excerpt(replace(TRACES, signal=gap, trend=np.full(10, np.nan))), "gap")
+
+
+def test_every_section_has_its_own_place_whatever_it_is_called():
+    headings = ("Sites", "Sites", "Sites 2", "Sites!", "Verdict", "Provenance", "κ", "Δ")
+    html = page(**WHOLE, sections=tuple(Section(heading, ()) for heading in headings))
+    places, links = re.findall(r' id="([^"]+)"', html), re.findall(r'<li><a href="#([^"]+)"', html)
+    assert len(places) == len(set(places)) and set(links) <= set(places) and len(links) == len(headings)
+    assert links[:2] == ["sites", "sites-2"] and links[4:6] == ["verdict-2", "provenance-2"]

@@ -109,10 +109,18 @@ class Section:
     heading: str
     parts: tuple[str | Heading | Figure | Table | Links, ...]
 
-    @property
-    def anchor(self) -> str:
-        """Its place in the page's address: a–z, digits and hyphens. Headings that are alike share one."""
-        return re.sub(r"[^a-z0-9]+", "-", self.heading.lower()).strip("-")
+
+def anchored(sections: Sequence[Section]) -> list[tuple[str, Section]]:
+    """Each section after its place in the page's address: a–z, digits and hyphens, another one for each.
+
+    None is a place that every page has (`main`, `verdict`, `provenance`).
+    """
+    placed: dict[str, Section | None] = dict.fromkeys(("main", "verdict", "provenance"))
+    for section in sections:
+        plain = re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
+        places = (plain, *(f"{plain}-{number}" for number in range(2, len(placed) + 2)))
+        placed[next(place for place in places if place not in placed)] = section
+    return [(place, section) for place, section in placed.items() if section is not None]
 
 
 def render_page(template: str, *, title: str, templates: str | None = None, **context: Any) -> str:
@@ -169,6 +177,7 @@ def _environment(package: str | None) -> Environment:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = show
+    environment.filters["anchored"] = anchored
     return environment
 
 
