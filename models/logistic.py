@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from models.detector import UNSEEN, Examples, Progress, State, TypingDetector
+from models.offset import offset_of
 from models.training import balanced_weights, macro_auc
 
 PARTS = ("centre", "spread", "weights")
@@ -46,14 +47,17 @@ class Logistic:
 
 
 class LogisticFloor(TypingDetector):
-    """A floor: `FEATURES` numbers of each clip, made by `examples`, and a logistic. A class never trained on is never named."""
+    """A floor: `FEATURES` numbers of each clip, made by `examples`, and a logistic. A class never trained on is never named.
+
+    `offset` is added to the score of the second class, where the task has one (`models.offset`).
+    """
 
     FEATURES: int
 
     def __init__(self, params: Mapping[str, Any]):
         super().__init__(params)
         self.logistic = Logistic(self.FEATURES, len(self.classes), params["ridge"])
-        self.seen = np.ones(len(self.classes))
+        self.seen, self.offset = np.ones(len(self.classes)), 0.0
 
     def fit(
         self,
@@ -64,12 +68,14 @@ class LogisticFloor(TypingDetector):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """One fit of the logistic; `valid` only gives the AUC of the log. ValueError where labels are missing."""
+        """One fit of the logistic; `valid` gives the AUC of the log, and the offset. ValueError where labels are missing."""
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
         self.logistic.fit(train.x, train.label, train.patient)
-        self.seen = np.isin(np.arange(len(self.classes)), train.label).astype(float)
-        reached = macro_auc(self.score(valid), valid.label)
+        self.seen, self.offset = np.isin(np.arange(len(self.classes)), train.label).astype(float), 0.0
+        score = self.score(valid)
+        reached = macro_auc(score, valid.label)
+        self.offset = offset_of(self.task, score[:, 1] - score[:, 0], valid.label) if self.seen.all() else 0.0
         if progress:
             progress(1, 1, reached)
         seen = [name for name, met in zip(self.classes, self.seen, strict=True) if met]
@@ -77,14 +83,17 @@ class LogisticFloor(TypingDetector):
 
     def score(self, examples: Examples) -> np.ndarray:
         """Scores (clips, classes), `UNSEEN` for a class that no training clip had."""
-        return np.where(self.seen > 0, self.logistic.scores(examples.x), UNSEEN)
+        scores = np.where(self.seen > 0, self.logistic.scores(examples.x), UNSEEN)
+        scores[:, 1] += self.offset
+        return scores
 
     def state(self) -> State:
-        return State(self.logistic.tensors() | {"seen": self.seen.copy()}, {})
+        return State(self.logistic.tensors() | {"seen": self.seen.copy()}, {"offset": self.offset})
 
     def load_state(self, state: State) -> None:
         self.logistic.load(state.tensors)
         self.seen = np.array(state.tensors["seen"], dtype=float)
+        self.offset = float(state.settings.get("offset", 0.0))  # bundles of tasks without one were kept without it
 
 
 def fit_softmax(x: np.ndarray, label: np.ndarray, weight: np.ndarray, classes: int, ridge: float) -> np.ndarray:

@@ -97,20 +97,4 @@ def _coordinates(segments: Sequence[Segment], start_s: float, rate_hz: float, fr
     return line[: clips * frames].reshape(clips, frames, len(JOINTS), 2)
 
 
-def best_offset(margin: np.ndarray, label: np.ndarray) -> float:
-    """What to add to the margin (spasm minus other) so that F1 is highest where it is above 0; 0 without both classes.
-
-    The threshold lies half-way between two margins; of several that are equally good the lowest is taken.
-    """
-    if len(np.unique(label)) < 2:
-        return 0.0
-    order = np.argsort(-margin, kind="stable")
-    sorted_margin, found = margin[order], np.cumsum(label[order] == SPASM)
-    f1 = 2 * found / (np.arange(1, len(order) + 1) + found[-1])
-    last = np.append(sorted_margin[1:] < sorted_margin[:-1], True)  # a threshold never parts what is equal
-    at = np.flatnonzero(last & (f1 >= f1[last].max() - 1e-12))[-1]
-    below = sorted_margin[at + 1] if at + 1 < len(order) else sorted_margin[at] - 1.0
-    return -float((sorted_margin[at] + below) / 2)
-
-
 FEATURES = len(KINEMATICS)

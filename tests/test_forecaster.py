@@ -31,6 +31,7 @@ from models.layers.videomae import (
     load_published,
     tube_masks,
 )
+from models.offset import offset_of
 from models.training import auc
 from tests import SHARED, needs_shared
 
@@ -396,6 +397,17 @@ def test_without_a_cue_nothing_is_foreseen() -> None:
     unseen = cohort(*range(20, 28), clips=20, cue=False)
     assert unseen.label is not None
     assert abs(auc(detector.score(unseen)[:, 1], unseen.label) - 0.5) < 0.15  # 80 against 80: SD 0.046
+
+
+def test_it_warns_at_its_best_whatever_the_network_holds_likely() -> None:
+    """A bias of the head moves every logit; the inner patients' threshold moves with it, so what is foretold stays."""
+    detector, inner = fitted()[0], cohort(8, 9, 10)
+    assert inner.label is not None
+    foretold = detector.score(inner)[:, 1] > 0
+    assert detector.offset != 0 and 0 < foretold.mean() < 1
+    margin = detector.score(inner)[:, 1] - detector.offset
+    for bias in (-5.0, 5.0):
+        assert ((margin + bias + offset_of("forecasting", margin + bias, inner.label) > 0) == foretold).all()
 
 
 def test_two_fits_with_one_seed_are_the_same() -> None:

@@ -69,6 +69,26 @@ def test_it_tells_who_moves_more_and_is_rebuilt_bit_equally() -> None:
     np.testing.assert_allclose(floor.score(unseen.take(np.array([3])))[0], floor.score(unseen)[3])
 
 
+def test_the_threshold_of_the_best_balanced_accuracy_in_inner_patients_lies_at_equal_scores() -> None:
+    floor, inner = RecentMotion(PARAMS), cohort(6, 7)
+    floor.fit(cohort(*range(6)), inner, seed=1)
+    score = floor.score(inner)
+    assert inner.label is not None
+
+    def reached(shift: float) -> float:
+        said = score[:, 1] - score[:, 0] + shift > 0
+        return float((said[inner.label == 1].mean() + (~said[inner.label == 0]).mean()) / 2)
+
+    assert reached(0.0) == max(map(reached, np.linspace(-10, 10, 401))) and floor.offset != 0
+
+
+def test_a_class_never_trained_on_is_not_named_by_its_threshold() -> None:
+    floor, quiet = RecentMotion(PARAMS), cohort(*range(6))
+    assert quiet.label is not None
+    floor.fit(quiet.take(np.flatnonzero(quiet.label == 0)), cohort(6, 7), seed=1)
+    assert floor.offset == 0 and (floor.score(cohort(8, 9)).argmax(axis=1) == 0).all()
+
+
 def test_only_the_last_seconds_of_a_clip_count(tmp_path: Path) -> None:
     path = tmp_path / "sub-1_task-rest_video.mp4"
     still, moving = frames(0, times=40), frames(3, times=40)

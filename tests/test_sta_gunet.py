@@ -20,7 +20,7 @@ from models.detectors.joint_speed import PARTS, energies
 from models.detectors.sta_gunet import StaGunet, focal, mirrored
 from models.detectors.sta_gunet.network import NECK, Size, StaGunetNetwork
 from models.layers.graph import GraphPool, adjacency, from_neighbours, spatial_partition, unpool
-from models.spasms import best_offset
+from models.offset import best_offset, f1, offset_of
 from models.typing import (
     ANSWER,
     TypingBundle,
@@ -191,9 +191,9 @@ def test_clips_on_a_border_are_asked_about_and_not_learnt_from() -> None:
 def test_the_threshold_of_the_best_f1_lies_at_equal_logits() -> None:
     """Margins 3 (spasm), 1 (spasm), 0 (other), −2 (spasm), −3 (other): two called make F1 4 / 5, four called 6 / 7."""
     margin, label = np.array([0.0, 3.0, -2.0, 1.0, -3.0]), np.array([0, 1, 1, 1, 0])
-    assert best_offset(margin, label) == pytest.approx(2.5)  # half-way between −2 and −3
-    assert best_offset(np.array([2.0, 2.0, -1.0]), np.array([1, 0, 0])) == pytest.approx(-0.5)
-    assert best_offset(margin, np.zeros(5, dtype=int)) == 0.0
+    assert best_offset(margin, label, f1) == pytest.approx(2.5)  # half-way between −2 and −3
+    assert best_offset(np.array([2.0, 2.0, -1.0]), np.array([1, 0, 0]), f1) == pytest.approx(-0.5)
+    assert offset_of("spasms", margin, np.zeros(5, dtype=int)) == 0.0 == offset_of("seizure_typing", margin, label)
 
 
 # Motion.

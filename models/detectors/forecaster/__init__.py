@@ -33,6 +33,7 @@ from models.layers.videomae import (
     load_published,
     weights_file,
 )
+from models.offset import offset_of
 from models.training import Schedule, auc, fit_network
 
 PIECE = 64
@@ -58,6 +59,7 @@ class Forecaster(ForecastingDetector, Pretrained):
         self.probe = Probe(self.trunk.width, params["probe_ridge"])
         self._start: dict[str, torch.Tensor] = {}
         self._learnt: dict[str, Any] = {}
+        self.offset = self.probe_offset = 0.0
 
     def examples(self, prepared: PreparedFilm, recording: str = "", patient: str = "") -> Examples:  # type: ignore[override]
         """Frames (clips, frames, size, size[, 3]) of every view, as shown at times evenly through the stretch."""
@@ -125,7 +127,8 @@ class Forecaster(ForecastingDetector, Pretrained):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Teach the whole network, from what was pre-trained if anything was; the AUC of `valid` says when to stop."""
+        """Teach the whole network, from what was pre-trained if anything was; the AUC of `valid` says when to stop, and the
+        best balanced accuracy of `valid` lies at a probability of ½, of the network and of the probe (the log's `offset`)."""
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
         self.begin(seed)
@@ -134,12 +137,15 @@ class Forecaster(ForecastingDetector, Pretrained):
             self.network, self._loss, lambda inner: self._logits(inner.x), (train, valid), self._schedule(),
             seed=seed, checkpoint=checkpoint, progress=progress, judge=auc,
         )  # fmt: skip
+        self.offset = offset_of(self.task, self._logits(valid.x), valid.label)
+        self.probe_offset = offset_of(self.task, self._probed(valid.x), valid.label)
         seen = [self.classes[c] for c in np.unique(train.label)]
-        return {**log, "classes_seen": seen, "pretraining": dict(self._learnt)}
+        return {**log, "classes_seen": seen, "offset": self.offset, "pretraining": dict(self._learnt)}
 
     def begin(self, seed: int) -> None:
         """A network as it is before any labelled clip: the pre-trained encoder, or one drawn from `seed`, and a new head."""
         torch.manual_seed(seed)
+        self.offset = self.probe_offset = 0.0
         self.network = ClipClassifier(self.shape, self.trunk, 1).eval()
         own = self.network.state_dict()
         self.network.load_state_dict({name: self._start.get(name, weight) for name, weight in own.items()})
@@ -150,8 +156,9 @@ class Forecaster(ForecastingDetector, Pretrained):
         return self._through(x, self.network.embed)
 
     def score(self, examples: Examples) -> np.ndarray:
-        """(clips, 2): 0 and the logit of `preictal`, so that the softmax is the sigmoid of the paper."""
-        return _two(self._logits(examples.x))
+        """(clips, 2): 0 and the logit of `preictal` with the inner patients' offset, so that the softmax is the sigmoid of
+        the paper."""
+        return _two(self._logits(examples.x) + self.offset)
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution:
         """Of each frame; nothing is the clip's own mean, a scene that stands still."""
@@ -167,14 +174,13 @@ class Forecaster(ForecastingDetector, Pretrained):
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
         """The probe alone (`PROBE`), (clips, 2): 0 and its logit of `preictal`, by the encoder as pre-trained."""
-        frozen = ClipClassifier(self.shape, self.trunk, 1).eval()
-        frozen.videomae.load_state_dict(self.probe.encoder)
-        return {PROBE: _two(self.probe.logits(self._through(examples.x, frozen.embed)))}
+        return {PROBE: _two(self._probed(examples.x) + self.probe_offset)}
 
     def state(self) -> State:
         parts = {"network": self.network.state_dict(), "frozen": self.probe.encoder}
         tensors = {f"{part}.{name}": w.numpy().copy() for part, own in parts.items() for name, w in own.items()}
-        return State({**tensors, **self.probe.tensors()}, {"pretraining": dict(self._learnt)})
+        settings = {"pretraining": dict(self._learnt), "offset": self.offset, "probe_offset": self.probe_offset}
+        return State({**tensors, **self.probe.tensors()}, settings)
 
     def load_state(self, state: State) -> None:
         def of(part: str) -> dict[str, torch.Tensor]:
@@ -184,6 +190,7 @@ class Forecaster(ForecastingDetector, Pretrained):
         self.network.load_state_dict(of("network"))
         self.probe.load(state.tensors, of("frozen"))
         self._learnt = dict(state.settings["pretraining"])
+        self.offset, self.probe_offset = (float(state.settings.get(name, 0.0)) for name in ("offset", "probe_offset"))
 
     def fine_tune(self, x: np.ndarray, label: np.ndarray, *, steps: int, learning_rate: float) -> None:
         """A few steps on a handful of clips, all of them at every step: few-shot learning."""
@@ -207,6 +214,11 @@ class Forecaster(ForecastingDetector, Pretrained):
         if self.sessions:
             return self.sessions["network"](self._seen(x).numpy())[:, 0].astype(float)
         return self._through(x, self.network)[:, 0]
+
+    def _probed(self, x: np.ndarray) -> np.ndarray:
+        frozen = ClipClassifier(self.shape, self.trunk, 1).eval()
+        frozen.videomae.load_state_dict(self.probe.encoder)
+        return self.probe.logits(self._through(x, frozen.embed))
 
     def _through(self, x: np.ndarray, look: Any) -> np.ndarray:
         self.network.eval()

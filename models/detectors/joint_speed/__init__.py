@@ -1,18 +1,15 @@
 """The floor of spasms: how much each part of the body moves, and a logistic. No deep model may be registered below it."""
 
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data.frontend import Prepared
 from data.kinematics import KINEMATICS
 from data.pose import JOINTS
-from models.detector import Examples, Progress, State
+from models.detector import Examples
 from models.logistic import LogisticFloor
-from models.spasms import SPASM, SpasmDetector, best_offset
+from models.spasms import SpasmDetector
 
 PARTS = {
     "head": ("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
@@ -35,42 +32,10 @@ class JointSpeed(LogisticFloor, SpasmDetector):
 
     FEATURES = len(PARTS) + 1
 
-    def __init__(self, params: Mapping[str, Any]):
-        super().__init__(params)
-        self.offset = 0.0
-
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
         """Features (clips, `FEATURES`); refuses as `SpasmDetector.examples` does."""
         clips = super().examples(prepared, recording, patient)
         return Examples(energies(clips.x), clips.onset_s, clips.recording, clips.patient, clips.window_s)
-
-    def fit(
-        self,
-        train: Examples,
-        valid: Examples,
-        *,
-        seed: int,
-        checkpoint: Path | None = None,
-        progress: Progress | None = None,
-    ) -> dict[str, Any]:
-        """As every floor, and the threshold of the best F1 in inner infants is put at equal scores."""
-        self.offset = 0.0
-        log = super().fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
-        assert valid.label is not None
-        score = self.score(valid)
-        self.offset = best_offset(score[:, SPASM] - score[:, 0], valid.label)
-        return log
-
-    def score(self, examples: Examples) -> np.ndarray:
-        """Scores (clips, 2), with the inner infants' `offset` added to that of a spasm."""
-        return super().score(examples) + np.array([0.0, self.offset])
-
-    def state(self) -> State:
-        return State(super().state().tensors, {"offset": self.offset})
-
-    def load_state(self, state: State) -> None:
-        super().load_state(state)
-        self.offset = float(state.settings["offset"])
 
 
 def energies(moved: np.ndarray) -> np.ndarray:

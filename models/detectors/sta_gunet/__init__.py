@@ -18,7 +18,8 @@ from data.pose import JOINTS
 from models.detector import Examples, Progress, State
 from models.detectors.sta_gunet.network import Size, StaGunetNetwork
 from models.explain import Attribution, attributions, in_parts, log_odds
-from models.spasms import SPASM, SpasmDetector, best_offset
+from models.offset import offset_of
+from models.spasms import SPASM, SpasmDetector
 from models.training import Schedule, auc, fit_network
 
 PART_S = 0.5
@@ -63,7 +64,7 @@ class StaGunet(SpasmDetector):
             progress=progress, judge=lambda score, label: auc(score[:, SPASM] - score[:, 0], label),
         )  # fmt: skip
         score = self.score(valid)
-        self.offset = best_offset(score[:, SPASM] - score[:, 0], valid.label)
+        self.offset = offset_of(self.task, score[:, SPASM] - score[:, 0], valid.label)
         return {**log, "classes_seen": [self.classes[c] for c in np.unique(train.label)], "offset": self.offset}
 
     def score(self, examples: Examples) -> np.ndarray:
