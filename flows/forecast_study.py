@@ -22,7 +22,7 @@ from models.detectors.recent_motion import RecentMotion
 from models.typing import stretch_examples
 from validation.forecasting.composition import COMPOSITIONS, controls, table_of_compositions
 from validation.forecasting.fewshot import few_shot_figures
-from validation.forecasting.tasks import Task, draw_tasks, right_of
+from validation.forecasting.tasks import Foretold, Task, draw_tasks, right_of
 
 BOTH, PEOPLE, NOTHING = "both species", "people alone", "scratch"
 STARTS = {BOTH: COMPOSITIONS["+R(Y/N)+H"], PEOPLE: COMPOSITIONS["+H"], NOTHING: ()}
@@ -234,11 +234,11 @@ def _apart(
     start: State | None,
     settings: StudySettings,
     persons: list[str],
-) -> np.ndarray:
-    """(1, persons, 4) with patients apart: each fold's training people give a quarter to stop it."""
+) -> Foretold:
+    """With patients apart: each fold's training people give a quarter to stop it and to set its threshold."""
     fold = {p: number % settings.folds for number, p in enumerate(sorted(persons, key=lambda p: (clips.site[p], p)))}
     where = np.array([fold[p] for p in examples.patient])
-    foretold = np.zeros(len(examples), dtype=bool)
+    score = np.zeros(len(examples))
     for number in range(settings.folds):
         inner = np.isin(examples.patient, [p for p in persons if fold[p] != number][::4])
         detector = detectors.build(name, params)
@@ -247,8 +247,9 @@ def _apart(
         train, valid = (examples.take(np.flatnonzero((where != number) & own)) for own in (~inner, inner))
         detector.fit(train, valid, seed=settings.seed + number)
         test = np.flatnonzero(where == number)
-        foretold[test] = detector.score(examples.take(test))[:, 1] > 0
-    return right_of(np.arange(len(examples)), foretold, clips.label, clips.person, persons)[None]
+        said = detector.score(examples.take(test))
+        score[test] = said[:, 1] - said[:, 0]
+    return Foretold.of(score, where, clips.label, clips.person, persons)
 
 
 def _same_people(doses: dict[float, Clips]) -> tuple[list[str], list[str]]:

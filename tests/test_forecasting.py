@@ -24,7 +24,7 @@ from validation.forecasting import (
 )
 from validation.forecasting.composition import COMPOSITIONS
 from validation.forecasting.figures import clock, regime_difference
-from validation.forecasting.tasks import Redraws, right_of
+from validation.forecasting.tasks import Foretold, Redraws, right_of
 from validation.forecasting.transfer import claims
 from validation.forecasting.warnings import Clips, per_person, warnings_of
 from validation.gates import GateSettings, run_gates
@@ -315,7 +315,7 @@ def test_a_gain_is_claimed_only_where_its_interval_excludes_scratch() -> None:
     better, same = ([*one["shots"].values()] for one in shots()["differences"])
     assert all(own["claimed"] for own in better)
     for own in same:
-        assert own["claimed"] == (own["balanced_accuracy"]["low"] > 0)
+        assert not own["claimed"] or own["balanced_accuracy"]["low"] > 0
     assert not all(own["claimed"] for own in same)
     assert "a gain may be claimed" in claims(shots())[0]
 
@@ -359,20 +359,56 @@ def test_every_composition_stands_beside_scratch_with_what_was_published() -> No
     assert json.loads(json.dumps(table(), allow_nan=False)) == table()
 
 
-def doses(null: float = 0.5) -> dict[str, Any]:
-    strengths = {0.0: null, 0.5: 0.65, 1.0: 0.9}
-    return controls(
-        {cue: {"forecaster": tasks_right(skill, 2, 1, seed=3)} for cue, skill in strengths.items()}, SITES, 1
-    )
+def foretold(skill: float, shift: float = 0.0) -> Foretold:
+    """Scores of all clips by three folds, each on a scale of its own, of which a share `skill` lies on the right side."""
+    rng = np.random.default_rng([3, int(100 * skill)])
+    fold = np.array([PERSONS.index(p) % 3 for p in WHO])
+    side = np.where(rng.random(len(LABEL)) < skill, 1, -1) * np.where(LABEL == 1, 1, -1)
+    return Foretold.of(10.0**fold * side * rng.uniform(0.5, 1, len(side)) + shift, fold, LABEL, WHO, PERSONS)
+
+
+def doses(null: Foretold | None = None) -> dict[str, Any]:
+    strengths = {0.0: null or foretold(0.5), 0.5: foretold(0.65), 1.0: foretold(0.9)}
+    return controls({cue: {"forecaster": said} for cue, said in strengths.items()}, SITES, 1)
 
 
 def test_without_a_cue_chance_must_lie_in_the_interval_and_a_control_that_fails_says_so() -> None:
-    assert doses()["null"]["forecaster"]["holds"] and not doses(0.8)["null"]["forecaster"]["holds"]
+    assert doses()["null"]["forecaster"]["holds"] and not doses(foretold(0.8))["null"]["forecaster"]["holds"]
     assert doses()["response"]["forecaster"]["claimed"]
     estimates = [p["methods"]["forecaster"]["estimate"] for p in doses()["points"]]
     assert estimates == sorted(estimates)
-    only = controls({1.0: {"forecaster": tasks_right(0.9, 2, 1)}}, SITES, 1)
+    only = controls({1.0: {"forecaster": foretold(0.9)}}, SITES, 1)
     assert "null" not in only and "no cohort without a cue" in only["not_evaluable"]
+
+
+def test_fault_a_leak_that_never_warns_does_not_pass_the_null_control() -> None:
+    """Every preictal clip is ranked above every other, and none of them warns: balanced accuracy is 0.5, the AUC 1."""
+    leak = doses(foretold(1.0, shift=-1000.0))["null"]["forecaster"]
+    assert leak["estimate"] == leak["low"] == leak["high"] == 0.5 and leak["auc"]["estimate"] == 1
+    assert not leak["holds"]
+
+
+def test_who_scores_every_clip_alike_shows_nothing_by_a_null_control() -> None:
+    alike = Foretold.of(np.zeros(len(LABEL)), np.zeros(len(LABEL)), LABEL, WHO, PERSONS)
+    null = doses(alike)["null"]["forecaster"]
+    assert not null["holds"] and null["not_evaluable"] == "it scores every clip alike"
+    page = forecast_page(dossier(controls=doses(alike)))
+    assert "not evaluable, it scores every clip alike" in page
+
+
+def test_scores_of_different_folds_are_not_compared() -> None:
+    score = np.where(LABEL == 1, 1.0, 0.0)
+    fold = (LABEL == 1).astype(int)  # as if one fold had scored all preictal clips, another all others
+    assert Foretold.of(score, fold, LABEL, WHO, PERSONS).pairs.sum() == 0
+
+
+def test_a_gain_that_one_comparison_may_claim_is_not_claimed_among_ten() -> None:
+    ours, theirs = tasks_right(0.66, 2, 20, seed=6), tasks_right(0.6, 2, 20, seed=5)
+    alone = few_shot_figures({"a": {2: ours}, "b": {2: theirs}}, SITES, 1, pairs=[("a", "b")])
+    among = few_shot_figures({"a": {2: ours}, "b": {2: theirs}}, SITES, 1, pairs=[("a", "b")] * 10)
+    one, ten = (made["differences"][0]["shots"]["2"] for made in (alone, among))
+    assert one["claimed"] and not ten["claimed"] and one["balanced_accuracy"] == ten["balanced_accuracy"]
+    assert (alone["comparisons"], among["comparisons"]) == (1, 10)
 
 
 # The page.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from validation.forecasting.fewshot import gain_of
-from validation.forecasting.tasks import Redraws
+from validation.forecasting.tasks import Foretold, Redraws
 from validation.scoring.scorer import Scorer, code_digest
 from validation.uncertainty import MIN_DRAWS
 
@@ -70,16 +70,17 @@ def table_of_compositions(
 
 
 def controls(
-    doses: Mapping[float, Mapping[str, np.ndarray]], sites: Sequence[str], seed: int, draws: int = MIN_DRAWS
+    doses: Mapping[float, Mapping[str, Foretold]], sites: Sequence[str], seed: int, draws: int = MIN_DRAWS
 ) -> Block:
-    """Strength of the cue → method → (fits, persons, 4), the same persons at every strength.
+    """Strength of the cue → method → what it said, the same persons at every strength.
 
-    `null` says of each method whether its interval without a cue holds chance; `response` what the strongest cue adds to
-    none. Both are left out where no cohort without a cue was made.
+    `null` says of each method whether without a cue both balanced accuracy and the ranking of clips hold chance: one that
+    knows what it should not, and warns at the wrong threshold, is at chance by the first alone. `response` is what the
+    strongest cue adds to none. Both are left out where no cohort without a cue was made.
     """
     redraws = Redraws.of(sites, seed, draws)
     points: list[Block] = [
-        {"cue": cue, "methods": {name: redraws.mean(right).to_json() for name, right in by_method.items()}}
+        {"cue": cue, "methods": {name: _of_one(redraws, said) for name, said in by_method.items()}}
         for cue, by_method in sorted(doses.items())
     ]
     made: Block = {"scorer": _scorer(), "persons": len(sites), "points": points}
@@ -90,16 +91,29 @@ def controls(
         **made,
         "null": {name: _holds_chance(found) for name, found in points[0]["methods"].items()},
         "response": {
-            name: gain_of(redraws, strongest[name], none) for name, none in doses[0.0].items() if name in strongest
+            name: gain_of(redraws, strongest[name].right, none.right)
+            for name, none in doses[0.0].items()
+            if name in strongest
         },
     }
 
 
+def _of_one(redraws: Redraws, said: Foretold) -> Block:
+    return {**redraws.mean(said.right).to_json(), "auc": redraws.ranking(said).to_json()}
+
+
 def _holds_chance(found: Mapping[str, Any]) -> Block:
-    known = found["low"] is not None and found["high"] is not None
-    return {**found, "holds": bool(known and found["low"] <= CHANCE <= found["high"])}
+    if found["auc"]["low"] == found["auc"]["high"] == CHANCE:
+        return {**found, "holds": False, "not_evaluable": "it scores every clip alike"}
+    both = [(own["low"], own["high"]) for own in (found, found["auc"])]
+    return {**found, "holds": all(low is not None and low <= CHANCE <= high for low, high in both)}
 
 
 def _scorer() -> Block:
-    policy = {"unit": "clip", "redrawn": "patients inside sites, and tasks or fits", "chance": CHANCE}
-    return Scorer("composition", "1", code_digest([__file__]), policy).to_json()
+    policy = {
+        "unit": "clip",
+        "redrawn": "patients inside sites, and tasks or fits",
+        "chance": CHANCE,
+        "null": "balanced accuracy, and AUC within folds",
+    }
+    return Scorer("composition", "2", code_digest([__file__]), policy).to_json()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from validation.gates.forecasting import balanced_accuracy
-from validation.uncertainty import MIN_DRAWS, Interval, patient_draws
+from validation.uncertainty import MIN_DRAWS, Interval, PairWins, interval_of, patient_draws
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,38 @@ def right_of(
 
 
 @dataclass(frozen=True)
+class Foretold:
+    """What was said of clips with patients apart: `right` (fits, persons, 4) as of `right_of`, and how scores rank them.
+
+    Of pairs of a preictal clip of one person and another clip of another that were scored by the same fold: `wins` counts
+    those ordered rightly (ties half), `pairs` all; (persons, persons) each. Scores of two folds cannot be compared.
+    """
+
+    right: np.ndarray
+    wins: np.ndarray
+    pairs: np.ndarray
+
+    @classmethod
+    def of(
+        cls, score: np.ndarray, fold: np.ndarray, label: np.ndarray, person: np.ndarray, persons: Sequence[str]
+    ) -> "Foretold":
+        """From a score of every clip (clips,), above 0 where a seizure is foretold, and which fold gave it (clips,)."""
+        wins = np.zeros((2, len(persons), len(persons)))
+        for number in np.unique(fold):
+            own = [(fold == number) & (person == p) for p in persons]
+            made = PairWins.of([label[chosen] == 1 for chosen in own], [score[chosen] for chosen in own])
+            wins += made.wins, np.outer(made.positives, made.negatives)
+        return cls(right_of(np.arange(len(score)), score > 0, label, person, persons)[None], *wins)
+
+
+def ranked_within(weights: np.ndarray, foretold: Foretold) -> np.ndarray:
+    """Statistic: area under the ROC curve of pairs scored by the same fold, among the persons drawn."""
+    won, asked = (((weights @ table) * weights).sum(axis=1) for table in (foretold.wins, foretold.pairs))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(won / asked)
+
+
+@dataclass(frozen=True)
 class Redraws:
     """How often each person is drawn (draws, persons); tasks are redrawn beside them from `seed`."""
 
@@ -60,20 +92,24 @@ class Redraws:
         """Balanced accuracy, mean over tasks, of `right` (tasks, persons, 4) as of `right_of`."""
         return self._interval(self._each(right), once(right))
 
-    def gain(self, ours: np.ndarray, theirs: np.ndarray) -> Interval:
-        """The first minus the second, task by task and with the same persons in every draw.
+    def ranking(self, foretold: Foretold) -> Interval:
+        """Area under the ROC curve within folds."""
+        return interval_of(foretold, ranked_within, self.persons)
+
+    def gain(self, ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Interval:
+        """The first minus the second, task by task and with the same persons in every draw; `level` (0–1) of the interval.
 
         Where one has answered fewer tasks, the first of both: all are given them in one order.
         """
         count = min(len(ours), len(theirs))
         ours, theirs = ours[:count], theirs[:count]
-        return self._interval(self._each(ours) - self._each(theirs), once(ours) - once(theirs))
+        return self._interval(self._each(ours) - self._each(theirs), once(ours) - once(theirs), level)
 
     def _each(self, right: np.ndarray) -> np.ndarray:
         """(draws, tasks): balanced accuracy of every task among the persons drawn; NaN where nobody can be asked."""
         return np.stack([balanced_accuracy(self.persons, own) for own in right], axis=1)
 
-    def _interval(self, each: np.ndarray, plain: np.ndarray) -> Interval:
+    def _interval(self, each: np.ndarray, plain: np.ndarray, level: float = 0.95) -> Interval:
         count = len(plain)
         drawn_tasks = np.random.default_rng([self.seed, count]).multinomial(
             count, np.full(count, 1 / count), size=len(each)
@@ -82,10 +118,10 @@ class Redraws:
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = (np.nan_to_num(each) * times).sum(axis=1) / times.sum(axis=1)
         defined = drawn[np.isfinite(drawn)]
-        low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
+        low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if len(defined) else (np.nan, np.nan)
         estimate = float(np.mean(plain[np.isfinite(plain)])) if np.isfinite(plain).any() else np.nan
         return Interval(
-            estimate, float(low), float(high), len(drawn), self.persons.shape[1], unit="patient and task",
+            estimate, float(low), float(high), len(drawn), self.persons.shape[1], level, unit="patient and task",
             undefined=len(drawn) - len(defined),
         )  # fmt: skip
 

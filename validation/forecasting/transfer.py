@@ -58,8 +58,8 @@ def _few_shot(document: Document) -> Section:
     columns = ("Method", "Tasks", *(f"{k} shots" for k in shots))
     table = Table("Balanced accuracy with a handful of clips of each class", columns, rows, _scored(document))
     rule = (
-        "Transfer is claimed only where the interval of the difference, paired by task, lies above 0. Pre-training was made "
-        "once: what another seed of it would give is not in these intervals."
+        f"Intervals are 95 % each. Transfer is claimed only where the difference, paired by task, lies above 0 with an interval that "
+        f"is 95 % for all {document.get('comparisons', 1)} comparisons together. Pre-training was made once: what another seed of it would give is not in these intervals."
     )
     return Section("A handful of clips", (chart, table, *claims(document), rule))
 
@@ -119,14 +119,23 @@ def _said_of_controls(document: Document) -> list[str]:
     if "not_evaluable" in document:
         return [f"Null control: not evaluable, {document['not_evaluable']}."]
     null = [
-        f"{name} {as_estimate(own).written()}: {'as it must be' if own['holds'] else 'not at chance; something else tells the clips apart'}"
-        for name, own in document["null"].items()
+        f"{name} {as_estimate(own).written()}{_ranks(own)}: {_verdict(own)}" for name, own in document["null"].items()
     ]
     grown = [f"{name} {_of(own, sign=True)}" for name, own in document["response"].items()]
     return [
         f"Null control (no cue, 0.5 is what is due): {'; '.join(null)}.",
         f"What the strongest cue adds to none: {'; '.join(grown)}.",
     ]
+
+
+def _ranks(own: Document) -> str:
+    return f", area under the ROC curve {as_estimate(own['auc']).written()}" if "auc" in own else ""
+
+
+def _verdict(own: Document) -> str:
+    if "not_evaluable" in own:
+        return f"not evaluable, {own['not_evaluable']}"
+    return "as it must be" if own["holds"] else "not at chance; something else tells the clips apart"
 
 
 def _of(own: Document, sign: bool = False) -> str:
