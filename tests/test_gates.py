@@ -546,11 +546,17 @@ def forecast(
     return ForecastEvidence(table, audit, 10.0, declared)
 
 
+def answering(share: float) -> ForecastEvidence:
+    """A forecaster that is better than the champion in this share of the film, and says nothing in the rest."""
+    better = forecast(0.9, 0.9, 1.2)
+    return replace(better, table=better.table.assign(answered_s=share * better.table["observed_s"]))
+
+
 def test_a_better_forecaster_passes_every_gate():
     gates = run_gates(forecast(0.9, 0.9, 1.2), forecast(), VIDEO)
     assert passed(gates), [g for g in gates if g.outcome != "pass"]
     assert {g.name for g in gates} == {
-        "balanced_accuracy", "warnings", "time_in_warning", "brier", "superior", "floor:balanced_accuracy",
+        "balanced_accuracy", "warnings", "time_in_warning", "brier", "abstention", "superior", "floor:balanced_accuracy",
         "leakage_audit", "cost", "envelope",
     }  # fmt: skip
 
@@ -562,6 +568,7 @@ def test_a_better_forecaster_passes_every_gate():
         ("warnings", forecast(silent=0.6)),
         ("time_in_warning", forecast(warned=0.2)),
         ("brier", forecast(sharp=0.8)),
+        ("abstention", answering(0.9)),
         ("superior", forecast()),
         ("floor:balanced_accuracy", forecast(foreseen=1.1, silent=-0.1)),  # always warning is exactly chance
         ("leakage_audit", forecast(audit=LeakageAudit("split", (GuardOutcome("same_person", "leak", "a and b"),)))),

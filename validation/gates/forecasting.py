@@ -1,7 +1,8 @@
 """The gates of detectors that warn ahead of seizures: no worse in what is foreseen, nor in what the warnings cost.
 
 A detector that always warns foresees everything; so balanced accuracy, warnings per hour and time in warning are
-judged together, and balanced accuracy must exceed chance. Clips that got no answer count as wrong.
+judged together, and balanced accuracy must exceed chance. Clips that got no answer count as wrong, and no more of the
+film may be left without one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from validation.gates.superiority import Endpoint, superior
 from validation.leakage import LeakageAudit
 from validation.uncertainty import ratio_of_sums
 
-PAIRED = ("balanced_accuracy", "warnings", "time_in_warning", "brier", "superior")
+PAIRED = ("balanced_accuracy", "warnings", "time_in_warning", "brier", "abstention", "superior")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def balanced_accuracy(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def compare(study: Study[ForecastEvidence]) -> list[Gate]:
     """The gates of `PAIRED`."""
-    return [_balanced_accuracy(study), _warnings(study), _time_in_warning(study), _brier(study), _superior(study)]
+    each = (_balanced_accuracy, _warnings, _time_in_warning, _brier, _abstention, _superior)
+    return [gate(study) for gate in each]
 
 
 def alone(study: Study[ForecastEvidence]) -> list[Gate]:
@@ -125,10 +127,21 @@ def _brier(study: Study[ForecastEvidence]) -> Gate:
     return judge(claim, study.delta(study.candidate.errors, study.against.errors, ratio_of_sums))
 
 
+def _abstention(study: Study[ForecastEvidence]) -> Gate:
+    """To say nothing where one would have warned falsely costs no balanced accuracy, and makes warnings rarer."""
+    claim = _at_most(study, "abstention", "Δ share of film not answered", study.plan.abstention_margin)
+    return judge(claim, study.delta(_silence(study.candidate), _silence(study.against), ratio_of_sums))
+
+
+def _silence(evidence: ForecastEvidence) -> np.ndarray:
+    answered, observed = evidence.columns("answered_s", "observed_s").T
+    return np.stack([observed - answered, observed], axis=1)
+
+
 def _at_most(
     study: Study[ForecastEvidence], name: str, what: str, limit: float, enough: float = 1.0, short: str = ""
 ) -> Claim:
-    persons = int((study.candidate.table["answered_s"] > 0).sum())
+    persons = int((study.candidate.table["observed_s"] > 0).sum())
     minimum = study.plan.forecasting.min_patients
     return Claim(name, what, limit, persons, minimum, at_least=False, enough=enough, short=short)
 
