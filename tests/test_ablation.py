@@ -13,9 +13,11 @@ from flows.workspace import ROOT
 from models import detectors
 from models.ablations import BadAblation, read_ablations
 from tests.test_lab import cohort
-from validation.ablation.paired import change, figures
+from validation.ablation.paired import change, excludes_zero, figures
+from validation.ablation.redraws import Redraws
 from validation.scaling import scaled
 from validation.splits import Fold, Member
+from validation.uncertainty import mean_over_patients
 
 NUMBERS = {"lstm": 16, "attention": 16, "reversal": True}
 
@@ -131,6 +133,17 @@ def test_chance_in_training_alone_is_no_difference() -> None:
     good, bad = cohort(0.9), cohort(0.1)
     made = change({0: good, 1: bad}, {0: bad, 1: good}, seed=1)
     assert made["estimate"] == pytest.approx(0, abs=1e-9) and made["low"] < -0.2 and made["high"] > 0.2
+
+
+@pytest.mark.parametrize("fits", [2, 3, 5])
+def test_parts_without_any_effect_are_called_a_change_as_seldom_as_their_intervals_say(fits: int) -> None:
+    """300 parts that change nothing but the chance of a fit; 5 % are meant, redrawn fits had 47, 24 and 17 %."""
+    rng, patients = np.random.default_rng(fits), 10
+    redraws, found = Redraws.of(["A"] * patients, 1, 2000), 0
+    for _ in range(300):
+        values = [rng.normal(scale=0.06) + 1e-6 * rng.normal(size=patients) for _ in range(fits)]
+        found += excludes_zero(redraws.interval(values, mean_over_patients))
+    assert found / 300 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
 def test_only_fits_of_the_same_seed_are_compared() -> None:

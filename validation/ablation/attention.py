@@ -70,7 +70,7 @@ def on_foci(fits: Sequence[Sequence[Focus]], seed: int, draws: int = MIN_DRAWS) 
         "derivations": len(seizures[0].ictal),
         "ictal_derivations_median": float(np.median([s.ictal.sum() for s in seizures])),
         "hit_by_chance": persons.mean(_chance),
-        "hits_of_three_by_chance": persons.mean(lambda s: TOP * s.ictal.mean()),
+        "hits_of_three_by_chance": persons.mean(lambda s: TOP * s.ictal.mean(), (0.0, TOP)),
         "mass": persons.mean(_mass),
         "mass_of_equal_weights": persons.mean(lambda s: s.ictal.mean()),
         "mass_to_equal": persons.ratio(_mass, lambda s: s.ictal.mean()),
@@ -89,7 +89,7 @@ def on_artefacts(fits: Sequence[Sequence[Disturbed]], seed: int, draws: int = MI
 def scorer(seed: int, draws: int) -> Scorer:
     """Who made these figures: of how many derivations of most weight (`TOP`), over persons and fits, by which draws."""
     policy = {"top": TOP, "unit": "person and fit", "seed": seed, "draws": draws}
-    return Scorer("attention", "1", code_digest([__file__]), policy)
+    return Scorer("attention", "2", code_digest([__file__]), policy)
 
 
 def _mass(seizure: Focus) -> float:
@@ -103,8 +103,8 @@ def _chance(seizure: Focus) -> float:
 def _hit(persons: "_Persons", found: Callable[[Focus], int]) -> dict[str, Any]:
     return {
         "hit": persons.mean(lambda s: found(s) > 0),
-        "above_chance": persons.mean(lambda s: (found(s) > 0) - _chance(s)),
-        "hits_of_three": persons.mean(found),
+        "above_chance": persons.mean(lambda s: (found(s) > 0) - _chance(s), EITHER_WAY),
+        "hits_of_three": persons.mean(found, (0.0, TOP)),
     }
 
 
@@ -125,14 +125,18 @@ def _kind(fits: Sequence[Sequence[Disturbed]], seed: int, draws: int) -> dict[st
         "persons": len(persons.names),
         "mass_before": persons.mean(before),
         "mass_after": persons.mean(after),
-        "difference": persons.mean(lambda i: after(i) - before(i)),
+        "difference": persons.mean(lambda i: after(i) - before(i), EITHER_WAY),
         "mass_of_equal_weights": persons.mean(equal),
         "before_to_equal": persons.ratio(before, equal),
         "after_to_equal": persons.ratio(after, equal),
         "probability_before": persons.mean(lambda i: i.probability[0]),
         "probability_after": persons.mean(lambda i: i.probability[1]),
-        "probability_difference": persons.mean(lambda i: i.probability[1] - i.probability[0]),
+        "probability_difference": persons.mean(lambda i: i.probability[1] - i.probability[0], EITHER_WAY),
     }
+
+
+EITHER_WAY = (-1.0, 1.0)
+"""Within this lies the difference of two shares."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,16 @@ class _Persons:
     def of(cls, fits: Sequence[Sequence[Any]], seed: int, draws: int) -> "_Persons":
         sites: Mapping[str, str] = {row.person: row.site for own in fits for row in own}
         names = sorted(sites)
-        return cls(names, fits, Redraws.of([sites[n] for n in names], len(fits), seed, draws))
+        return cls(names, fits, Redraws.of([sites[n] for n in names], seed, draws))
 
-    def mean(self, of: Callable[[Any], float]) -> dict[str, Any]:
-        return self.ratio(of, lambda row: 1.0)
+    def mean(self, of: Callable[[Any], float], within: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any]:
+        return self.ratio(of, lambda row: 1.0, within)
 
-    def ratio(self, of: Callable[[Any], float], to: Callable[[Any], float]) -> dict[str, Any]:
+    def ratio(
+        self, of: Callable[[Any], float], to: Callable[[Any], float], within: tuple[float, float] = (0.0, np.inf)
+    ) -> dict[str, Any]:
         """Σ of / Σ to over all rows of a fit, mean over fits."""
-        return self.redraws.interval([self._sums(own, of, to) for own in self.fits], ratio_of_sums)
+        return self.redraws.interval([self._sums(own, of, to) for own in self.fits], ratio_of_sums, within)
 
     def _sums(self, rows: Sequence[Any], of: Callable[[Any], float], to: Callable[[Any], float]) -> np.ndarray:
         sums = np.zeros((len(self.names), 2))

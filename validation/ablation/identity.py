@@ -88,7 +88,7 @@ def compare(
     chance = [np.mean([1 / len(fold) for fold in folds if b in fold]) for b in babies]
 
     def interval(values: Sequence[np.ndarray]) -> dict[str, Any]:
-        return Redraws.of([sites[b] for b in babies], len(values), seed, draws).interval(values, mean_over_patients)
+        return Redraws.of([sites[b] for b in babies], seed, draws).interval(values, mean_over_patients)
 
     return {
         **named,
@@ -107,7 +107,7 @@ def scorer(seed: int, draws: int) -> Scorer:
         "seed": seed,
         "draws": draws,
     }
-    return Scorer("identity probe", "1", code_digest([__file__]), policy)
+    return Scorer("identity probe", "2", code_digest([__file__]), policy)
 
 
 def _mean(folds: Sequence[Mapping[str, float]], baby: str) -> float:

@@ -18,8 +18,8 @@ HOW_TO_READ = (
     "has predicted the same test patients, none of whom it had seen. A change is the variant minus the whole detector, paired "
     "by patient and seed on the seconds that both assessed; its interval redraws patients inside their hospitals.",
     "Every variant was fitted several times, with the same seeds as the whole detector; a figure is the mean over its fits, and "
-    "its interval redraws the fits too, because chance in training can change as much as a part does. A few fits still tell "
-    "little of how far apart more of them would lie: look at the single ones. Intervals are not corrected for the number of "
+    "its interval is widened by how far they lie apart (Student's t), because chance in training can change as much as a part "
+    "does. With two or three fits it is wide: few of them tell little of how far apart more would lie. Intervals are not corrected for the number of "
     "variants: of twenty without any effect, one will exclude 0.",
     "No recording is refused as strange here, as an answer would be: that judgement does not look at the network. So the "
     "figures are of all patients and lie lower than those of an evaluation. Nothing fitted here is kept as a model or can be "

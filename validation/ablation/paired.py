@@ -1,7 +1,7 @@
 """A variant beside the whole detector on the same patients: each one's figures, and the difference paired by patient.
 
 Every variant is fitted several times, with the same seeds as the whole detector. A figure is the mean over its fits;
-its interval redraws patients and fits, because another seed can change as much as another patient.
+its interval redraws patients and knows of the fits, because another seed can change as much as another patient.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Fits = Mapping[int, Sequence[Case]]
 def figures(fits: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """Area under the ROC curve of all seconds, and the same with silence counted as not knowing, with 95 % intervals."""
     first = next(iter(fits.values()))
-    redraws = _redraws(first, len(fits), seed, draws)
+    redraws = _redraws(first, seed, draws)
     trends = [clinical.trends(cases) for cases in fits.values()]
     pairs, asked = [PairWins.of(*own) for own in trends], [PairWins.of_all(*own) for own in trends]
     labels = trends[0][0]
@@ -29,8 +29,8 @@ def figures(fits: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
         "scorer": scorer(seed, draws).to_json(),
         "rests_on": resting(len(labels), assessed, sum(map(len, labels))),
         "fits": len(fits),
-        "auc": redraws.interval(pairs, pooled_auc),
-        "auc_all_seconds": redraws.interval(asked, pooled_auc),
+        "auc": redraws.interval(pairs, pooled_auc, within=(0.0, 1.0)),
+        "auc_all_seconds": redraws.interval(asked, pooled_auc, within=(0.0, 1.0)),
     }
 
 
@@ -45,7 +45,7 @@ def change(own: Fits, whole: Fits, seed: int, draws: int = MIN_DRAWS) -> dict[st
         raise ValueError("the variant and the whole detector share no seed: fit both with the same ones")
     common = [in_common(own[s], whole[s]) for s in seeds]
     pairs = [tuple(PairWins.of(*clinical.trends(cases)) for cases in both) for both in common]
-    return _redraws(common[0][0], len(seeds), seed, draws).interval(pairs, difference(pooled_auc))
+    return _redraws(common[0][0], seed, draws).interval(pairs, difference(pooled_auc), within=(-1.0, 1.0))
 
 
 def scorer(seed: int, draws: int) -> Scorer:
@@ -54,11 +54,12 @@ def scorer(seed: int, draws: int) -> Scorer:
         "unit": "person and fit",
         "strata": "site",
         "paired_by": "person and seed of the fit",
+        "fits": "Student's t of their spread",
         "rate_hz": 1,
         "seed": seed,
         "draws": draws,
     }
-    return Scorer("ablation", "1", code_digest([validation.scoring, __file__]), policy)
+    return Scorer("ablation", "2", code_digest([validation.scoring, __file__]), policy)
 
 
 def excludes_zero(interval: Mapping[str, Any]) -> bool:
@@ -67,6 +68,6 @@ def excludes_zero(interval: Mapping[str, Any]) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def _redraws(cases: Sequence[Case], fits: int, seed: int, draws: int) -> Redraws:
+def _redraws(cases: Sequence[Case], seed: int, draws: int) -> Redraws:
     sites = ["+".join(sorted({c.site for c in own})) for own in clinical.people(cases).values()]
-    return Redraws.of(sites, fits, seed, draws)
+    return Redraws.of(sites, seed, draws)

@@ -1,6 +1,6 @@
 """A variant of a spasm detector beside the whole one: figures as means over fits, and the difference paired by patient.
 
-As `validation.ablation.paired` does for seizures: intervals redraw patients and fits. The unit is the clip.
+As `validation.ablation.paired` does for seizures: intervals redraw patients and know of the fits. The unit is the clip.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ Truths = Mapping[str, Annotations]
 def figures_of_fits(fits: Fits, truths: Truths, clip_s: float, seed: int, draws: int = MIN_DRAWS) -> dict[str, Any]:
     """Every measure as the mean over the fits, with its interval over patients and fits."""
     people = [_people(table, truths, clip_s, seed, draws) for table in fits.values()]
-    redraws = Redraws.of(people[0].sites.tolist(), len(people), seed, draws)
+    redraws = Redraws.of(people[0].sites.tolist(), seed, draws)
     found = {}
     for name in MEASURES:
         values, statistics = zip(*(own.values(name) for own in people), strict=True)
-        found[name] = redraws.interval(values, statistics[0])
+        found[name] = redraws.interval(values, statistics[0], within=(0.0, 1.0))
     return {
         "scorer": scorer(seed, draws).to_json(), "rests_on": people[0].rests_on(), "fits": len(people), **found,
     }  # fmt: skip
@@ -51,8 +51,8 @@ def change(own: Fits, whole: Fits, truths: Truths, clip_s: float, seed: int, dra
     pairs = [(look(own[s]), look(whole[s])) for s in seeds]
     measure = next(iter(MEASURES))
     values = [(ours.values(measure)[0], theirs.values(measure)[0]) for ours, theirs in pairs]
-    redraws = Redraws.of(pairs[0][0].sites.tolist(), len(seeds), seed, draws)
-    return redraws.interval(values, difference(pairs[0][0].values(measure)[1]))
+    redraws = Redraws.of(pairs[0][0].sites.tolist(), seed, draws)
+    return redraws.interval(values, difference(pairs[0][0].values(measure)[1]), within=(-1.0, 1.0))
 
 
 def scorer(seed: int, draws: int) -> Scorer:
@@ -61,6 +61,7 @@ def scorer(seed: int, draws: int) -> Scorer:
         "unit": "person and fit",
         "strata": "site",
         "paired_by": "person and seed of the fit",
+        "fits": "Student's t of their spread",
         "no_answer": "clip counts as wrong in F1 and half in the AUROC",
         "seed": seed,
         "draws": draws,
