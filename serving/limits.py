@@ -67,13 +67,15 @@ Observe = Callable[[Exchange, str, int, float], None]
 class Limits:
     """How much one request may bring and how long it may take; `analyses` run at once, the others wait.
 
+    `concurrent` requests are taken in at once, which is more than one site may have (`Quotas`).
+
     `take_in_s` is how long a file may take to arrive that is left with us (`jobs`), `stall_s` how long a sender may be silent.
     """
 
     upload_bytes: int = 128 * 2**20
     windows_bytes: int = 8 * 2**20
     json_bytes: int = 2 * 2**20
-    concurrent: int = 32
+    concurrent: int = 64
     timeout_s: float = 120.0
     take_in_s: float = 900.0
     stall_s: float = 20.0
@@ -185,7 +187,7 @@ class Bounds:
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
         try:
-            with self.in_flight.request(exchange(scope).site, announced, small=route == WINDOWS) as count:
+            with self.in_flight.request(exchange(scope).site, announced, windows=route == WINDOWS) as count:
                 await self._in_time(scope, _counted(scope, receive, most, count, self.limits.stall_s), send)
         finally:
             self.busy -= 1

@@ -19,7 +19,8 @@ Clock = Callable[[], float]
 @dataclass(frozen=True)
 class Quotas:
     """Of one site: `per_s` requests a second, `burst` at once after a rest; `at_once` being served, with at most
-    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, count by their bytes alone.
+    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, have `windows_at_once` places
+    of their own and may come as often as they like.
 
     After `wrong_keys` within `wrong_for_s` a peer address may use no key for `locked_for_s` but those that were right
     before: a stranger behind the same proxy as a site does not lock it out.
@@ -28,6 +29,7 @@ class Quotas:
     per_s: float = 50.0
     burst: int = 500
     at_once: int = 16
+    windows_at_once: int = 32
     bytes_in_flight: int = 4 * 2**30
     wrong_keys: int = 30
     wrong_for_s: float = 60.0
@@ -57,18 +59,17 @@ class InFlight:
 
     def __init__(self, quotas: Quotas):
         self.quotas = quotas
-        self._requests, self._bytes = Counter[str](), Counter[str]()
+        self._requests, self._windows, self._bytes = Counter[str](), Counter[str](), Counter[str]()
 
     @contextmanager
-    def request(self, site: str, announced: int, *, small: bool = False) -> Iterator[Callable[[int], None]]:
+    def request(self, site: str, announced: int, *, windows: bool = False) -> Iterator[Callable[[int], None]]:
         """Count a request with a body of `announced` bytes; gives a function that is told how many arrived so far.
-
-        A `small` one takes nobody's place: of it the bytes count alone.
 
         Both raise ProblemError 429 where that is more than the site may have in flight.
         """
-        if not small and self._requests[site] >= self.quotas.at_once:
-            raise _too_many(f"{self.quotas.at_once} requests of this site are being served: try again", 2)
+        held, most = (self._windows, self.quotas.windows_at_once) if windows else (self._requests, self.quotas.at_once)
+        if held[site] >= most:
+            raise _too_many(f"{most} requests of this site are being served: try again", 2)
         counted = 0
 
         def count(arrived: int) -> None:
@@ -80,14 +81,14 @@ class InFlight:
             self._bytes[site] += more
             counted += more
 
-        self._requests[site] += not small
+        held[site] += 1
         try:
             count(announced)
             yield count
         finally:
-            self._requests[site] -= not small
+            held[site] -= 1
             self._bytes[site] -= counted
-            for counter in (self._requests, self._bytes):
+            for counter in (held, self._bytes):
                 if not counter[site]:
                     del counter[site]
 

@@ -48,21 +48,22 @@ def test_a_site_may_ask_so_often_and_another_is_not_held_up_by_it() -> None:
 
 
 def test_what_a_site_has_in_flight_is_counted_until_it_is_answered() -> None:
-    flight = InFlight(Quotas(at_once=2, bytes_in_flight=100))
+    flight = InFlight(Quotas(at_once=2, windows_at_once=1, bytes_in_flight=100))
     with flight.request("north", 60) as count, flight.request("south", 100):
         count(60)
         refusal(flight.request("north", 50).__enter__)
         with flight.request("north", 0) as other:
             refusal(flight.request("north", 0).__enter__)
-            with flight.request("north", 10, small=True):
+            with flight.request("north", 10, windows=True):
                 refusal(flight.request("north", 0).__enter__)
-                refusal(flight.request("north", 41, small=True).__enter__)
+                assert "1 requests" in refusal(flight.request("north", 0, windows=True).__enter__).detail
+            refusal(flight.request("north", 41, windows=True).__enter__)
             other(40)
             refusal(other, 41)
             refusal(count, 61)
     with flight.request("north", 100):
         pass
-    assert not flight._bytes and not flight._requests
+    assert not flight._bytes and not flight._requests and not flight._windows
 
 
 def test_a_peer_that_tries_keys_is_locked_out_for_a_while_and_nobody_else_is() -> None:
@@ -143,6 +144,27 @@ def test_a_key_is_exchanged_without_a_gap_and_the_site_keeps_what_it_asked(serve
     assert served.client.get(f"/v1/predictions/{id}", headers=new).status_code == 200
 
 
+Messages = list[dict[str, Any]]
+
+
+async def sent_by_hand(served: Served, path: str, kind: str, receive: Any) -> Messages:
+    """What is answered to a request whose body comes as `receive` gives it."""
+    answers: Messages = []
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    headers = {**served.headers, "Content-Type": kind, "Content-Length": "1000"}
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "server": ("a", 80),
+        "client": ("10.0.0.9", 1), "headers": [(n.lower().encode(), v.encode()) for n, v in headers.items()],
+    }  # fmt: skip
+    async with asyncio.timeout(10):
+        await served.client.app(scope, receive, send)  # type: ignore[arg-type]
+    return answers
+
+
 def test_a_fault_sender_who_falls_silent_is_cut_off_in_bounded_time(served: Served) -> None:
     sent: list[int] = []
 
@@ -153,25 +175,31 @@ def test_a_fault_sender_who_falls_silent_is_cut_off_in_bounded_time(served: Serv
         await asyncio.sleep(600)
         raise AssertionError
 
-    async def ask() -> list[dict[str, Any]]:
-        answers = []
-
-        async def send(message: dict[str, Any]) -> None:
-            answers.append(message)
-
-        headers = {**served.headers, "Content-Type": "multipart/form-data; boundary=x", "Content-Length": "1000"}
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/v1/detect",
-            "raw_path": b"/v1/detect", "query_string": b"", "root_path": "", "scheme": "http", "server": ("a", 80),
-            "client": ("10.0.0.9", 1), "headers": [(n.lower().encode(), v.encode()) for n, v in headers.items()],
-        }  # fmt: skip
-        async with asyncio.timeout(10):
-            await served.client.app(scope, receive, send)  # type: ignore[arg-type]
-        return answers
-
     assert served.client.portal is not None
-    start, body = served.client.portal.call(ask)
+    start, body = served.client.portal.call(
+        sent_by_hand, served, "/v1/detect", "multipart/form-data; boundary=x", receive
+    )
     assert start["status"] == 408 and b"nothing arrived for 0.3 s" in body["body"]
+
+
+def test_a_site_that_sends_its_windows_slowly_leaves_room_for_another(home: Path) -> None:
+    limits = Limits()
+    with serving(home, sound()) as served:
+        assert served.client.portal is not None
+        ended = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        ask = (sent_by_hand, served, "/v1/windows", "application/octet-stream", receive)
+        slow = [served.client.portal.start_task_soon(*ask) for _ in range(limits.concurrent)]
+        try:
+            south = served.client.get("/v1/models", headers=key_of(home, "demo-south"))
+        finally:
+            served.client.portal.call(ended.set)
+        refused = [one.result()[0]["status"] for one in slow].count(429)
+    assert (south.status_code, refused) == (200, limits.concurrent - limits.quotas.windows_at_once)
 
 
 def test_keys_of_one_site_share_its_quota(served: Served, home: Path) -> None:
