@@ -154,7 +154,15 @@ class Admission:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         route, peer = route_of(scope["path"]), (scope.get("client") or ("",))[0]
         enough, key = SCOPES_FOR.get(route, set()), key if kind.lower() == "bearer" else ""
-        self.lock_out.check(peer, key)
+        async with self.lock_out.looking(peer, key):
+            found = await self._whose(peer, key)
+        exchange(scope).site, exchange(scope).key_id = found.site, found.id
+        if route != WINDOWS:
+            self.rate.take(found.site)
+        if enough and not enough & found.scopes:
+            raise ProblemError(403, f"this key may not be used for that: it lacks the scope {' or '.join(enough)}")
+
+    async def _whose(self, peer: str, key: str) -> SiteKey:
         try:
             found = await self.authenticate(key)
         except Unauthorised as error:
@@ -162,11 +170,7 @@ class Admission:
             how = "; send `Authorization: Bearer ictal_…`"
             raise ProblemError(401, f"{error}{how}", {"WWW-Authenticate": "Bearer"}) from None
         self.lock_out.right(key)
-        exchange(scope).site, exchange(scope).key_id = found.site, found.id
-        if route != WINDOWS:
-            self.rate.take(found.site)
-        if enough and not enough & found.scopes:
-            raise ProblemError(403, f"this key may not be used for that: it lacks the scope {' or '.join(enough)}")
+        return found
 
 
 class Bounds:

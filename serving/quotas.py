@@ -1,12 +1,14 @@
 """How much each site may ask for, so that one leaves room for the others, and how often anybody may try a wrong key."""
 
+import asyncio
 import hashlib
 import math
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from serving.problems import ProblemError
 
@@ -23,7 +25,8 @@ class Quotas:
     of their own and may come as often as they like.
 
     After `wrong_keys` within `wrong_for_s` a peer address may use no key for `locked_for_s` but those that were right
-    before: a stranger behind the same proxy as a site does not lock it out.
+    before: a stranger behind the same proxy as a site does not lock it out. Keys that are being looked at count as wrong
+    ones until they are known, since looking takes time that all sites share.
     """
 
     per_s: float = 50.0
@@ -98,17 +101,41 @@ class LockOut:
 
     def __init__(self, quotas: Quotas, clock: Clock = time.monotonic):
         self.quotas, self.clock = quotas, clock
-        self._wrong: defaultdict[str, list[float]] = defaultdict(list)
+        self._wrong: dict[str, list[float]] = {}
         self._right: set[bytes] = set()
+        self._looked_at = Counter[str]()
+        self._turns = WeakValueDictionary[bytes, asyncio.Lock]()
+
+    @asynccontextmanager
+    async def looking(self, peer: str, key: str) -> AsyncIterator[None]:
+        """While a key is looked at, once at a time unless it was right before; ProblemError 429 as `check`."""
+        if _name(key) in self._right:
+            yield
+            return
+        turn = self._turns.setdefault(_name(key), asyncio.Lock())
+        async with turn:
+            self.check(peer, key)
+            self._looked_at[peer] += 1
+            try:
+                yield
+            finally:
+                self._looked_at[peer] -= 1
+                if not self._looked_at[peer]:
+                    del self._looked_at[peer]
 
     def check(self, peer: str, key: str) -> None:
-        """ProblemError 429 where the peer is locked out and the key was not right before."""
-        wrong, now = self._wrong.get(peer, []), self.clock()
-        if len(wrong) >= self.quotas.wrong_keys and _name(key) not in self._right:
+        """ProblemError 429 where the key was not right before and the peer is locked out, or would be if all of its keys
+        that are being looked at were wrong."""
+        if _name(key) in self._right:
+            return
+        wrong, most, now = self._wrong.get(peer, []), self.quotas.wrong_keys, self.clock()
+        if len(wrong) >= most:
             left_s = wrong[-1] + self.quotas.locked_for_s - now
             if left_s > 0:
                 raise _too_many("too many wrong keys came from this address: wait, then use the right one", left_s)
             del self._wrong[peer]
+        if len(self._recent(peer, now)) + self._looked_at[peer] >= most:
+            raise _too_many("too many keys of this address are being looked at: try again", 1)
 
     def right(self, key: str) -> None:
         """Remember that this key was right once; a digest of it is kept, for as long as there is room."""
@@ -122,8 +149,10 @@ class LockOut:
         now = self.clock()
         if len(self._wrong) >= MOST_PEERS and peer not in self._wrong:
             self._wrong.pop(next(iter(self._wrong)))
-        recent = [at for at in self._wrong[peer] if now - at < self.quotas.wrong_for_s]
-        self._wrong[peer] = [*recent, now][-self.quotas.wrong_keys :]
+        self._wrong[peer] = [*self._recent(peer, now), now][-self.quotas.wrong_keys :]
+
+    def _recent(self, peer: str, now: float) -> list[float]:
+        return [at for at in self._wrong.get(peer, ()) if now - at < self.quotas.wrong_for_s]
 
 
 def _too_many(detail: str, wait_s: float) -> ProblemError:

@@ -1,6 +1,7 @@
 """One site leaves room for the others, and who tries keys is stopped without stopping anybody else."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.auth import issue_key, key_id, open_keys, revoke_key
-from serving.limits import HEADERS, Limits
-from serving.problems import ProblemError
+from serving.auth import SiteKey, Unauthorised, issue_key, key_id, open_keys, revoke_key
+from serving.limits import HEADERS, Admission, Limits
+from serving.problems import KEY, Exchange, ProblemError
 from serving.quotas import InFlight, LockOut, Quotas, Rate
 from tests.faults import sound
 from tests.served import NOW
@@ -95,6 +96,64 @@ def test_a_key_that_ended_is_no_longer_let_past_the_lock() -> None:
     for _ in range(2):
         lock.wrong("10.0.0.1", "revoked")
     refusal(lock.check, "10.0.0.1", "revoked")
+
+
+class Burst:
+    """Requests that come at once from one address, to a door that lets in three wrong keys a minute; each of their keys is
+    looked at until nothing more happens."""
+
+    def __init__(self, right: str = "right"):
+        self.right, self.looked_at, self.go_on = right, list[str](), asyncio.Event()
+        self.door = Admission(nothing, self.authenticate, Quotas(wrong_keys=3))
+
+    async def authenticate(self, key: str) -> SiteKey:
+        self.looked_at.append(key)
+        await self.go_on.wait()
+        if key != self.right:
+            raise Unauthorised("wrong")
+        return SiteKey("id", "demo-north", frozenset({"detect"}), NOW)
+
+    async def ask(self, key: str) -> int:
+        headers = [(b"authorization", f"Bearer {key}".encode())]
+        scope = {"type": "http", "path": "/v1/detect", "client": ("10.0.0.1", 1), "headers": headers}
+        try:
+            await self.door({**scope, KEY: Exchange("id")}, nothing, nothing)
+        except ProblemError as refused:
+            return refused.status
+        return 200
+
+    async def answered(self, *keys: str) -> Counter[int]:
+        asked = [asyncio.create_task(self.ask(key)) for key in keys]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.go_on.set()
+        return Counter(await asyncio.gather(*asked))
+
+
+async def nothing(*_: Any) -> Any: ...
+
+
+def test_a_burst_of_wrong_keys_is_refused_before_more_are_looked_at_than_may_be_wrong() -> None:
+    burst = Burst()
+    assert asyncio.run(burst.answered(*(f"guess {n}" for n in range(50)))) == {401: 3, 429: 47}
+    assert len(burst.looked_at) == 3
+    again = Burst()
+    assert asyncio.run(again.answered(*["the same guess"] * 50)) == {401: 3, 429: 47}
+    assert len(again.looked_at) == 3
+
+
+def test_a_site_behind_the_address_of_a_burst_is_let_in_with_the_key_that_it_used_before() -> None:
+    async def come() -> Counter[int]:
+        burst = Burst()
+        assert await burst.answered("right") == {200: 1}
+        burst.go_on.clear()
+        return await burst.answered(*(f"guess {n}" for n in range(50)), "right", "right")
+
+    assert asyncio.run(come()) == {200: 2, 401: 3, 429: 47}
+
+
+def test_a_site_whose_key_was_not_seen_yet_may_ask_as_often_at_once_as_it_likes() -> None:
+    assert asyncio.run(Burst().answered(*["right"] * 50)) == {200: 50}
 
 
 @pytest.fixture(scope="module")
