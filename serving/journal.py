@@ -13,9 +13,10 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from data.acquisition import Fact
+from lineage import graph
 from lineage.checkpoints import Verification
 from lineage.circumstances import edges_of, register
-from lineage.digest import digest_of
+from lineage.digest import Digest, digest_of
 from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
@@ -41,6 +42,8 @@ ENTRY_OF = {
 
 BESIDE = "answer given"
 """The kind of subject by which a shadow's line names the answer that was given."""
+MOST_OWED = 10_000
+"""Answers that are remembered at once as owed."""
 SHADOW = Actor("shadow", role="service", auth_method="local")
 """Stands for no site: what it has said is found by no key."""
 
@@ -55,6 +58,8 @@ class Journal:
         platform_key(self._keys)  # a service without one does not start
         register(self.ledger)
         self._act: Act | None = None
+        self._owed: dict[tuple[Actor, Digest], str] = {}
+        """Ids of answers that may stand in the ledger and were not given, by who asked and what was said."""
 
     def together_with(self, act: Act) -> "Journal":
         """The same journal, where every answer is kept together with what `act` writes, or neither is."""
@@ -68,12 +73,22 @@ class Journal:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
 
         The prediction's digest is that of the answer without the receipt, which is also the entry's payload. Its facts
-        for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step.
+        for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step. Where this
+        fails half-way, whoever comes again for the same answer is given the one that stands, and none is written twice.
         """
-        fact = partial(fact_of, answer, actor.site, now, acquisition)  # a row is good for one try of a transaction
-        named = (subject_of(fact()),)
-        entry = self._append(answer, actor, answer.code or "", named, now, lambda writing, _: writing.add(fact()))
-        return answer.model_copy(update={"receipt": self.receipt(entry, now)})
+        asked = actor, digest_of(answer.statement() | {"prediction_id": ""})
+        owed = self._owed.get(asked) if self._act is None else None
+        if owed is not None:
+            answer = answer.model_copy(update={"prediction_id": owed})
+        try:
+            entry = (owed and self._standing(owed, actor.site)) or self._issued(answer, actor, now, acquisition)
+            receipt = self.receipt(entry, now)
+        except Exception:
+            if self._act is None:  # what is kept together with its answer knows by itself whether that stands
+                self._owe(asked, answer.prediction_id)
+            raise
+        self._owed.pop(asked, None)
+        return answer.model_copy(update={"receipt": receipt})
 
     def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:
         """Write down what a shadow says beside the answer that was `given`; it is no site's, so none can read it.
@@ -86,6 +101,20 @@ class Journal:
         beside = (Subject(BESIDE, given.prediction_id, given.digest),)  # no edge: it did not come from that answer
         self._append(answer, SHADOW, f"shadow of {given.prediction_id}", beside, now)
         return answer
+
+    def _owe(self, asked: tuple[Actor, Digest], prediction_id: str) -> None:
+        if len(self._owed) >= MOST_OWED:
+            self._owed.clear()
+        self._owed[asked] = prediction_id
+
+    def _standing(self, id: str, site: str) -> Entry | None:
+        found = graph.prediction_at(self.ledger, id, site)
+        return None if found is None else self.ledger.entry(found.seq)
+
+    def _issued(self, answer: Answered, actor: Actor, now: datetime, acquisition: Mapping[str, Fact]) -> Entry:
+        fact = partial(fact_of, answer, actor.site, now, acquisition)  # a row is good for one try of a transaction
+        named = (subject_of(fact()),)
+        return self._append(answer, actor, answer.code or "", named, now, lambda writing, _: writing.add(fact()))
 
     def _append(
         self,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import httpx
@@ -47,7 +48,7 @@ from tests.served import (
     running,
     write_recording,
 )
-from tests.services import MARK, Served, TestClient, problem, said, serving
+from tests.services import MARK, Served, TestClient, key_of, problem, said, serving
 
 PICKLE = "application/vnd.bentoml+pickle"
 PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
@@ -530,6 +531,56 @@ def test_what_cannot_be_written_down_is_not_answered(served: Served, monkeypatch
 
     monkeypatch.setattr(Ledger, "append", full)
     problem(served.detect(), 500)
+
+
+LOST = {
+    "its receipt": ("serving.journal.Journal.receipt", False),
+    "the word that it was written down": ("lineage.ledger.Ledger.append", True),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+def test_an_answer_that_stands_although_something_was_lost_is_given_when_it_is_asked_for_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The ledger goes away after the answer was written down, before the site has it."""
+    place, happens = LOST[what]
+    act = resolve_name(place)
+
+    def away(*given: Any, **named: Any) -> None:
+        if happens:
+            act(*given, **named)
+        raise OSError("the ledger is away")
+
+    before = written(served.home)
+    with monkeypatch.context() as broken:
+        broken.setattr(place, away)
+        problem(served.detect(age="5d"), 500)
+    standing = written(served.home) - before
+    again, later = said(served.detect(age="5d")), said(served.detect(age="5d"))
+    assert standing == {again["prediction_id"]} and later["prediction_id"] not in standing
+    assert verify_answer(again, platform_public_path(served.home / "keys").read_bytes()).ok
+
+
+def test_what_another_key_is_owed_is_given_to_no_other(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> None:
+        raise OSError("the ledger is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "receipt", away)
+        problem(served.detect(), 500)
+    files, before = {"recording": ("a.edf", served.recording)}, written(served.home)
+    south = key_of(served.home, "demo-south")
+    other = said(served.client.post("/v1/detect", headers=south, files=files, data={"age": "3d"}))
+    assert other["prediction_id"] not in before
+
+
+def written(home: Path) -> set[str]:
+    """Ids of the predictions in the ledger."""
+    ledger = Ledger(home / "ledger" / "ledger.db")
+    found = {entry.subjects[0].id for entry in ledger.entries("prediction.issued")}
+    ledger.engine.dispose()
+    return found
 
 
 def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: bytes) -> None:

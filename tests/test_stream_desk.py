@@ -214,6 +214,29 @@ def test_an_answer_that_could_not_be_written_down_is_the_same_at_the_next_try(
     asyncio.run(run())
 
 
+def test_an_answer_that_stands_in_the_ledger_without_its_receipt_is_given_at_the_next_try(
+    desk_of: Callable[..., StreamDesk], journal: Busy, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise OSError("the ledger is away")
+
+    async def run() -> None:
+        desk = desk_of()
+        held = await heard(desk)
+        with monkeypatch.context() as broken:
+            broken.setattr(journal, "receipt", away)
+            for _ in range(2):
+                with pytest.raises(OSError, match="away"):
+                    await desk.take(held, 1, End(type="end", seq=1))
+                    await desk.settle(held)
+        answer = await desk.settle(held)
+        assert answer and answer.receipt and answer.prediction_id == held.stream.prediction_id
+        assert written(home).count(answer.prediction_id) == 1
+        desk.close()
+
+    asyncio.run(run())
+
+
 def test_what_can_never_be_written_down_gives_its_place_free_in_the_end(
     desk_of: Callable[..., StreamDesk], journal: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
