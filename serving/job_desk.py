@@ -126,7 +126,7 @@ class JobDesk:
             ) from None
         except TooManyJobs as full:
             if full.of_site:
-                detail = f"{full.limit} jobs of this site wait already: fetch or cancel some, or send this one later"
+                detail = f"at most {full.limit} of a site wait at once: cancel some, or send this one later"
                 raise ProblemError(429, detail, {"Retry-After": "30"}) from None
             raise ProblemError(503, "the queue is full: send this one later", {"Retry-After": "60"}) from None
 

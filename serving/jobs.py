@@ -27,8 +27,8 @@ class JobLimits:
     """How much may wait, and how much of it is done at once.
 
     A service does `at_once` jobs at once; all services together `at_once_per_site` of one site, so that a site which
-    sends a hundred leaves room for others. `waiting` jobs may be in, of one site `waiting_per_site`, with `waiting_bytes`
-    of files. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
+    sends a hundred leaves room for others. `waiting` jobs may be in, with `waiting_bytes` of files; of one site
+    `waiting_per_site`, with `waiting_bytes_per_site`. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
     has told nothing for `stuck_s`; after `attempts` a job has failed. Ended jobs are
     forgotten after `kept_days`.
     """
@@ -38,6 +38,7 @@ class JobLimits:
     waiting: int = 200
     waiting_per_site: int = 40
     waiting_bytes: int = 32 * 2**30
+    waiting_bytes_per_site: int = 8 * 2**30
     upload_bytes: int = 2 * 2**30
     lease_s: float = 8.0
     stuck_s: float = 900.0
@@ -92,10 +93,10 @@ class JobRow(Base):
 
 
 class TooManyJobs(Exception):
-    """The queue is full: of this site (`of_site`), or of all."""
+    """The queue is full: of this site (`of_site`), or of all; `limit` is how many jobs, or bytes of files, it holds."""
 
-    def __init__(self, of_site: bool, limit: int):
-        super().__init__(f"{limit} jobs")
+    def __init__(self, of_site: bool, limit: str):
+        super().__init__(limit)
         self.of_site, self.limit = of_site, limit
 
 
@@ -243,13 +244,16 @@ class Jobs:
 
     def _check_room(self, writing: Session, site: str, size: int) -> None:
         waits = select(func.count(), func.coalesce(func.sum(JobRow.bytes), 0)).where(JobRow.state.not_in(ENDED))
-        (of_site, _), (of_all, size_of_all) = (
-            writing.execute(query).one() for query in (waits.where(JobRow.site == site), waits)
-        )
-        if of_site >= self.limits.waiting_per_site:
-            raise TooManyJobs(True, self.limits.waiting_per_site)
-        if of_all >= self.limits.waiting or size_of_all + size > self.limits.waiting_bytes:
-            raise TooManyJobs(False, self.limits.waiting)
+        limits = self.limits
+        for of_site, query, jobs, most_bytes in (
+            (True, waits.where(JobRow.site == site), limits.waiting_per_site, limits.waiting_bytes_per_site),
+            (False, waits, limits.waiting, limits.waiting_bytes),
+        ):
+            count, held = writing.execute(query).one()
+            if count >= jobs:
+                raise TooManyJobs(of_site, f"{jobs} jobs")
+            if held + size > most_bytes:
+                raise TooManyJobs(of_site, f"{most_bytes} bytes of files")
 
     def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
         alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())

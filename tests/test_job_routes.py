@@ -192,7 +192,7 @@ def test_a_running_job_tells_its_progress_and_ends_when_it_is_cancelled(held: Se
     waiting = leave(held)
     assert (said(waiting)["state"], said(waiting)["ahead"]) == ("queued", 0)  # one of a site at once
     assert said(leave(held))["ahead"] == 1
-    assert "wait already" in problem(leave(held), 429)
+    assert "of a site wait at once" in problem(leave(held), 429)
     gone = held.client.delete(waiting.headers["location"], headers=held.headers)
     assert (gone.status_code, said(gone)["state"]) == (200, "cancelled")
     called_off = held.client.delete(place, headers=held.headers)

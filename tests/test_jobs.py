@@ -24,7 +24,10 @@ from serving.schema import Answer
 from tests.databases import Place
 from tests.served import NOW, people_and_keys
 
-LIMITS = JobLimits(at_once_per_site=1, waiting=6, waiting_per_site=4, waiting_bytes=10_000, lease_s=8, attempts=3)
+LIMITS = JobLimits(
+    at_once_per_site=1, waiting=6, waiting_per_site=4, waiting_bytes=10_000, waiting_bytes_per_site=6_000, lease_s=8,
+    attempts=3,
+)  # fmt: skip
 FILE = "a" * 64
 TASK = Task("detection", (FILE,), 3.0)
 
@@ -216,15 +219,28 @@ def test_the_queue_is_bounded_for_a_site_for_all_and_in_bytes(jobs: Jobs) -> Non
         left(jobs, at_s=second)
     with pytest.raises(TooManyJobs) as caught:
         left(jobs, at_s=5)
-    assert (caught.value.of_site, caught.value.limit) == (True, 4)
-    with pytest.raises(TooManyJobs) as caught:
-        jobs.accept(uuid7(NOW), TASK, site="south", key_id="k", size=9_700, now=NOW)
-    assert not caught.value.of_site
+    assert (caught.value.of_site, caught.value.limit) == (True, "4 jobs")
     left(jobs, "south")
     left(jobs, "east")
     with pytest.raises(TooManyJobs) as caught:
         left(jobs, "west")
-    assert (caught.value.of_site, caught.value.limit) == (False, 6)
+    assert (caught.value.of_site, caught.value.limit) == (False, "6 jobs")
+
+
+def test_one_site_fills_no_more_than_its_share_of_the_bytes(jobs: Jobs) -> None:
+    def large(site: str, size: int) -> None:
+        jobs.accept(uuid7(NOW), TASK, site=site, key_id="k", size=size, now=NOW)
+
+    for size in (4_000, 2_000):
+        large("north", size)
+    with pytest.raises(TooManyJobs) as caught:
+        large("north", 1)
+    assert (caught.value.of_site, caught.value.limit) == (True, "6000 bytes of files")
+    large("south", 3_900)
+    with pytest.raises(TooManyJobs) as caught:
+        large("east", 101)
+    assert (caught.value.of_site, caught.value.limit) == (False, "10000 bytes of files")
+    large("east", 100)
 
 
 def test_a_job_of_another_site_is_no_job(jobs: Jobs) -> None:
