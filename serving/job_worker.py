@@ -56,7 +56,8 @@ class Workers:
     ):
         self.beside = beside
         self.jobs, self.files, self.do, self.clock, self.done, self.paused = jobs, files, do, clock, done, paused
-        self.name, self._at_work = str(uuid.uuid4()), dict[str, float]()
+        self._at_work = dict[str, float]()
+        """Attempts, and when each has told something last (monotonic)."""
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
         self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
@@ -83,34 +84,35 @@ class Workers:
     def _work(self) -> None:
         while not self._closing.is_set():
             self._news.clear()
-            row = _tried(lambda: self.jobs.claim(self.name, self.clock(), self.paused()))
+            attempt = str(uuid.uuid4())
+            row = _tried(lambda attempt=attempt: self.jobs.claim(attempt, self.clock(), self.paused()))
             if row is None:
                 self._news.wait(POLL_S)
             else:
-                self._at_work[row.id] = time.monotonic()
-                _tried(lambda row=row: self._do(row))
-                self._at_work.pop(row.id, None)  # whatever was left undone: the lease lapses, and another takes it
+                self._at_work[attempt] = time.monotonic()
+                _tried(lambda row=row, attempt=attempt: self._do(row, attempt))
+                self._at_work.pop(attempt)  # whatever was left undone: the lease lapses, and another takes it
                 self._news.set()
 
-    def _do(self, row: JobRow) -> None:
+    def _do(self, row: JobRow, attempt: str) -> None:
         """One attempt, and what follows from how it ends."""
         try:
-            answer = self._answered(row)
+            answer = self._answered(row, attempt)
         except LeftForLater:
-            self.jobs.let_go(row.id, self.name, self.clock(), counts=False)
+            self.jobs.let_go(row.id, attempt, self.clock(), counts=False)
         except LeaseLost:
-            self.jobs.let_go(row.id, self.name, self.clock(), counts=True)
+            self.jobs.let_go(row.id, attempt, self.clock(), counts=True)
         except Exception as error:
             write_line("job failure", job=row.id, **where(error))
             last = "failed_retryable" if isinstance(error, OSError | DBAPIError) else "failed_permanent"
-            self.jobs.let_go(row.id, self.name, self.clock(), counts=True, why=_FAILED, last=last)
+            self.jobs.let_go(row.id, attempt, self.clock(), counts=True, why=_FAILED, last=last)
         else:
             write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")
             self.done(answer)
         if row.id not in self.jobs.waiting():
             self.files.remove(row.id)
 
-    def _answered(self, row: JobRow) -> Answered:
+    def _answered(self, row: JobRow, attempt: str) -> Answered:
         task, files = task_of(row), self.files.of(row.id)
         if tuple(sha256_file(file) for file in files) != task.files:
             raise FilesLost
@@ -118,15 +120,15 @@ class Workers:
 
         def tell(stage: str, share: float) -> None:
             nonlocal noted
-            self._at_work[row.id] = time.monotonic()
+            self._at_work[attempt] = time.monotonic()
             if self._closing.is_set() or row.site in self.paused():
                 raise LeftForLater
             if stage != noted[0] or share - noted[1] >= NOTE_EVERY:
-                self.jobs.note(row.id, self.name, stage, share)
+                self.jobs.note(row.id, attempt, stage, share)
                 noted = stage, share
 
         def finish(writing: Session, answer: Answered) -> None:
-            self.jobs.finish(writing, row.id, self.name, answer.prediction_id, answer.outcome, self.clock())
+            self.jobs.finish(writing, row.id, attempt, answer.prediction_id, answer.outcome, self.clock())
 
         return self.do(task, files, site=row.site, key_id=row.key_id, told=tell, act=finish)
 
@@ -134,8 +136,8 @@ class Workers:
         """One that has told nothing for long is left to others, whatever its thread is stuck in."""
         while not self._closed.wait(self.jobs.limits.lease_s / 4):
             since_s = time.monotonic() - self.jobs.limits.stuck_s
-            alive = tuple(id for id, told_s in tuple(self._at_work.items()) if told_s > since_s)
-            _tried(lambda alive=alive: self.jobs.renew(self.name, alive, self.clock()))
+            alive = tuple(attempt for attempt, told_s in tuple(self._at_work.items()) if told_s > since_s)
+            _tried(lambda alive=alive: self.jobs.renew(alive, self.clock()))
 
     def _sweep(self) -> None:
         while True:

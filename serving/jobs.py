@@ -1,7 +1,7 @@
 """Work that a site may leave with us: jobs in the ledger's own store, so that a job and its answer end in one step.
 
-A job is queued, then running, then done, failed or cancelled. Who works on one holds a lease on it that has to be
-renewed; whoever lost it can no longer write the answer down. So a job is done once, however often it was begun.
+A job is queued, then running, then done, failed or cancelled. Each attempt at one has a name of its own and holds a lease
+that has to be renewed; one that lost it can no longer write the answer down. So a job is done once, however often begun.
 """
 
 import json
@@ -64,7 +64,8 @@ class Task:
 class JobRow(Base):
     """A job in the store. `no` counts them as they were accepted, `bytes` sizes its files, `share` its progress (0–1).
 
-    Times are UTC as text, but `lease_until`, in seconds since 1970. `outcome` and `reason` say how it ended.
+    Times are UTC as text, but `lease_until`, in seconds since 1970. `worker` names the attempt that has the lease; `outcome`
+    and `reason` say how it ended.
     """
 
     __tablename__ = "serving_job"
@@ -105,7 +106,7 @@ class OtherBody(Exception):
 
 
 class LeaseLost(Exception):
-    """The job is no longer ours: cancelled, or taken over."""
+    """The job is no longer this attempt's: cancelled, or taken over."""
 
 
 class Jobs:
@@ -170,8 +171,8 @@ class Jobs:
                 row.cancelling = True
             return row
 
-    def claim(self, worker: str, now: datetime, paused: Collection[str] = ()) -> JobRow | None:
-        """The next job for this worker, with a lease; None where there is nothing that it may do now.
+    def claim(self, attempt: str, now: datetime, paused: Collection[str] = ()) -> JobRow | None:
+        """The next job, with a lease for this attempt, whose name nobody used before; None where nothing may be done now.
 
         Next is the oldest job of the site with the fewest jobs running, and of those the one whose turn was longest ago.
         Jobs of `paused` sites wait.
@@ -183,40 +184,40 @@ class Jobs:
             self._take_back(writing, now)
             row = self._next(writing, now, paused)
             if row is not None:
-                row.state, row.worker, row.attempts = "running", worker, row.attempts + 1
+                row.state, row.worker, row.attempts = "running", attempt, row.attempts + 1
                 row.stage, row.share, row.started_at = "starting", 0.0, utc_text(now)
                 row.lease_until = now.timestamp() + self.limits.lease_s
             return row
 
-    def renew(self, worker: str, ids: Collection[str], now: datetime) -> None:
-        """Keep the leases of a worker on those jobs that it works on, where they are not lost yet."""
-        if ids:
+    def renew(self, attempts: Collection[str], now: datetime) -> None:
+        """Keep the leases of these attempts, where they are not lost yet."""
+        if attempts:
             kept = now.timestamp() + self.limits.lease_s
+            mine = update(JobRow).where(JobRow.worker.in_(attempts), JobRow.state == "running")
             with session(self.engine) as writing:
-                mine = update(JobRow).where(JobRow.id.in_(ids), *_held(worker))
                 writing.execute(mine.values(lease_until=kept))
 
-    def note(self, id: str, worker: str, stage: str, share: float) -> None:
+    def note(self, id: str, attempt: str, stage: str, share: float) -> None:
         """Say how far a job is; LeaseLost where it was cancelled or is another's by now."""
         with session(self.engine) as writing:
-            mine = update(JobRow).where(JobRow.id == id, *_held(worker), ~JobRow.cancelling)
+            mine = update(JobRow).where(JobRow.id == id, *_held(attempt), ~JobRow.cancelling)
             if not _changed(writing, mine.values(stage=stage, share=share)):
                 raise LeaseLost(id)
 
-    def finish(self, writing: Session, id: str, worker: str, prediction_id: str, outcome: str, now: datetime) -> None:
+    def finish(self, writing: Session, id: str, attempt: str, prediction_id: str, outcome: str, now: datetime) -> None:
         """A job is done; called inside the transaction that writes its answer down, which LeaseLost undoes."""
-        mine = update(JobRow).where(JobRow.id == id, *_held(worker), ~JobRow.cancelling)
+        mine = update(JobRow).where(JobRow.id == id, *_held(attempt), ~JobRow.cancelling)
         ended = {"state": "done", "stage": "done", "share": 1.0, "ended_at": utc_text(now), "lease_until": None}
         if not _changed(writing, mine.values(prediction_id=prediction_id, outcome=outcome, **ended)):
             raise LeaseLost(id)
 
-    def let_go(self, id: str, worker: str, now: datetime, *, counts: bool, why: str = "", last: str = "") -> None:
+    def let_go(self, id: str, attempt: str, now: datetime, *, counts: bool, why: str = "", last: str = "") -> None:
         """A job was not done: it is cancelled if that was wished, queued again, or failed after too many attempts.
 
         `counts` says whether this was an attempt; `why` and `last` are reason and outcome if it was the last one.
         """
         with session(self.engine) as writing:
-            row = writing.scalar(select(JobRow).where(JobRow.id == id, *_held(worker)))
+            row = writing.scalar(select(JobRow).where(JobRow.id == id, *_held(attempt)))
             if row is not None:
                 row.attempts -= not counts
                 self._end_or_queue(row, now, why, last or "failed_permanent")
@@ -303,8 +304,8 @@ def _earlier(reading: Session, site: str, idempotency_key: str | None, task: Tas
     return row
 
 
-def _held(worker: str) -> tuple[Any, Any]:
-    return JobRow.worker == worker, JobRow.state == "running"
+def _held(attempt: str) -> tuple[Any, Any]:
+    return JobRow.worker == attempt, JobRow.state == "running"
 
 
 def _out(now: datetime) -> tuple[Any, Any]:

@@ -145,11 +145,9 @@ def test_who_has_lost_the_lease_can_no_longer_finish(jobs: Jobs) -> None:
 
 
 def test_a_lease_that_is_renewed_is_kept(jobs: Jobs) -> None:
-    id = left(jobs)
-    assert claimed(jobs, "w", at_s=0) == id
-    other = left(jobs, "south")
-    assert claimed(jobs, "w", at_s=0) == other
-    jobs.renew("w", [id], NOW + timedelta(seconds=7))
+    id, other = left(jobs), left(jobs, "south")
+    assert claimed(jobs, "w", at_s=0) == id and claimed(jobs, "w2", at_s=0) == other
+    jobs.renew(["w"], NOW + timedelta(seconds=7))
     assert claimed(jobs, "heir", at_s=9) == other  # of which nobody works any more
     assert claimed(jobs, "heir", at_s=9) is None
     finish(jobs, id)
@@ -444,4 +442,34 @@ def test_a_job_that_is_stuck_is_left_to_another_and_done_once(home: Path) -> Non
     workers.close()
     row = jobs.of_site(id, "north")
     assert row is not None and (row.state, row.attempts, len(begun)) == ("done", 2, 2)
+    assert predictions(home) == 1
+
+
+def test_an_attempt_that_lost_its_lease_does_nothing_to_a_later_one_of_the_same_service(home: Path) -> None:
+    journal, files, now = Journal(home), JobFiles(home / "jobs"), [NOW]
+    jobs = Jobs(home / "ledger" / "ledger.db", replace(LIMITS, at_once=2, lease_s=60))
+    id, begun, ended = accepted(jobs, files, home), [threading.Event(), threading.Event()], threading.Event()
+
+    def do(task, paths, *, site, key_id, told, act):  # type: ignore[no-untyped-def]
+        number = 0 if not begun[0].is_set() else 1
+        begun[number].set()
+        try:
+            assert (begun[1] if number == 0 else ended).wait(20)
+            told("analysing", 0.5)
+            said = SAID.model_copy(update={"prediction_id": f"p-{number}"})
+            return journal.together_with(act).record(said, Actor("n"), NOW)
+        finally:
+            ended.set()
+
+    workers = Workers(jobs, files, do, lambda: now[0])  # type: ignore[arg-type]
+    workers.start()
+    assert begun[0].wait(20)
+    now[0] += timedelta(seconds=61)  # and nobody has renewed the lease
+    workers.wake()
+    until = time.monotonic() + 20
+    while state(jobs, id) == "running" and time.monotonic() < until:
+        time.sleep(0.02)
+    workers.close()
+    row = jobs.of_site(id, "north")
+    assert row is not None and (row.state, row.attempts, row.prediction_id) == ("done", 2, "p-1")
     assert predictions(home) == 1
