@@ -85,7 +85,7 @@ class Workers:
         while not self._closing.is_set():
             self._news.clear()
             attempt = str(uuid.uuid4())
-            row = _tried(lambda attempt=attempt: self.jobs.claim(attempt, self.clock(), self.paused()))
+            row = _tried(lambda attempt=attempt: self._claimed(attempt))
             if row is None:
                 self._news.wait(POLL_S)
             else:
@@ -93,6 +93,11 @@ class Workers:
                 _tried(lambda row=row, attempt=attempt: self._do(row, attempt))
                 self._at_work.pop(attempt)  # whatever was left undone: the lease lapses, and another takes it
                 self._news.set()
+
+    def _claimed(self, attempt: str) -> JobRow | None:
+        for ended in self.jobs.take_back(self.clock()):
+            self.files.remove(ended)
+        return self.jobs.claim(attempt, self.clock(), self.paused())
 
     def _do(self, row: JobRow, attempt: str) -> None:
         """One attempt, and what follows from how it ends."""

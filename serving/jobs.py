@@ -178,16 +178,28 @@ class Jobs:
         Jobs of `paused` sites wait.
         """
         with session(self.engine, write=False) as reading:
-            if self._next(reading, now, paused) is None and not _lapsed(reading, now):
+            if self._next(reading, now, paused) is None:
                 return None  # without the writer's lock, since every worker asks once a second
         with session(self.engine) as writing:
-            self._take_back(writing, now)
             row = self._next(writing, now, paused)
             if row is not None:
                 row.state, row.worker, row.attempts = "running", attempt, row.attempts + 1
                 row.stage, row.share, row.started_at = "starting", 0.0, utc_text(now)
                 row.lease_until = now.timestamp() + self.limits.lease_s
             return row
+
+    def take_back(self, now: datetime) -> list[str]:
+        """Queue the jobs again whose attempt is gone: killed, cut off, or stuck. Gives the ids of those that ended with it,
+        since they were cancelled, or had their last attempt."""
+        with session(self.engine, write=False) as reading:
+            if reading.scalar(select(JobRow.id).where(*_out(now)).limit(1)) is None:
+                return []
+        why = f"the service was stopped {self.limits.attempts} times while it worked on this: cut the recording"
+        with session(self.engine) as writing:
+            rows = writing.scalars(select(JobRow).where(*_out(now))).all()
+            for row in rows:
+                self._end_or_queue(row, now, why, "failed_permanent")
+        return [row.id for row in rows if row.state in ENDED]
 
     def renew(self, attempts: Collection[str], now: datetime) -> None:
         """Keep the leases of these attempts, where they are not lost yet."""
@@ -271,12 +283,6 @@ class Jobs:
         ]
         return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
 
-    def _take_back(self, writing: Session, now: datetime) -> None:
-        """Jobs whose worker is gone: killed, cut off, or stuck."""
-        why = f"the service was stopped {self.limits.attempts} times while it worked on this: cut the recording"
-        for row in writing.scalars(select(JobRow).where(*_out(now))):
-            self._end_or_queue(row, now, why, "failed_permanent")
-
     def _end_or_queue(self, row: JobRow, now: datetime, why: str, last: str) -> None:
         row.worker, row.lease_until = None, None
         if row.cancelling:
@@ -310,10 +316,6 @@ def _held(attempt: str) -> tuple[Any, Any]:
 
 def _out(now: datetime) -> tuple[Any, Any]:
     return JobRow.state == "running", JobRow.lease_until < now.timestamp()
-
-
-def _lapsed(reading: Session, now: datetime) -> bool:
-    return reading.scalar(select(JobRow.id).where(*_out(now)).limit(1)) is not None
 
 
 def _changed(writing: Session, statement: Any) -> bool:

@@ -47,6 +47,7 @@ def left(jobs: Jobs, site: str = "north", at_s: float = 0, key: str | None = Non
 
 
 def claimed(jobs: Jobs, worker: str = "w", at_s: float = 60) -> str | None:
+    jobs.take_back(NOW + timedelta(seconds=at_s))
     row = jobs.claim(worker, NOW + timedelta(seconds=at_s))
     return row and row.id
 
@@ -162,6 +163,25 @@ def test_a_job_over_which_the_service_dies_again_and_again_has_failed_and_stops_
     assert row is not None
     assert (row.state, row.outcome, row.attempts) == ("failed", "failed_permanent", 3)
     assert "stopped 3 times" in str(row.reason)
+
+
+def test_jobs_that_end_when_they_are_taken_back_are_named_so_that_their_files_go(jobs: Jobs) -> None:
+    cancelled, other = left(jobs), left(jobs, "south")
+    assert claimed(jobs, "w1", at_s=0) == cancelled and claimed(jobs, "w2", at_s=0) == other
+    jobs.cancel(cancelled, "north", NOW)
+    assert jobs.take_back(NOW + timedelta(seconds=7)) == []
+    assert jobs.take_back(NOW + timedelta(seconds=9)) == [cancelled]
+    assert (state(jobs, cancelled), state(jobs, other, "south")) == ("cancelled", "queued")
+    assert jobs.take_back(NOW + timedelta(seconds=9)) == []
+
+
+def test_the_files_of_a_job_that_killed_the_service_too_often_go_at_once(home: Path) -> None:
+    jobs, files = Jobs(home / "ledger" / "ledger.db", LIMITS), JobFiles(home / "jobs")
+    id = accepted(jobs, files, home)
+    for attempt in range(LIMITS.attempts):
+        claimed(jobs, f"killed {attempt}", at_s=10 * attempt - 60)  # the last lease ends before the workers begin
+    assert worked(home, jobs, files, id, lambda *_, **__: pytest.fail("analysed")) == "failed"
+    assert files.of(id) == []
 
 
 def test_a_service_that_is_stopped_in_order_has_made_no_attempt(jobs: Jobs) -> None:
@@ -467,7 +487,7 @@ def test_an_attempt_that_lost_its_lease_does_nothing_to_a_later_one_of_the_same_
     now[0] += timedelta(seconds=61)  # and nobody has renewed the lease
     workers.wake()
     until = time.monotonic() + 20
-    while state(jobs, id) == "running" and time.monotonic() < until:
+    while state(jobs, id) != "done" and time.monotonic() < until:
         time.sleep(0.02)
     workers.close()
     row = jobs.of_site(id, "north")
