@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from lineage import appending, merkle
 from lineage.checkpoints import Progress, TreeHead
 from lineage.entries import Entry
-from lineage.graph import HasEngine
+from lineage.graph import HasEngine, UnknownNode
 from lineage.refused import Refused
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow
 from lineage.store import Base, add_rows, session
@@ -29,6 +30,11 @@ from lineage.store import Base, add_rows, session
 FORMAT = "ictal.ledger/1"
 AT_ONCE = 2000
 """Rows that are held at once."""
+NOT_WHOLE = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, UnknownNode,
+    IntegrityError, ProgrammingError, DataError,
+)  # fmt: skip
+"""What reading and keeping a line raises that no ledger has written."""
 
 
 class BackupRefused(Refused, ValueError):
@@ -80,8 +86,8 @@ def read_backup(ledger: HasEngine, path: Path, progress: Progress | None = None)
             return _read(writing, file, progress)
     except OSError as error:
         raise BackupRefused(f"{path.name} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, Refused):
+    except NOT_WHOLE as error:
+        if isinstance(error, BackupRefused):
             raise
         raise BackupRefused(f"{path.name} is no whole backup of a ledger: take another copy of it") from error
 
@@ -123,7 +129,7 @@ def _read(writing: Session, file: IO[bytes], progress: Progress | None) -> TreeH
                 "this ledger is not empty, and nothing is ever written over one: restore into a new one"
             )
     lines = _whole(file)
-    stated = next(lines)
+    stated = next(lines, {})
     if stated["format"] != FORMAT:
         raise BackupRefused(f"a backup of the form {str(stated['format'])[:40]!r} is not read here, {FORMAT} is")
     found = merkle.Frontier()

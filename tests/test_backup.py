@@ -123,6 +123,12 @@ def sealed_again(lines: list[bytes]) -> list[bytes]:
     return [*lines[:-1], json.dumps({"sha256": digest}).encode() + b"\n"]
 
 
+def with_line(lines: list[bytes], values: dict[str, object]) -> list[bytes]:
+    return sealed_again([*lines[:2], json.dumps(values).encode() + b"\n", *lines[2:]])
+
+
+EITHER = "no whole backup|it was changed"
+"""Of what SQLite does not take and PostgreSQL does."""
 DAMAGED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "cut off": (lambda lines: lines[:-1], "no whole backup"),
     "cut off in a line": (lambda lines: [*lines[:3], lines[3][:20]], "no whole backup"),
@@ -143,16 +149,24 @@ DAMAGED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     ),
     "another form": (lambda lines: sealed_again([lines[0].replace(b"ledger/1", b"ledger/9"), *lines[1:]]), "ledger/9"),
     "more behind the end": (lambda lines: [*lines, lines[1]], "no whole backup"),
+    "nothing but its end": (lambda lines: sealed_again(lines[-1:]), "no whole backup"),
+    "an entry twice": (lambda lines: sealed_again([*lines[:2], *lines[1:]]), "no whole backup"),
+    "a line without an end": (lambda lines: sealed_again([*lines[:2], b"[" * 100_000 + b"\n", *lines[2:]]), "no whole"),
+    "a number for an entry": (lambda lines: with_line(lines, {"entry": 5}), "no whole backup"),
+    "a list for a payload": (lambda lines: with_line(lines, {"payload": ["a"], "content": "{}"}), EITHER),
+    "an object for a checkpoint": (lambda lines: with_line(lines, {"checkpoint": {}, "at": ""}), "no whole backup"),
+    "a huge number for a time": (lambda lines: with_line(lines, {"checkpoint": "{}", "at": 2**70}), EITHER),
+    "an entry about what no other names": (lambda lines: sealed_again([*lines[:4], *lines[5:]]), "no whole backup"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_backup_leaves_the_ledger_empty(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_backup_leaves_the_ledger_empty(tmp_path: Path, new_place: NewPlace, damage: str) -> None:
     act, reason = DAMAGED[damage]
     write_backup(lived_in(tmp_path), tmp_path / "b")
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"".join(act((tmp_path / "b").read_bytes().splitlines(keepends=True))))
-    empty = Ledger(tmp_path / "empty.db")
+    empty = Ledger(new_place())
     with pytest.raises(BackupRefused, match=reason):
         read_backup(empty, damaged)
     assert empty.head().size == 0 and empty.verify().problems == []
