@@ -77,7 +77,11 @@ def read_samples(body: bytes, headers: Mapping[str, str], age_days: float | None
             400, f"{len(body)} bytes are no whole number of samples of {len(names)} channels in {format}"
         )
     if count / rate_hz > LONGEST_S:
-        raise ProblemError(413, f"at most {LONGEST_S:g} s are read here: send recordings to /v1/detect")
+        raise ProblemError(
+            400,
+            f"{len(body)} bytes are {count / rate_hz:.1f} s of {len(names)} channels at {rate_hz:g} Hz, and at most "
+            f"{LONGEST_S:g} s are read here: check X-Channels and X-Rate-Hz, and send recordings to /v1/detect",
+        )
     signal = np.frombuffer(body, kind).reshape(len(names), count).astype(np.float32)
     if format == "int16":
         signal *= np.float32(_number("X-Scale-uV", headers, *SCALES_UV))
