@@ -1,6 +1,7 @@
 """The service on this machine: start it, wait until it answers, stop it."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -21,9 +22,10 @@ class ServiceFailed(Refused):
 
 
 def serve_here(port: int) -> None:
-    """Serve until stopped. The process becomes the server, so that signals reach it."""
+    """Serve until stopped. The process becomes the server, so that signals reach it. Refuses a port that is taken."""
     workspace = open_workspace()
     platform_key(workspace)
+    _check_free(port)
     print(f"serving on http://127.0.0.1:{port} (keys: `ictal key issue --site NAME`)", flush=True)
     os.execve(sys.executable, _command(port), _environment(workspace))
 
@@ -46,6 +48,15 @@ def service(workspace: Workspace, port: int) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Refused(f"port {port} cannot be used here ({error.strerror}); name another with --port") from error
 
 
 def _command(port: int) -> list[str]:

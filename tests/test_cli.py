@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,14 @@ def test_init_makes_a_real_workspace_in_an_empty_folder_and_says_what_comes_next
     assert json.loads((tmp_path / "workspace.json").read_text())["kind"] == "real"
     again = ictal_process("init", environment={**os.environ, "ICTAL_HOME": str(tmp_path)})
     assert again.code == 2 and "not empty" in again.err
+
+
+def test_a_service_on_a_port_that_is_taken_says_so_and_not_that_it_serves(at_real: Workspace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = ictal_process("serve", "--port", port, environment={**os.environ, "ICTAL_HOME": str(at_real.root)})
+    assert (said.code, said.out) == (2, "")
+    assert f"port {port} cannot be used here" in said.err and "--port" in said.err
 
 
 @pytest.mark.parametrize("command", [["train", "line_lenght"], ["evaluate", "line_lenght"]])
