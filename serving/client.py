@@ -18,6 +18,8 @@ from lineage.refused import Refused
 TIMEOUT_S = 150.0
 AGAIN = (0, 429, 502, 503, 504)
 """Answers after which it is worth asking again how far a job is; 0 is none at all."""
+PARTS = ("recording", "second_view")
+"""Form fields of the files of a recording."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -179,9 +181,13 @@ class Client:
 @contextmanager
 def _uploads(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """The files of one recording as fields of a form, without their names."""
+    if not 1 <= len(files) <= len(PARTS):
+        raise ServiceRefused(
+            0, f"a recording is one file, or the two views of a film, got {len(files)} files: send each for itself"
+        )
     with ExitStack() as stack:
         opened = [stack.enter_context(open(file, "rb")) for file in files]
-        parts = zip(("recording", "second_view"), opened, strict=False)
+        parts = zip(PARTS[: len(files)], opened, strict=True)
         yield {field: (field, file, "application/octet-stream") for field, file in parts}
 
 

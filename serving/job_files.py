@@ -21,10 +21,11 @@ class JobFiles:
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, id: str, uploads: Sequence[BinaryIO]) -> list[Path]:
-        """Write the uploads; they survive a power cut when this returns."""
+        """Write the uploads, two at most; they survive a power cut when this returns."""
+        parts = PARTS[: len(uploads)]
         own = self.folder / id
         own.mkdir()
-        for part, upload in zip(PARTS, uploads, strict=False):
+        for part, upload in zip(parts, uploads, strict=True):
             with open(own / part, "wb") as file:
                 shutil.copyfileobj(upload, file, 1 << 20)
                 file.flush()

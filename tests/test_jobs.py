@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,12 @@ def test_files_of_a_job_are_on_disk_and_go_with_it(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in kept] == [b"first", b"second"]
     files.remove("id")
     assert files.of("id") == []
+
+
+def test_no_file_of_a_job_is_left_out_without_a_word(tmp_path: Path) -> None:
+    files = JobFiles(tmp_path / "accepted")
+    with pytest.raises(ValueError):
+        files.keep("id", [BytesIO(b"a"), BytesIO(b"b"), BytesIO(b"c")])
 
 
 def test_files_and_their_folders_are_on_the_disk_before_a_job_is_accepted(

@@ -621,6 +621,17 @@ def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: byt
     assert MARK not in log
 
 
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_client_leaves_no_file_out_without_a_word(tmp_path: Path, number: int) -> None:
+    files = [tmp_path / str(view) for view in range(number)]
+    for file in files:
+        file.write_bytes(b"0")
+    with Client(f"http://127.0.0.1:{free_port()}", "key") as client:
+        for ask in (lambda: client.submit(*files), lambda: client.name("semiology", files)):
+            with pytest.raises(ServiceRefused, match=f"got {number} files"):
+                ask()
+
+
 def test_a_client_without_a_service_says_so(tmp_path: Path) -> None:
     path = tmp_path / "recording.edf"
     path.write_bytes(b"0")
