@@ -144,7 +144,9 @@ class Person:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "Person":
-        """A person as they are written down, read back with all their keys; their secret is empty."""
+        """A person as they are written down, read back with all their keys; their secret is empty. ValueError without keys."""
+        if not values["keys"]:
+            raise ValueError("a person has a key, present or past")
         return cls(**{**values, "keys": tuple(SigningKey.from_values(key) for key in values["keys"])})
 
 

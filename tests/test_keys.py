@@ -119,8 +119,11 @@ def test_people_come_back_as_they_were_registered(keys: Path) -> None:
         people.person("nobody")
 
 
+NO_KEY = '[{"id": "reviewer-1", "printed_name": "One", "role": "neurologist", "demo": false, "keys": []}]'
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{}}", '{"reviewer-1": {"role": "neurologist"}}', '[{"id": "reviewer-1"}]', "[1]"]
+    "text", ["", "{}}", '{"reviewer-1": {"role": "neurologist"}}', '[{"id": "reviewer-1"}]', "[1]", NO_KEY]
 )
 def test_a_list_of_people_that_cannot_be_read_is_refused_and_never_an_empty_one(keys: Path, text: str) -> None:
     (keys / "people.json").write_text(text)
