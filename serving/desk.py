@@ -169,9 +169,11 @@ class Desk:
         self.streams.open()
 
     def close(self) -> None:
-        """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service."""
+        """Wait for the analyses that run, then let go of threads and files. Jobs are left for the next service. Also where
+        it was never opened."""
         self._closing.set()
-        self._every_second.join()
+        if self._every_second.is_alive():
+            self._every_second.join()
         self.streams.close()
         self.jobs.close()
         self.past.close()

@@ -72,14 +72,13 @@ class Workers:
         self._news.set()
 
     def close(self) -> None:
-        """Stop after the step that each job is at; jobs that are not done are queued again, as if never begun."""
+        """Stop after the step that each job is at; jobs that are not done are queued again, as if never begun. Also where
+        nothing was started."""
         self._closing.set()
         self._news.set()
-        for thread in self._workers:
-            thread.join()
+        _join(self._workers)
         self._closed.set()
-        for thread in self._keepers:
-            thread.join()
+        _join(self._keepers)
 
     def _work(self) -> None:
         while not self._closing.is_set():
@@ -162,6 +161,12 @@ _FAILED = "the service failed over this recording; report the job's id to whoeve
 
 class FilesLost(OSError):
     """The files of a job are not those that were accepted."""
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        if thread.is_alive():
+            thread.join()
 
 
 def _tried(act: Callable[[], JobRow | None] | Callable[[], None]) -> JobRow | None:

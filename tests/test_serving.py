@@ -621,6 +621,13 @@ def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: byt
     assert MARK not in log
 
 
+def test_a_service_that_never_began_lets_go_of_what_it_holds(finished: Path) -> None:
+    held = desk.Desk(finished, True, Limits(), None, lambda: NOW)
+    held.close()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        held.analyses.submit(print)
+
+
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_client_leaves_no_file_out_without_a_word(tmp_path: Path, number: int) -> None:
     files = [tmp_path / str(view) for view in range(number)]
