@@ -96,8 +96,8 @@ class DriftReport:
         return tuple(s.site for s in self.sites if s.state == "alarm")
 
     def site(self, name: str) -> SiteDrift:
-        """What became of the site of this name; StopIteration where it was not compared."""
-        return next(s for s in self.sites if s.site == name)
+        """What became of the site of this name; KeyError where it was not compared."""
+        return {s.site: s for s in self.sites}[name]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON; what could not be measured is null. `DriftReport.from_json` undoes it."""

@@ -55,6 +55,8 @@ def test_what_happens_at_other_sites_makes_no_alarm_here_likelier():
     report = compare_sites(then, moved, RULE, np.random.default_rng(0))
     assert report.alarmed == ("demo-east", "demo-north")
     assert report.site("demo-south") == quiet
+    with pytest.raises(KeyError, match="demo-nowhere"):
+        report.site("demo-nowhere")
 
 
 def test_a_rule_on_windows_would_break_the_same_budget():
