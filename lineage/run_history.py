@@ -16,7 +16,8 @@ STATES = {"START": "running", "COMPLETE": "completed", "FAIL": "failed", "ABORT"
 
 @dataclass(frozen=True)
 class Ran:
-    """One run: `state` is `running` as long as nothing says how it ended, and stays so for one that was killed.
+    """One run: `state` is `running` as long as nothing says how it ended, and stays so for one that was killed; `began` is
+    None where nothing says when.
 
     `used` and `made` count things by kind; `why` is what a failed run said; `parent` and `engine_run` are ids, or empty.
     """
@@ -24,7 +25,7 @@ class Ran:
     id: str
     job: str
     state: str
-    began: datetime
+    began: datetime | None
     ended: datetime | None = None
     why: str = ""
     parent: str = ""
@@ -36,8 +37,8 @@ class Ran:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, in seconds; None where nothing says that it ended, 0 where nothing says that it began."""
-        return (self.ended - self.began).total_seconds() if self.ended else None
+        """How long it took, in seconds; None where nothing says that it ended, or that it began."""
+        return (self.ended - self.began).total_seconds() if self.began and self.ended else None
 
 
 def runs_in(path: Path) -> list[Ran]:
@@ -46,8 +47,14 @@ def runs_in(path: Path) -> list[Ran]:
     for event in _events(path):
         run = _ran(event)
         known = found.get(run.id)
-        found[run.id] = replace(run, began=known.began) if known else run
-    return sorted(found.values(), key=lambda run: run.began, reverse=True)
+        found[run.id] = replace(run, began=known.began) if known and known.began else run
+    return sorted(found.values(), key=_first_known, reverse=True)
+
+
+def _first_known(run: Ran) -> datetime:
+    first = run.began or run.ended
+    assert first is not None, "every event has a time"
+    return first
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
@@ -63,13 +70,14 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
 
 def _ran(event: Mapping[str, Any]) -> Ran:
     facets, at = event["run"].get("facets", {}), datetime.fromisoformat(event["eventTime"])
+    begins = event["eventType"] == "START"
     tags = {tag["key"]: tag["value"] for tag in facets.get("tags", {}).get("tags", ())}
     return Ran(
         event["run"]["runId"],
         event["job"]["name"],
         STATES.get(event["eventType"], "running"),
-        at,
-        None if event["eventType"] == "START" else at,
+        at if begins else None,
+        None if begins else at,
         facets.get("errorMessage", {}).get("message", ""),
         facets.get("parent", {}).get("run", {}).get("runId", ""),
         tags.get("git_commit", ""),

@@ -38,3 +38,11 @@ def test_no_file_is_no_run_and_a_line_that_was_cut_short_is_passed_over(tmp_path
     with events.path.open("a") as file:
         file.write('{"eventTime": "20')
     assert [run.id for run in runs_in(events.path)] == [FIRST]
+
+
+def test_of_a_run_whose_beginning_is_not_told_it_is_unknown_how_long_it_took(tmp_path: Path) -> None:
+    events = RunEvents(tmp_path / "log.ndjson")
+    events.completed(Run(FIRST, "check"), Touched(), NOW)
+    events.started(Run(SECOND, "train"), NOW + timedelta(seconds=1))
+    later, run = runs_in(events.path)
+    assert (later.id, run.state, run.began, run.ended, run.seconds) == (SECOND, "completed", None, NOW, None)

@@ -283,6 +283,7 @@ def test_runs_lead_to_the_server_that_keeps_them_where_there_is_one(office: Offi
     desk.runs = [
         Ran("1", "train", "failed", NOW, NOW + HOUR, HOSTILE, used={}, made={}, engine_run="f00"),
         Ran("2", "check", "running", NOW, used={}, made={"model": 2}),
+        Ran("3", "check", "completed", None, NOW, used={}, made={}),
     ]
     html = browser(desk, tmp_path).get("/runs").text
     assert "http" not in html and "&lt;script&gt;" in html and "2 model" in words(html) and "3600.0" in html
