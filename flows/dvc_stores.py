@@ -110,9 +110,7 @@ class Remote:
     def keep(self, md5: str, content: bytes) -> None:
         path = f"{self.root}/{names_of(md5)[0]}"
         if path not in self.files:
-            if "s3" not in self.fs.protocol:  # which has no folders
-                self._asked(lambda: self.fs.makedirs(path.rpartition("/")[0], exist_ok=True))
-            self._asked(lambda: self.fs.pipe_file(path, content))
+            self._asked(lambda: self._put(path, content))
             self.files[path] = {"size": len(content)}
 
     def delete(self, path: str) -> None:
@@ -124,6 +122,15 @@ class Remote:
         self.fs.invalidate_cache()
         found = self._asked(lambda: self.fs.find(self.root, detail=True))
         return [f"{self.name}: {path}" for path, about in found.items() if {_called(path), _etag(about)} & set(digests)]
+
+    def _put(self, path: str, content: bytes) -> None:
+        if "s3" in self.fs.protocol:  # which has no folders, and no halves of objects
+            self.fs.pipe_file(path, content)
+            return
+        folder, _, name = path.rpartition("/")
+        self.fs.makedirs(folder, exist_ok=True)
+        self.fs.pipe_file(f"{folder}/.{name}.partial", content)
+        self.fs.mv(f"{folder}/.{name}.partial", path)
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         try:

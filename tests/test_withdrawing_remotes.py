@@ -232,3 +232,22 @@ def test_an_object_is_put_where_folders_have_to_be_made_first(tmp_path: Path) ->
     assert not remote.paths("ab" * 16) and not remote.named(["ab" * 16])
     with pytest.raises(dvc_stores.Unreached, match=r"remote archive: .* \(FileNotFoundError\)"):
         remote.delete(path)
+
+
+def test_an_object_that_was_cut_off_on_its_way_is_not_there_and_comes_whole_at_the_next_try(tmp_path: Path) -> None:
+    import fsspec
+
+    fs, whole = fsspec.filesystem("file", skip_instance_cache=True), b"a list of files"
+    put, remote = fs.pipe_file, dvc_stores.Remote("archive", fs, str(tmp_path))
+
+    def cut_off(path: str, content: bytes) -> None:
+        put(path, content[:5])
+        raise ConnectionResetError
+
+    fs.pipe_file = cut_off
+    with pytest.raises(dvc_stores.Unreached, match="ConnectionResetError"):
+        remote.keep("ab" * 16, whole)
+    assert not remote.paths("ab" * 16) and not remote.named(["ab" * 16])
+    fs.pipe_file = put
+    remote.keep("ab" * 16, whole)
+    assert [fs.cat_file(path) for path in fs.find(str(tmp_path))] == [whole]
