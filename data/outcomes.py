@@ -11,8 +11,8 @@ Outcome = Literal["completed", "completed_with_abstentions", "not_evaluable", "f
 
 CODES = (
     "corrupt", "truncated", "unsupported_format", "no_signal", "discontinuous", "montage_missing",
-    "unit_suspect", "rate_too_low", "too_short", "age_unknown", "age_out_of_scope", "flat", "clipped",
-    "ood", "no_person", "view_lost", "no_pose_estimator", "no_approved_model",
+    "unit_suspect", "rate_too_low", "too_short", "outside_recording", "age_unknown", "age_out_of_scope", "flat",
+    "clipped", "ood", "no_person", "view_lost", "no_pose_estimator", "no_approved_model",
 )  # fmt: skip
 
 

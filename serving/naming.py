@@ -192,8 +192,9 @@ def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) 
     for onset_s, length_s in marked:
         if not (onset_s >= 0 and length_s > 0 and onset_s + length_s <= duration_s + 1e-6):
             raise Refusal(
-                "too_short",
-                f"the stretch {onset_s:g}–{onset_s + length_s:g} s is not inside the recording (0–{duration_s:g} s)",
+                "outside_recording",
+                f"the stretch {onset_s:g}–{onset_s + length_s:g} s is not inside the recording (0–{duration_s:g} s): mark "
+                "one that is",
             )
     return [Stretch(number, onset_s, onset_s + length_s) for number, (onset_s, length_s) in enumerate(marked)]
 

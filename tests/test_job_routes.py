@@ -100,6 +100,10 @@ def test_poses_and_films_are_left_as_recordings_are(tmp_path: Path) -> None:
         assert (poses["outcome"], len(poses["stretches"]), poses["model"]["name"]) == ("completed", 12, "joint_speed")
         marked = leave(ready, question="spasms", age="5mo", onset_s="5", duration_s="5")
         assert len(ended(ready, marked.headers["location"])["result"]["stretches"]) == 1
+        past = leave(ready, question="spasms", age="5mo", onset_s="58", duration_s="5").headers["location"]
+        outside = ended(ready, past)["result"]
+        assert (outside["outcome"], outside["code"]) == ("not_evaluable", "outside_recording")
+        assert "58–63 s is not inside the recording (0–60 s): mark one that is" in outside["reason"]
         film = (tmp_path / "film.mp4").read_bytes()
         said_of_film = ended(ready, leave(ready, film, question="spasms", age="5mo").headers["location"])["result"]
         assert (said_of_film["outcome"], said_of_film["code"]) == ("not_evaluable", "no_pose_estimator")
