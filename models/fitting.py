@@ -87,7 +87,7 @@ def fit_calibrated(
     score = detector.score(valid)
     assert valid.label is not None
     calibration = Calibration.fit(score, valid.label)
-    log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
+    log.setdefault("inner_auc", log["valid_auc"][log["best_epoch"] - 1])  # of a floor, whose only epoch nobody chose
     return Fitted(detector, calibration, calibration(score), log)
 
 

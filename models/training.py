@@ -53,19 +53,39 @@ def fit_network(
 ) -> dict[str, Any]:
     """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
 
-    `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
+    `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. The
+    log's `inner_auc` is what detectors are chosen by: the figure of each half of the inner patients at the epoch that the
+    other half calls best. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to
+    one never stopped.
     """
     run = _Run(network, schedule, seed, checkpoint)
     run.resume()
     train_set, valid_set = data[0], _spaced(data[1], schedule.inner)
     domains = np.unique(train_set.patient, return_inverse=True)[1]
+    own, halves, label = judge or auc, _halves(valid_set), _labels(valid_set)
     while run.epoch < schedule.epochs and run.since_best < schedule.patience:
         _epoch(run, loss, train_set, domains)
-        run.finish_epoch((judge or auc)(score(valid_set), _labels(valid_set)))
+        said = score(valid_set)
+        run.finish_epoch(own(said, label), [own(said[half], label[half]) if half.any() else np.nan for half in halves])
         if progress:
             progress(run.epoch, schedule.epochs, run.history[-1])
     run.restore_best()
-    return {"epochs": run.epoch, "best_epoch": run.best_epoch, "valid_auc": run.history, "windows": len(train_set)}
+    return {
+        "epochs": run.epoch, "best_epoch": run.best_epoch, "valid_auc": run.history, "windows": len(train_set),
+        "inner_auc": chosen_by_the_other(np.array(run.halves), run.history[run.best_epoch - 1]),
+    }  # fmt: skip
+
+
+def chosen_by_the_other(halves: np.ndarray, best: float) -> float:
+    """What a network reaches at an epoch that others chose, from the figures of both halves (epochs, 2).
+
+    The best of many epochs flatters on those who chose it, and floors have one epoch. `best`, that of all together, where
+    a half shows one class only.
+    """
+    if not np.isfinite(halves).all():
+        return best
+    first, second = halves.argmax(axis=0)
+    return float((halves[first, 1] + halves[second, 0]) / 2)
 
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
@@ -154,6 +174,12 @@ def _spaced(examples: Examples, count: int) -> Examples:
     return examples.take(np.unique(np.linspace(0, len(examples) - 1, count).round().astype(int)))
 
 
+def _halves(examples: Examples) -> list[np.ndarray]:
+    """Which windows are of every second patient, and which of the others: two arrays of bool (windows,)."""
+    number = np.unique(examples.patient, return_inverse=True)[1]
+    return [number % 2 == half for half in (0, 1)]
+
+
 def _labels(examples: Examples) -> np.ndarray:
     if examples.label is None:
         raise ValueError("training needs labelled windows")
@@ -167,7 +193,7 @@ class _Run:
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
         kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
         self.optimiser = kind(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-        self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
+        self.epoch, self.best_epoch, self.history, self.halves = 0, 0, list[float](), list[list[float]]()
         self.saved_s = time.monotonic()
         self.best = self._weights()
 
@@ -175,9 +201,10 @@ class _Run:
     def since_best(self) -> int:
         return self.epoch - self.best_epoch
 
-    def finish_epoch(self, reached: float) -> None:
+    def finish_epoch(self, reached: float, halves: list[float]) -> None:
         self.epoch += 1
         self.history.append(reached)
+        self.halves.append(halves)
         best = self.history[self.best_epoch - 1] if self.best_epoch else np.nan
         if np.isnan(best) or reached > best:  # as long as nothing could be judged, the last epoch is the best known
             self.best_epoch, self.best = self.epoch, self._weights()
@@ -196,7 +223,7 @@ class _Run:
         self.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.best, self.best_epoch = saved["best"], saved["best_epoch"]
-        self.epoch, self.history = saved["epoch"], saved["history"]
+        self.epoch, self.history, self.halves = saved["epoch"], saved["history"], saved["halves"]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -207,7 +234,7 @@ class _Run:
         torch.save(
             {
                 "network": self._weights(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-                "best_epoch": self.best_epoch, "epoch": self.epoch, "history": self.history,
+                "best_epoch": self.best_epoch, "epoch": self.epoch, "history": self.history, "halves": self.halves,
             },
             partial,
         )  # fmt: skip

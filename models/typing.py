@@ -124,7 +124,7 @@ def fit_typing_fold(
     assert train.label is not None and valid.label is not None
     known = np.isin(valid.label, np.unique(train.label))  # a type never trained on is never named, at any temperature
     temperature = fit_temperature(detector.score(valid)[known], valid.label[known]) if known.any() else 1.0
-    log["inner_auc"] = log["valid_auc"][log["best_epoch"] - 1]
+    log.setdefault("inner_auc", log["valid_auc"][log["best_epoch"] - 1])  # of a floor, whose only epoch nobody chose
     log["temperature"] = temperature
     probe = Probe.asked(detector, valid)
     return TypingBundle(detector, temperature, probe, {"fitted_on": _provenance(train, valid)}), log
