@@ -1,14 +1,13 @@
 """The predictions: what was answered to whom, and each one followed back to raw bytes as a picture."""
 
 import time
-from collections import Counter
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from console.acts import Room
+from console.answers import told, verdicts
 from console.lines import place_of, turn
 from console.pages import page, room_of
 from console.picture import chain, draw
@@ -19,6 +18,9 @@ from lineage.graph import node
 from lineage.ledger import Entry
 from lineage.records import Signature
 
+MOST = 200
+"""Rows of one table of an answer; the answer itself holds them all."""
+
 
 def show_predictions(request: Request) -> Response:
     """A page of answers, newest first; “not evaluable”, with its reason, is an answer too."""
@@ -27,9 +29,13 @@ def show_predictions(request: Request) -> Response:
 
 
 def show_prediction(request: Request) -> Response:
-    """The bytes are hashed while the page is made: it says what is on the disk now."""
+    """The answer with what readers made of it, and what it stands on.
+
+    The bytes are hashed while the page is made: it says what is on the disk now.
+    """
     room = room_of(request)
     entry = _entry(room, request.path_params["id"])
+    said = room.ledger.payload(entry.payload_digest)
     started = time.perf_counter()
     found = room.acts.why(subject(entry, "prediction").digest)
     seconds = time.perf_counter() - started
@@ -40,38 +46,16 @@ def show_prediction(request: Request) -> Response:
         "prediction",
         title="One prediction, back to raw bytes",
         entry=entry,
-        said=_said(room.ledger.payload(entry.payload_digest)),
+        said=said,
+        answer=told(said) if said else None,
+        verdicts=verdicts(room.ledger, subject(entry, "prediction").digest),
+        most=MOST,
         chain=stands_on,
         picture=draw(stands_on),
         signatures=[one for signed in signatures.values() for one in signed],
         seconds=seconds,
         seen=_where_seen(room, entry),
     )
-
-
-SAID = {
-    "question": "Asked",
-    "reason": "Why",
-    "duration_s": "Length of the recording, s",
-    "coverage": "Share of it that was analysed",
-    "decided_share": "Share of that where the model commits itself",
-    "banner": "To be read with it",
-    "notice": "Notice",
-}
-"""What of an answer the page shows as it stands, and how that is called."""
-
-
-def _said(answer: dict[str, Any] | None) -> dict[str, Any] | None:
-    """An answer in few lines; None where it was erased."""
-    if answer is None:
-        return None
-    shown = {title: answer[name] for name, title in SAID.items() if answer.get(name) is not None}
-    if answer.get("events") is not None:
-        shown["Events found"] = len(answer["events"])
-    if answer.get("stretches"):
-        named = Counter(stretch["name"] or "not named" for stretch in answer["stretches"])
-        shown["Stretches"] = ", ".join(f"{many} {name}" for name, many in named.items())
-    return shown
 
 
 def _entry(room: Room, id: str) -> Entry:

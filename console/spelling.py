@@ -97,6 +97,11 @@ def number(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def percent(share: float | None) -> str:
+    """A share (0–1) in per cent with one decimal; “–” for none."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
 def clock(seconds: float) -> str:
     """Time since the recording's start: `1:02:03`, or `2:03` within the first hour."""
     whole = round(seconds)

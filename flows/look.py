@@ -8,6 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+from console.answers import MEANS_NOTHING, told
 from console.shelf import Reading, Recorded, Shelf, Shelved, Stretch
 from console.spelling import PREDICTIONS
 from data.cohorts.bids import MODALITIES, Cohort, Entry, read_cohort
@@ -23,7 +24,7 @@ from lineage.digest import Digest
 from lineage.ledger import Entry as Line
 from lineage.ledger import Ledger
 from lineage.refused import Refused
-from models import detectors, forecasting, spasms
+from models import detectors
 from models.typing import ANSWER
 from serving.journal import SHADOW
 from validation.holdout import is_locked
@@ -31,9 +32,6 @@ from validation.holdout import is_locked
 FRESH_S = 10.0
 NEWEST = 20
 """Of how many answers about one recording the viewer tells."""
-
-MEANS_NOTHING = {"spasms": spasms.CLASSES[0], "forecasting": forecasting.CLASSES[0]}
-"""The class of a task that says that nothing was found; no stretch is drawn for it."""
 
 LABEL, EXPERT, MODEL = "label", "expert", "model"
 
@@ -273,27 +271,12 @@ def _answered(ledger: Ledger, line: Line) -> Reading:
     if said is None:
         return Reading(source, MODEL, address=address, note="it was erased")
     note = str(said["outcome"]) + (f" ({said['code']}): {said['reason']}" if said.get("reason") else "")
-    if said.get("stretches") is not None:
-        nothing = MEANS_NOTHING.get(said["question"])
-        found = [(s["onset_s"], s["duration_s"], s["probabilities"]) for s in said["stretches"]]
-        drivers = {s["onset_s"]: _drivers(s) for s in said["stretches"]}
-        named = tuple(replace(one, drivers=drivers[one.onset_s]) for one in _named(found, nothing))
-        return Reading(source, MODEL, named, _trend(found, nothing), address=address, note=note)
-    events = tuple(
-        Stretch(e["onset_s"], e["duration_s"], "sz", e["confidence"], _drivers(e)) for e in said.get("events") or ()
-    )
-    silent = tuple(
-        Stretch(s["onset_s"], s["duration_s"], text)
-        for key, text in (("not_assessed", "not assessed"), ("abstained", "abstained"))
-        for s in said.get(key) or ()
-    )
+    answer = told(said)
     trend = tuple(said["trend_1hz"]) if said.get("trend_1hz") else None
-    return Reading(source, MODEL, events, trend, None, silent, address, note)
-
-
-def _drivers(one: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    drivers = one.get("drivers") or {}
-    return tuple((c["channel"], c["share"]) for c in drivers.get("channels", ()))
+    if said.get("stretches") is not None:
+        found = [(s["onset_s"], s["duration_s"], s["probabilities"]) for s in said["stretches"]]
+        trend = _trend(found, MEANS_NOTHING.get(answer.question))
+    return Reading(source, MODEL, answer.found or (), trend, None, answer.silent, address, note)
 
 
 def _known(value: float | None) -> float | None:

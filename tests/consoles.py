@@ -70,7 +70,11 @@ def signature_line(approval: Approval) -> Draft:
 
 
 def prediction(number: int, record: ApprovalRecord) -> Draft:
-    payload = {"outcome": "completed", "coverage": 0.5, "events": [{}, {}], "reason": None, "number": number}
+    events = [{"onset_s": at, "duration_s": 20.0, "confidence": 0.9, "channels": []} for at in (30.0, 90.0)]
+    payload = {
+        "outcome": "completed", "code": None, "reason": None, "banner": "review required", "notice": None,
+        "duration_s": 600.0, "coverage": 0.5, "events": events, "number": number,
+    }  # fmt: skip
     digest = named(f"prediction {number}")
     subjects = (
         Subject("prediction", f"answer-{number}", digest),
