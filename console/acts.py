@@ -52,8 +52,24 @@ class Candidate:
 
     @property
     def open_gates(self) -> list[Mapping[str, Any]]:
-        """Gates that did not pass; each needs a deviation that names it."""
-        return [gate for gate in self.proposed["gates"] if gate["outcome"] != "pass"]
+        """Gates that did not pass, those that failed first; each needs a deviation that names it."""
+        found = [gate for gate in self.proposed["gates"] if gate["outcome"] != "pass"]
+        return sorted(found, key=lambda gate: bool(gate["outcome"] != "fail"))
+
+    @property
+    def failed_gates(self) -> list[Mapping[str, Any]]:
+        """Those of the open gates that had enough evidence, and failed."""
+        return [gate for gate in self.open_gates if gate["outcome"] == "fail"]
+
+    @property
+    def despite(self) -> str:
+        """What deviations were needed for: “1 gate failed and 6 could not be decided”; empty where all passed."""
+        failed, undecided = len(self.failed_gates), len(self.open_gates) - len(self.failed_gates)
+        told = [f"{failed} gate{'' if failed == 1 else 's'} failed"] if failed else []
+        if undecided:
+            gates = "" if failed else " gate" if undecided == 1 else " gates"
+            told.append(f"{undecided}{gates} could not be decided")
+        return " and ".join(told)
 
     @property
     def rehearsals(self) -> dict[str, Digest]:

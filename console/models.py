@@ -1,11 +1,13 @@
 """The models: each with its gates, who signed it for what, where it is in force, what it came from and what it answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console import spelling
 from console.acts import Candidate, Room
 from console.cards import read_card
 from console.lines import place_of, turn
@@ -51,6 +53,7 @@ def show_model(request: Request) -> Response:
     """
     room = room_of(request)
     digest = _known_model(room, request.path_params["digest"])
+    candidate = candidate_of(room, digest)
     found = room.acts.why(digest)
     stands_on = chain(found)
     about = Wanted(PREDICTIONS, digest)
@@ -60,7 +63,8 @@ def show_model(request: Request) -> Response:
         "model",
         title=found["subject"]["label"],
         digest=digest,
-        candidate=candidate_of(room, digest),
+        candidate=candidate,
+        open_gates=[_gate_in_words(gate) for gate in candidate.open_gates] if candidate else [],
         as_shadow=has_spoken(request, digest),
         chain=stands_on,
         picture=draw(stands_on),
@@ -84,6 +88,11 @@ def show_card(request: Request) -> Response:
 def candidate_of(room: Room, digest: str) -> Candidate | None:
     """The candidate with this digest; None for a model that was never proposed."""
     return next((c for c in room.acts.candidates(room.clock()) if c.digest == digest), None)
+
+
+def _gate_in_words(gate: Mapping[str, Any]) -> str:
+    figures = f"value {spelling.number(gate['value'])}, limit {spelling.number(gate['limit'])}"
+    return f"{spelling.plain(gate['name'])}: {spelling.gate(gate['outcome'])}, {figures}; {gate['reason']}"
 
 
 def _known_model(room: Room, digest: str) -> str:

@@ -58,6 +58,7 @@ def show_overview(request: Request) -> Response:
     room = room_of(request)
     candidates = room.acts.candidates(room.clock())
     drifted = last_report(room)
+    in_force = [s for s in candidates if s.in_force]
     return page(
         request,
         "overview",
@@ -66,7 +67,9 @@ def show_overview(request: Request) -> Response:
         alarmed=drifted["alarmed"] if drifted else None,
         stopped=sorted(deployments(room.ledger).stopped),
         made=room.made,
-        in_force=[s for s in candidates if s.in_force],
+        in_force=in_force,
+        despite=[s for s in in_force if s.open_gates],
+        despite_said=[f"{s.name}: {s.despite}, signed as deviations by two people" for s in in_force if s.open_gates],
         pointed_at=[s for s in candidates if s.pointed_at and not s.in_force],
         waiting=[s for s in candidates if s.next_meaning],
         head=room.ledger.head(),

@@ -160,14 +160,13 @@ def pages(root: Path) -> dict[str, Path]:
 def _table(facts: dict[str, Any]) -> Table:
     table = Table("step", "what came of it", "seconds", title="Ictal demo")
     promoted, aside = facts["promote"], [v for c in facts["check"].values() for v in c["quarantined"]]
-    not_passed = [f"{g['name']} ({g['outcome']})" for g in promoted["gates"] if g["outcome"] != "pass"]
     said = {
         "ingest": f"{sum(c['recordings'] for c in facts['check'].values())} recordings, digests in the ledger",
         "check": "put aside: " + "; ".join(f"{v['recording']} ({v['reasons'][0]['code']})" for v in aside),
         "train": "; ".join(facts["train"]),
         "evaluate": "; ".join(_evaluated(n, f) for n, f in facts["evaluate"].items()),
-        "promote": f"{', '.join(promoted['in_force'].values())} in force for demo-*, 24 h; of {promoted['detector']} by "
-        f"deviation: {', '.join(not_passed) or 'none'}",
+        "promote": f"{', '.join(promoted['in_force'].values())} in force for demo-*, 24 h; "
+        + "; ".join(_by_deviation(name, gates) for name, gates in promoted["gates"].items()),
         "serve": "; ".join(_said(a) for a in facts["serve"]["answers"]),
         "watch": facts["watch"]["headline"],
         "audit": "ledger verified",
@@ -176,6 +175,14 @@ def _table(facts: dict[str, Any]) -> Table:
         table.add_row(step, text, f"{facts['seconds'][step]:.0f}")
     table.add_row("", "all of it; sites are compared while models are signed and served", f"{facts['whole_s']:.0f}")
     return table
+
+
+def _by_deviation(name: str, gates: list[dict[str, Any]]) -> str:
+    """Which gates a detector was signed in spite of, those that failed first."""
+    failed = ", ".join(gate["name"] for gate in gates if gate["outcome"] == "fail")
+    undecided = ", ".join(gate["name"] for gate in gates if gate["outcome"] not in ("pass", "fail"))
+    told = [f"{names} {how}" for names, how in ((failed, "failed"), (undecided, "not decided")) if names]
+    return f"{name} by deviation: {'; '.join(told)}" if told else f"{name}: every gate passed"
 
 
 def _evaluated(name: str, figures: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from console.acts import Acts, Proof, Room
+from console.acts import Acts, Candidate, Proof, Room
 from lineage.ledger import Actor, EntryType
-from tests.consoles import HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk, prediction
+from tests.consoles import GATES, HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk, prediction
 from tests.office import BUNDLE, HOUR, NOW, PHRASE, RECORD, Office, open_office
 
 MODEL = f"/models/{BUNDLE}"
@@ -201,6 +201,49 @@ def test_a_gate_that_did_not_pass_stands_out_by_word_and_colour(office: Office, 
     row = re.search(r'<tr class="unsure">(.*?)</tr>', html, re.S)
     assert row and "not enough evidence" in words(row[1]) and str(OPEN_GATE["reason"]) in words(row[1])
     assert html.index('<tr class="unsure">') < html.index("False alarms")
+
+
+FAILED = {
+    "name": "site:east",
+    "outcome": "fail",
+    "value": -0.462,
+    "limit": -0.1,
+    "reason": "lower bound must be ≥ -0.1",
+}
+
+
+def test_a_model_in_force_although_gates_failed_says_so_first_and_which(desk: Desk, reports: Path) -> None:
+    def deviating(room: Room) -> Room:
+        def candidates(now: Any) -> list[Candidate]:
+            [found] = desk.candidates(now)
+            return [replace(found, proposed={**found.proposed, "gates": [OPEN_GATE, *GATES, FAILED]})]
+
+        return replace(room, acts=replace(room.acts, candidates=candidates))
+
+    client = browser(desk, reports, wrap=deviating)
+    start, model = words(client.get("/").text), words(client.get(MODEL).text)
+    assert "1 model may answer now, each approved by two people; 1 although gates did not pass" in start
+    assert "1 gate failed and 1 could not be decided, signed as deviations by two people" in start
+    assert "Site: east -0.462 -0.1 lower bound must be ≥ -0.1" in start
+    assert "In force although 1 gate failed and 1 could not be decided, signed as deviations by two people" in model
+    assert "Site: east: failed, value -0.462, limit -0.1; lower bound must be ≥ -0.1" in model
+    assert "Floor: not enough evidence, value –, limit 0.7; 3 patients" in model
+    assert "although 1 gate failed" in words(client.get("/models").text)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ((), ""),
+        (("pass",), ""),
+        (("fail", "fail", "pass"), "2 gates failed"),
+        (("insufficient_evidence",), "1 gate could not be decided"),
+        (("unknown", "fail", "insufficient_evidence"), "1 gate failed and 2 could not be decided"),
+    ],
+)
+def test_what_deviations_were_needed_for_is_counted(outcomes: tuple[str, ...], said: str) -> None:
+    gates = [{"name": str(number), "outcome": outcome} for number, outcome in enumerate(outcomes)]
+    assert Candidate({"gates": gates}).despite == said
 
 
 def test_a_model_lists_its_predictions_page_by_page(office: Office, reports: Path, tmp_path: Path) -> None:
