@@ -5,6 +5,7 @@ from typing import Any
 
 from flows import records
 from flows.authenticate import attested
+from flows.terminal import in_columns
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import Approval, read_revocations, recorded, refusals
 from lineage.ledger import Ledger
@@ -24,7 +25,12 @@ def list_approvals(named: str = "") -> dict[str, Any]:
     if named and not chosen:
         raise Refused(f"no approval of a model or record begins with {named[:16]!r}; see `ictal approvals`")
     rows = [_row(workspace, ledger, people, approval, now) for approval in chosen]
-    lines = [line for row in rows for line in (_head(row), *(f"    {line}" for line in terms_in_words(row)))]
+    heads = in_columns([_head(row) for row in rows])
+    lines = [
+        line
+        for head, row in zip(heads, rows, strict=True)
+        for line in (head, *(f"    {t}" for t in terms_in_words(row)))
+    ]
     return {"approvals": rows, "text": "\n".join(lines) or "nobody has signed anything yet: `ictal approve`"}
 
 
@@ -46,11 +52,20 @@ def terms_in_words(terms: dict[str, Any] | None) -> list[str]:
     low, high = scope["age_days"]
     where = f"sites {', '.join(scope['sites'])}; ages {low:g} to {high:g} days; montage {', '.join(scope['montages'])}"
     when = f"from {terms['not_before'][:16]} to {terms['not_after'][:16]} UTC; author {terms['author']}"
-    signed = [f"{s['person_id']} ({s['meaning']})" for s in terms["signatures"]]
-    deviations = [
-        f"deviation {d['gate']}: {d['justification']}, signed by {', '.join(signed)}" for d in terms["deviations"]
-    ]
-    return [where, when, *deviations, *(s["shown"] for s in terms["signatures"])]
+    return [where, when, *_deviations_in_words(terms), *(s["shown"] for s in terms["signatures"])]
+
+
+def _deviations_in_words(terms: dict[str, Any]) -> list[str]:
+    """Who signed them, once, and below it each reason with the gates that it is given for."""
+    gates: dict[str, list[str]] = {}
+    for deviation in terms["deviations"]:
+        gates.setdefault(deviation["justification"], []).append(deviation["gate"])
+    if not gates:
+        return []
+    many = len(terms["deviations"])
+    signed = ", ".join(f"{s['person_id']} ({s['meaning']})" for s in terms["signatures"])
+    head = f"{many} deviation{'' if many == 1 else 's'}, signed by {signed}:"
+    return [head, *(f"  {', '.join(named)}: {why}" for why, named in gates.items())]
 
 
 def _row(workspace: Workspace, ledger: Ledger, people: People, approval: Approval, now: datetime) -> dict[str, Any]:
@@ -72,6 +87,6 @@ def _row(workspace: Workspace, ledger: Ledger, people: People, approval: Approva
     return {**named, "state": stands.state, "in_force": in_force, "against": against, **terms_of(approval)}
 
 
-def _head(row: dict[str, Any]) -> str:
+def _head(row: dict[str, Any]) -> tuple[str, ...]:
     against = "in force" if row["in_force"] else "not in force" + "".join(f"; {fault}" for fault in row["against"])
-    return f"{row['candidate'][:12]}  {row['detector']}  {row['state']}  record {row['record'][:12]}  {against}"
+    return row["candidate"][:12], row["detector"], row["state"], f"record {row['record'][:12]}", against

@@ -15,6 +15,7 @@ from flows.evidence import keep_evidence, proposal_digest
 from flows.register import platform_key
 from flows.stages import files
 from flows.stages.files import read_json, splits, write_json
+from flows.terminal import in_columns
 from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval, recorded
 from lineage.digest import Digest, digest_of, sha256_file
@@ -103,14 +104,18 @@ def list_candidates() -> dict[str, Any]:
     """Every candidate with its state and gates."""
     workspace = open_workspace()
     found = [_listed(workspace, path) for path in sorted((workspace.store / "candidates").glob("*.json"))]
-    lines = []
-    for candidate in found:
-        ended = f"  {candidate['ended']}" if candidate["ended"] else ""
-        lines.append(f"{candidate['candidate'][:12]}  {candidate['detector']}  {candidate['state']}{ended}")
-        open_gates = [f"{g['name']}: {g['outcome']}" for g in candidate["gates"] if g["outcome"] != "pass"]
-        rehearsed = rehearsals.in_words(candidate.get("rehearsals", {}))
-        lines += [f"    {line}" for line in (*open_gates, *rehearsed, *terms_in_words(candidate["approval"]))]
+    heads = in_columns([(c["candidate"][:12], c["detector"], c["state"], c["ended"]) for c in found])
+    lines = [
+        line for head, one in zip(heads, found, strict=True) for line in (head, *(f"    {own}" for own in _below(one)))
+    ]
     return {"candidates": found, "text": "\n".join(lines) or "no candidates yet: run `ictal candidates --propose`"}
+
+
+def _below(candidate: dict[str, Any]) -> list[str]:
+    """What is listed under a candidate: gates that did not pass, rehearsals of drift, and the terms of its approval."""
+    open_gates = in_columns([(g["name"], g["outcome"]) for g in candidate["gates"] if g["outcome"] != "pass"])
+    rehearsed = rehearsals.in_words(candidate.get("rehearsals", {}))
+    return [*open_gates, *rehearsed, *terms_in_words(candidate["approval"])]
 
 
 def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:

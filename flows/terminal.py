@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,12 @@ def show_each(value: dict[str, Any], as_json: bool, text: str, rows: Iterable[An
         for row in rows:
             print(line(row))
     _say_where()
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines whose cells begin below each other; the last cell of a row is as long as it is."""
+    widths = [max(map(len, column)) for column in zip_longest(*(row[:-1] for row in rows), fillvalue="")]
+    return ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip() for row in rows]
 
 
 def _say_where() -> None:

@@ -134,7 +134,7 @@ def test_a_model_is_retired_with_both_components_on_standard_input(office: Offic
 def test_the_terms_and_signatures_of_an_approval_can_be_printed(office: Office) -> None:
     text = ictal("approvals").out
     assert "sites demo-*; ages 0 to 28 days; montage neonatal_18" in text
-    assert f"deviation calibration: few patients, signed by {FIRST} (review), {SECOND} (approval)" in text
+    assert f"1 deviation, signed by {FIRST} (review), {SECOND} (approval):\n      calibration: few patients\n" in text
     shown = rf"review by {FIRST} \(neurologist, {FIRST}\) at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC, local time .* \(UTC[+-]\d\d:\d\d\)"
     assert re.search(shown, text), text
     assert "in force" in text.splitlines()[0] and f"author {AUTHOR}" in text
