@@ -79,7 +79,7 @@ def seen(client: TestClient) -> str:
 def test_a_detection_is_told_with_its_events_before_anything_that_it_stands_on(desk: Desk, tmp_path: Path) -> None:
     said = page_of(desk, DETECTED, "prediction.abstained", tmp_path)
     assert "1 seizure found" in said
-    assert "0:54 1:32 38.0 seizure (sz) 0.986 T4-T6 62.6 %" in said
+    assert "0:54 1:32 38.0 seizure (sz) 0.986 T4-T6 63 %" in said
     assert "Coverage 75.0 %" in said and "Decided share 50.0 %" in said
     assert said.index("0:54") < said.index("From the answer back to the bytes")
 

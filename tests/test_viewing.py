@@ -102,6 +102,21 @@ def about(html: str) -> dict[str, Any]:
     return read
 
 
+def test_the_colours_of_a_view_are_explained_and_only_those_that_it_has(client: TestClient, desk: Desk) -> None:
+    said = words(client.get(ADDRESS).text)
+    for meaning in ("reference label", "expert", "model", "the model does not commit itself", "threshold for an event"):
+        assert meaning in re.findall(r"<ul class=.legend.*?</ul>", client.get(ADDRESS).text, re.S)[0], meaning
+    assert "what drove a model's event" in said and "probability, second by second" in said
+    bare = replace(desk.recordings["small", SHELVED.name], readings=READINGS[:1])
+    alone = browser(replace(desk, recordings={("small", SHELVED.name): bare}), Path("reports"))
+    assert "reference label" in words(alone.get(ADDRESS).text)
+    assert "threshold for an event" not in alone.get(ADDRESS).text
+
+
+def test_a_cohort_says_how_many_recordings_it_has_and_from_how_many_patients(client: TestClient) -> None:
+    assert "Recordings 2, from 1 patient " in words(client.get("/recordings").text)
+
+
 def test_the_page_runs_one_script_of_its_own_and_asks_nobody_else(client: TestClient) -> None:
     said = client.get(ADDRESS)
     policy = said.headers["content-security-policy"]

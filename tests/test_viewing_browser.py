@@ -12,7 +12,7 @@ from console.app import create_app
 from console.shelf import Recorded
 from tests.browsers import a_browser, a_page, answering, needs_chromium, nobody_is_shut_out  # noqa: F401
 from tests.consoles import open_desk
-from tests.office import Office
+from tests.office import BUNDLE, Office
 from tests.test_viewing import ADDRESS, SHELVED, files, office, recorded  # noqa: F401
 
 expect.set_options(timeout=30_000)
@@ -72,6 +72,22 @@ def test_a_recording_is_drawn_and_walked_by_keyboard_and_the_address_says_where_
     expect(page.get_by_role("status")).to_contain_text("average of all electrodes")
     expect(page.locator("img[data-strip='0']")).to_have_js_property("complete", True)
     assert page.locator("img[data-strip='0']").evaluate("(image) => image.naturalHeight") == 96
+
+
+HINT = """() => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth)
+  .map((box) => getComputedStyle(box, "::before").content)"""
+
+
+@needs_chromium
+def test_on_a_phone_what_is_wider_than_the_page_says_that_it_can_be_moved(console: str, page: Page) -> None:
+    wide = 0
+    for path in ("/", "/models", f"/models/{BUNDLE}", "/predictions/answer-1", "/ledger", "/drift"):
+        page.goto(console + path)
+        hints = page.evaluate(HINT)
+        assert all("move it sideways" in hint for hint in hints), path
+        wide += len(hints)
+        nobody_is_shut_out(page)
+    assert wide > 5
 
 
 @needs_chromium
