@@ -30,12 +30,36 @@ def thing(ledger: Ledger, name: str, kinds: Collection[str] = ()) -> Node:
 
 
 def model(workspace: Workspace, ledger: Ledger, name: str) -> Node:
-    """The model with this digest (or its beginning), or the one proposed candidate of a detector of this name."""
-    if not [n for n in graph.find(ledger, name) if n.kind == "model"]:
+    """The one model with this digest (or its beginning) or label; of a detector's name its proposed candidate, or its only
+    model; of an approval or a proposal the model that it is about."""
+    found = graph.find(ledger, name, shortest=LEAST_DIGITS)
+    models = [n for n in found if n.kind == "model"] or [
+        m for n in found if n.kind in ABOUT_A_MODEL for m in _about(ledger, n)
+    ]
+    if not models:
         proposed = [digest for digest, c in candidates(workspace).items() if c["detector"] == name]
-        if len(proposed) == 1:
-            return graph.node(ledger, proposed[0])
-    return thing(ledger, name, ("model",))
+        models = [graph.node(ledger, digest) for digest in proposed] or _of_detector(ledger, name)
+    models = list(dict.fromkeys(models))
+    if len(models) == 1:
+        return models[0]
+    if not models:
+        raise Refused(f"no model in the ledger is called {name[:20]!r}: `ictal console` lists them with their digests")
+    told = ", ".join(f"{n.label} {n.digest[:12]}" for n in models[:LISTED]) + ", …" * (len(models) > LISTED)
+    raise Refused(f"{len(models)} models are called {name[:20]!r}: name one by its digest ({told})")
+
+
+LEAST_DIGITS, LISTED = 4, 6
+ABOUT_A_MODEL = {"approval": "approves", "candidate": "proposes"}
+
+
+def _about(ledger: Ledger, thing: Node) -> list[Node]:
+    wanted = (1, ABOUT_A_MODEL[thing.kind])
+    return [s.node for s in graph.upstream(ledger, thing.digest) if (s.depth, s.relation) == wanted]
+
+
+def _of_detector(ledger: Ledger, name: str) -> list[Node]:
+    """The models of every fold of a detector that was never proposed."""
+    return [n for n in graph.things(ledger, "model") if n.label.partition(" ")[0] == name]
 
 
 def candidates(workspace: Workspace) -> dict[Digest, dict[str, Any]]:

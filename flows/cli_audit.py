@@ -15,7 +15,12 @@ Limit = Annotated[int, typer.Option(min=0, help="Of how many predictions to tell
 
 Everything = Annotated[bool, typer.Option("--all", help="Tell of all predictions, one by one however many there are.")]
 
-Model = Annotated[str, typer.Argument(help="Digest of a model (or its beginning), or the detector whose model it is.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Digest of a model, proposed or not, or of its approval (or the beginning), or a detector's name."
+    ),
+]
 
 
 @audit_app.command("checkpoint", epilog="Example: ictal audit checkpoint /media/usb/ictal-2026-11.json")

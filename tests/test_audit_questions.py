@@ -103,7 +103,31 @@ def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:
 
 def test_an_unknown_model_is_refused_with_exit_code_2() -> None:
     said = ictal("audit", "predictions", "--model", "no-such")
-    assert said.code == 2 and "0 models in the ledger are called" in said.err
+    assert said.code == 2 and "no model in the ledger is called 'no-such'" in said.err
+
+
+@pytest.mark.parametrize("name", [UNSEEN, UNSEEN[:12], UNSEEN[:4], "line_length fold 1"])
+def test_a_model_that_nobody_proposed_is_found_by_digest_its_beginning_or_its_label(name: str) -> None:
+    assert diff(MODEL, name)["models"][1]["digest"] == UNSEEN
+
+
+def test_of_a_name_that_means_several_models_each_is_told_with_its_digest() -> None:
+    with pytest.raises(
+        Refused, match="2 models are called 'line_length'.*fold 0 111111111111, line_length fold 1 2222"
+    ):
+        diff("line_length", MODEL)
+
+
+def test_a_model_is_found_by_its_approval(here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(here.root, tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
+    record = digest_of("a record")
+    line = Draft(
+        "approval.signed", Actor("reviewer-1"), (Subject("approval", "line_length fold-1", record),), "review",
+        edges=(Edge(record, "approves", UNSEEN),),
+    )  # fmt: skip
+    Ledger(tmp_path / "home" / "ledger" / "ledger.db").append_many([line])
+    assert diff(MODEL, record[:10])["models"][1]["digest"] == UNSEEN
 
 
 def test_two_folds_of_one_run_differ_in_their_split_alone() -> None:
