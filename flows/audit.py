@@ -56,8 +56,10 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
 def _checkpoint(path: Path) -> Checkpoint:
     try:
         return Checkpoint.from_json(path.read_text())
+    except FileNotFoundError as error:
+        raise Refused(f"there is no checkpoint {path}: name one that `ictal audit checkpoint` wrote") from error
     except (OSError, ValueError) as error:
-        raise Refused("a checkpoint to compare with cannot be read; `ictal audit checkpoint` writes one") from error
+        raise Refused(f"{path} cannot be read as a checkpoint: name one that `ictal audit checkpoint` wrote") from error
 
 
 def why(subject: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_a_model_that_nobody_proposed_is_found_by_digest_its_beginning_or_its_la
 
 def test_of_a_name_that_means_several_models_each_is_told_with_its_digest() -> None:
     with pytest.raises(
-        Refused, match="2 models are called 'line_length'.*fold 0 111111111111, line_length fold 1 2222"
+        Refused, match=r"2 models are called 'line_length'.*fold 0 111111111111, line_length fold 1 2222"
     ):
         diff("line_length", MODEL)
 
@@ -128,6 +128,14 @@ def test_a_model_is_found_by_its_approval(here: Workspace, tmp_path: Path, monke
     )  # fmt: skip
     Ledger(tmp_path / "home" / "ledger" / "ledger.db").append_many([line])
     assert diff(MODEL, record[:10])["models"][1]["digest"] == UNSEEN
+
+
+def test_a_checkpoint_that_is_not_there_or_is_none_is_named(tmp_path: Path) -> None:
+    gone, other = tmp_path / "gone.json", tmp_path / "other.json"
+    other.write_text("no checkpoint")
+    for file, said in ((gone, f"there is no checkpoint {gone}"), (other, f"{other} cannot be read as a checkpoint")):
+        answered = ictal("audit", "verify", "--against", file)
+        assert answered.code == 2 and said in answered.err and "Traceback" not in answered.err
 
 
 def test_two_folds_of_one_run_differ_in_their_split_alone() -> None:
