@@ -15,7 +15,13 @@ pack_app = typer.Typer()
 )
 def audit_pack(
     model: Annotated[str, typer.Argument(help="Digest of a candidate (or its beginning), or a detector in force.")],
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="The zip to write; named after the model.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="The zip to write; in the workspace's reports/packs, named after the model, unless given.",
+        ),
+    ] = None,
     with_weights: Annotated[bool, typer.Option("--with-weights", help="Put the model's weights in as well.")] = False,
     as_json: Json = False,
 ) -> None:

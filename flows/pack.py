@@ -31,13 +31,16 @@ class PackIncomplete(Refused):
 def pack_model(model: str, out: Path | None = None, with_weights: bool = False) -> dict[str, Any]:
     """Write the evidence pack of a model, named by its digest (or its beginning) or by a detector that is in force.
 
-    Read back with the `rocrate` library and with the verifier that lies in it before it gets its name; a line of the
-    ledger says that it was made. The same state of the workspace gives the same bytes.
+    Without `out` it lies in the workspace's reports/packs, named after the model. Read back with the `rocrate` library and
+    with the verifier that lies in it before it gets its name; a line of the ledger says that it was made. The same state of
+    the workspace gives the same bytes.
     """
     workspace = open_workspace()
     candidate = _find(workspace, model)
     case = Case(workspace.of(candidate["task"]), candidate, with_weights)
-    out = out or Path(f"ictal-{candidate['detector']}-{case.digest[:12]}.zip")
+    if out is None:  # never the folder that one stands in: a file in the checkout makes its code another
+        out = workspace.root / "reports" / "packs" / f"ictal-{candidate['detector']}-{case.digest[:12]}.zip"
+        out.parent.mkdir(parents=True, exist_ok=True)
     if not out.parent.is_dir():
         raise Refused(f"there is no folder {out.parent}: make it, or give another with --out")
     with on_terminal():

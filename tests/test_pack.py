@@ -223,6 +223,15 @@ def test_every_part_has_been_seen_to_fail(workspace: Workspace, monkeypatch: pyt
     assert {part for part, _ in LOST.values()} | {"offline verifier"} == set(parts.PARTS)
 
 
+def test_a_pack_that_nobody_named_a_file_for_lies_in_the_workspace_and_not_where_one_stands(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Path(pack_model("line_length")["file"])
+    assert made.parent == workspace.root / "reports" / "packs" and verify_pack.read(made)
+    assert made.name.startswith("ictal-line_length-") and not list(tmp_path.glob("*.zip"))
+
+
 def test_every_part_that_fails_is_named_at_once(workspace: Workspace) -> None:
     kept(workspace, "card.md").unlink()
     kept(workspace, "page.html").unlink()
