@@ -50,7 +50,30 @@ def test_what_is_needed_and_missing_ends_with_exit_code_1(monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     said = ictal("doctor")
     assert said.code == 1 and "missing git" in said.out and "apt install git" in said.out and said.err == ""
-    assert said.out.splitlines()[-1] == "to be put right: git"
+    assert said.out.splitlines()[-1].startswith("to be put right: git; to know of: make (missing)")
+
+
+def test_the_last_line_does_not_pass_over_what_is_wrong_or_unknown_and_not_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = [
+        Finding("clock", Outcome.UNKNOWN, "nothing says so", "to sign"),
+        Finding("code", Outcome.WRONG, "changed", "to go on", "commit", needed=False),
+        Finding("git", Outcome.OK, "2.39", "to make workspaces"),
+    ]
+    monkeypatch.setattr(doctor, "CHECKS", (lambda: iter(looked),))
+    for check in doctor.CHECKS:
+        check.__name__ = "look"
+    assert ictal("doctor").out.splitlines()[-1] == (
+        "all that is needed here is there; to know of: clock (unknown), code (wrong)"
+    )
+
+
+def test_the_port_of_prefects_server_is_looked_at_unless_a_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert found(machine.ports).keys() == {"port 8000", "port 8010", "port 4200"}
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    assert found(machine.ports).keys() == {"port 8000", "port 8010"}
 
 
 def test_another_python_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

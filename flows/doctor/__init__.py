@@ -34,4 +34,5 @@ def _in_words(findings: list[Finding], ok: bool) -> str:
             lines.append(f"{'':30}{need}{f'. Next: {f.next}' if f.next else ''}")
     wrong = [f.name for f in findings if f.needed and f.outcome in (Outcome.MISSING, Outcome.WRONG)]
     last = "all that is needed here is there" if ok else f"to be put right: {', '.join(wrong)}"
-    return "\n".join([*lines, last])
+    other = [f"{f.name} ({f.outcome})" for f in findings if f.outcome != Outcome.OK and f.name not in wrong]
+    return "\n".join([*lines, last + (f"; to know of: {', '.join(other)}" if other else "")])

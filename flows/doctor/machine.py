@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.doctor.finding import Check, Finding, Outcome
+from flows.doctor.places import PREFECT
 from flows.workspace import home
 from lineage.onetime import STEP_S, TOLERATED_STEPS
 
 OK, MISSING, WRONG, UNKNOWN = Outcome.OK, Outcome.MISSING, Outcome.WRONG, Outcome.UNKNOWN
 
+PREFECT_SERVER = "prefect server start"
 PYTHON = (3, 11)
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5.0, 4.0
 """Chosen, not measured: an installation takes 2.5 GB, and each training holds its folds in memory."""
 
-PORTS = {"ictal serve": 8000, "ictal console": 8010}
+PORTS = {"ictal serve": 8000, "ictal console": 8010, PREFECT_SERVER: 4200}
 CHROMIUM = Path("/usr/bin/chromium")
 TIME_ERROR, TIMEX_BYTES = 5, 512
 """What adjtimex(2) answers where nothing keeps the clock; and more room than its structure takes on any machine."""
@@ -80,8 +82,13 @@ def clock() -> Iterator[Finding]:
 
 
 def ports() -> Iterator[Finding]:
-    """Whether service and console can listen on 127.0.0.1 as they usually do; one that is taken is `wrong`."""
+    """Whether service, console and Prefect's server can listen on 127.0.0.1 as they usually do; one that is taken is `wrong`.
+
+    Where the machine names a Prefect server, that one is asked itself, and its port is where it should be taken.
+    """
     for command, port in PORTS.items():
+        if command == PREFECT_SERVER and os.environ.get(PREFECT):
+            continue
         with socket.socket() as trying:
             trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
