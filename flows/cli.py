@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flows import completion
 from flows.cli_audit import audit_app
@@ -28,8 +29,39 @@ EXIT_CODES = {
 }
 """What a command ends with; there are no others."""
 
+PANELS = {
+    "Begin": ("demo", "init", "doctor"),
+    "Recordings": ("cohort", "check", "estimator", "export"),
+    "Train and evaluate": (
+        "detectors", "train", "evaluate", "rescore", "holdout", "lab", "ablate", "grid", "study", "oracle",
+    ),
+    "Sign: for the people who review and approve": (
+        "candidates", "approve", "approvals", "reject", "retire", "revoke", "person",
+    ),
+    "Serve: for sites and whoever runs the service": ("serve", "predict", "deploy", "key", "bento"),
+    "Watch": ("drift", "rehearse", "schedule"),
+    "Audit": ("audit", "console"),
+}  # fmt: skip
+"""Under which heading, and in which order, `ictal --help` lists the commands."""
+
+
+class InPanels(TyperGroup):
+    """Commands in the order of `PANELS`, each under its heading."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        panels = {name: panel for panel, names in PANELS.items() for name in names}
+        order = list(panels)
+        self.commands = dict(
+            sorted(self.commands.items(), key=lambda own: order.index(own[0]) if own[0] in order else -1)
+        )
+        for name, command in self.commands.items():
+            command.rich_help_panel = panels.get(name)  # type: ignore[attr-defined]
+
+
 app = typer.Typer(
     name="ictal",
+    cls=InPanels,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

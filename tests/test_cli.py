@@ -6,7 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from flows.cli import PANELS, app
 from flows.workspace import Workspace, make_workspace
 from models import detectors
 from tests import SHARED, needs_shared
@@ -28,6 +30,15 @@ def at_real(real: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 @pytest.mark.parametrize("command", ["demo", "check", "predict", "train", "evaluate", "approve", "audit", "drift"])
 def test_help_names_every_verb(command: str) -> None:
     assert f" {command} " in ictal("--help").out
+
+
+def test_every_command_stands_under_one_heading_and_every_heading_names_commands_that_there_are() -> None:
+    listed = [name for names in PANELS.values() for name in names]
+    shown = {name for name, command in typer.main.get_group(app).commands.items() if not command.hidden}
+    assert sorted(listed) == sorted(shown)
+    said = ictal("--help").out
+    at = [said.index(f" {panel} ") for panel in PANELS]
+    assert at == sorted(at) and said.index("evaluate ") < said.index(" approve ") < said.index(" audit ")
 
 
 def test_every_command_has_help_with_an_example() -> None:
