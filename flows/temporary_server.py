@@ -6,6 +6,8 @@ started as Prefect does it, and may be begun while Prefect's client is still bei
 
 import atexit
 import os
+import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -33,8 +35,8 @@ class _Server:
         self.url, self.is_ready = f"http://127.0.0.1:{port}/api", False
         command = [
             sys.executable,
-            "-m",
-            "uvicorn",
+            "-c",
+            f"from {__name__} import main; main()",
             "--factory",
             APPLICATION,
             "--log-level",
@@ -43,7 +45,10 @@ class _Server:
             "on",
         ]
         self.process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], env={**os.environ, **AS_PREFECT_DOES, **SILENT}
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **AS_PREFECT_DOES, **SILENT},
+            stdin=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for the command, which then still has somebody to tell how its run ended
         )
         atexit.register(self.stop)
 
@@ -84,3 +89,14 @@ def url() -> str:
     with _one_at_a_time:
         _begun[0].wait()
         return _begun[0].url
+
+
+def main() -> None:
+    """Be the server, with uvicorn's own arguments, until it is stopped or whoever started it is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    runpy.run_module("uvicorn", run_name="__main__", alter_sys=True)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()  # ends when the other end closes, however that comes about
+    os.kill(os.getpid(), signal.SIGTERM)

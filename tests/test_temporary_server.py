@@ -1,5 +1,6 @@
 """Prefect's temporary server: begun ahead, used by flows, gone with the command, and refused in one sentence."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -56,3 +57,61 @@ def test_one_that_cannot_start_is_refused_with_what_to_do(monkeypatch: pytest.Mo
     with pytest.raises(Refused, match=r"did not start, .* `prefect server start` and name it in PREFECT_API_URL"):
         temporary_server.url()
     assert temporary_server._begun[0].process.poll() is not None
+
+
+STOPPED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+from flows import temporary_server
+from flows.engine import flow, run_flow
+@flow(name="stopped")
+def stopped(home: str) -> None:
+    server = temporary_server._begun[0].process
+    print(server.pid, flush=True)
+    os.killpg(os.getpgrp(), signal.SIGINT)  # as a terminal does it
+    signal.pause()
+if __name__ == "__main__":
+    try:
+        run_flow(stopped, home=sys.argv[1])
+    except KeyboardInterrupt:
+        print("stopped", temporary_server._begun[0].process.poll())
+"""
+KILLED = """
+import os, signal
+from flows import temporary_server
+temporary_server.url()
+print(temporary_server._begun[0].process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def run(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a workspace and a group of its own, as a command in a terminal."""
+    workspace = make_workspace(folder / "ws", "demo")
+    script = folder / "script.py"
+    script.write_text(text)
+    environment = {**workspace.environment(), "PYTHONPATH": str(Path(temporary_server.__file__).parents[1])}
+    return subprocess.run(
+        [sys.executable, str(script), str(workspace.root)],
+        env=environment, capture_output=True, text=True, timeout=300, start_new_session=True,
+    )  # fmt: skip
+
+
+def gone(pid: str) -> bool:
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_with_ctrl_c_a_flow_ends_as_stopped_since_the_server_still_hears_how_it_ended(tmp_path: Path) -> None:
+    said = run(tmp_path, STOPPED)
+    pid, *rest = said.stdout.split()
+    assert rest == ["stopped", "None"], said.stderr
+    assert gone(pid)
+
+
+def test_it_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    said = run(tmp_path, KILLED)
+    assert said.returncode == -signal.SIGKILL and gone(said.stdout.strip())
