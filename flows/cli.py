@@ -245,7 +245,11 @@ def train(
     all_: Annotated[bool, typer.Option("--all", help="All detectors, as where nobody is named.")] = False,
     preset: Annotated[str | None, typer.Option(help="demo or paper.")] = None,
     shuffle_labels: Annotated[
-        bool | None, typer.Option("--shuffle-labels/--true-labels", help="Null control: labels of somebody else.")
+        bool | None,
+        typer.Option(
+            "--shuffle-labels/--true-labels",
+            help="Null control: labels of somebody else, in params.yaml until --true-labels.",
+        ),
     ] = None,
     runner: Annotated[str, typer.Option(help="threads, or dask: folds are dealt to a cluster's workers.")] = "threads",
     cluster: Annotated[
@@ -270,7 +274,9 @@ def evaluate(
     names: Detectors = None,
     regimes: Annotated[
         str | None,
-        typer.Option(help="Train and score under these too: patient, site, recording, gap, window, or all."),
+        typer.Option(
+            help="Train and score under these too: patient, site, recording, gap, window, or all; kept in params.yaml."
+        ),
     ] = None,
     on: Annotated[
         list[Path] | None,

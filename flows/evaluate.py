@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 from flows import records, summary
 from flows.engine import flow, run_flow, run_stages
-from flows.params import Regime, TypingRegime, set_params
+from flows.params import Regime, TypingRegime, changed_in_words, set_params
 from flows.stages.files import read_json, regimes, results, trained, undivided
-from flows.train import stage_of, train
+from flows.train import null_control, stage_of, train
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 from models import detectors
@@ -57,6 +57,7 @@ def _stages(work: list[tuple[Workspace, str, str]], tasks: list[Workspace]) -> t
 def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dict[str, Any]:
     """`ictal evaluate`: needs trained detectors; with regimes named, writes them into params.yaml and trains first."""
     root = open_workspace()
+    before = root.params
     for name in names or detectors.names():
         detectors.params_of(name, "demo")
     if under:
@@ -75,7 +76,9 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
         lines += [f"{regime}: not evaluable: {why}" for regime, why in undivided(workspace).items()]
         not_evaluable |= undivided(workspace)
         lines.append(f"report: {workspace.reports / 'evaluation' / 'index.html'}")
-    return {"detectors": figures, "not_evaluable": not_evaluable, "text": "\n".join(lines)}
+    settings = changed_in_words(before, root.params)
+    lines += [*settings, *null_control(root)]
+    return {"detectors": figures, "not_evaluable": not_evaluable, "settings": settings, "text": "\n".join(lines)}
 
 
 def lab_key(task: str) -> str:

@@ -208,7 +208,8 @@ def _evaluated(workspace: Workspace, detector: str, name: str, truth: Annotation
     import pyarrow.parquet as pq
 
     folder = workspace.interim / "evaluation" / detector / "patient"
-    about, said = f"{detector}, evaluated on patients it had not seen", [("recording", "==", name)]
+    control = ", null control with somebody else's labels" if _is_null_control(folder) else ""
+    about, said = f"{detector}{control}, evaluated on patients it had not seen", [("recording", "==", name)]
     if "patient" not in regimes(workspace, detector):
         return
     if (folder / "seconds.parquet").exists():
@@ -224,6 +225,12 @@ def _evaluated(workspace: Workspace, detector: str, name: str, truth: Annotation
             clip_s = float(read_json(folder / "result.json")["of"]["clip_s"])
             if rows:
                 yield _of_clips(about, workspace.task, rows, clip_s, truth)
+
+
+def _is_null_control(folder: Path) -> bool:
+    """Whether an evaluation was made with labels that were dealt to other patients' recordings."""
+    result = folder / "result.json"
+    return result.exists() and bool(read_json(result)["of"].get("shuffled_labels"))
 
 
 def _of_clips(source: str, task: str, rows: list[dict[str, Any]], clip_s: float, truth: Annotations | None) -> Reading:

@@ -1,6 +1,7 @@
 """The schema of params.yaml: every number a run may change, typed, with unknown keys answered by "did you mean"."""
 
 import difflib
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -234,6 +235,21 @@ def set_params(path: Path, changes: dict[str, Any]) -> Params:
     with whole_file(path) as partial:
         partial.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
     return read_params(path)
+
+
+def changed_in_words(before: Params, after: Params) -> list[str]:
+    """A sentence for each setting in which the two differ: what a command wrote into params.yaml holds for later ones too."""
+    one, two = before.model_dump(), after.model_dump()
+    changed = [(f"{block}.{name}", one[block][name], two[block][name]) for block in two for name in two[block]]
+    return [
+        f"params.yaml now says {key}: {_plain(now)} (before: {_plain(then)}); later commands follow it too"
+        for key, then, now in changed
+        if then != now
+    ]
+
+
+def _plain(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("\n...\n").rstrip("\n")
 
 
 def _sentence(error: Any) -> str:

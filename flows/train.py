@@ -8,7 +8,7 @@ from typing import Any
 from flows import cluster, records
 from flows.engine import Flow, flow, run_flow, run_stages
 from flows.parallel import workers
-from flows.params import set_params
+from flows.params import changed_in_words, set_params
 from flows.stages.files import regimes
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
@@ -67,12 +67,21 @@ def train_detectors(
     if not workspace.tasks:
         raise Refused(f"there is no cohort here: {needs('detection')}")
     changes = {"train.preset": preset, "train.shuffle_labels": shuffle_labels}
-    wanted = {k: v for k, v in changes.items() if v is not None}
+    wanted, before = {k: v for k, v in changes.items() if v is not None}, workspace.params
     if wanted:
         set_params(workspace.root / "params.yaml", wanted)
     with _run_by(runner, scheduler) as training:
         done = run_flow(training, home=str(workspace.root), names=names or None)
-    return {"trained": done, "text": "\n".join(f"{what}: {how}" for what, how in done.items())}
+    settings = changed_in_words(before, workspace.params)
+    lines = [*(f"{what}: {how}" for what, how in done.items()), *settings, *null_control(workspace)]
+    return {"trained": done, "settings": settings, "text": "\n".join(lines)}
+
+
+def null_control(workspace: Workspace) -> list[str]:
+    """What stands under figures that were made with somebody else's labels; nothing under others."""
+    if not workspace.params.train.shuffle_labels:
+        return []
+    return ["null control: each recording has another patient's labels, until `ictal train --true-labels`"]
 
 
 RUNNERS = ("threads", "dask")

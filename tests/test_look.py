@@ -92,6 +92,15 @@ def test_an_evaluation_brings_its_events_course_and_threshold(workspace: Workspa
     assert [(s.onset_s, s.duration_s, s.confidence) for s in evaluated.stretches] == [(2.0, 2.0, 0.8)]
 
 
+def test_an_evaluation_of_the_null_control_is_marked_as_one(workspace: Workspace) -> None:
+    result = workspace.interim / "evaluation" / "line_length" / "patient" / "result.json"
+    write_json(result, {"of": {"shuffled_labels": True}})
+    source = "line_length, null control with somebody else's labels, evaluated on patients it had not seen"
+    assert opened(workspace).readings[2].source == source
+    write_json(result, {"of": {"shuffled_labels": False}})
+    assert "null control" not in opened(workspace).readings[2].source
+
+
 def test_an_answer_of_the_ledger_brings_what_drove_it_and_where_it_kept_silent(workspace: Workspace) -> None:
     answer = opened(workspace).readings[3]
     assert answer.source.startswith("line_length, answer to north, ") and answer.address == "/predictions/prediction-3"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.params import BadParams, Params, read_params, refuse_cohort_name, set_params
+from flows.params import BadParams, Params, changed_in_words, read_params, refuse_cohort_name, set_params
 from flows.workspace import ROOT
 from lineage.digest import digest_of
 from validation.gates import GateSettings
@@ -223,6 +223,16 @@ def test_set_params_changes_what_it_is_told_and_nothing_else(path: Path) -> None
     before["train"]["preset"], before["evaluate"]["draws"] = "paper", 3000
     assert after == before == read_params(path).model_dump()
     assert path.read_text().startswith("# Every number a run may change.")
+
+
+def test_what_was_written_is_told_with_what_stood_there_before_and_nothing_else(path: Path) -> None:
+    before = read_params(path)
+    after = set_params(path, {"train.shuffle_labels": True, "lab.regimes": ["patient", "gap"], "train.preset": "demo"})
+    assert changed_in_words(before, after) == [
+        "params.yaml now says train.shuffle_labels: true (before: false); later commands follow it too",
+        "params.yaml now says lab.regimes: [patient, gap] (before: [patient, window]); later commands follow it too",
+    ]
+    assert changed_in_words(after, after) == []
 
 
 def test_set_params_leaves_the_file_as_it_was_where_the_change_is_refused(path: Path) -> None:
