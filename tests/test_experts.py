@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.cohorts.helsinki import read_labels
 from data.events import Annotations, Event
-from data.simulator.experts import QUANTILES, READERS, Reading, draw_readings, marks_of, readings_from
+from data.simulator.experts import QUANTILES, READERS, Reading, draw_readings, marks_of
 from tests import SHARED, needs_shared
 from validation.kappa import fleiss_kappa, kappa_per_person, rating_counts
 
@@ -45,6 +46,17 @@ def test_marks_end_where_the_recording_does_and_last_at_least_a_second():
 def test_marks_that_meet_become_one_and_false_marks_are_added():
     wide = replace(SEEN, end_shift_s=(130.0, 0.0, 0.0), false_marks=((550.0, 12.0),))
     assert spans(marks_of(wide, TRUTH)) == [(60, 246), (400, 500), (550, 562)]
+
+
+def readings_from(drawn: list[dict[str, Any]]) -> tuple[Reading, ...]:
+    """Drawn readings as a cohort keeps them, read back from JSON."""
+    return tuple(
+        Reading(
+            d["reader"], tuple(d["seen"]), tuple(d["onset_shift_s"]), tuple(d["end_shift_s"]),
+            tuple((onset_s, duration_s) for onset_s, duration_s in d["false_marks"]),
+        )
+        for d in drawn
+    )  # fmt: skip
 
 
 @few

@@ -170,7 +170,6 @@ def test_leak_passes_once_its_guard_is_left_out_and_then_the_audit_is_not_clean(
 
 def test_every_guard_has_a_planted_leak():
     assert {planted.guard for planted in LEAKS.values()} == {guard.name for guard in GUARDS}
-    assert all(guard.promise.startswith(("No", "Normaliser", "The locked")) for guard in GUARDS)
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.name)

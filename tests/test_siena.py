@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from data.cohorts.clock import after_s, clock_s
 from data.cohorts.corrections import Corrections, read_corrections
 from data.cohorts.published import FetchRefused
 from data.cohorts.siena import convert, stem_of
-from data.cohorts.siena_lists import Begun, Listed, read_list, span_of, stated_begin
+from data.cohorts.siena_lists import Begun, Listed, read_list, span_of
 from data.outcomes import Refusal
 from tests import SHARED, needs_shared
 from tests.published import edf
@@ -26,6 +27,13 @@ def refusal_of(listed: Listed, begun: Begun = BEGUN) -> str:
     return caught.value.reason
 
 
+def stated_begin(listed: Listed) -> Begun:
+    """Begin and length of the recording by the text alone, without the EDF."""
+    start_s, end_s = clock_s(listed.registration), clock_s(listed.registration_end)
+    assert start_s is not None and end_s is not None
+    return Begun(start_s, after_s(start_s, end_s))
+
+
 def started(clock: str) -> datetime:
     hours, minutes, seconds = (int(part) for part in clock.split("."))
     return datetime(2016, 1, 1, hours, minutes, seconds)
@@ -39,7 +47,6 @@ def pn00(folder: Path, *numbers: int) -> Path:
     (folder / "subject_info.csv").write_bytes((PUBLISHED / "subject_info.csv").read_bytes())
     for listed in read_list(text.decode()):
         begin = stated_begin(listed)
-        assert begin is not None
         if listed.number in (numbers or (1, 2, 3, 4, 5)):
             edf(folder / "PN00" / listed.file, int(begin.duration_s) + 20, started(listed.registration))
     return folder
@@ -52,7 +59,6 @@ def test_the_published_times_are_those_that_others_computed():
     spans = {}
     for listed in (one for text in texts for one in read_list(text) if one.file != "PN00-3.edf"):
         begin = stated_begin(listed)
-        assert begin is not None
         onset_s, duration_s = span_of(listed, begin)
         spans[listed.file] = (onset_s, onset_s + duration_s)
     assert spans == {

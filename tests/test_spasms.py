@@ -12,7 +12,7 @@ from data.spasms import clips_of
 from models import detectors
 from models.detector import Examples
 from models.typing import stretch_examples
-from models.typing_ablation import FoldClips, answers_of_variants
+from models.typing_ablation import FoldClips, fit_variant
 from tests.infants import infant
 from validation.seizure_typing import Answer, table_of
 from validation.spasms import SpasmDossier, evaluate_spasms, regime_difference, spasm_page
@@ -250,11 +250,10 @@ def test_every_part_taken_away_answers_the_same_clips_of_the_same_patients() -> 
     quick = {"epochs": 1, "windows_per_epoch": 32}
     variants = [replace(v, params={**v.params, **quick}) for v in declared.variants]
     fold = FoldClips(clips(0, 1), clips(2), clips(3))
-    said = answers_of_variants("sta_gunet", variants, [fold], seeds=(0,))
-    assert {one.variant for one in said} == {"answer", "no_attention", "no_graph", "no_unet"}
-    places = {name: [(s.recording, s.event) for s in said if s.variant == name] for name in {s.variant for s in said}}
-    assert all(own == places["answer"] and len(own) == 6 for own in places.values())
-    by_variant = {name: [s.probabilities for s in said if s.variant == name] for name in places}
-    assert len({str(own) for own in by_variant.values()}) == 4
+    said = {v.name: fit_variant("sta_gunet", v, fold, seed=0)[0] for v in variants}
+    assert said.keys() == {"full", "no_attention", "no_graph", "no_unet"}
+    places = {name: [(s.recording, s.event) for s in own] for name, own in said.items()}
+    assert all(own == places["full"] and len(own) == 6 for own in places.values())
+    assert len({str([s.probabilities for s in own]) for own in said.values()}) == 4
     with pytest.raises(ValueError, match="keep patients apart"):
-        answers_of_variants("sta_gunet", variants, [replace(fold, valid=clips(3))], seeds=(0,))
+        fit_variant("sta_gunet", variants[0], replace(fold, valid=clips(3)), seed=0)

@@ -16,8 +16,9 @@ from data.outcomes import Refusal
 from data.readers.edf import read_edf
 from data.simulator import annotations_of, params_from, render
 from data.simulator.cohort import plan_cohort
-from data.simulator.experts import READERS, marks_of, readings_from
+from data.simulator.experts import READERS, marks_of
 from lineage.digest import Manifest
+from tests.test_experts import readings_from
 
 SMALL = SimulationSettings(
     seed=3, patients_per_site=1, minutes=1.0, surveillance_per_site=1, surveillance_minutes=0.5, broken=3

@@ -11,9 +11,9 @@ from validation.uncertainty import (
     Interval,
     PairWins,
     bootstrap_patients,
+    difference,
     interval_of,
     mean_over_patients,
-    paired_difference,
     patient_draws,
     pooled_auc,
     ratio_of_sums,
@@ -128,7 +128,7 @@ def test_paired_differences_cancel_what_both_detectors_share():
     hours = np.ones(30)
     champion = np.stack([rng(3).poisson(5, 30), hours], axis=1).astype(float)
     candidate = champion + np.array([1.0, 0.0])  # one more in every patient
-    delta = paired_difference(candidate, champion, ratio_of_sums, ["A"] * 30, rng())
+    delta = interval_of((candidate, champion), difference(ratio_of_sums), patient_draws(["A"] * 30, rng()))
     assert (delta.estimate, delta.low, delta.high) == pytest.approx((1, 1, 1))
     alone = bootstrap_patients(champion, ratio_of_sums, ["A"] * 30, rng())
     assert alone.high - alone.low > 1

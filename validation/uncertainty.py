@@ -54,21 +54,8 @@ def bootstrap_patients(
     return interval_of(values, statistic, patient_draws(strata, rng, draws), level)
 
 
-def paired_difference(
-    candidate: Any,
-    champion: Any,
-    statistic: Statistic,
-    strata: Sequence[Hashable],
-    rng: np.random.Generator,
-    draws: int = MIN_DRAWS,
-    level: float = 0.95,
-) -> Interval:
-    """Interval of candidate − champion on the same patients in every draw; values in the same order of patients."""
-    return interval_of((candidate, champion), difference(statistic), patient_draws(strata, rng, draws), level)
-
-
 def difference(statistic: Statistic) -> Statistic:
-    """The statistic of a pair of values: first minus second."""
+    """The statistic of a pair of values, in the same order of patients: first minus second."""
     return lambda weights, pair: statistic(weights, pair[0]) - statistic(weights, pair[1])
 
 

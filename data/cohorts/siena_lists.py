@@ -92,12 +92,6 @@ def span_of(listed: Listed, begun: Begun) -> tuple[float, float]:
     return onset_s, min(duration_s, begun.duration_s - onset_s)
 
 
-def stated_begin(listed: Listed) -> Begun | None:
-    """Begin and length of the recording by the text alone; None where it does not say both."""
-    start_s, end_s = clock_s(listed.registration), clock_s(listed.registration_end)
-    return None if start_s is None or end_s is None else Begun(start_s, after_s(start_s, end_s))
-
-
 def _time(text: str, edge: str) -> float:
     """The one time of day in a field; a remark in brackets may follow it."""
     seconds = clock_s(re.sub(r"\([^)]*\)\s*$", "", text))

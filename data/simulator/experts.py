@@ -18,7 +18,6 @@ others; readers here therefore miss and err independently. Nothing here was fitt
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -79,20 +78,6 @@ def marks_of(reading: Reading, truth: Annotations) -> Annotations:
     for onset_s, duration_s in reading.false_marks:
         _mark(mask, onset_s, onset_s + duration_s)
     return Annotations.from_mask(mask, 1.0, truth.duration_s)
-
-
-def readings_from(drawn: list[dict[str, Any]]) -> tuple[Reading, ...]:
-    """Read the JSON of drawn readings; `readings_from(json.loads(json.dumps([asdict(r) for r in rs]))) == rs`."""
-    return tuple(
-        Reading(
-            d["reader"],
-            tuple(d["seen"]),
-            tuple(d["onset_shift_s"]),
-            tuple(d["end_shift_s"]),
-            tuple((onset_s, duration_s) for onset_s, duration_s in d["false_marks"]),
-        )
-        for d in drawn
-    )
 
 
 def _draw_reading(rng: np.random.Generator, habits: Habits, truth: Annotations) -> Reading:

@@ -25,11 +25,6 @@ class Guard:
     name: str
     check: Callable[[Study], None]
 
-    @property
-    def promise(self) -> str:
-        """What is promised, as a sentence."""
-        return (self.check.__doc__ or "").split("\n")[0]
-
 
 GUARDS = (
     Guard("same_person", persons_apart),
