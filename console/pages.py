@@ -84,6 +84,6 @@ def _environment() -> Environment:
         "when": spelling.when, "local": spelling.local, "digest": spelling.digest, "whole": spelling.whole,
         "plain": spelling.plain, "who": spelling.who, "outcome": spelling.outcome, "gate": spelling.gate,
         "subject": spelling.subject, "number": spelling.number, "clipped": spelling.clipped, "sentence": spelling.sentence,
-        "clock": spelling.clock, "percent": spelling.percent, "age": describe_age,
+        "clock": spelling.clock, "percent": spelling.percent, "line_type": spelling.line_type, "age": describe_age,
     }  # fmt: skip
     return environment

@@ -59,6 +59,11 @@ def plain(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def line_type(name: str) -> str:
+    """The type of a line; of a prediction, how it ended in the words of every page: `prediction.issued` → “Prediction answered”."""
+    return f"Prediction {OUTCOMES[name]}" if name in OUTCOMES else plain(name)
+
+
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from console.spelling import OUTCOMES
 from lineage.graph import Issued
 
 SHOWN = 50
@@ -20,8 +21,8 @@ def told(issued: Iterable[Issued]) -> Iterator[Told]:
 
 def line(told: Told) -> str:
     """A prediction in a line for people."""
-    kind = told["type"].removeprefix("prediction.")
-    return f"  {told['recorded_at'][:19]}  {told['site'] or '-':14} {kind:14} {told['id']}"
+    how = OUTCOMES[told["type"]]
+    return f"  {told['recorded_at'][:19]}  {told['site'] or '-':14} {how:27} {told['id']}"
 
 
 def older(count: int, shown: int) -> list[str]:

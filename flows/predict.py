@@ -180,7 +180,9 @@ def _in_words(said: dict[str, Any]) -> str:
         ]
         if said["decided_share"] is not None and said["decided_share"] < 1:
             undecided_s = sum(span["duration_s"] for span in said["abstained"])
-            lines.append(f"the model does not commit itself in {undecided_s:g} s of it; look there first")
+            lines.append(
+                f"abstained in {undecided_s:g} s of it: the model does not commit itself there; look there first"
+            )
     if said["model"]:
         lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
     lines.append(f"prediction {said['prediction_id']}")

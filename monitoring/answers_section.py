@@ -33,7 +33,7 @@ def _recent(rows: Sequence[Row]) -> list[Row]:
 
 def _traffic(rows: Sequence[Row]) -> Table:
     columns = (
-        "Week", "Site", "Answers", "Hours", "Alarms per 24 h", "Not evaluable", "Abstained", "Coverage", "Decided",
+        "Week", "Site", "Answers", "Hours", "Alarms per 24 h", "Not evaluable", "With abstentions", "Coverage", "Decided share",
         "Mean p",
     )  # fmt: skip
     told = [
@@ -46,8 +46,8 @@ def _traffic(rows: Sequence[Row]) -> Table:
     ]  # fmt: skip
     note = (
         "Alarms are detections per 24 h that could be assessed, right or wrong. Coverage: share of the recorded time that "
-        "was assessed. Decided: share of that in which the model commits itself. Abstained: answers with stretches in which it "
-        "does not. Mean p: mean seizure probability."
+        "was assessed. Decided share: of that, in which the model commits itself. With abstentions: share of answers with "
+        "stretches in which it does not, or that were not assessed. Mean p: mean seizure probability."
     )
     return Table("How sites were answered", columns, told, note)
 
