@@ -117,14 +117,17 @@ def _deviations(candidate: dict[str, Any]) -> list[str]:
 
 
 def justification(gate: Mapping[str, Any]) -> str:
-    """Why the demo's signers let a model pass although this gate did not: the gate, what it came to, and what excuses it."""
+    """Why the demo's signers let a model pass although this gate did not: what it came to, and what excuses it.
+
+    A deviation is signed, and shown everywhere, with the gate's name before it.
+    """
     failed = gate["outcome"] == "fail"
     how, excuse = (
         ("failed", "the small preset was not meant to meet it")
         if failed
         else ("could not be decided", "so few patients cannot show it")
     )
-    return f"{gate['name']} {how} ({gate['reason']}): the data are simulated and {excuse}; demo sites only, 24 hours"
+    return f"{how} ({gate['reason']}); the data are simulated and {excuse}; demo sites only, 24 hours"
 
 
 def _signed_by_new_person(

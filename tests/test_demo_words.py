@@ -10,12 +10,12 @@ PASSED = {"name": "cost", "outcome": "pass", "reason": "1.6 s"}
 
 def test_a_deviation_names_the_gate_what_it_came_to_and_why_the_demo_signs_nevertheless() -> None:
     assert justification(FAILED) == (
-        "site:demo-east failed (lower bound must be ≥ -0.1): the data are simulated and the small preset was not meant to "
-        "meet it; demo sites only, 24 hours"
+        "failed (lower bound must be ≥ -0.1); the data are simulated and the small preset was not meant to meet it; demo "
+        "sites only, 24 hours"
     )
     assert justification(UNDECIDED) == (
-        "floor:0–28 days could not be decided (16 patients, 60 are needed): the data are simulated and so few patients "
-        "cannot show it; demo sites only, 24 hours"
+        "could not be decided (16 patients, 60 are needed); the data are simulated and so few patients cannot show it; demo "
+        "sites only, 24 hours"
     )
 
 
