@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from flows.stages.files import evaluation_of, fresh
+from flows.stages.files import evaluation_of
 from flows.workspace import Workspace
 from lineage.digest import Digest, digest_of
 
@@ -12,17 +12,18 @@ RESULT, REPORT, PAGE, GATES, CARD = "result.json", "report.json", "page.html", "
 
 
 def keep_evidence(workspace: Workspace, candidate: dict[str, Any]) -> Path:
-    """Copy the evaluation, its report, page, gates and card to where `evidence_folder` says."""
+    """Copy the evaluation (its predictions as well), its report, page, gates and card to where `evidence_folder` says."""
     name, reports = candidate["detector"], workspace.reports / "evaluation"
     originals = {
-        RESULT: evaluation_of(workspace, name, "patient") / "result.json",
         REPORT: reports / f"{name}.json",
         PAGE: reports / f"{name}.html",
         GATES: reports / "gates.json",
         CARD: reports / f"{name}.card.md",
     }
     folder = evidence_folder(workspace, candidate)
-    partial = fresh(folder.with_name(f".{folder.name}.partial"))
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(evaluation_of(workspace, name, "patient"), partial)
     for kept, original in originals.items():
         shutil.copyfile(original, partial / kept)
     shutil.rmtree(folder, ignore_errors=True)
@@ -33,6 +34,11 @@ def keep_evidence(workspace: Workspace, candidate: dict[str, Any]) -> Path:
 def evidence_folder(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the evidence of this proposal lies; proposed anew, the same bundle gets another."""
     return workspace.store / "evidence" / proposal_digest(candidate)
+
+
+def evidence_signed(workspace: Workspace, approval: Path) -> Path:
+    """Where the evidence lies that an approval's file is of: both are called by the proposal's digest."""
+    return workspace.store / "evidence" / approval.stem
 
 
 def proposal_digest(candidate: dict[str, Any]) -> Digest:

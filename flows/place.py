@@ -10,8 +10,9 @@ from typing import Any
 
 from flows import records, rehearsals
 from flows.authenticate import attested, operator
+from flows.evidence import evidence_signed
 from flows.promote import approval_path, find_candidate, is_pointed_at
-from flows.stages.champions import keep_champion
+from flows.stages.champions import keep_evaluation, name_champion
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage import deployments
 from lineage.approvals import Approval, check, read_revocations, recorded
@@ -41,12 +42,26 @@ def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
 
 
 def put_in_force(
-    workspace: Workspace, candidate: dict[str, Any], approval_path: Path, now: datetime, actor: Actor = records.PIPELINE
+    workspace: Workspace,
+    candidate: dict[str, Any],
+    approval_path: Path,
+    now: datetime,
+    actor: Actor = records.PIPELINE,
+    reason: str = "",
+    *,
+    type: str = "deployment.promoted",
 ) -> None:
-    """Import an approved bundle into the BentoML store and point at it; services follow within seconds."""
-    _place(workspace, "in_force", "deployment.promoted", candidate["candidate"], approval_path, now, actor)
+    """Import an approved bundle into the BentoML store and point at it; services follow within seconds.
+
+    Of a detector the evaluation that was signed is what the next challenger is held against: refused without it.
+    """
+    bundle = candidate["candidate"]
     if workspace.task == "detection":
-        keep_champion(workspace, candidate)
+        signed = Approval.read(approval_path).record.evidence["evaluation"]
+        keep_evaluation(workspace, bundle, evidence_signed(workspace, approval_path), signed)
+    _place(workspace, "in_force", type, bundle, approval_path, now, actor, reason)
+    if workspace.task == "detection":
+        name_champion(workspace, bundle, candidate["detector"])
 
 
 def roll_back(task: str, reason: str, now: datetime | None = None) -> dict[str, Any]:
@@ -64,10 +79,9 @@ def roll_back(task: str, reason: str, now: datetime | None = None) -> dict[str, 
     path = workspace.root / before["approval"]
     _refuse_ended(workspace, before["bundle"], before["record"])
     _approved(workspace, before["record"], path, now)
-    _place(workspace, "in_force", "deployment.rolled_back", before["bundle"], path, now, operator(), reason)
     name = before["tag"].split(":")[0]
-    if task == "detection":
-        keep_champion(workspace, {"candidate": before["bundle"], "detector": name})
+    back = {"candidate": before["bundle"], "detector": name}
+    put_in_force(workspace, back, path, now, operator(), reason, type="deployment.rolled_back")
     text = f"{name} {before['bundle'][:12]} is in force again for {task}: {reason}"
     return {"task": task, "candidate": before["bundle"], "record": before["record"], "text": text}
 

@@ -460,6 +460,7 @@ def test_what_the_signers_were_shown_is_kept_whatever_is_evaluated_later(tmp_pat
     reports = workspace.reports / "evaluation"
     originals = {
         "result.json": evaluation_of(workspace, "line_length", "patient") / "result.json",
+        "seconds.parquet": evaluation_of(workspace, "line_length", "patient") / "seconds.parquet",
         "report.json": reports / "line_length.json",
         "page.html": reports / "line_length.html",
         "gates.json": reports / "gates.json",

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 
 from flows import place, records
-from lineage.approvals import NotApproved
+from flows.evidence import evidence_signed
+from flows.stages.champions import champion, is_comparable
+from flows.stages.files import circumstances, development, evaluation_of, read_json, write_json
+from lineage.approvals import Approval, NotApproved
+from lineage.digest import sha256_file
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.choice import Choice
 from serving.loader import Loader
 from serving.orders import Orders
 from serving.store import pointer_path, read_pointer
-from tests.proposals import FIRST, SECOND, SITE, Office, evaluate, held_office, train
+from tests.proposals import FIRST, NAME, SECOND, SITE, Office, evaluate, held_office, train
 
 OTHER_SITE, WHY = "demo-south", "two weeks at one site"
 
@@ -103,6 +107,51 @@ def test_a_model_whose_approval_has_ended_is_not_put_back(office: Office) -> Non
     assert in_force(office) == second
     with pytest.raises(Refused, match="no task"):
         place.roll_back("walking", "misses seizures")
+
+
+def signed_evaluation(office: Office) -> str:
+    return Approval.read(office.approval).record.evidence["evaluation"]
+
+
+def kept_evaluation(office: Office) -> tuple[str, str]:
+    """The bundle of the champion, and the digest of the evaluation that the next challenger is held against."""
+    found = champion(office.workspace)
+    assert found is not None
+    return found[1].name, sha256_file(found[1] / "result.json")
+
+
+def test_a_challenger_is_held_against_the_evaluation_that_was_signed_not_against_a_later_one(office: Office) -> None:
+    """Held for a shadow, the model waits; a retraining meanwhile leaves another model's evaluation in its place."""
+    signed = signed_evaluation(office)
+    latest = evaluation_of(office.workspace, NAME, "patient") / "result.json"
+    write_json(latest, {**read_json(latest), "auc": 0.99})
+    place.deploy_approved(office.candidate, office.now)
+    assert kept_evaluation(office) == (office.candidate, signed)
+    place.roll_back("detection", "misses seizures", office.now)
+    assert kept_evaluation(office)[0] == first_of(office) and kept_evaluation(office)[1] != signed
+
+
+def test_an_evaluation_kept_of_another_model_gives_way_to_the_one_that_was_signed(office: Office) -> None:
+    folder = office.workspace.store / "champions" / office.candidate
+    write_json(folder / "result.json", {"auc": 0.99})
+    place.deploy_approved(office.candidate, office.now)
+    assert kept_evaluation(office) == (office.candidate, signed_evaluation(office))
+
+
+def test_fault_without_the_evaluation_that_was_signed_nothing_is_put_in_force(office: Office) -> None:
+    kept, old = evidence_signed(office.workspace, office.approval) / "result.json", first_of(office)
+    write_json(kept, {**read_json(kept), "auc": 0.99})
+    with pytest.raises(Refused, match=r"that was signed \(.*put that folder back from a backup"):
+        place.deploy_approved(office.candidate, office.now)
+    assert in_force(office) == old and kept_evaluation(office)[0] == old
+
+
+def test_a_champion_whose_predictions_a_withdrawal_took_is_not_compared_with(office: Office, tmp_path: Path) -> None:
+    now = circumstances(office.workspace, development(office.workspace))
+    write_json(tmp_path / "kept" / "result.json", {"of": now})
+    assert not is_comparable(tmp_path / "kept", now)
+    (tmp_path / "kept" / "seconds.parquet").touch()
+    assert is_comparable(tmp_path / "kept", now) and not is_comparable(tmp_path / "kept", {**now, "recordings": ""})
 
 
 def test_a_canary_answers_its_sites_alone_until_it_is_ended_or_promoted(office: Office) -> None:

@@ -12,7 +12,7 @@ from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
 from flows.records import development_data
 from flows.stages.audits import audit_of
-from flows.stages.champions import champion
+from flows.stages.champions import champion, is_comparable
 from flows.stages.evaluate import to_events
 from flows.stages.files import (
     circumstances,
@@ -123,17 +123,16 @@ def beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
 def _gates(workspace: Workspace, found: Mapping[str, Evidence], truth: Truths) -> dict[str, list[Gate]]:
     """Each detector against what is in force; with no champion yet, the floor detector stands in.
 
-    A champion that was evaluated on other recordings, or on other labels of them (the null control), cannot be compared with:
-    the paired gates are then unknown.
+    A champion that was evaluated on other recordings, or on other labels of them (the null control), or whose predictions
+    are gone, cannot be compared with: the paired gates are then unknown.
     """
     settings = GateSettings(**workspace.params.gates.model_dump())
     reigning = champion(workspace)
     if reigning is None:
         return {name: run_gates(own, None, settings, floor=found.get(FLOOR)) for name, own in found.items()}
     name, folder = reigning
-    now, then = circumstances(workspace, development(workspace)), read_json(folder / "result.json")["of"]
-    same = all(then[what] == now[what] for what in ("recordings", "shuffled_labels"))
-    rival = _evidence(workspace, name, truth, folder) if same else None
+    now = circumstances(workspace, development(workspace))
+    rival = _evidence(workspace, name, truth, folder) if is_comparable(folder, now) else None
     return {name: run_gates(own, rival, settings) for name, own in found.items()}
 
 
