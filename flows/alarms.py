@@ -6,31 +6,33 @@ from typing import Any
 from flows import records
 from flows.pinboard import has_server, pin_page, pin_table
 from flows.workspace import Workspace
-from lineage.digest import Digest, digest_of
-from lineage.entries import Entry
-from lineage.ledger import Ledger
+from lineage.digest import Digest
+from lineage.ledger import Ledger, Subject
 
 DRIFTED = "ictal.drift.alarm"
-"""The event's name. Its resource is the workspace, its payload `alarm`, `sites` and `reason`."""
+"""The event's name. Its resource is the workspace, its payload `alarm` (one or more, see `named_in`), `sites` and `reason`."""
+
+SEPARATOR = ","
 
 
-def announce(workspace: Workspace, found: dict[str, Any], lines: Sequence[Entry]) -> Digest | None:
-    """Show how the sites stand, and tell the server of the confirmed alarms that stand in these `lines` of the ledger.
+def announce(workspace: Workspace, found: dict[str, Any], confirmed: Sequence[Subject]) -> str:
+    """Show how the sites stand, and tell the server of those `confirmed` alarms that no retraining has answered: again each
+    time, so that one that was not told, or whose retraining was lost, is told by the next watch.
 
-    Returns what the alarms are called together; None where none is confirmed, or where it was answered before.
+    Returns their digests as a retraining is told them (`named_in`); empty where none is left.
     """
     _pin(workspace, found)
-    confirmed = {site["site"] for site in found["sites"] if site["confirmed"]}
-    alarms = [subject for line in lines if line.type == "drift.alarm" for subject in line.subjects]
-    alarmed = [subject for subject in alarms if subject.id in confirmed]
-    if not alarmed:
-        return None
-    alarm = digest_of(sorted(subject.digest for subject in alarmed))
-    if answer_to(records.open_ledger(workspace), alarm):
-        return None
-    if has_server():
-        _emit(workspace, alarm, [subject.id for subject in alarmed])
+    ledger = records.open_ledger(workspace)
+    waiting = [alarm for alarm in confirmed if not answer_to(ledger, alarm.digest)]
+    alarm = SEPARATOR.join(subject.digest for subject in waiting)
+    if waiting and has_server():
+        _emit(workspace, alarm, [subject.id for subject in waiting])
     return alarm
+
+
+def named_in(alarm: str) -> list[Digest]:
+    """The alarms that one event tells of, by the digests of their subjects in the ledger."""
+    return alarm.split(SEPARATOR) if alarm else []
 
 
 def answer_to(ledger: Ledger, alarm: Digest) -> Digest:
@@ -47,7 +49,7 @@ def resource_of(workspace: Workspace) -> str:
     return f"ictal.workspace.{workspace.id}"
 
 
-def _emit(workspace: Workspace, alarm: Digest, sites: Sequence[str]) -> None:
+def _emit(workspace: Workspace, alarm: str, sites: Sequence[str]) -> None:
     from prefect.events import emit_event
 
     emit_event(

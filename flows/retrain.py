@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import records
-from flows.alarms import answer_to
+from flows.alarms import answer_to, named_in
 from flows.check import check_all
 from flows.engine import flow
 from flows.evaluate import evaluate
@@ -22,24 +22,25 @@ from lineage.refused import Refused
 def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, Any]:
     """Ingest, check, train, evaluate, propose, and have the signatures waited for; nothing is put in force.
 
-    Steps whose inputs did not change are skipped, so that a run goes on where a killed one stopped. An `alarm` (its digest)
-    that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that. Where the best
+    Steps whose inputs did not change are skipped, so that a run goes on where a killed one stopped. An `alarm` (as
+    `flows.alarms.named_in` reads it) that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that. Where the best
     model is the one in force, nobody is asked for anything.
     """
     workspace = open_workspace(Path(home))
-    ledger, cause = records.open_ledger(workspace), Subject("retraining", reason, alarm)
-    answered = answer_to(ledger, alarm) if alarm else ""
-    if answered:
-        why = f"the alarm was answered by candidate {answered[:12]}"
-        ledger.append_many([Draft("retrain.skipped", records.PIPELINE, (cause,), why)])
-        return {"skipped": why, "candidate": answered}
-    ledger.append_many([Draft("retrain.triggered", records.PIPELINE, (cause,), reason)])
+    ledger, alarms = records.open_ledger(workspace), named_in(alarm)
+    causes = tuple(Subject("retraining", reason, digest) for digest in alarms or [""])
+    answers = [answer_to(ledger, digest) for digest in alarms]
+    if answers and all(answers):
+        why = f"the alarm was answered by candidate {answers[-1][:12]}"
+        ledger.append_many([Draft("retrain.skipped", records.PIPELINE, causes, why)])
+        return {"skipped": why, "candidate": answers[-1]}
+    ledger.append_many([Draft("retrain.triggered", records.PIPELINE, causes, reason)])
     ingest(home)
     found = check_all(home)
     done = train(home)
     figures = evaluate(home)
     candidate = propose(home, records.PIPELINE.id)
-    ledger.append_many([Draft("run.finished", records.PIPELINE, (cause,), reason, {"candidate": candidate})])
+    ledger.append_many([Draft("run.finished", records.PIPELINE, causes, reason, {"candidate": candidate})])
     _pin(workspace, done, candidate)
     accepted = {task: own["accepted"] for task, own in found.items()}
     came = {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}

@@ -11,7 +11,7 @@ from flows import engine, records
 from flows.alarms import announce
 from flows.answered import watch_answers
 from flows.engine import NO_CACHE, flow, task
-from flows.history import report_path, reports_by_week, weeks_of
+from flows.history import reports_by_week, weeks_of
 from flows.parallel import over
 from flows.progress import shown
 from flows.stages.files import accepted, fresh, read_json, write_json
@@ -25,7 +25,7 @@ from monitoring.causes import named
 from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, SERVED_FEATURES, WATCHED
 from monitoring.findings import DriftReport, DriftSettings
-from monitoring.persistence import ended, persistence
+from monitoring.persistence import confirmed_alarms, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import SitePage, site_pages, write_site_page
 from monitoring.tables import patient_table, periods_of
@@ -78,7 +78,8 @@ def _watch_recordings(workspace: Workspace, judged: dict[str, Any]) -> dict[str,
         )
     write_pages(workspace, history, reference, current, judged if workspace.task == "detection" else None)
     found = {"task": workspace.task, **_in_values(history)}
-    announce(workspace, found, _record(workspace, history))
+    _record(workspace, history)
+    announce(workspace, found, _confirmed(workspace.task, history))
     return found
 
 
@@ -101,7 +102,7 @@ def _watch_answers(workspace: Workspace) -> dict[str, Any]:
             page = out / f"answers-{question}.html"
             write_page(page, summary_page(history, simulated=workspace.is_demo))
             found[str(question)] = _in_values(history)
-            _record_alarms(workspace, history, f"answers to {question}", sha256_file(page))
+            _record(workspace, history, f"answers to {question}")
     return {"recordings": len(table), "months": sorted(table["period"].unique()), "questions": found}
 
 
@@ -218,36 +219,41 @@ def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
     return {"period": report.period, "headline": headline, "alarmed": list(report.alarmed), "sites": sites}
 
 
-def _record(workspace: Workspace, history: Sequence[DriftReport]) -> list[Entry]:
-    """Each site's alarm of the last week, once, with why no retraining was begun where it is not confirmed; and the end of
-    one that is steady again."""
-    kept, alarmed = sha256_file(report_path(workspace, history[-1].period)), history[-1].alarmed
-    doubts = {site: persistence(history, site).doubt for site in alarmed}
-    skipped = [_skipped(kept, site, doubt) for site, doubt in doubts.items() if doubt]
-    return _record_alarms(workspace, history, "", kept, skipped)
+def _record(workspace: Workspace, history: Sequence[DriftReport], what: str = "") -> list[Entry]:
+    """What the ledger lacks of every period in `history`: each site's alarm, with why no retraining was begun where it is
+    not confirmed, and the end of one that is steady again. Each once, however often the period is judged."""
+    ledger = records.open_ledger(workspace)
+    drafts = [line for n in range(len(history)) for line in _lines(workspace.task, history[: n + 1], what)]
+    lines = [line for type in ("drift.alarm", "retrain.skipped", "drift.closed") for line in ledger.entries(type)]
+    known = {(line.type, subject.digest) for line in lines for subject in line.subjects}
+    return ledger.append_many([d for d in drafts if (d.type, d.subjects[0].digest) not in known])
 
 
-def _record_alarms(
-    workspace: Workspace, history: Sequence[DriftReport], what: str, kept: Digest, also: Sequence[Draft] = ()
-) -> list[Entry]:
-    """The lines that are new; asked again about the same tables (`kept`), none is added."""
-    ledger, report = records.open_ledger(workspace), history[-1]
-    drafts = [_alarm(kept, site, report.period, what) for site in report.alarmed]
-    drafts += [*also, *(_closed(kept, site, report.period, what) for site in ended(history))]
-    return ledger.append_many([d for d in drafts if not ledger.entries(d.type, d.subjects[0].digest)])
+def _lines(task: str, history: Sequence[DriftReport], what: str) -> list[Draft]:
+    """What there is to say of the last period. Answers (`what`) start no retraining, so that none of theirs is left out."""
+    period = history[-1].period
+    drafts = []
+    for site in history[-1].alarmed:
+        alarm, doubt = _alarm(task, site, period, what), persistence(history, site).doubt
+        drafts.append(Draft("drift.alarm", records.PIPELINE, (alarm,), _where(site, period, what)))
+        if doubt and not what:
+            retraining = Subject("retraining", f"drift at {site}", alarm.digest)
+            drafts.append(Draft("retrain.skipped", records.PIPELINE, (retraining,), f"not confirmed: {doubt}"))
+    for site in ended(history):
+        end = Subject("drift", site, digest_of([_alarm(task, site, period, what).digest, "closed"]))
+        drafts.append(Draft("drift.closed", records.PIPELINE, (end,), _where(site, period, what)))
+    return drafts
 
 
-def _alarm(kept: Digest, site: str, period: str, what: str) -> Draft:
-    subject, reason = Subject("drift", site, digest_of([kept, site])), f"at {site}, {period}" + f": {what}" * bool(what)
-    return Draft("drift.alarm", records.PIPELINE, (subject,), reason)
+def _confirmed(task: str, history: Sequence[DriftReport]) -> list[Subject]:
+    """The alarms that a retraining may be begun for, as the ledger calls them."""
+    return [_alarm(task, site, period) for site, period in sorted(confirmed_alarms(history).items())]
 
 
-def _skipped(kept: Digest, site: str, doubt: str) -> Draft:
-    subject = Subject("retraining", f"drift at {site}", digest_of([kept, site]))
-    return Draft("retrain.skipped", records.PIPELINE, (subject,), f"not confirmed: {doubt}")
+def _alarm(task: str, site: str, period: str, what: str = "") -> Subject:
+    """An alarm, called by what it is of: whatever else comes in the same period, it is the same alarm."""
+    return Subject("drift", site, digest_of([task, what, site, period]))
 
 
-def _closed(kept: Digest, site: str, period: str, what: str) -> Draft:
-    subject = Subject("drift", site, digest_of([kept, site, "closed"]))
-    reason = f"at {site}, {period}" + f": {what}" * bool(what)
-    return Draft("drift.closed", records.PIPELINE, (subject,), reason)
+def _where(site: str, period: str, what: str) -> str:
+    return f"at {site}, {period}" + f": {what}" * bool(what)

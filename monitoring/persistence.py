@@ -1,5 +1,6 @@
 """Since when: an alarm of one period is a sign, the same alarm in two of three periods is confirmed."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,14 +28,21 @@ class Persistence:
 def persistence(history: Sequence[DriftReport], site: str) -> Persistence:
     """Judge the last report of `history` (oldest first) for one site.
 
-    A shift is confirmed when the same feature alarms in `NEEDED` of the last `AMONG` periods; a broken rule of
-    acquisition is a fact and confirmed at once.
+    A shift is confirmed when the same feature alarms in the same direction in `NEEDED` of the last `AMONG` periods; a
+    broken rule of acquisition is a fact and confirmed at once.
     """
     known = [(r.period, r.site(site)) for r in history if any(s.site == site for s in r.sites)]
     if not known or known[-1][1].state != "alarm":
         return Persistence("", 0, False)
     run = _run(known)
     return Persistence(run[0], len(run), _confirmed([s for _, s in known[-AMONG:]]))
+
+
+def confirmed_alarms(history: Sequence[DriftReport]) -> dict[str, str]:
+    """Sites whose alarm is confirmed and has not ended, each with the alarm's last period: periods in which nothing came
+    from a site, or too little to judge it, end none."""
+    last = {s.site: n for n, report in enumerate(history, 1) for s in report.sites if s.state != NOT_ENOUGH}
+    return {site: history[n - 1].period for site, n in last.items() if persistence(history[:n], site).confirmed}
 
 
 def ended(history: Sequence[DriftReport]) -> tuple[str, ...]:
@@ -54,5 +62,10 @@ def _run(known: list[tuple[str, SiteDrift]]) -> list[str]:
 
 def _confirmed(recent: list[SiteDrift]) -> bool:
     now = recent[-1]
-    repeated = [sum(s.feature in {a.feature for a in r.alarms} for r in recent) >= NEEDED for s in now.alarms]
-    return bool(now.breaches) or any(repeated)
+    counts = Counter(change for site in recent for change in _changes(site))
+    return bool(now.breaches) or any(counts[change] >= NEEDED for change in _changes(now))
+
+
+def _changes(site: SiteDrift) -> set[tuple[str, bool]]:
+    """Which features shifted, and whether upwards."""
+    return {(shift.feature, shift.effect_sd > 0) for shift in site.alarms}

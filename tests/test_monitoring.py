@@ -19,7 +19,7 @@ from monitoring.causes import named
 from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, Observed, answer_features, patient_features
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, DriftReport, DriftSettings, Shift, SiteDrift
-from monitoring.persistence import Persistence, ended, persistence
+from monitoring.persistence import Persistence, confirmed_alarms, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import evidently_html, site_pages, unusable, write_site_page
 
@@ -179,13 +179,15 @@ def test_a_changed_amplifier_of_a_simulated_site_is_found_and_named():
 
 
 def test_an_alarm_is_confirmed_when_the_same_feature_returns_in_two_of_three_periods():
-    slope, alpha, steady = ({"slope": 1.0}, {"alpha": 1.0}, {})
+    slope, alpha, other_way, steady = ({"slope": 1.0}, {"alpha": 1.0}, {"slope": -1.0}, {})
     for effects, expected in (
         ([slope], Persistence("1", 1, False)),
         ([slope, slope], Persistence("1", 2, True)),
         ([slope, steady, slope], Persistence("3", 1, True)),
         ([slope, steady, steady, slope], Persistence("4", 1, False)),
         ([slope, alpha], Persistence("1", 2, False)),
+        ([slope, other_way], Persistence("1", 2, False)),
+        ([slope, other_way, slope], Persistence("1", 3, True)),
         ([slope, slope, steady], Persistence("", 0, False)),
     ):
         history = [report(str(n), drift(effects=e)) for n, e in enumerate(effects, 1)]
@@ -203,6 +205,14 @@ def test_one_week_is_no_confirmation_however_large_its_shift_is():
 
 def test_a_broken_rule_of_acquisition_is_confirmed_at_once():
     assert persistence([report("1", drift("demo-north", {}, "sampling rate"))], "demo-north").confirmed
+
+
+def test_a_confirmed_alarm_stands_until_the_site_is_judged_and_steady():
+    alarm, steady, unjudged = drift(effects={"slope": 1.0}), drift(), drift(state=NOT_ENOUGH)
+    for states, expected in (([alarm], {}), ([alarm, alarm], {"demo-north": "1"}), ([alarm, alarm, steady], {}),
+                             ([alarm, alarm, unjudged], {"demo-north": "1"}),
+                             ([alarm, alarm, drift("demo-east")], {"demo-north": "1"})):  # fmt: skip
+        assert confirmed_alarms([report(str(n), site) for n, site in enumerate(states)]) == expected
 
 
 def test_an_alarm_has_ended_when_the_site_is_judged_again_and_is_steady():

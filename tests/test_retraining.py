@@ -11,17 +11,16 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows import alarms, pinboard, promote, records, waiting
 from flows import retrain as retraining
 from flows.nightly import nightly
-from lineage.ledger import Draft, Subject
+from lineage.ledger import Subject
 from lineage.refused import Refused
 from tests.proposals import FIRST, SECOND, Office, evaluate, evaluated_office, gates_with, train
 
 ALARM = "a" * 64
 
 
-def sites(confirmed: bool = True) -> dict[str, Any]:
+def sites() -> dict[str, Any]:
     """What a watch found: one site in alarm."""
-    doubt = "" if confirmed else "no shift returned in 2 of 3 periods"
-    site = {"site": "demo-east", "state": "alarm", "since": "2026-W48", "confirmed": confirmed, "doubt": doubt}
+    site = {"site": "demo-east", "state": "alarm", "since": "2026-W48", "confirmed": True, "doubt": ""}
     counts = {"causes": ["another gain"], "patients": 12, "reference_patients": 24}
     return {"headline": "changed: demo-east", "sites": [{**site, **counts}]}
 
@@ -49,9 +48,7 @@ def lines(desk: Office, type: str) -> list[tuple[str, str]]:
     return [(e.subjects[0].digest, e.reason) for e in records.open_ledger(desk.workspace).entries(type)]
 
 
-def alarm_line(desk: Office, name: str = "demo-east", digest: str = "b" * 64) -> Any:
-    draft = Draft("drift.alarm", records.PIPELINE, (Subject("drift", name, digest),), f"at {name}")
-    return records.open_ledger(desk.workspace).append_many([draft])
+EAST, WEST = (Subject("drift", f"demo-{name}", digest * 64) for name, digest in (("east", "b"), ("west", "c")))
 
 
 def test_a_retraining_ends_in_a_proposal_and_nothing_is_signed_or_put_in_force(desk: Office) -> None:
@@ -91,28 +88,36 @@ def test_a_retraining_that_was_killed_has_not_answered_its_alarm(desk: Office, m
     assert "skipped" not in run(desk, alarm=ALARM)
 
 
-def test_one_alarm_is_called_the_same_whenever_it_is_told_and_is_not_told_again_once_answered(desk: Office) -> None:
-    told = alarm_line(desk)
-    alarm = alarms.announce(desk.workspace, sites(), told)
-    assert alarm == alarms.announce(desk.workspace, sites(), alarm_line(desk))
-    assert alarm != alarms.announce(desk.workspace, sites(), alarm_line(desk, digest="d" * 64))
-    assert alarms.announce(desk.workspace, sites(), []) is None
-    assert alarm is not None
-    run(desk, alarm=alarm)
-    assert alarms.announce(desk.workspace, sites(), told) is None
-
-
-def test_an_alarm_that_is_not_confirmed_is_not_told_to_the_server(
+def test_an_alarm_is_told_until_a_retraining_has_answered_it_and_never_again(
     desk: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[list[str]] = []
     monkeypatch.setattr(alarms, "has_server", lambda: True)
     monkeypatch.setattr(alarms, "_pin", lambda workspace, found: None)
+
+    def away(*event: Any) -> None:
+        raise ConnectionError("the server is away")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(alarms, "_emit", away)
+        alarms.announce(desk.workspace, sites(), [EAST])
     monkeypatch.setattr(alarms, "_emit", lambda workspace, alarm, names: told.append(list(names)))
-    assert alarms.announce(desk.workspace, sites(confirmed=False), alarm_line(desk)) is None and not told
-    both = [*alarm_line(desk), *alarm_line(desk, "demo-west", "c" * 64)]
-    assert alarms.announce(desk.workspace, sites(), both) == alarms.announce(desk.workspace, sites(), both[:1])
-    assert told == [["demo-east"], ["demo-east"]]
+    assert alarms.announce(desk.workspace, sites(), []) == ""
+    alarm = alarms.announce(desk.workspace, sites(), [EAST])
+    assert alarm == alarms.announce(desk.workspace, sites(), [EAST]) and told == [["demo-east"], ["demo-east"]]
+    monkeypatch.setattr(alarms, "has_server", lambda: False)
+    run(desk, alarm=alarm)
+    monkeypatch.setattr(alarms, "has_server", lambda: True)
+    assert alarms.announce(desk.workspace, sites(), [EAST]) == "" and len(told) == 2
+    assert alarms.announce(desk.workspace, sites(), [EAST, WEST]) == WEST.digest and told[2:] == [["demo-west"]]
+
+
+def test_one_retraining_answers_all_alarms_that_it_was_told_of(desk: Office) -> None:
+    alarm = alarms.announce(desk.workspace, sites(), [EAST, WEST])
+    run(desk, alarm=alarm)
+    assert [digest for digest, _ in lines(desk, "retrain.triggered")] == [EAST.digest]
+    assert alarms.announce(desk.workspace, sites(), [WEST]) == ""
+    assert "answered by candidate" in run(desk, alarm=WEST.digest)["skipped"]
 
 
 def test_a_challenger_whose_gate_failed_is_stopped_by_its_name_and_nobody_is_asked_to_sign(

@@ -15,7 +15,7 @@ from flows.answered import estimate_path, take_labels, watch_answers
 from flows.history import report_path, reports_by_week, weeks_of
 from flows.rehearse import rehearse_site
 from flows.stages.files import read_json, write_json
-from flows.watch import _record
+from flows.watch import _confirmed, _record
 from flows.workspace import MARKER, ROOT, Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Ledger, Subject
@@ -84,9 +84,11 @@ def test_the_same_shift_in_two_weeks_is_confirmed_and_its_end_is_recorded_once(w
     history = reports_by_week(workspace, reference, current, SETTINGS)
     assert [report.period for report in history] == ["2026-W46", "2026-W47"]
     assert persistence(history, "demo-north").confirmed and persistence(history, "demo-north").since == "2026-W46"
-    assert [len(_record(workspace, history)) for _ in range(2)] == [1, 0]
-    (line,) = Ledger(workspace.ledger).entries("drift.alarm")
+    assert [len(_record(workspace, history)) for _ in range(2)] == [3, 0]
+    first, line = Ledger(workspace.ledger).entries("drift.alarm")
+    assert first.reason == "at demo-north, 2026-W46" and not _confirmed("detection", history[:1])
     assert (line.reason, line.subjects[0].id) == ("at demo-north, 2026-W47", "demo-north")
+    assert tuple(_confirmed("detection", history)) == line.subjects, "what the server is told of stands in the ledger"
 
 
 def test_an_alarm_of_one_week_is_recorded_with_why_no_retraining_was_begun(workspace):
@@ -97,6 +99,23 @@ def test_an_alarm_of_one_week_is_recorded_with_why_no_retraining_was_begun(works
     assert (alarm.type, skipped.type) == ("drift.alarm", "retrain.skipped")
     assert alarm.subjects[0].digest == skipped.subjects[0].digest and skipped.subjects[0].id == "drift at demo-north"
     assert skipped.reason == "not confirmed: no shift returned in 2 of 3 periods"
+
+
+def test_an_alarm_stays_the_same_one_while_more_recordings_of_its_week_come(workspace):
+    reference, current = weeks_of_shift(workspace, 3.0, 3.0)
+    for missing in (4, 2, 0):
+        so_far = current.iloc[: len(current) - missing]
+        _record(workspace, reports_by_week(workspace, reference, so_far, SETTINGS))
+    lines = Ledger(workspace.ledger).entries("drift.alarm")
+    assert [line.reason for line in lines] == ["at demo-north, 2026-W46", "at demo-north, 2026-W47"]
+
+
+def test_a_week_that_no_watch_saw_is_made_up_for(workspace):
+    """Two Sundays were missed: the alarm of the first week stands in the ledger all the same, with its end."""
+    reference, current = weeks_of_shift(workspace, 0.0, 6.0, 0.0, 0.0)
+    _record(workspace, reports_by_week(workspace, reference, current, SETTINGS))
+    lines = [(line.type, line.reason) for line in Ledger(workspace.ledger).entries() if line.type.startswith("drift.")]
+    assert lines == [("drift.alarm", "at demo-north, 2026-W47"), ("drift.closed", "at demo-north, 2026-W48")]
 
 
 def test_an_alarm_that_ends_is_closed(workspace):

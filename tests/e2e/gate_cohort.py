@@ -260,7 +260,7 @@ def drift_to_challenger(case: Case) -> str:
     case.start("watch/weekly")
     case.claim(case.ended("weekly")["state"]["type"] == "COMPLETED", "the week's comparison of sites has ended")
     alarmed = [e.subjects[0].id for e in open_ledger(case.workspace).entries("drift.alarm")]
-    case.claim(alarmed == [CHANGED], f"an alarm, at {CHANGED} alone")
+    case.claim(set(alarmed) == {CHANGED}, f"alarms, at {CHANGED} alone")
     run = case.ended("monthly")
     case.claim(run["parameters"]["reason"] == f"drift at {CHANGED}", "its event started a retraining")
     challenger = case.proposed()

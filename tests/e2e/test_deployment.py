@@ -125,10 +125,9 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     for step in ("ingest", "check_all", "train", "evaluate"):
         monkeypatch.setattr(retraining, step, lambda home: {})
     monkeypatch.setattr(retraining, "propose", promote.propose.fn)
-    drift = Draft("drift.alarm", PIPELINE, (Subject("drift", "demo-east", "b" * 64),), "at demo-east")
-    lines = open_ledger(made.workspace).append_many([drift])
-    alarm = alarms.announce(made.workspace, {"headline": "", "sites": [CONFIRMED]}, lines)
-    assert alarm is not None
+    drift = Subject("drift", "demo-east", "b" * 64)
+    open_ledger(made.workspace).append_many([Draft("drift.alarm", PIPELINE, (drift,), "at demo-east")])
+    alarm = alarms.announce(made.workspace, {"headline": "", "sites": [CONFIRMED]}, [drift])
     made.candidate = retraining.retrain.fn(str(made.home), "drift at demo-east", alarm)["candidate"]
     return made
 
