@@ -28,7 +28,7 @@ from monitoring.findings import DriftReport, DriftSettings
 from monitoring.persistence import confirmed_alarms, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import SitePage, site_pages, write_site_page
-from monitoring.tables import patient_table, periods_of
+from monitoring.tables import models_of, patient_table, periods_of
 from validation.pages import write_page
 
 EARLIER, LATER = "development", "surveillance"
@@ -36,6 +36,9 @@ EARLIER, LATER = "development", "surveillance"
 
 SIGNAL = tuple(name for name, feature in FEATURES.items() if feature.group != "answers")
 """Watched here: the signal. Answers of two periods can be compared once one model has answered in both."""
+
+SHOWN = 12
+"""Digits of a model's digest by which pages and lines about its answers are called."""
 
 WORKERS_NEED = ("evidently.presets",)
 """Imported once for all workers: those that measure come from the same server as those that write pages."""
@@ -84,8 +87,8 @@ def _watch_recordings(workspace: Workspace, judged: dict[str, Any]) -> dict[str,
 
 
 def _watch_answers(workspace: Workspace) -> dict[str, Any]:
-    """Each month's answers beside those of the months before; of every question for itself, and of one model: another
-    model answers otherwise although nothing changed at the sites."""
+    """Each month's answers beside those of the months before; of every question and every model for itself: another model
+    answers otherwise although nothing changed at the sites."""
     table = answers_of(records.open_ledger(workspace))
     if table.empty:
         return {"recordings": 0}
@@ -94,16 +97,31 @@ def _watch_answers(workspace: Workspace) -> dict[str, Any]:
     table.to_parquet(out / "served.parquet")
     patient_table(table, SERVED_FEATURES).to_parquet(out / "served_patients.parquet")
     settings, found = DriftSettings(features=tuple(SERVED_FEATURES), draws=drift.draws), {}
+    uncompared: dict[str, dict[str, str]] = {}
     for question, asked in table.groupby("question"):
-        rng, models = np.random.default_rng(drift.seed), asked.loc[asked["model"] != "", "model"]
-        same_model = asked[asked["model"].isin(["", *models[-1:]])]
-        history = [compare_sites(then, now, settings, rng, month) for month, then, now in periods_of(same_model)]
-        if history:
-            page = out / f"answers-{question}.html"
-            write_page(page, summary_page(history, simulated=workspace.is_demo))
-            found[str(question)] = _in_values(history)
-            _record(workspace, history, f"answers to {question}")
-    return {"recordings": len(table), "months": sorted(table["period"].unique()), "questions": found}
+        uncompared[str(question)] = _uncompared(asked)
+        for model, own in models_of(asked):
+            rng = np.random.default_rng(drift.seed)
+            history = [compare_sites(then, now, settings, rng, month) for month, then, now in periods_of(own)]
+            if history:
+                page = summary_page(history, uncompared=uncompared[str(question)], simulated=workspace.is_demo)
+                write_page(out / f"answers-{question}-{model[:SHOWN] or 'no-model'}.html", page)
+                asked_of = f"{question} by {model[:SHOWN] or 'no model'}"
+                found[asked_of] = _in_values(history)
+                _record(workspace, history, f"answers to {asked_of}")
+    months = sorted(table["period"].unique())
+    return {"recordings": len(table), "months": months, "questions": found, "uncompared": uncompared}
+
+
+def _uncompared(asked: pd.DataFrame) -> dict[str, str]:
+    """Sites whose answers of the last month are of a model that had answered nobody before, and so are compared with none."""
+    last = asked["period"].max()
+    new: dict[str, str] = {}
+    for model, own in models_of(asked):
+        if own["period"].min() == last:
+            why = f"{f'model {model[:SHOWN]}' if model else 'no model'} has answered in no month before {last}"
+            new |= dict.fromkeys(sorted(own["site"].unique()), why)
+    return new
 
 
 @task(cache_policy=NO_CACHE, task_run_name="features:{period}")
@@ -182,6 +200,8 @@ def watch_sites() -> dict[str, Any]:
         lines += [f"{name}: {_line(site)}" for site in one["sites"]]
     for question, one in found["answers"].get("questions", {}).items():
         lines += [f"answers to {question} in {one['period']}: {_line(site)}" for site in one["sites"]]
+    for question, sites in found["answers"].get("uncompared", {}).items():
+        lines += [f"answers to {question}: {site} is not compared: {why}" for site, why in sites.items()]
     weeks = found["answers"]["weeks"]
     judged = sum(row["measured"]["recordings"] for row in weeks)
     lines.append(f"answers of the last quarter: {sum(row['answers'] for row in weeks)}, of which {judged} are judged")

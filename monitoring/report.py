@@ -22,6 +22,7 @@ def summary_page(
     links: Mapping[str, str] | None = None,
     *,
     answers: Mapping[str, Any] | None = None,
+    uncompared: Mapping[str, str] | None = None,
     simulated: bool,
     provenance: Mapping[str, str] | None = None,
     made_at: str = "",
@@ -29,7 +30,7 @@ def summary_page(
     """HTML about the last report of `history` (oldest first); earlier ones tell since when an alarm lasts.
 
     `links`: site and period → address of its Evidently page, relative to this page. `answers`: what sites were answered, and
-    what readers and experts say of it (`ictal.answers/1`).
+    what readers and experts say of it (`ictal.answers/1`). `uncompared`: sites that were compared with nothing, and why.
     """
     now = history[-1]
     lasting = {site.site: persistence(history, site.site) for site in now.sites}
@@ -41,7 +42,7 @@ def summary_page(
         title=f"Sites in {now.period}" if now.period else "Sites",
         lead="Compared patient by patient with what the detector was made on. A patient is one value, however long.",
         simulated=simulated,
-        headline=headline(now, lasting, causes),
+        headline=headline(now, lasting, causes, uncompared or {}),
         sections=(
             _overview(now, lasting, causes),
             *(_changed(site, causes[site.site]) for site in alarmed),
@@ -56,11 +57,15 @@ def summary_page(
 
 
 def headline(
-    report: DriftReport, lasting: Mapping[str, Persistence], causes: Mapping[str, tuple[Cause, ...]]
+    report: DriftReport,
+    lasting: Mapping[str, Persistence],
+    causes: Mapping[str, tuple[Cause, ...]],
+    uncompared: Mapping[str, str],
 ) -> Headline:
-    """Which sites changed, each with its likely cause, since when, and whether it is confirmed."""
+    """Which sites changed, each with its likely cause, since when, and whether it is confirmed; and which were not judged."""
     untested = [s.site for s in report.sites if s.state == NOT_ENOUGH]
-    missing = (f"Not enough data to judge: {', '.join(untested)}.",) if untested else ()
+    few = (f"Not enough data to judge: {', '.join(untested)}.",) if untested else ()
+    missing = (*few, *(f"{site} is not compared: {why}." for site, why in uncompared.items()))
     if report.alarmed:
         reasons = tuple(_told(site, lasting[site], causes[site]) for site in report.alarmed)
         sentence = f"{_of(len(report.alarmed), len(report.sites))} changed: {', '.join(report.alarmed)}."

@@ -91,6 +91,16 @@ def facts_since(engine: Engine, since: datetime) -> dict[str, dict[str, Any]]:
         return {row.prediction_id: as_row(row) for row in rows}
 
 
+def models_of(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """The answers of each model to one question, by its digest. An answer that no model gave (nothing could be evaluated) goes
+    to the one that answered its site before, else after it, else to the last of all ("" where there was none)."""
+    given = table["model"].where(table["model"] != "")
+    last = given.dropna().iloc[-1] if given.notna().any() else ""
+    whose = given.groupby(table["site"]).transform(lambda own: own.ffill().bfill()).fillna(last)
+    for model in whose.unique():
+        yield str(model), table[whose == model]
+
+
 def periods_of(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
     """Each month of a table but the first, with what came before and what came in it."""
     months = sorted(table["period"].unique())

@@ -19,7 +19,7 @@ from monitoring.features import FILM_FEATURES, KNOWN, POSE_FEATURES, SERVED_FEAT
 from monitoring.findings import DriftSettings
 from monitoring.report import summary_page
 from monitoring.showing import site_pages
-from monitoring.tables import film_table, patient_table, periods_of, pose_table, served_table
+from monitoring.tables import film_table, models_of, patient_table, periods_of, pose_table, served_table
 from serving.facts import FactRow
 from tests.patients import PERSON, edf_of, light_workspace
 
@@ -102,6 +102,9 @@ def test_sites_of_films_have_pages_with_the_features_of_films():
     table = film_table(pd.DataFrame([v for n in names for v in views(n)]), who(*names))
     (page,) = site_pages(table, table, tuple(FILM_FEATURES))
     assert page.features == tuple(FILM_FEATURES) and site_pages(table, table) == []
+
+
+ASKED = "detection by mmmmmmmmmmmm"
 
 
 def fact(n: int, month: str, site: str, recording: str = "", **more: object) -> FactRow:
@@ -197,12 +200,12 @@ def test_a_served_recording_of_a_known_person_is_that_persons(answered):
 
 def test_a_site_that_is_answered_otherwise_for_two_months_is_confirmed_and_in_the_ledger(answered):
     workspace, found = answered
-    assert found["questions"]["detection"]["alarmed"] == ["south"] and found["months"][-1] == "2026-11"
-    page = (workspace.reports / "drift" / "answers-detection.html").read_text()
+    assert found["questions"][ASKED]["alarmed"] == ["south"] and found["months"][-1] == "2026-11"
+    page = (workspace.reports / "drift" / "answers-detection-mmmmmmmmmmmm.html").read_text()
     assert "the detector&#39;s answers, not the signal" in page or "the detector's answers, not the signal" in page
     assert "since 2026-10, confirmed" in page
     lines = records.open_ledger(workspace).entries("drift.alarm")
-    assert [line.reason for line in lines] == [f"at south, 2026-{month}: answers to detection" for month in (10, 11)]
+    assert [line.reason for line in lines] == [f"at south, 2026-{month}: answers to {ASKED}" for month in (10, 11)]
     assert _watch_answers(workspace)["questions"] == found["questions"]  # asked again, the ledger has no line more
     assert len(records.open_ledger(workspace).entries("drift.alarm")) == 2
 
@@ -215,7 +218,7 @@ def test_the_tables_are_there_as_parquet(answered):
 
 
 def test_answers_of_another_model_are_no_drift(answered, tmp_path, monkeypatch):
-    """Of the months of an earlier model nothing is compared with those of the present one."""
+    """Of the months of an earlier model nothing is compared with those of the present one; that nothing was is said."""
     workspace = light_workspace(tmp_path)
     engine = open_store(workspace.ledger, FactRow)
     with session(engine) as writing:
@@ -223,7 +226,39 @@ def test_answers_of_another_model_are_no_drift(answered, tmp_path, monkeypatch):
             writing.add(fact(n, "2026-10", "north", model="a" * 64))
             writing.add(fact(n, "2026-11", "north", model="b" * 64, alarms_per_hour=30.0 + n))
     engine.dispose()
-    assert _watch_answers(workspace)["questions"] == {}
+    found = _watch_answers(workspace)
+    why = "model bbbbbbbbbbbb has answered in no month before 2026-11"
+    assert found["questions"] == {} and found["uncompared"] == {"detection": {"north": why}}
+
+
+def test_while_a_canary_answers_one_site_the_others_are_watched_and_its_own_is_named(tmp_path):
+    """North is answered by the model in force, with many more alarms than before; south, last of all, by the canary."""
+    workspace = light_workspace(tmp_path)
+    engine = open_store(workspace.ledger, FactRow)
+    with session(engine) as writing:
+        for month in ("2026-09", "2026-10", "2026-11"):
+            for n in range(10):
+                more, canary = (12.0, "c" * 64) if month == "2026-11" else (0.0, "m" * 64)
+                writing.add(fact(n, month, "north", alarms_per_hour=2.0 + 0.1 * n + more))
+                writing.add(fact(n + 1, month, "south", model=canary))
+    engine.dispose()
+    found = _watch_answers(workspace)
+    assert {asked: one["alarmed"] for asked, one in found["questions"].items()} == {ASKED: ["north"]}
+    assert list(found["uncompared"]["detection"]) == ["south"]
+    page = (workspace.reports / "drift" / "answers-detection-mmmmmmmmmmmm.html").read_text()
+    assert "south is not compared: model cccccccccccc has answered in no month before 2026-11." in page
+
+
+def test_an_answer_without_a_model_is_of_the_one_that_answers_its_site(place):
+    rows = [
+        fact(1, "2026-10", "north", model="a"), fact(2, "2026-10", "north", model=""),
+        fact(3, "2026-10", "south", model=""), fact(4, "2026-10", "south", model="b"),
+        fact(5, "2026-10", "east", model=""), fact(6, "2026-11", "north", model="c"),
+    ]  # fmt: skip
+    found = {model: own["prediction"].str[-1].tolist() for model, own in models_of(written(place, *rows))}
+    assert found == {"a": ["1", "2"], "b": ["3", "4"], "c": ["5", "6"]}
+    nobody = written(place.with_name("other.db"), fact(1, "2026-10", "north", model=""))
+    assert [model for model, _ in models_of(nobody)] == [""]
 
 
 def test_the_page_of_a_month_of_films_names_its_features():
