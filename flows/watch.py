@@ -15,17 +15,18 @@ from flows.history import reports_by_week, weeks_of
 from flows.parallel import over
 from flows.progress import shown
 from flows.stages.files import accepted, fresh, read_json, write_json
-from flows.watching import answers_of, features_of_checks, features_of_recording
+from flows.watching import answers_of, checked_of, checked_table, features_of_checks, features_of_recording
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import Entry
 from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
+from monitoring.acquisition import Checked
 from monitoring.causes import named
 from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, SERVED_FEATURES, WATCHED
 from monitoring.findings import DriftReport, DriftSettings
-from monitoring.persistence import confirmed_alarms, ended, persistence
+from monitoring.persistence import alarms_to_train_for, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import SitePage, site_pages, write_site_page
 from monitoring.tables import models_of, patient_table, periods_of
@@ -56,11 +57,11 @@ def watch(home: str) -> dict[str, Any]:
 
 
 def watched_tasks(workspace: Workspace) -> list[str]:
-    """The tasks with accepted recordings of a later period, detection first; refuses where there is none."""
-    checked = [t for t in workspace.tasks if (workspace.of(t).interim / "checks" / "accepted.json").exists()]
-    found = [task for task in checked if accepted(workspace.of(task), LATER)]
+    """The tasks with checked recordings of a later period, detection first; refuses where there is none."""
+    checked = [t for t in workspace.tasks if (workspace.of(t).interim / "checks" / "verdicts.json").exists()]
+    found = [task for task in checked if checked_of(workspace.of(task), LATER)]
     if not found:
-        raise Refused(f"there is no accepted recording of the period {LATER!r}: nothing to compare")
+        raise Refused(f"there is no checked recording of the period {LATER!r}: nothing to compare")
     return found
 
 
@@ -72,9 +73,15 @@ def settings_of(workspace: Workspace) -> DriftSettings:
 
 def _watch_recordings(workspace: Workspace, judged: dict[str, Any]) -> dict[str, Any]:
     home, ledger = str(workspace.root), records.open_ledger(workspace)
-    reference, current = (features_of(home, period, workspace.task) for period in (EARLIER, LATER))
-    current = current.assign(week=current["recording"].map(weeks_of(ledger, accepted(workspace, LATER))))
-    history = reports_by_week(workspace, reference, current, settings_of(workspace))
+    came = checked_of(workspace, LATER)
+    weeks = weeks_of(ledger, [entry for entry, _ in came])
+    later = checked_table(came)
+    checked = Checked(checked_table(checked_of(workspace, EARLIER)), later.assign(week=later["recording"].map(weeks)))
+    reference = features_of(home, EARLIER, workspace.task)
+    some = any(not refused for _, refused in came)
+    current = features_of(home, LATER, workspace.task) if some else reference.iloc[:0]
+    current = current.assign(week=current["recording"].map(weeks))
+    history = reports_by_week(workspace, reference, current, settings_of(workspace), checked)
     if not history:
         raise Refused(
             "the ledger knows of none of the later recordings, so that nothing tells when they came: `ictal check`"
@@ -240,8 +247,8 @@ def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
 
 
 def _record(workspace: Workspace, history: Sequence[DriftReport], what: str = "") -> list[Entry]:
-    """What the ledger lacks of every period in `history`: each site's alarm, with why no retraining was begun where it is
-    not confirmed, and the end of one that is steady again. Each once, however often the period is judged."""
+    """What the ledger lacks of every period in `history`: each site's alarm, with why no retraining was begun where none
+    was, and the end of one that is steady again. Each once, however often the period is judged."""
     ledger = records.open_ledger(workspace)
     drafts = [line for n in range(len(history)) for line in _lines(workspace.task, history[: n + 1], what)]
     lines = [line for type in ("drift.alarm", "retrain.skipped", "drift.closed") for line in ledger.entries(type)]
@@ -254,11 +261,11 @@ def _lines(task: str, history: Sequence[DriftReport], what: str) -> list[Draft]:
     period = history[-1].period
     drafts = []
     for site in history[-1].alarmed:
-        alarm, doubt = _alarm(task, site, period, what), persistence(history, site).doubt
+        alarm, untrained = _alarm(task, site, period, what), persistence(history, site).untrained
         drafts.append(Draft("drift.alarm", records.PIPELINE, (alarm,), _where(site, period, what)))
-        if doubt and not what:
+        if untrained and not what:
             retraining = Subject("retraining", f"drift at {site}", alarm.digest)
-            drafts.append(Draft("retrain.skipped", records.PIPELINE, (retraining,), f"not confirmed: {doubt}"))
+            drafts.append(Draft("retrain.skipped", records.PIPELINE, (retraining,), untrained))
     for site in ended(history):
         end = Subject("drift", site, digest_of([_alarm(task, site, period, what).digest, "closed"]))
         drafts.append(Draft("drift.closed", records.PIPELINE, (end,), _where(site, period, what)))
@@ -267,7 +274,7 @@ def _lines(task: str, history: Sequence[DriftReport], what: str) -> list[Draft]:
 
 def _confirmed(task: str, history: Sequence[DriftReport]) -> list[Subject]:
     """The alarms that a retraining may be begun for, as the ledger calls them."""
-    return [_alarm(task, site, period) for site, period in sorted(confirmed_alarms(history).items())]
+    return [_alarm(task, site, period) for site, period in sorted(alarms_to_train_for(history).items())]
 
 
 def _alarm(task: str, site: str, period: str, what: str = "") -> Subject:

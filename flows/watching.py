@@ -6,6 +6,7 @@ import pandas as pd
 
 from data.cohorts.bids import Entry
 from data.readers.edf import read_edf
+from flows.stages.files import cohort_of, read_json
 from flows.workspace import Workspace
 from lineage import graph
 from lineage.ledger import Ledger
@@ -29,6 +30,20 @@ def features_of_checks(workspace: Workspace, entries: Sequence[Entry]) -> pd.Dat
     who = who_of(entries)
     make = film_table if workspace.modality == "video" else pose_table
     return make(facts[facts["recording"].isin(who)], who)
+
+
+def checked_of(workspace: Workspace, period: str) -> list[tuple[Entry, bool]]:
+    """The recordings of a period that were checked, each with whether they were refused."""
+    verdicts = read_json(workspace.interim / "checks" / "verdicts.json")
+    outcomes = {verdict["recording"]: verdict["outcome"] for verdict in verdicts}
+    own = [e for e in cohort_of(workspace).entries if e.name in outcomes and (e.period or "development") == period]
+    return [(entry, outcomes[entry.name] == "quarantined") for entry in own]
+
+
+def checked_table(checked: Sequence[tuple[Entry, bool]]) -> pd.DataFrame:
+    """Rows of recording, site, patient and refused."""
+    rows = [(entry.name, entry.site, entry.patient, refused) for entry, refused in checked]
+    return pd.DataFrame(rows, columns=["recording", "site", "patient", "refused"]).astype({"refused": bool})
 
 
 def who_of(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:

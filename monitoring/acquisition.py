@@ -1,6 +1,7 @@
 """The acquisition contract: what an amplifier or a technician changed, seen by rules before any statistics."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,19 @@ LIMITS = {
 }
 """Shares (0–1) that the middle recording of a site must not exceed where that of the reference does not."""
 
+REFUSED = "share of refused recordings"
+REFUSED_SHARE = 0.25
+"""Of a site's recordings of a period the checks must not refuse more, of two patients at least, where they did not before."""
+
 SURE = 0.5
 """Confidence of joints below which the middle recording must not fall where that of the reference does not."""
+
+
+class Checked(NamedTuple):
+    """What the checks made of recordings, `earlier` and of this period: rows of site, patient and refused (bool)."""
+
+    earlier: pd.DataFrame
+    now: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,17 @@ def breaches(
     missing = _missing(site, [f for f in features if f in then], then, now)
     beyond = [_beyond(site, column, then, now) for column in LIMITS if column in then and column in now]
     return tuple(b for b in [*exact, _gain(site, then, now), *beyond, _unsure(site, then, now), *missing] if b)
+
+
+def refusals(site: str, checked: Checked) -> tuple[Breach, ...]:
+    """Whether the checks refuse more of a site's recordings than they may (`REFUSED_SHARE`) and did."""
+    here = checked.now[checked.now["site"] == site]
+    own = checked.earlier[checked.earlier["site"] == site]
+    before = (own if len(own) else checked.earlier)["refused"].mean() if len(checked.earlier) else 0.0
+    after, patients = here["refused"].mean(), here.loc[here["refused"], "patient"].nunique()
+    if patients < 2 or not (before <= REFUSED_SHARE < after):
+        return ()
+    return (Breach(site, REFUSED, f"{before:.0%}", f"{after:.0%}", patients),)
 
 
 def _exact(site: str, column: str, then: pd.DataFrame, now: pd.DataFrame) -> Breach | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from monitoring.acquisition import REFUSED
 from monitoring.features import KNOWN
 from monitoring.findings import SiteDrift
 
@@ -27,6 +28,7 @@ _ADVICE = {
     "camera": "Ask which camera, recorder and settings are used now; look at a film of then and of now side by side.",
     "light": "Look at a film of each: is it night mode, another lamp, or another place of the camera?",
     "pose": "Look at the joints drawn over a film; ask whether the pose estimator, the camera or the cover was changed.",
+    "refused": "Look up why the checks refuse them; ask the site what was changed. A retraining learns nothing from them.",
     "missing": "Find out why values are missing before anything else is concluded.",
 }
 
@@ -48,7 +50,7 @@ def _from_breaches(site: SiteDrift) -> list[Cause]:
         "clipping": "gain", "time without signal": "contact", "frame rate": "camera", "picture size": "camera",
         "time with a frozen picture": "camera", "share of dropped frames": "camera", "camera light": "light",
         "share of dark pictures": "light", "set of joints": "pose", "share of joints not seen": "pose",
-        "confidence of joints": "pose", "time without a person": "pose",
+        "confidence of joints": "pose", "time without a person": "pose", REFUSED: "refused",
     }  # fmt: skip
     names = {"amplitude": "unit or gain"}
     return [Cause(names.get(b.rule, b.rule), b.sentence, _ADVICE[key.get(b.rule, "missing")]) for b in site.breaches]

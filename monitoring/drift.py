@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from monitoring.acquisition import Breach, breaches
+from monitoring.acquisition import Breach, Checked, breaches, refusals
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, OWN_PAST, DriftReport, DriftSettings, Shift, SiteDrift
 from monitoring.permutation import benjamini_hochberg, permutation_effects
 from monitoring.power import SHIFTS_SD, detectable_shift, power_of_rule
@@ -21,22 +21,28 @@ def compare_sites(
     settings: DriftSettings,
     rng: np.random.Generator,
     period: str = "",
+    checked: Checked | None = None,
 ) -> DriftReport:
     """Compare every site in `current` with the reference (both: rows as `monitoring.features.patient_features`).
 
     Several rows of one patient are averaged first: the patient is the unit. A site's features are one family: what
     other sites did makes its own alarm no likelier. A site with fewer than `min_patients`
-    is reported as “not enough data” and not tested; rules of acquisition hold for any number.
+    is reported as “not enough data” and not tested; rules of acquisition hold for any number. So does that of `checked`, by
+    which a site of which the checks let nothing through is not passed over.
     """
     then, now = by_patient(reference, settings.features), by_patient(current, settings.features)
-    sides = [_Sides.of(site, then, now, settings) for site in sorted(now["site"].unique())]
+    sites = {*now["site"], *(checked.now["site"] if checked else ())}
+    sides = [_Sides.of(site, then, now, settings) for site in sorted(sites)]
     return DriftReport(
         period,
         tuple(
             _outcome(
                 side,
                 side.shifts(settings, rng) if side.testable else (),
-                breaches(side.site, reference, current, settings.features),
+                (
+                    *(refusals(side.site, checked) if checked else ()),
+                    *breaches(side.site, reference, current, settings.features),
+                ),
                 settings,
             )
             for side in sides

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monitoring.acquisition import REFUSED
 from monitoring.findings import NOT_ENOUGH, DriftReport, SiteDrift
 
 NEEDED, AMONG = 2, 3
@@ -13,16 +14,27 @@ may be of the patients or the borrowed recorder of that period, and be gone in t
 
 @dataclass(frozen=True)
 class Persistence:
-    """How long a site's present alarm has lasted. `since` is the first period of its unbroken run, "" when steady."""
+    """How long a site's present alarm has lasted. `since` is the first period of its unbroken run, "" when steady.
+
+    `refused`: of all that is confirmed there is only that the checks refuse its recordings, from which nothing can be learnt.
+    """
 
     since: str
     periods: int
     confirmed: bool
+    refused: bool = False
 
     @property
     def doubt(self) -> str:
         """Why an alarm is not confirmed; empty where it is, and where there is none."""
         return f"no shift returned in {NEEDED} of {AMONG} periods" if self.periods and not self.confirmed else ""
+
+    @property
+    def untrained(self) -> str:
+        """Why no retraining is begun for an alarm; empty where one is, and where there is no alarm."""
+        if self.refused:
+            return "the checks refuse the recordings, so that there is nothing to learn from them"
+        return f"not confirmed: {self.doubt}" if self.doubt else ""
 
 
 def persistence(history: Sequence[DriftReport], site: str) -> Persistence:
@@ -34,15 +46,18 @@ def persistence(history: Sequence[DriftReport], site: str) -> Persistence:
     known = [(r.period, r.site(site)) for r in history if any(s.site == site for s in r.sites)]
     if not known or known[-1][1].state != "alarm":
         return Persistence("", 0, False)
-    run = _run(known)
-    return Persistence(run[0], len(run), _confirmed([s for _, s in known[-AMONG:]]))
+    run, now = _run(known), known[-1][1]
+    refused = any(breach.rule == REFUSED for breach in now.breaches)
+    learnt = _confirmed([s for _, s in known[-AMONG:]])
+    return Persistence(run[0], len(run), learnt or refused, refused and not learnt)
 
 
-def confirmed_alarms(history: Sequence[DriftReport]) -> dict[str, str]:
-    """Sites whose alarm is confirmed and has not ended, each with the alarm's last period: periods in which nothing came
-    from a site, or too little to judge it, end none."""
+def alarms_to_train_for(history: Sequence[DriftReport]) -> dict[str, str]:
+    """Sites whose alarm calls for a retraining and has not ended, each with the alarm's last period: periods in which nothing
+    came from a site, or too little to judge it, end none."""
     last = {s.site: n for n, report in enumerate(history, 1) for s in report.sites if s.state != NOT_ENOUGH}
-    return {site: history[n - 1].period for site, n in last.items() if persistence(history[:n], site).confirmed}
+    stands = {site: persistence(history[:n], site) for site, n in last.items()}
+    return {site: history[last[site] - 1].period for site, p in stands.items() if p.confirmed and not p.refused}
 
 
 def ended(history: Sequence[DriftReport]) -> tuple[str, ...]:
@@ -63,7 +78,8 @@ def _run(known: list[tuple[str, SiteDrift]]) -> list[str]:
 def _confirmed(recent: list[SiteDrift]) -> bool:
     now = recent[-1]
     counts = Counter(change for site in recent for change in _changes(site))
-    return bool(now.breaches) or any(counts[change] >= NEEDED for change in _changes(now))
+    broken = any(breach.rule != REFUSED for breach in now.breaches)
+    return broken or any(counts[change] >= NEEDED for change in _changes(now))
 
 
 def _changes(site: SiteDrift) -> set[tuple[str, bool]]:

@@ -185,7 +185,7 @@ def _rule(report: DriftReport, links: Mapping[str, str]) -> Section:
     told = (
         f"An alarm needs q < {settings.q:g} over the features of a site (p-values from exchanging whole patients) and an "
         f"effect of at least {settings.effect_floor:g} SD, or a broken rule of acquisition (rate, mains, channels, "
-        f"amplitude, missing values). Of a site's periods without any change at most {100 * BUDGET:g} % may raise an alarm. "
+        f"amplitude, missing values, recordings that the checks refuse). Of a site's periods without any change at most {100 * BUDGET:g} % may raise an alarm. "
         f"Sites with fewer than {settings.min_patients} patients are not tested. A shift is confirmed when it returns in "
         f"{NEEDED} of {AMONG} periods, a broken rule at once; only what is confirmed may set a retraining going. Causes are "
         "guesses from the pattern."

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from monitoring.acquisition import REFUSED, Checked
 from monitoring.drift import by_patient, compare_sites, draws_for
 from monitoring.findings import ALL_SITES, BUDGET, NOT_ENOUGH, OWN_PAST, DriftReport, DriftSettings
 from monitoring.permutation import benjamini_hochberg, permutation_effects, pulled_in
@@ -140,6 +141,46 @@ def test_a_broken_rule_of_acquisition_alarms_with_any_number_of_patients(column,
     now = patients(rng, 2, sites=("demo-north",)).assign(**{column: value})
     (site,) = compare_sites(patients(rng), now, RULE, rng).sites
     assert site.state == "alarm" and [b.rule for b in site.breaches] == [rule]
+
+
+def checked(*refused: int, of: int = 12, earlier: int = 0) -> Checked:
+    """What the checks made of a site's recordings, one of each patient: of so many `earlier` refused ones of 12, and now of
+    those with these numbers."""
+    site = {"site": "demo-north", "patient": [f"n-{n}" for n in range(of)]}
+    then = pd.DataFrame({"site": "demo-north", "patient": "then", "refused": [n < earlier for n in range(12)]})
+    return Checked(then, pd.DataFrame({**site, "refused": [n in refused for n in range(of)]}))
+
+
+@pytest.mark.parametrize(
+    ("made", "state"),
+    [
+        (checked(*range(12)), "alarm"),
+        (checked(*range(4)), "alarm"),
+        (checked(*range(3)), "steady"),  # a quarter
+        (checked(*range(4), earlier=4), "steady"),  # a third, as before
+        (checked(0, of=1), NOT_ENOUGH),  # one patient
+    ],
+)
+def test_a_site_of_which_the_checks_refuse_more_than_a_quarter_has_broken_a_rule(made, state):
+    rng = np.random.default_rng(12)
+    then, now = patients(rng), patients(rng)
+    north = now[now["site"] == "demo-north"].head((~made.now["refused"]).sum())
+    let_through = pd.concat([north, now[now["site"] != "demo-north"]])
+    report = compare_sites(then, let_through, RULE, rng, "2026-W48", made)
+    site = report.site("demo-north")
+    assert site.state == state and [b.rule for b in site.breaches] == [REFUSED] * (state == "alarm")
+    assert DriftReport.from_json(report.to_json()).alarmed == report.alarmed
+
+
+def test_a_site_that_sends_nothing_usable_is_named_with_what_was_refused():
+    rng = np.random.default_rng(13)
+    other = patients(rng, sites=("demo-south",))
+    report = compare_sites(patients(rng), other, RULE, rng, "2026-W48", checked(*range(12)))
+    (breach,) = report.site("demo-north").breaches
+    assert (
+        breach.sentence == "The share of refused recordings was 0% in the reference and is 100% in 12 patients."
+        and "0 patients here" in report.site("demo-north").power
+    )
 
 
 def test_an_amplitude_in_volts_is_told_with_its_values():

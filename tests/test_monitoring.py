@@ -14,12 +14,12 @@ from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from data.simulator import SITES, PatientSettings, draw_patient, render, with_changed_amplifier
-from monitoring.acquisition import Breach
+from monitoring.acquisition import REFUSED, Breach
 from monitoring.causes import named
 from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, Observed, answer_features, patient_features
 from monitoring.findings import ALL_SITES, NOT_ENOUGH, DriftReport, DriftSettings, Shift, SiteDrift
-from monitoring.persistence import Persistence, confirmed_alarms, ended, persistence
+from monitoring.persistence import Persistence, alarms_to_train_for, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import evidently_html, site_pages, unusable, write_site_page
 
@@ -207,12 +207,22 @@ def test_a_broken_rule_of_acquisition_is_confirmed_at_once():
     assert persistence([report("1", drift("demo-north", {}, "sampling rate"))], "demo-north").confirmed
 
 
+def test_refused_recordings_are_a_sure_alarm_that_no_retraining_answers():
+    refused = drift("demo-north", {}, REFUSED)
+    both = drift("demo-north", {}, REFUSED, "sampling rate")
+    found = persistence([report("1", refused)], "demo-north")
+    assert found == Persistence("1", 1, True, refused=True) and "nothing to learn" in found.untrained
+    assert alarms_to_train_for([report("1", refused)]) == {}
+    assert alarms_to_train_for([report("1", both)]) == {"demo-north": "1"}
+    assert [c.name for c in named(refused)] == [REFUSED]
+
+
 def test_a_confirmed_alarm_stands_until_the_site_is_judged_and_steady():
     alarm, steady, unjudged = drift(effects={"slope": 1.0}), drift(), drift(state=NOT_ENOUGH)
     for states, expected in (([alarm], {}), ([alarm, alarm], {"demo-north": "1"}), ([alarm, alarm, steady], {}),
                              ([alarm, alarm, unjudged], {"demo-north": "1"}),
                              ([alarm, alarm, drift("demo-east")], {"demo-north": "1"})):  # fmt: skip
-        assert confirmed_alarms([report(str(n), site) for n, site in enumerate(states)]) == expected
+        assert alarms_to_train_for([report(str(n), site) for n, site in enumerate(states)]) == expected
 
 
 def test_an_alarm_has_ended_when_the_site_is_judged_again_and_is_steady():

@@ -11,10 +11,11 @@ import pytest
 from data.cohorts.bids import Entry, write_events
 from data.events import Annotations, Event
 from data.readers.edf import write_edf
+from flows import watch
 from flows.answered import estimate_path, take_labels, watch_answers
 from flows.history import report_path, reports_by_week, weeks_of
 from flows.rehearse import rehearse_site
-from flows.stages.files import read_json, write_json
+from flows.stages.files import cohort_of, read_json, write_json
 from flows.watch import _confirmed, _record
 from flows.workspace import MARKER, ROOT, Workspace
 from lineage.digest import digest_of, sha256_file
@@ -116,6 +117,41 @@ def test_a_week_that_no_watch_saw_is_made_up_for(workspace):
     _record(workspace, reports_by_week(workspace, reference, current, SETTINGS))
     lines = [(line.type, line.reason) for line in Ledger(workspace.ledger).entries() if line.type.startswith("drift.")]
     assert lines == [("drift.alarm", "at demo-north, 2026-W47"), ("drift.closed", "at demo-north, 2026-W48")]
+
+
+def test_a_site_whose_every_recording_is_refused_is_an_alarm_on_the_page_and_in_the_ledger(workspace, monkeypatch):
+    """Twelve later recordings, all of them put aside, and nothing else: no other is there to be compared."""
+    workspace.cohort.mkdir(parents=True)
+    (workspace.cohort / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
+    named = ["participant_id\tage\tsite\tperiod"]
+    for n in range(12):
+        path = workspace.cohort / f"sub-{n:02}" / "eeg" / f"sub-{n:02}_task-eeg_eeg.edf"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(path.name.encode())
+        named.append(f"sub-{n:02}\t0.01\tdemo-north\tsurveillance")
+    (workspace.cohort / "participants.tsv").write_text("\n".join(named) + "\n")
+    entries = cohort_of(workspace).entries
+    drafts = [
+        Draft("recording.registered", PIPELINE, (Subject("recording", e.name, sha256_file(e.path)),)) for e in entries
+    ]
+    Ledger(workspace.ledger).append_many(drafts, now=NOW)
+    write_json(
+        workspace.interim / "checks" / "verdicts.json",
+        [{"recording": e.name, "outcome": "quarantined", "reasons": [{"code": "unit_suspect"}]} for e in entries],
+    )
+    write_json(workspace.interim / "checks" / "accepted.json", [])
+    reference = patients(np.random.default_rng(3), 24, ("demo-north",))
+    reference = reference.assign(recording=reference["patient"], period="development")
+    monkeypatch.setattr(watch, "features_of", lambda home, period, task: reference)
+    assert watch.watched_tasks(workspace) == ["detection"]
+    found = watch._watch_recordings(workspace, {"weeks": []})
+    assert found["headline"] == "changed: demo-north (share of refused recordings)" and found["sites"][0]["confirmed"]
+    page = (workspace.reports / "drift" / "index.html").read_text()
+    assert "1 of 1 sites has changed: demo-north." in page and "is 100% in 12 patients" in page
+    assert [(line.type, line.reason) for line in Ledger(workspace.ledger).entries()[-2:]] == [
+        ("drift.alarm", "at demo-north, 2026-W46"),
+        ("retrain.skipped", "the checks refuse the recordings, so that there is nothing to learn from them"),
+    ]
 
 
 def test_an_alarm_that_ends_is_closed(workspace):
