@@ -7,6 +7,7 @@ judged it, where nothing has been estimated of it yet, and where no numbers were
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from flows.workspace import Workspace
 from lineage import graph
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Draft, Edge, Ledger, Subject
+from lineage.refused import Refused
 from monitoring.performance import (
     Counted,
     Expected,
@@ -169,25 +171,68 @@ def _said(ledger: Ledger, type: str, about: str) -> dict[str, tuple[dict[str, An
 
 def _estimate(workspace: Workspace, ledger: Ledger, given: _Given, judged: Judged) -> dict[str, dict[str, Any]]:
     """Estimates of every week by prediction. Each answer is estimated once, before anybody has said anything of it, and the
-    ledger holds the digest of what was estimated."""
+    ledger holds the digest of what was estimated: refused where what is kept is not that."""
     weeks: dict[str, list[Counted]] = defaultdict(list)
     for one in given.counted:
         weeks[week_of(one.at)].append(one)
-    kept = {}
+    kept, recorded = {}, _recorded(ledger)
     for week in sorted(weeks):
-        path = estimate_path(workspace, week)
-        before = read_json(path)["answers"] if path.exists() else []
+        before = _estimated_before(workspace, week, recorded.get(week, ""))
         known = {row["prediction"] for row in before} | set(judged)
         new = [
             Expected.of(whole) for one in weeks[week] if one.prediction not in known and (whole := _looked(given, one))
         ]
         if new:
-            write_json(path, estimated([*(Expected(**row) for row in before), *new]))
-            subject = Subject("estimate", f"answers of {week}", sha256_file(path))
-            records.record_once(workspace, Draft("evaluation.recorded", records.PIPELINE, (subject,)))
-        if path.exists():
-            kept[week] = {row["prediction"]: row for row in read_json(path)["answers"]}
+            _keep_estimate(workspace, week, estimated([*(Expected(**row) for row in before), *new]))
+        kept[week] = {row["prediction"]: row for row in [*before, *map(asdict, new)]}
     return kept
+
+
+ESTIMATE = "estimate"
+ABOUT = "answers of "
+"""Kind of the subject by which the ledger names an estimate, and how its label begins: the week follows."""
+
+
+def _recorded(ledger: Ledger) -> dict[str, Digest]:
+    """The digest of each week's last estimate."""
+    subjects = [line.subjects[0] for line in ledger.entries("evaluation.recorded")]
+    return {s.id.removeprefix(ABOUT): s.digest for s in subjects if s.kind == ESTIMATE}
+
+
+def _keep_estimate(workspace: Workspace, week: str, estimate: dict[str, Any]) -> None:
+    """Beside its place first, and there once the ledger names it: where this is cut off, it is known which of both counts."""
+    path = estimate_path(workspace, week)
+    write_json(_beside(path), estimate)
+    subject = Subject(ESTIMATE, f"{ABOUT}{week}", sha256_file(_beside(path)))
+    records.record_once(workspace, Draft("evaluation.recorded", records.PIPELINE, (subject,)))
+    _beside(path).replace(path)
+
+
+def _estimated_before(workspace: Workspace, week: str, recorded: Digest) -> list[dict[str, Any]]:
+    """The answers of a week with what was expected of each; refuses any but those that the ledger names last."""
+    path = estimate_path(workspace, week)
+    if recorded and _is(_beside(path), recorded):
+        _beside(path).replace(path)
+    if not path.exists() and not recorded:
+        return []
+    if not _is(path, recorded):
+        back = (
+            "put that back from a backup" if recorded else "move it away, and what nobody has judged is estimated anew"
+        )
+        raise Refused(
+            f"the estimate of the answers of {week} (store/watch/{path.name}) is not the one that the ledger names "
+            f"({recorded[:12] or 'none'}): {back}"
+        )
+    answers: list[dict[str, Any]] = read_json(path)["answers"]
+    return answers
+
+
+def _is(path: Path, digest: Digest) -> bool:
+    return path.exists() and sha256_file(path) == digest
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
 
 
 def _looked(given: _Given, one: Counted) -> Given | None:
@@ -203,7 +248,7 @@ def estimate_path(workspace: Workspace, week: str) -> Path:
 def _row(
     week: str, site: str, own: list[Counted], judged: Judged, kept: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    recordings = last_of_each(own)
+    recordings = last_of_each(own, judged)
     pairs = [judged[one.prediction] for one in recordings if one.prediction in judged]
     expected = [Expected(**kept[one.prediction]) for one in recordings if one.prediction in kept]
     estimate = estimated(expected)

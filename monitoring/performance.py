@@ -7,7 +7,7 @@ truth, whatever a reader said before. Of several verdicts the last counts. The u
 who was recorded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -134,9 +134,11 @@ def week_of(at: datetime | date) -> str:
     return f"{year}-W{week:02d}"
 
 
-def last_of_each(answers: Sequence[Counted]) -> list[Counted]:
-    """Of a recording that was asked about several times the last answer: it is one recording, however often it was sent."""
-    return list({answer.recording: answer for answer in sorted(answers, key=lambda a: a.at)}.values())
+def last_of_each(answers: Sequence[Counted], judged: Container[str] = ()) -> list[Counted]:
+    """Of a recording that was asked about several times the last answer that was `judged` (their ids), else the last: it is
+    one recording, however often it was sent, and what was said of it stands though it is asked about again."""
+    in_order = sorted(answers, key=lambda a: (a.prediction in judged, a.at))
+    return list({answer.recording: answer for answer in in_order}.values())
 
 
 def traffic(answers: Sequence[Counted]) -> dict[str, Any]:

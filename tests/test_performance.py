@@ -1,5 +1,6 @@
 """How an opinion becomes a figure: verdicts and labels against what was answered, and what had been expected of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -151,6 +152,12 @@ def test_few_recordings_decide_nothing_about_an_estimate():
 def test_a_recording_that_was_sent_twice_is_one_recording():
     first, again = given(1), given(1, prediction_id="again")
     assert [a.prediction for a in last_of_each([first, again, given(2)])] == ["again", "p2"]
+
+
+def test_what_was_said_of_a_recording_stands_though_it_is_asked_about_again():
+    first, again = given(1), replace(given(1, prediction_id="again"), at=NOW + timedelta(hours=1))
+    assert [a.prediction for a in last_of_each([first, again], judged={"p1"})] == ["p1"]
+    assert [a.prediction for a in last_of_each([first, again], judged={"p1", "again"})] == ["again"]
 
 
 def test_an_estimate_is_held_to_the_recordings_that_were_judged_and_no_others():

@@ -11,7 +11,7 @@ import pytest
 from data.cohorts.bids import Entry, write_events
 from data.events import Annotations, Event
 from data.readers.edf import write_edf
-from flows import watch
+from flows import records, watch
 from flows.answered import estimate_path, take_labels, watch_answers
 from flows.history import report_path, reports_by_week, weeks_of
 from flows.rehearse import rehearse_site
@@ -176,7 +176,7 @@ def test_a_week_that_is_over_is_not_judged_anew_unless_its_recordings_changed(wo
 
 
 def answer(
-    workspace: Workspace, number: int, recording: str, weeks: int = 0, site: str = "demo-north", **more: object
+    workspace: Workspace, number: int, recording: str, weeks: float = 0, site: str = "demo-north", **more: object
 ) -> str:
     """An hour with one event at 600 s, as a service writes it down; returns the prediction's digest."""
     one = given(number, [(600, 60)])
@@ -245,13 +245,8 @@ def test_the_last_verdict_counts_and_no_estimate_is_made_of_what_was_judged_befo
     digest = answer(workspace, 1, "1" * 64)
     answer(workspace, 2, "2" * 64)
     answer(workspace, 3, "3" * 64, site="")  # a shadow, which answers no site
-    ledger = Ledger(workspace.ledger)
     for verdict in ("reject", "confirm"):
-        subjects = (Subject("verdict", "v", digest_of(verdict)), Subject("prediction", "p1", digest))
-        said = {"prediction_id": "p1", "verdict": verdict}
-        ledger.append(
-            "verdict.recorded", actor=Actor("key", site="demo-north"), subjects=subjects, payload=said, now=NOW
-        )
+        judge(workspace, 1, digest, verdict)
     (row,) = watched(workspace)["weeks"]
     assert row["answers"] == 2 and row["measured"]["by"] == {"confirm": 1, "edit": 0, "reject": 0, "label": 0}
     assert row["measured"]["precision"]["estimate"] == 1.0 and row["estimated"]["answers"] == 1
@@ -267,6 +262,68 @@ def test_an_estimate_stays_as_it_was_made(workspace, marked):
     answer(workspace, 2, "2" * 64)
     watched(workspace)
     assert len([e for e in Ledger(workspace.ledger).entries() if e.subjects[0].kind == "estimate"]) == 2
+
+
+def judge(workspace: Workspace, number: int, digest: str, verdict: str) -> None:
+    """What a reader says of an answer, as a service writes it down."""
+    subjects = (Subject("verdict", "v", digest_of([number, verdict])), Subject("prediction", f"p{number}", digest))
+    said = {"prediction_id": f"p{number}", "verdict": verdict}
+    Ledger(workspace.ledger).append(
+        "verdict.recorded", actor=Actor("key", site="demo-north"), subjects=subjects, payload=said, now=NOW
+    )
+
+
+def test_a_rejected_answer_counts_though_the_recording_is_asked_about_again(workspace, marked):
+    judge(workspace, 1, answer(workspace, 1, "1" * 64), "reject")
+    answer(workspace, 2, "1" * 64, weeks=0.1)
+    (row,) = watched(workspace)["weeks"]
+    assert (row["answers"], row["recordings"]) == (2, 1)
+    assert row["measured"]["by"]["reject"] == 1 and row["measured"]["precision"]["estimate"] == 0.0
+
+
+def test_fault_an_estimate_that_was_changed_since_is_refused(workspace, marked):
+    """Made better once the truth had come: it would be held to what it was made from."""
+    answer(workspace, 1, "1" * 64)
+    watched(workspace)
+    path = estimate_path(workspace, "2026-W46")
+    whole = path.read_bytes()
+    kept = read_json(path)
+    write_json(path, {**kept, "answers": [{**row, "false_s": 0.0} for row in kept["answers"]]})
+    with pytest.raises(Refused, match=r"answers of 2026-W46 .* is not the one that the ledger names .* from a backup"):
+        watched(workspace)
+    path.unlink()
+    with pytest.raises(Refused, match="put that back from a backup"):
+        watched(workspace)
+    path.write_bytes(whole)
+    assert watched(workspace)["weeks"]
+
+
+def test_fault_an_estimate_of_which_the_ledger_knows_nothing_is_refused(workspace, marked):
+    answer(workspace, 1, "1" * 64)
+    write_json(estimate_path(workspace, "2026-W46"), {"answers": []})
+    with pytest.raises(Refused, match=r"names \(none\): move it away"):
+        watched(workspace)
+
+
+@pytest.mark.parametrize("cut_off", ["record_once", "replace"])
+def test_an_estimate_that_was_cut_off_is_made_or_put_in_its_place(workspace, marked, monkeypatch, cut_off):
+    """Before the ledger's line, or between that and the file's place."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    answer(workspace, 1, "1" * 64)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if cut_off == "record_once":
+            patch.setattr(records, "record_once", killed)
+        else:
+            replaced = Path.replace
+            patch.setattr(Path, "replace", lambda self, to: killed() if self.suffix == ".next" else replaced(self, to))
+        watched(workspace)
+    (row,) = watched(workspace)["weeks"]
+    lines = [e.subjects[0] for e in Ledger(workspace.ledger).entries() if e.subjects[0].kind == "estimate"]
+    assert [line.digest for line in lines] == [sha256_file(estimate_path(workspace, "2026-W46"))]
+    assert row["estimated"]["answers"] == 1
 
 
 def keep_facts(workspace: Workspace) -> None:
@@ -290,10 +347,8 @@ def test_numbers_that_were_kept_say_the_same_as_the_answers_and_most_of_these_ar
     answer(workspace, 3, "3" * 64, **partly)
     answer(workspace, 4, "4" * 64, site="demo-south", **nothing)
     answer(workspace, 5, "5" * 64, site="")  # a shadow
-    subjects = (Subject("verdict", "v", digest_of("confirm")), Subject("prediction", "p1", first))
-    said = {"prediction_id": "p1", "verdict": "confirm"}
+    judge(workspace, 1, first, "confirm")
     ledger = Ledger(workspace.ledger)
-    ledger.append("verdict.recorded", actor=Actor("key", site="demo-north"), subjects=subjects, payload=said, now=NOW)
     by_answers = watched(workspace)["weeks"]
     keep_facts(workspace)
     read: list[str] = []
