@@ -1,15 +1,18 @@
-"""Is anything of these recordings still here? Every file is hashed both ways and looked through for pieces of the bytes."""
+"""Is anything of these recordings still here? Every file is hashed both ways and looked through for pieces of the bytes; tables
+are looked through for rows of theirs."""
 
 import hashlib
 import mmap
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.processes import context
 from flows.dvc_stores import Remote
+from flows.traces import TABLES, UNREADABLE, shown_in
 
 PIECE, PIECES = 64, 5
 """Bytes of a piece that is looked for, and how many pieces of each recording."""
@@ -22,7 +25,8 @@ CHUNK = 1 << 22
 
 @dataclass
 class Found:
-    """What a search came to: files with one of the digests, named by one, or holding a piece; and how much was read.
+    """What a search came to: files with one of the digests, named by one (or tables with rows of theirs), or holding a piece;
+    and how much was read.
 
     `remotes` are those of which all names were looked through."""
 
@@ -68,8 +72,10 @@ def search(
     pieces: Iterable[bytes],
     leave_out: Iterable[Path] = (),
     remotes: Iterable[Remote] = (),
+    shown: Iterable[str] = (),
 ) -> Found:
-    """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5.
+    """Look through every file below `places`. Digests are SHA-256 or MD5; an object of DVC is named by its MD5. Names that are
+    `shown` in a table as a row's person, patient or recording must be nobody else's in any cohort.
 
     Of remotes that are no folder the names are looked through, and the MD5s that they state: their bytes stay there.
     A process of its own reads the files: a process that closes a file of SQLite loses its locks on it (POSIX), while it
@@ -77,14 +83,16 @@ def search(
     """
     wanted = set(digests)
     with ProcessPoolExecutor(1, mp_context=context([__name__])) as apart:
-        found = apart.submit(_looked_through, list(places), wanted, list(pieces), set(leave_out)).result()
+        found = apart.submit(_looked_through, list(places), wanted, list(pieces), set(leave_out), set(shown)).result()
     for remote in remotes:
         found.named += remote.named(wanted)
         found.remotes.append(remote.name)
     return found
 
 
-def _looked_through(places: list[Path], wanted: set[str], parts: list[bytes], left_out: set[Path]) -> Found:
+def _looked_through(
+    places: list[Path], wanted: set[str], parts: list[bytes], left_out: set[Path], names: set[str]
+) -> Found:
     found = Found(pieces=len(parts))
     for path in _files(places):
         if path in left_out:
@@ -93,7 +101,7 @@ def _looked_through(places: list[Path], wanted: set[str], parts: list[bytes], le
         found.size += path.stat().st_size
         if wanted & set(both_digests(path)):
             found.same.append(str(path))
-        if wanted & {path.parent.name + path.name, path.stem}:
+        if wanted & {path.parent.name + path.name, path.stem} or _shows(path, names):
             found.named.append(str(path))
         if _holds(path, parts):
             found.holding.append(str(path))
@@ -108,6 +116,13 @@ def _files(places: Iterable[Path]) -> Iterator[Path]:
             if path.is_file() and not path.is_symlink() and path not in seen:
                 seen.add(path)
                 yield path
+
+
+def _shows(path: Path, names: set[str]) -> bool:
+    if path.suffix in TABLES and names:
+        with suppress(*UNREADABLE):
+            return any(names & own for own in shown_in(path.suffix, path.read_bytes()).values())
+    return False
 
 
 def _holds(path: Path, pieces: list[bytes]) -> bool:

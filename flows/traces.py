@@ -24,6 +24,11 @@ from models import detectors
 Read = Callable[[], bytes]
 
 TABLES = (".parquet", ".npz")
+WHOSE = ("recording", "patient", "person")
+"""Columns of tables that say whose a row is. Those of monitoring have one row for each patient and no recording; of what a
+service answered, a patient is the person where the lineage knows them, else the recording's digest."""
+
+UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile)
 PAGES = (".html",)
 LISTS = (".tsv", ".json")
 RAW = ("data", "raw")
@@ -31,7 +36,8 @@ RAW = ("data", "raw")
 
 @dataclass(frozen=True)
 class Traces:
-    """A patient in one cohort: `patients` are their ids there, `recordings` the names of their recordings.
+    """A patient in one cohort: `patients` are their ids there, `recordings` the names of their recordings, `persons` what they
+    are called in all cohorts.
 
     Paths are relative to the workspace. `tasks` are those that look at the cohort.
     """
@@ -40,6 +46,7 @@ class Traces:
     tasks: frozenset[str]
     patients: frozenset[str]
     recordings: frozenset[str]
+    persons: frozenset[str] = frozenset()
 
     def goes(self, path: PurePosixPath, read: Read) -> bool:
         """Whether a file is the patient's, or shows them in a way that only making it anew undoes."""
@@ -71,9 +78,15 @@ class Traces:
     def _is_in_table(self, suffix: str, content: bytes) -> bool:
         """What lies nowhere, or is empty, names nobody; what cannot be read goes, and is made anew."""
         try:
-            return bool(content) and bool(self.recordings & recordings_in(suffix, content))
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+            return bool(content) and self._has_rows(shown_in(suffix, content))
+        except UNREADABLE:
             return True
+
+    def _has_rows(self, shown: Mapping[str, set[str]]) -> bool:
+        """By the recording where rows have one: an id of a patient may be another's in another cohort."""
+        if "recording" in shown:
+            return bool(self.recordings & shown["recording"])
+        return bool((self.patients | self.persons | self.recordings) & set().union(*shown.values()))
 
     def _is_list(self, path: PurePosixPath) -> bool:
         if path.suffix not in LISTS:
@@ -110,15 +123,15 @@ class Traces:
         return any(isinstance(value, str) and self.named_in(value) for value in said)
 
 
-def recordings_in(suffix: str, content: bytes) -> set[str]:
-    """The recordings that a table of ours has rows of; none where it has no column of that name."""
+def shown_in(suffix: str, content: bytes) -> dict[str, set[str]]:
+    """Whom and what a table of ours has rows of: the values of those columns of `WHOSE` that it has. Raises one of
+    `UNREADABLE` where it is no table."""
     if suffix == ".parquet":
         file = pq.ParquetFile(io.BytesIO(content))  # type: ignore[no-untyped-call]
-        if "recording" not in file.schema_arrow.names:
-            return set()
-        return set(file.read(columns=["recording"]).column("recording").to_pylist())  # type: ignore[no-untyped-call]
+        table = file.read(columns=[name for name in WHOSE if name in file.schema_arrow.names])  # type: ignore[no-untyped-call]
+        return {name: set(table.column(name).to_pylist()) for name in table.column_names}
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        return set(kept["recording"].astype(str).tolist()) if "recording" in kept.files else set()
+        return {name: set(kept[name].astype(str).tolist()) for name in WHOSE if name in kept.files}
 
 
 def task_of(path: PurePosixPath) -> str | None:

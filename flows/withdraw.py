@@ -265,13 +265,13 @@ def _taken_and_searched(case: Case, stores: Stores, first: bool, unrevoked: list
     note_run(case)
     gone = _take_everything(case, stores)
     shown()("every file looked through for what is left", 4, STEPS)
-    places = [workspace.root, *stores.folders]
-    found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
+    places, shows = [workspace.root, *stores.folders], {case.person, *case.recordings}
+    found = search(places, case.digests, pieces, [case.unfinished], stores.remotes, shows)
     if found.same:  # copies under other names, such as an upload that a killed service left
         for copy in found.same:
             Path(copy).unlink()
         gone["copies"] = len(found.same)
-        found = search(places, case.digests, pieces, [case.unfinished], stores.remotes)
+        found = search(places, case.digests, pieces, [case.unfinished], stores.remotes, shows)
     left = changed(workspace, stores, case.traces, case.md5s, write=False)
     earlier = reported(case)
     if not first and earlier and not any(gone.values()) and found.nothing and not (left.renamed or unrevoked):

@@ -31,13 +31,14 @@ class Case:
 
     @property
     def traces(self) -> list[Traces]:
-        """Where to look, one for each cohort in which they are or were; and by the digests of their recordings in tables of
-        what a service answered, which know neither cohort nor patient."""
+        """Where to look, one for each cohort in which they are or were; and by the digests of their recordings and by their own
+        name in tables of what a service answered, which know no cohort."""
         by_cohort: dict[str, list[dict[str, Any]]] = {}
         for one in self.plan["recordings"]:
             if one["cohort"]:
                 by_cohort.setdefault(one["cohort"], []).append(one)
-        by_digest = [Traces("", frozenset(TASKS), frozenset(), frozenset(self.recordings))] if self.recordings else []
+        person, digests = frozenset({self.person}), frozenset(self.recordings)
+        by_digest = [Traces("", frozenset(TASKS), frozenset(), digests, person)] if digests else []
         return [
             *(
                 Traces(
@@ -45,6 +46,7 @@ class Case:
                     self._tasks(cohort),
                     frozenset(o["patient"] for o in own),
                     frozenset(o["recording"] for o in own),
+                    person,
                 )
                 for cohort, own in sorted(by_cohort.items())
             ),

@@ -120,7 +120,7 @@ def in_words(report: dict[str, Any]) -> list[str]:
         lines.append(
             f"it took {report['runs']} runs: what is gone is counted of the last, what was searched is everything"
         )
-    how = f"{found['files']} files ({found['size'] / 1e6:.0f} MB) searched by SHA-256, MD5 and {found['pieces']} pieces of the bytes"
+    how = f"{found['files']} files ({found['size'] / 1e6:.0f} MB) searched by SHA-256, MD5 and {found['pieces']} pieces of the bytes, tables by whose rows they hold"
     lines.append(
         f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
     )

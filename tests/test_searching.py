@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from flows.searching import both_digests, pieces_of, search
 
@@ -34,6 +35,16 @@ def test_copy_object_and_embedding_are_found_each_in_its_way(tmp_path: Path) -> 
     assert names == [["copy"], [digests[1][2:]], ["copy", "dump"]]
     assert found.files == 4 and not found.nothing
     assert search([place], digests, pieces, [place / "copy"]).same == []
+
+
+def test_a_table_with_rows_of_theirs_is_found_by_their_name(tmp_path: Path) -> None:
+    rows = {"recording": "a" * 64, "patient": "p-1", "person": "p-1"}
+    for column, value in rows.items():
+        pd.DataFrame({column: [value, "somebody"], "site": "north"}).to_parquet(tmp_path / f"{column}.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"no table")
+    found = search([tmp_path], [], [], shown=["p-1", "a" * 64])
+    assert [Path(p).stem for p in found.named] == ["patient", "person", "recording"]
+    assert search([tmp_path], [], [], shown=["p-2", "north"]).nothing
 
 
 def test_a_flat_stretch_is_no_piece_to_look_for(tmp_path: Path) -> None:

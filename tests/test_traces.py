@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath as P
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_a_table_goes_if_they_have_rows_in_it(kind: str) -> None:
     path = P(f"store/training/line_length/patient/features.{kind}")
     assert THEIRS.goes(path, lambda: table("sub-01_task-eeg", kind))
     assert not THEIRS.goes(path, lambda: table("sub-02_task-eeg", kind))
+
+
+@pytest.mark.parametrize("whose", ["sub-01", "p-one", "sub-01_task-eeg"])
+def test_a_table_of_patients_goes_if_they_have_a_row_in_it(whose: str) -> None:
+    """As monitoring makes them: no recording is named; of what a service answered a patient may be a person or a recording."""
+    theirs, path = replace(THEIRS, persons=frozenset({"p-one"})), P("reports/drift/patients.parquet")
+
+    def rows(**columns: str) -> bytes:
+        file = io.BytesIO()
+        pd.DataFrame({name: [value] for name, value in columns.items()}).to_parquet(file)
+        return file.getvalue()
+
+    assert theirs.goes(path, lambda: rows(site="north", patient=whose))
+    assert not theirs.goes(path, lambda: rows(site=whose, patient="sub-011"))
+    assert not theirs.goes(path, lambda: rows(recording="ses-2_task-eeg", patient=whose)), "another cohort's recording"
 
 
 @pytest.mark.parametrize("kind", ["npz", "parquet"])

@@ -61,6 +61,12 @@ def _answered_by_a_service(workspace: Workspace, recordings: list[str]) -> None:
     folder = workspace.reports / "drift"
     folder.mkdir(parents=True)
     pd.DataFrame({"recording": recordings}).to_parquet(folder / "served.parquet")
+    for name, patients in (
+        ("patients", [*THEIRS, "sub-03"]),
+        ("served_patients", [PERSON, "p-two"]),
+        ("others", ["p-two"]),
+    ):
+        pd.DataFrame({"site": "north", "patient": patients}).to_parquet(folder / f"{name}.parquet")
     (folder / "index.html").write_text("<p>sites</p>")
 
 
@@ -177,7 +183,8 @@ def test_what_a_service_kept_of_answers_about_them_goes_and_nothing_about_others
         assert set(reading.scalars(select(FactRow.recording))) == others
     engine.dispose()
     assert said["gone"]["facts"] == len(THEIRS) and "2 rows of facts about answers" in said["text"]
-    assert not list((after.reports / "drift").iterdir())  # the table and the page that was drawn from it
+    left = [path.name for path in (after.reports / "drift").iterdir()]
+    assert left == ["others.parquet"], "their tables, by recording or by patient, and the page that was drawn from them"
 
 
 def test_the_payload_is_erased_the_line_stays_and_the_ledger_verifies(
