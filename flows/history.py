@@ -18,17 +18,15 @@ from monitoring.performance import week_of
 
 
 def weeks_of(ledger: Ledger, entries: Sequence[Entry]) -> dict[str, str]:
-    """In which week each recording came: the week in which the ledger first heard of its bytes.
+    """In which week each recording came: the week in which the ledger first heard of its bytes, under whatever name.
 
     One that it never heard of belongs to no week and is left out.
     """
-    names = {digest_of_entry(entry): entry.name for entry in entries}
-    weeks: dict[str, str] = {}
+    first: dict[str, str] = {}
     for line in ledger.entries("recording.registered"):
-        name = names.get(line.subjects[0].digest)
-        if name is not None:
-            weeks.setdefault(name, week_of(line.recorded_at))
-    return weeks
+        first.setdefault(line.subjects[0].digest, week_of(line.recorded_at))
+    digests = {entry.name: digest_of_entry(entry) for entry in entries}
+    return {name: first[digest] for name, digest in digests.items() if digest in first}
 
 
 def reports_by_week(

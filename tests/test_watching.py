@@ -1,6 +1,7 @@
 """The watch over several weeks: what came when, what was said of it then, and answers beside what was learnt of them since."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,7 +78,9 @@ def test_a_recording_belongs_to_the_week_in_which_the_ledger_first_heard_of_it(w
     stranger = workspace.root / "stranger.edf"
     stranger.write_text("never registered")
     unknown = Entry("s", stranger, "p", "p", "x", None, "f", "", None, None)
-    assert weeks_of(Ledger(workspace.ledger), [*entries, unknown]) == {e.name: "2026-W46" for e in entries}
+    copy = replace(entries[0], name="under another name")
+    found = weeks_of(Ledger(workspace.ledger), [*entries, unknown, copy])
+    assert found == {e.name: "2026-W46" for e in [*entries, copy]}
 
 
 def test_the_same_shift_in_two_weeks_is_confirmed_and_its_end_is_recorded_once(workspace):
