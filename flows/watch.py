@@ -217,8 +217,8 @@ def watch_sites() -> dict[str, Any]:
 
 def _line(site: dict[str, Any]) -> str:
     causes = f": {', '.join(site['causes'])}" if site["causes"] else ""
-    sure = "confirmed" if site["confirmed"] else f"not yet confirmed, so that no retraining was begun: {site['doubt']}"
-    return f"{site['site']}: {site['state']}{causes}" + (f" (since {site['since']}, {sure})" if site["since"] else "")
+    since = f" (since {site['since']}, {site['told']})" if site["since"] else ""
+    return f"{site['site']}: {site['state']}{causes}{since}"
 
 
 def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
@@ -232,6 +232,7 @@ def _in_values(history: Sequence[DriftReport]) -> dict[str, Any]:
             "since": lasting[s.site].since,
             "confirmed": lasting[s.site].confirmed,
             "doubt": lasting[s.site].doubt,
+            "told": lasting[s.site].told,
             "patients": s.patients,
             "reference_patients": s.reference_patients,
             "causes": [c.name for c in named(s)],

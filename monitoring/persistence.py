@@ -36,6 +36,13 @@ class Persistence:
             return "the checks refuse the recordings, so that there is nothing to learn from them"
         return f"not confirmed: {self.doubt}" if self.doubt else ""
 
+    @property
+    def told(self) -> str:
+        """Of an alarm, whether it is confirmed, and why no retraining was begun where none was."""
+        if self.refused:
+            return f"confirmed; no retraining was begun: {self.untrained}"
+        return f"not yet confirmed, so that no retraining was begun: {self.doubt}" if self.doubt else "confirmed"
+
 
 def persistence(history: Sequence[DriftReport], site: str) -> Persistence:
     """Judge the last report of `history` (oldest first) for one site.

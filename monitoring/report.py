@@ -81,9 +81,8 @@ def _of(changed: int, sites: int) -> str:
 
 
 def _told(site: str, lasting: Persistence, causes: tuple[Cause, ...]) -> str:
-    sure = "confirmed" if lasting.confirmed else f"not yet confirmed, so that no retraining was begun: {lasting.doubt}"
     since = f"since {lasting.since}, " if lasting.since else ""
-    return f"{site}: {'; '.join(c.name for c in causes) or 'no single cause'} ({since}{sure})."
+    return f"{site}: {'; '.join(c.name for c in causes) or 'no single cause'} ({since}{lasting.told})."
 
 
 def _overview(

@@ -151,6 +151,8 @@ def test_a_site_whose_every_recording_is_refused_is_an_alarm_on_the_page_and_in_
     assert found["headline"] == "changed: demo-north (share of refused recordings)" and found["sites"][0]["confirmed"]
     page = (workspace.reports / "drift" / "index.html").read_text()
     assert "1 of 1 sites has changed: demo-north." in page and "is 100% in 12 patients" in page
+    why = "confirmed; no retraining was begun: the checks refuse the recordings"
+    assert why in page and why in watch._line(found["sites"][0])
     assert [(line.type, line.reason) for line in Ledger(workspace.ledger).entries()[-2:]] == [
         ("drift.alarm", "at demo-north, 2026-W46"),
         ("retrain.skipped", "the checks refuse the recordings, so that there is nothing to learn from them"),
