@@ -365,6 +365,38 @@ def test_the_identity_probe_rarely_accuses_different_people():
     assert alarms <= 7
 
 
+def people_of(recordings: list[int], one_human: bool, seed: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Embeddings of recordings and their keys: so many of each key, and with `one_human` the first two keys are one."""
+    rng = np.random.default_rng(seed)
+    own = rng.standard_normal((len(recordings), 19))
+    if one_human:
+        own[1] = own[0]
+    keys = {f"sub-{k:02d}_run-{r}": f"person-{k:02d}" for k, count in enumerate(recordings) for r in range(count)}
+    sessions = {name: own[int(key[-2:])] + 0.05 * rng.standard_normal(19) for name, key in keys.items()}
+    return {name: session + 0.3 * rng.standard_normal((12, 19)) for name, session in sessions.items()}, keys
+
+
+@pytest.mark.parametrize(
+    "recordings",
+    [[1] * 24, [2] + [1] * 23, [3] + [1] * 23, [4, 4] + [1] * 22, [5] * 8, [3, 1, 2, 4] * 5],
+    ids=["one each", "two of the first", "three of the first", "four of both", "five each", "one to four"],
+)
+def test_one_person_with_two_keys_is_found_however_many_recordings_stand_under_each(recordings):
+    """Of different people a cohort in a hundred is accused: of 40, more than 3 in 1 of 1000 runs."""
+    for seed in range(10):
+        found = likeness(*people_of(recordings, True, seed))
+        assert (found[0].first[:6], found[0].second[:6]) == ("sub-00", "sub-01") and found[0].chance < 0.01
+        assert all(pair.chance > 0.01 for pair in found[1:])
+    assert sum(likeness(*people_of(recordings, False, seed))[0].chance < 0.01 for seed in range(40)) <= 3
+
+
+def test_many_recordings_of_few_persons_do_not_say_how_alike_people_are():
+    people = [replace(entry, person=f"person-{number % 7}") for number, entry in enumerate(ENTRIES)]
+    found = inspect(SPLIT, people, honest(), disclosed=OPEN)
+    reason = {o.guard: (o.outcome, o.reason) for o in found.outcomes}["identity_probe"]
+    assert reason == ("unknown", "7 persons are too few to know how alike people are: 8")
+
+
 def test_one_key_is_never_accused_of_being_itself():
     people = {name: pattern(name) for name in NAMES}
     people[TESTED] = people[TRAINED] + 0.001

@@ -1,12 +1,14 @@
 """Is one person there under two keys? A probe: whose pattern over the scalp is too near to be somebody else's.
 
 The null is the cohort itself. Where points lie evenly in k dimensions, k·log(second/first neighbour's distance) is
-exponential with mean 1, whatever k, scale or number of points (TwoNN; Facco et al. 2017). The mean over all other
-recordings stands in for k, and a pair that is nearer than that allows, each being the other's nearest, is named.
+exponential with mean 1, whatever k, scale or number of points (TwoNN; Facco et al. 2017). A point is a person key;
+the mean over all other keys stands in for k, and a pair that is nearer than that allows, each being the other's
+nearest, is named.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +22,7 @@ BANDS_HZ = ((8.0, 13.0), (13.0, 30.0))
 FLOOR_UV2 = 1e-3
 LEVEL = 0.01
 """Chance of a false alarm per audit."""
-MIN_RECORDINGS = 8
+MIN_PERSONS = 8
 
 
 def identity_embedding(signal: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -44,7 +46,7 @@ def identity_embedding(signal: np.ndarray, rate_hz: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Two recordings that are each other's nearest, and how often a cohort of different people has such a pair."""
+    """Recordings of two keys that are each other's nearest, and how often a cohort of different people has such a pair."""
 
     first: str
     second: str
@@ -52,30 +54,33 @@ class Likeness:
 
 
 def likeness(embeddings: Mapping[str, np.ndarray], person: Mapping[str, str]) -> tuple[Likeness, ...]:
-    """Every pair of mutual nearest neighbours with different person keys, the least likely first.
+    """The nearest recordings of every two person keys that are each other's nearest, the least likely first.
 
-    `chance` is per cohort (times the pairs there can be). Recordings of one key are not compared with each other.
+    `chance` is per cohort (times the pairs there can be). Keys are as far apart as their nearest recordings, so that
+    other recordings of one key stand neither for its nearest neighbour nor for the second one.
     """
-    names = sorted(embeddings)
-    distance = _distances([embeddings[n] for n in names])
-    keys = np.array([person[n] for n in names])
-    distance[keys[:, None] == keys[None]] = np.inf
+    names = sorted(embeddings, key=lambda name: (person[name], name))
+    between = _distances([embeddings[n] for n in names])
+    _, starts = np.unique([person[n] for n in names], return_index=True)
+    own = [slice(a, b) for a, b in pairwise([*starts.tolist(), len(names)])]
+    distance = np.minimum.reduceat(np.minimum.reduceat(between, starts, axis=0), starts, axis=1)
+    np.fill_diagonal(distance, np.inf)
     order = np.argsort(distance, axis=1)
     nearest = order[:, 0]
     ends = np.take_along_axis(distance, order[:, :2], axis=1)
     gap = np.log(np.maximum(ends[:, 1], 1e-12) / np.maximum(ends[:, 0], 1e-12))
     pairs = [(i, int(j)) for i, j in enumerate(nearest) if nearest[j] == i and i < j and np.isfinite(ends[i, 1])]
-    found = [Likeness(names[i], names[j], _chance(gap, i, j)) for i, j in pairs]
+    found = [Likeness(*_nearest(names, between, own[i], own[j]), _chance(gap, i, j)) for i, j in pairs]
     return tuple(sorted(found, key=lambda pair: pair.chance))
 
 
 def identities_apart(study: Study) -> None:
     """No two recordings on both sides of a fold are so alike that they are one person under two keys.
 
-    Needs eight recordings. Measured on the simulator with cohorts of 24: a false alarm in 3 of 1000 audits; a session
-    of 10 minutes cut in two is found in 39 %; a baby recorded again at the same or another site never (0 of 334),
-    since all that a simulated baby takes along is its amplitude. With its pattern over the scalp kept as well it is
-    found in 84 % at the same site and in 67 % at another. A pass is therefore no proof: person keys remain needed.
+    Needs recordings of eight persons. Measured on the simulator with cohorts of 24: a false alarm in 3 of 1000 audits;
+    a session of 10 minutes cut in two is found in 39 %; a baby recorded again at the same or another site never (0 of
+    334), since all that a simulated baby takes along is its amplitude. With its pattern over the scalp kept as well it
+    is found in 84 % at the same site and in 67 % at another. A pass is therefore no proof: person keys remain needed.
     """
     given = study.disclosed.embeddings
     if given is None:
@@ -83,9 +88,9 @@ def identities_apart(study: Study) -> None:
     absent = [name for name in study.recordings if name not in given or not len(given[name])]
     if absent:
         raise Unknown(f"{absent[0]} has no embedding (and {len(absent) - 1} more)")
-    if len(study.recordings) < MIN_RECORDINGS:
-        raise Unknown(f"{len(study.recordings)} recordings are too few to know how alike people are: {MIN_RECORDINGS}")
     people = {name: study.person(name) for name in study.recordings}
+    if (persons := len(set(people.values()))) < MIN_PERSONS:
+        raise Unknown(f"{persons} persons are too few to know how alike people are: {MIN_PERSONS}")
     for pair in likeness({name: given[name] for name in people}, people):
         fold = study.fold_parting(pair.first, pair.second)
         if pair.chance < LEVEL and fold is not None:
@@ -94,6 +99,12 @@ def identities_apart(study: Study) -> None:
                 f"{pair.first} and {pair.second} are on both sides of fold {fold} under two keys and too alike for "
                 f"two persons (in {pair.chance:.2g} of cohorts by chance)",
             )
+
+
+def _nearest(names: Sequence[str], between: np.ndarray, ours: slice, theirs: slice) -> tuple[str, str]:
+    block = between[ours, theirs]
+    i, j = divmod(int(block.argmin()), block.shape[1])
+    return names[ours][i], names[theirs][j]
 
 
 def _chance(gap: np.ndarray, i: int, j: int) -> float:
