@@ -6,10 +6,12 @@ from data.film import Film
 from data.film_frontend import FilmFrontEnd
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
+from data.readers.video import frame_times
 
 RATE_HZ = 32.0
 """Rate of every course; fingerprints need no more."""
-FILM_RATE_HZ = 8.0
+TOGETHER = 1500
+"""Frames read at once: more would only fill the memory."""
 BLOCKS = 4
 PIECE_S = 5.0
 PARTS = ((0, 1, 2, 3, 4), (7, 9), (8, 10), (13, 15), (14, 16))
@@ -22,17 +24,16 @@ POSE_UNIT = 100.0
 def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
     """(courses (16, samples) at `RATE_HZ`, identity (pieces, 17)) of the first view.
 
-    Courses are the mean grey level (0–255) of 4 × 4 blocks. The identity is where in the picture things move: the log of
-    each block's spread over 5 s beside all blocks', and that of all.
+    Courses are the mean grey level (0–255) of 4 × 4 blocks of every frame, linear between frames: a copy has the same
+    frames wherever it was cut. The identity is where in the picture things move: the log of each block's spread over 5 s
+    beside all blocks', and that of all.
     """
-    prepared = FilmFrontEnd().prepare(film)
-    times_s = np.arange(0, film.duration_s, 1 / FILM_RATE_HZ)
-    frames = prepared.frames(0, times_s).astype(np.float32)
-    side = frames.shape[1] // BLOCKS
-    blocks = frames.reshape(len(frames), BLOCKS, side, BLOCKS, side).mean(axis=(2, 4)).reshape(len(frames), -1)
-    at_s = np.arange(0, times_s[-1] + 1e-9, 1 / RATE_HZ)
+    prepared, times_s = FilmFrontEnd().prepare(film), frame_times(film.views[0])
+    parts = np.split(times_s, range(TOGETHER, len(times_s), TOGETHER))
+    blocks = np.concatenate([_blocks(prepared.frames(0, part)) for part in parts])
+    at_s = np.arange(0, film.duration_s, 1 / RATE_HZ)
     courses = np.stack([np.interp(at_s, times_s, block) for block in blocks.T])
-    return courses, _beside_all(_spreads(blocks, round(PIECE_S * FILM_RATE_HZ)))
+    return courses, _beside_all(_spreads(courses.T, round(PIECE_S * RATE_HZ)))
 
 
 def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +57,13 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
     pieces = [limbs[a : a + size] for a in range(0, len(limbs) - size + 1, size)]
     kept = [np.log(np.nanmedian(p, axis=0)) for p in pieces if np.isfinite(p).any(axis=0).all()]
     return courses, _beside_all(np.array(kept).reshape(len(kept), len(EDGES)))
+
+
+def _blocks(frames: np.ndarray) -> np.ndarray:
+    """(frames, `BLOCKS`²): the mean of each block."""
+    side = frames.shape[1] // BLOCKS
+    blocks = frames.reshape(len(frames), BLOCKS, side, BLOCKS, side).mean(axis=(2, 4), dtype=np.float32)
+    return np.asarray(blocks.reshape(len(frames), -1))
 
 
 def _resampled(at_s: np.ndarray, time_s: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def track(seed: int, scale: float = 1.0) -> PoseTrack:
     return PoseTrack(time_s, xy, np.ones(xy.shape[:2]), float(len(xy) / 25.0))
 
 
-def film(path: Path, seed: int) -> Path:
+def film(path: Path, seed: int, cut: int = 0, gain: float = 1.0) -> Path:
     rng = np.random.default_rng(seed)
     texture = rng.uniform(40, 120, (64, 64))
     y, x = np.mgrid[0:64, 0:64]
@@ -40,7 +41,8 @@ def film(path: Path, seed: int) -> Path:
         at = 32 + 4 * row[0], 32 + 4 * row[1]
         blob = 100 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 150)
         frames.append(np.clip(texture + blob, 0, 255).astype(np.uint8))
-    write_video(path, np.stack(frames), rate_hz=15.0)
+    altered = np.clip(gain * np.stack(frames)[cut:], 0, 255).astype(np.uint8)
+    write_video(path, altered, rate_hz=15.0)
     return path
 
 
@@ -74,3 +76,22 @@ def test_a_film_and_itself_are_copies_and_another_film_is_not(tmp_path: Path) ->
     kept = {name: prints(film_courses(read_film([path]))[0]) for name, path in made.items()}
     found = {frozenset((copy.first, copy.second)) for copy in copies(kept)}
     assert found == {frozenset("ab")}
+
+
+def test_a_film_that_was_cut_and_brightened_is_a_copy_wherever_it_was_cut(tmp_path: Path) -> None:
+    """A second has 15 frames: 1, 7 and 20 of them are no whole number of any coarser step."""
+    kept = {"whole": prints(film_courses(read_film([film(tmp_path / "whole.mp4", 1)]))[0])}
+    kept |= {"other": prints(film_courses(read_film([film(tmp_path / "other.mp4", 2)]))[0])}
+    for cut in (1, 7, 20):
+        copied = prints(film_courses(read_film([film(tmp_path / f"{cut}.mp4", 1, cut, gain=1.1)]))[0])
+        (found,) = copies({**kept, "copy": copied})
+        assert (found.first, found.second) == ("copy", "whole")
+        assert found.second_s - found.first_s == pytest.approx(cut / 15, abs=0.04)
+
+
+def test_a_long_film_is_looked_at_in_parts_with_the_same_courses(tmp_path: Path, monkeypatch: Any) -> None:
+    made = read_film([film(tmp_path / "a.mp4", 1)])
+    whole = film_courses(made)
+    monkeypatch.setattr("data.courses.TOGETHER", 100)
+    for one, other in zip(whole, film_courses(made), strict=True):
+        assert np.array_equal(one, other)
