@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lineage.digest import Digest, digest_of, sha256_file
 from models.detector import State
 
-LOG = "log.json"
+LOG, WEIGHTS = "log.json", "weights.safetensors"
 
 
 def save_pretrained(folder: Path, state: State, about: Mapping[str, Any]) -> None:
@@ -17,7 +18,7 @@ def save_pretrained(folder: Path, state: State, about: Mapping[str, Any]) -> Non
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True)
-    save_file({k: np.ascontiguousarray(v) for k, v in sorted(state.tensors.items())}, folder / "weights.safetensors")
+    save_file({k: np.ascontiguousarray(v) for k, v in sorted(state.tensors.items())}, folder / WEIGHTS)
     (folder / LOG).write_text(json.dumps({**about, "settings": dict(state.settings)}, indent=1) + "\n")
 
 
@@ -27,4 +28,11 @@ def load_pretrained(folder: Path) -> State | None:
 
     if not (folder / LOG).exists():
         return None
-    return State(load_file(folder / "weights.safetensors"), json.loads((folder / LOG).read_text())["settings"])
+    return State(load_file(folder / WEIGHTS), json.loads((folder / LOG).read_text())["settings"])
+
+
+def pretrained_digest(folder: Path) -> Digest | None:
+    """Digest of the weights and settings that were learnt; None where nothing was."""
+    if not (folder / LOG).exists():
+        return None
+    return digest_of([sha256_file(folder / WEIGHTS), json.loads((folder / LOG).read_text())["settings"]])

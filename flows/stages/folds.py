@@ -1,16 +1,18 @@
 """What every training shares, whatever the detector answers: the origin of each fold's model, and who plays which part."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from flows.stages.files import code_of, cohort_of, dataset_digest
+from data.events import Annotations
+from flows.stages.files import code_of, cohort_of, dataset_digest, pretrained_of
 from flows.workspace import Workspace
 from lineage.digest import digest_of
 from models.detector import Examples
+from models.pretrained import pretrained_digest
 from validation.leakage import Features, sample_features
 from validation.splits import INNER_VALID, TEST, TRAIN, Split
 
@@ -26,12 +28,17 @@ class Fold:
 
 
 def folds_of(
-    workspace: Workspace, name: str, params: dict[str, Any], split: Split, recordings: Iterable[str]
+    workspace: Workspace, name: str, params: dict[str, Any], split: Split, truth: Mapping[str, Annotations]
 ) -> list[Fold]:
-    """The folds of a regime, each with the origin that its bundle will carry."""
+    """The folds of a regime, each with the origin that its bundle will carry; `truth` of every recording that is used.
+
+    A checkpoint bears the digest of all that a fit depends on, so that none goes on from other data, labels or weights.
+    """
     settings = workspace.params.train
     common = {
-        "dataset": digest_of(dataset_digest(cohort_of(workspace), list(recordings))),
+        "dataset": digest_of(dataset_digest(cohort_of(workspace), list(truth))),
+        "labels": digest_of({name: asdict(own) for name, own in truth.items()}),
+        "pretrained": pretrained_digest(pretrained_of(workspace, name)),
         "preset": settings.preset,
         "shuffled_labels": settings.shuffle_labels,
         "code": code_of(workspace, "train"),

@@ -58,7 +58,7 @@ def run(workspace: Workspace, name: str, regime: str) -> None:
     with tempfile.TemporaryDirectory(dir=scratch_of(workspace)) as scratch:
         kept = write_clips(name, params, pretrained, [(e, truth[e.name]) for e in entries], Path(scratch), show)
         recordings = tuple(recording for recording, clips in kept.items() if clips)
-        folds = folds_of(workspace, name, params, split, recordings)
+        folds = folds_of(workspace, name, params, split, {r: truth[r] for r in recordings})
         jobs = [Job(name, params, pretrained, split, fold, Path(scratch), out, recordings) for fold in folds]
         logs = over(_fit, jobs, f"{name}, {regime}: folds trained", show)
         if split.reportable:
