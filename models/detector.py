@@ -319,6 +319,17 @@ class Pretrained(ABC):
     with `load_pretrained` before the first `examples`, and travels in the bundle like all else.
     """
 
+    params: dict[str, Any]
+
+    @abstractmethod
+    def wanted(self, lessons: Sequence[Lesson]) -> list[Lesson]:
+        """Those of the lessons that `pretrain` learns from; none where published weights take their place."""
+
+    @property
+    def published(self) -> str:
+        """The file of published weights that it begins with, whose makers learnt from persons unknown; "" without."""
+        return Path(self.params["weights"]).name
+
     @abstractmethod
     def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
         """Learn; returns a log in JSON values. Same seed, same state, bit by bit."""

@@ -1,7 +1,7 @@
 """What the leakage guards look at, gathered from the recordings and from the training, and the audit itself."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,17 @@ def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
     log = read_json(folder / "log.json")
     prints, pieces = _signals(workspace, [e.name for e in development(workspace)])
     return Disclosure(
-        tuple(Pretraining(p["what"], frozenset(p["persons"])) for p in log["pretrained_on"]),
+        pretrainings(log["pretrained_on"]),
         holdout_use(workspace),
         prints,
         read_features(folder / "features.npz"),
         pieces,
     )
+
+
+def pretrainings(stated: Iterable[Mapping[str, Any]]) -> tuple[Pretraining, ...]:
+    """As `learnt_from` states them; logs that were written before they named digests name persons only."""
+    return tuple(Pretraining(p["what"], frozenset(p["persons"]), frozenset(p.get("digests", ()))) for p in stated)
 
 
 def of_signals(workspace: Workspace, names: list[str]) -> Disclosure:

@@ -1,6 +1,6 @@
 """The pretrain stage: what a task's detectors learn from other people, or rodents, before any patient is seen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from data.readers.opening import open_entry
 from flows.progress import reporter
@@ -15,29 +15,14 @@ PERIOD = "pretraining"
 
 def run(workspace: Workspace) -> None:
     """Write `store/pretrained/TASK/NAME` of every detector of the task that learns so: weights, and the log with whom."""
-    out = fresh(workspace.store / "pretrained" / workspace.task)
-    write_json(out / "detectors.json", [name for name, detector in _learners(workspace) if _learn(workspace, detector)])
+    out, learners = fresh(workspace.store / "pretrained" / workspace.task), list(_learners(workspace))
+    for detector in learners:
+        learn(workspace, detector)
+    write_json(out / "detectors.json", [detector.name for detector in learners])
 
 
-def read_pretrained(workspace: Workspace, name: str) -> State | None:
-    """What a detector learnt beforehand; None of one that does not."""
-    return load_pretrained(pretrained_of(workspace, name))
-
-
-def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
-    """Whom a detector learnt from beforehand, as the leakage guard asks: `what` was fitted on which `persons`."""
-    log = pretraining_log(workspace, name)
-    return list(log["pretrained_on"]) if log else []
-
-
-def _learners(workspace: Workspace) -> Iterator[tuple[str, Detector]]:
-    for name in detectors.names(workspace.task):
-        detector = detectors.build(name, preset=workspace.params.train.preset)
-        if isinstance(detector, Pretrained):
-            yield name, detector
-
-
-def _learn(workspace: Workspace, detector: Detector) -> bool:
+def learn(workspace: Workspace, detector: Detector) -> None:
+    """Let one detector learn, and keep what it learnt with the log of whom it learnt from."""
     assert isinstance(detector, Pretrained)
     show, entries = reporter(), accepted(workspace, PERIOD)
 
@@ -46,12 +31,40 @@ def _learn(workspace: Workspace, detector: Detector) -> bool:
 
     lessons = [Lesson(detector.prepare(open_entry(e)), e.content, e.name, e.person) for e in entries]
     log = detector.pretrain(lessons, seed=workspace.params.train.seed, progress=progress)
+    seen = {lesson.recording for lesson in detector.wanted(lessons)}
+    recordings = {e.name: digest_of_entry(e) for e in entries if e.name in seen}
     about = {
         "detector": detector.name,
         "params": detector.params,
-        "recordings": {e.name: digest_of_entry(e) for e in entries},
-        "pretrained_on": [{"what": "network", "persons": sorted({e.person for e in entries})}],
+        "recordings": recordings,
+        "pretrained_on": _stated(
+            detector.published, {e.person for e in entries if e.name in seen}, recordings.values()
+        ),
         "log": log,
     }
     save_pretrained(pretrained_of(workspace, detector.name), detector.pretrained(), about)
-    return True
+
+
+def read_pretrained(workspace: Workspace, name: str) -> State | None:
+    """What a detector learnt beforehand; None of one that does not."""
+    return load_pretrained(pretrained_of(workspace, name))
+
+
+def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
+    """Whom a detector learnt from beforehand, as the leakage guard asks: which `persons` and `digests` each part has seen."""
+    log = pretraining_log(workspace, name)
+    return list(log["pretrained_on"]) if log else []
+
+
+def _learners(workspace: Workspace) -> Iterator[Detector]:
+    for name in detectors.names(workspace.task):
+        detector = detectors.build(name, preset=workspace.params.train.preset)
+        if isinstance(detector, Pretrained):
+            yield detector
+
+
+def _stated(published: str, persons: set[str], digests: Iterable[str]) -> list[dict[str, object]]:
+    """Whom each part has seen; nobody is named of published weights, so that the guard cannot know."""
+    own: dict[str, object] = {"what": "network", "persons": sorted(persons), "digests": sorted(digests)}
+    nameless: dict[str, object] = {"what": f"published weights {published}", "persons": [], "digests": []}
+    return [own] * bool(persons) + [nameless] * bool(published)

@@ -67,10 +67,13 @@ class Forecaster(ForecastingDetector, Pretrained):
         x, onset_s = frames_of_stretch(prepared, self.window_s, p["frames"], p["step_s"], p["looks"])
         return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
 
+    def wanted(self, lessons: Sequence[Lesson]) -> list[Lesson]:
+        return [lesson for lesson in lessons if lesson.content in self.params["pretraining"]["contents"]]
+
     def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
         """Learn to fill in what was hidden in lessons of `pretraining.contents`; others are not looked at."""
         p = self.params["pretraining"]
-        wanted = [lesson for lesson in lessons if lesson.content in p["contents"]]
+        wanted = self.wanted(lessons)
         if not wanted:
             raise ValueError(f"no lesson holds any of {', '.join(p['contents'])}: nothing to learn from")
         clips, content = clips_of_lessons(wanted, self.params, p["clips_per_lesson"])

@@ -69,13 +69,16 @@ class Gestures(FilmTyping, Pretrained):
         frames, size_px = self.grid.frames, self.params["size_px"]
         return {name: network.exportable(frames, size_px) for name, network in self._networks.items()}
 
+    def wanted(self, lessons: Sequence[Lesson]) -> list[Lesson]:
+        return [] if self.published else [one for one in lessons if one.content in self.params["lessons"]]
+
     def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
         """Tell actions apart in the films of others; with `weights` take published ones instead. Frozen from then on."""
         if path := self.params["weights"]:
             loaded = load_published(self.stcnn.network, Path(path))
             self.taught = True
             return {"published": Path(path).name, "taken": loaded.taken, "left": list(loaded.left)}
-        snippets = self._lesson_snippets(lessons)
+        snippets = self._lesson_snippets(self.wanted(lessons))
         if snippets is None:
             return {"taught": False, "why": f"no lesson holds any of {', '.join(self.params['lessons'])}"}
         persons = np.unique(snippets.patient)
@@ -211,8 +214,6 @@ class Gestures(FilmTyping, Pretrained):
         grid = grid_of({**self.params, "positions": self.params["lesson"]["positions"]})
         parts = []
         for lesson in lessons:
-            if lesson.content not in self.params["lessons"]:
-                continue
             label = self.params["lessons"].index(lesson.content)
             for view in range(lesson.prepared.views):
                 snippets = snippets_of(lesson.prepared, view, grid)
