@@ -112,6 +112,7 @@ class Hearing:
         self._seen = Growing(len(FEATURES), dtype=np.float32)
         explains = explained and hasattr(bundle.detector, "shares")
         self._peaks = Peaks(bundle.decision.threshold) if explains else None
+        self._waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []  # windows whose second is not yet final
         self._onset_s, self._samples, self._stretches, self._lost = 0.0, 0, 0, False
 
     @property
@@ -143,7 +144,7 @@ class Hearing:
             probability = self._bundle.calibration(score)
             self._probability.add(examples.onset_s, probability)
             if self._peaks is not None:
-                self._peaks(examples.onset_s, probability, examples.x)
+                self._waiting.append((examples.onset_s, probability, examples.x))
         if len(seen.onset_s):
             self._seen.append(seen.x)
             self._strange.add(seen.onset_s, self._bundle.ood.scores(seen.x))
@@ -197,7 +198,10 @@ class Hearing:
         """Seconds from those given last up to `until`, and what follows from them."""
         first, bundle = len(self._trend), self._bundle
         raw, ood = self._probability.until(until), self._strange.until(until)
-        trend = self._smooth(raw, bundle.ood.is_outside(ood))
+        outside = bundle.ood.is_outside(ood)
+        trend = self._smooth(raw, outside)
+        if self._peaks is not None:
+            self._heed(self._peaks, first, outside)
         self._lost |= bool((np.isnan(trend) & ~np.isnan(raw)).any())
         self._trend.append(trend)
         self._ood_trend.append(ood)
@@ -205,3 +209,13 @@ class Hearing:
         self._events += ended
         ongoing = self._find.ongoing(duration_s)
         return Heard(first, trend, bundle.conformal.sets(trend), ood, ended, ongoing[0] if ongoing else None)
+
+    def _heed(self, peaks: Peaks, first: int, outside: np.ndarray) -> None:
+        """Windows whose second is final may be peaks; those that the trend leaves out as strange are none, and end a run."""
+        waiting, self._waiting = self._waiting, []
+        for onset_s, probability, x in waiting:
+            second = second_of(onset_s + self._bundle.detector.window_s) - first
+            n = int(np.searchsorted(second, len(outside)))
+            peaks(onset_s[:n], np.where(outside[second[:n]], -np.inf, probability[:n]), x[:n])
+            if n < len(x):
+                self._waiting.append((onset_s[n:], probability[n:], x[n:].copy()))

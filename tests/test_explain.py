@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from models import detectors
 from models.analysis import analyse
 from models.bundle import Bundle
 from models.calibration import Calibration
-from models.decisions import Decision
+from models.decisions import Decision, second_of
 from models.detectors.da_stnet import DaStNet
 from models.explain import KEPT, MOST_EVENTS, PEAKS, Peaks, drivers_of
 from models.fitting import label
+from models.live import LiveAnalysis
 from serving.answering import _channels, told_of
 from tests.served import HAS_SEEN_ALL, SURE, saved_bundle
 
@@ -71,6 +73,24 @@ def test_an_event_is_driven_by_the_derivations_that_bear_the_rhythm(bundle: Bund
     assert {name for name, _ in drivers.channels[: len(BEAR_IT)]} == set(BEAR_IT)
     assert 1 <= len(drivers.moments) <= PEAKS
     assert all(event.onset_s - 2 < onset < event.end_s and lasts == 2.0 for onset, lasts in drivers.moments)
+
+
+def test_windows_that_the_answer_left_out_as_strange_explain_nothing(bundle: Bundle) -> None:
+    before = analyse(seizing(1), bundle)
+    assert before.drivers[0] is not None
+    seconds = [second_of(np.asarray(onset + lasts)) for onset, lasts in before.drivers[0].moments]
+    limit = float(before.ood_trend[seconds].max()) - 1e-6
+    strict = replace(bundle, ood=replace(bundle.ood, window_limit=limit))
+    found = analyse(seizing(1), strict)
+    assert found.events is not None and any(drivers is not None for drivers in found.drivers)
+    for drivers in filter(None, found.drivers):
+        at = [int(second_of(np.asarray(onset + lasts))) for onset, lasts in drivers.moments]
+        assert not (found.ood_trend[at] > limit).any(), "a moment is a window that was set aside"
+    live = LiveAnalysis(strict, ELECTRODES, 256.0, age_days=3.0)
+    (signal,) = (segment.signal for segment in seizing(1).segments)
+    for at_sample in range(0, signal.shape[1], 700):
+        live(signal[:, at_sample : at_sample + 700])
+    assert live.finish().drivers == found.drivers
 
 
 def test_an_explanation_is_the_same_every_time_and_in_any_company(bundle: Bundle) -> None:
