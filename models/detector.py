@@ -259,6 +259,8 @@ class TypingDetector(Detector):
     """
 
     task = "typing"
+    offset: float = 0.0
+    """Added to the scores of the second class, so that inner patients' best threshold is ½; 0 where it is not fitted."""
 
     def stretches(self, truth: Annotations) -> list[Stretch]:
         """What is asked about in a recording whose events are known: here the seizures of a type that is told apart."""

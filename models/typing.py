@@ -127,7 +127,7 @@ def fit_typing_fold(
     log.setdefault("inner_auc", log["valid_auc"][log["best_epoch"] - 1])  # of a floor, whose only epoch nobody chose
     log["temperature"] = temperature
     probe = Probe.asked(detector, valid)
-    return TypingBundle(detector, temperature, probe, {"fitted_on": _provenance(train, valid)}), log
+    return TypingBundle(detector, temperature, probe, {"fitted_on": _provenance(detector, train, valid)}), log
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
@@ -276,8 +276,9 @@ def _inside(moments: Sequence[tuple[float, float]], one: Stretch) -> tuple[tuple
     return tuple((onset_s, end_s - onset_s) for onset_s, end_s in ends if end_s > onset_s)
 
 
-def _provenance(train: Examples, valid: Examples) -> dict[str, list[str]]:
+def _provenance(detector: TypingDetector, train: Examples, valid: Examples) -> dict[str, list[str]]:
     """Which recordings each fitted part has really seen; what a typing does not fit has seen none."""
     learned, inner = (sorted({str(r) for r in np.unique(part.recording)}) for part in (train, valid))
     on_train, on_inner = dict.fromkeys(("normaliser", "network"), learned), ("early_stopping", "calibration")
-    return on_train | dict.fromkeys(on_inner, inner) | {"threshold": [], "conformal": [], "ood": []}
+    threshold = inner if detector.offset else []  # ½, but for what inner patients moved it by
+    return on_train | dict.fromkeys(on_inner, inner) | {"threshold": threshold, "conformal": [], "ood": []}

@@ -70,6 +70,18 @@ def test_spasms_are_told_from_waving_in_an_infant_never_seen(fitted: tuple[str, 
     assert test.label is not None and (bundle.detector.score(test).argmax(axis=1) == test.label).mean() >= 0.75
 
 
+def test_the_inner_infants_who_set_the_threshold_are_stated_for_the_guard(
+    fitted: tuple[str, Examples, TypingBundle],
+) -> None:
+    name, test, bundle = fitted
+    inner = sorted({str(r) for r in clips(name, 4, 5).recording})
+    assert bundle.detector.offset and bundle.origin["fitted_on"]["threshold"] == inner
+    asked = test.take(np.flatnonzero(test.label == 0))  # without both classes nothing can be set
+    quick = {**params(name), **({"epochs": 1, "windows_per_epoch": 32} if "epochs" in params(name) else {})}
+    unset, _ = fit_typing_fold(name, quick, clips(name, 0, 1), asked, seed=1)
+    assert unset.origin["fitted_on"]["threshold"] == []
+
+
 def test_two_eval_passes_are_bit_equal_alone_and_in_company(fitted: tuple[str, Examples, TypingBundle]) -> None:
     _, test, bundle = fitted
     first, second = bundle.detector.score(test), bundle.detector.score(test)

@@ -123,6 +123,9 @@ def test_a_bundle_read_back_answers_bit_equally(fitted: Fitted, tmp_path: Path) 
     before, after = bundle.detector.variants(valid), back.detector.variants(valid)
     assert list(before) == list(after) and all(np.array_equal(before[v], after[v]) for v in before)
     assert back.temperature == bundle.temperature and set(back.origin["fitted_on"]) == FITTED_ON
+    assert (
+        not back.detector.offset and back.origin["fitted_on"]["threshold"] == []
+    )  # the likeliest of many types is said
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "bundle.json", "card.md"])
