@@ -101,6 +101,16 @@ def pretrained(**known: frozenset[str]) -> Planted:
     return Planted("pretraining", ("foundation-eeg", TESTED), disclosed={"pretrained_on": stated})
 
 
+def pretrained_on_a_copy() -> Planted:
+    """Ten seconds of what is tested, amplified, under another name and key in what was learnt from beforehand."""
+    host = noise("elsewhere")
+    host[:, 640:1920] = -1.7 * noise(TESTED)[:, 1000:2280]
+    stated = (Pretraining("foundation-eeg", frozenset({"person-x"}), recordings=frozenset({"other"})),)
+    prints = {**(OPEN.fingerprints or {}), "other": fingerprint(host, 128.0)}
+    told = {"pretrained_on": stated, "fingerprints": prints}
+    return Planted("pretraining", ("foundation-eeg", TESTED, "the same signal as other"), disclosed=told)
+
+
 CLIP = noise(TRAINED)[:, 1000:2280]
 FOLD = SPLIT.folds[0]
 RANDOM = window_split(ENTRIES)
@@ -144,6 +154,7 @@ LEAKS = {
     "network trained on test": fitted_on_test("network"),
     "pre-training on a test person": pretrained(persons=frozenset({f"person-{TESTED}"})),
     "pre-training on test bytes": pretrained(digests=frozenset({f"sha-{TESTED}"})),
+    "pre-training on a copy of a test recording": pretrained_on_a_copy(),
     "feature made from the label": label_as_feature(),
     "one person with two keys": one_person_with_two_keys(),
     "hold-out opened beyond its budget": opened_twice(),
@@ -219,6 +230,13 @@ def test_pre_training_of_one_fold_concerns_that_fold_only():
     everywhere = replace(OPEN, pretrained_on=tuple(replace(p, fold=None) for p in own))
     with pytest.raises(Leak, match="encoder 0 has seen"):
         audit(SPLIT, ENTRIES, honest(), disclosed=everywhere)
+
+
+def test_pre_training_on_other_signals_and_on_some_without_a_print_is_no_leak():
+    others = {"other": fingerprint(noise("elsewhere"), 128.0), "still": fingerprint(np.zeros((6, 3840)), 128.0)}
+    stated = (Pretraining("foundation-eeg", frozenset({"person-x"}), recordings=frozenset({*others, "not looked at"})),)
+    disclosed = replace(OPEN, pretrained_on=stated, fingerprints={**(OPEN.fingerprints or {}), **others})
+    assert not len(others["still"]) and audit(SPLIT, ENTRIES, honest(), disclosed=disclosed).clean
 
 
 def test_a_hold_out_opened_within_its_budget_is_no_leak():

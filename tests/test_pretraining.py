@@ -71,7 +71,7 @@ def test_the_guard_sees_who_was_learnt_from_under_another_key_by_their_bytes(wor
 
 def test_a_film_of_which_nothing_was_learnt_is_not_said_to_have_been_seen(workspace: Workspace) -> None:
     (stated,) = learning(workspace, forecaster())
-    assert stated.persons == {"key-a", "key-b"} and len(stated.digests) == 2
+    assert stated.persons == {"key-a", "key-b"} and len(stated.digests) == 2 and stated.recordings == set(HUMAN)
     log = pretraining_log(workspace, "forecaster")
     assert log is not None and list(log["recordings"]) == list(HUMAN)
 

@@ -80,19 +80,23 @@ def disclosure(workspace: Workspace, detector: str, regime: str) -> Disclosure:
     """Everything that a study discloses beyond its split; what was not gathered stays None, hence unknown."""
     folder = training_of(workspace, detector, regime)
     log = read_json(folder / "log.json")
-    prints, pieces = _signals(workspace, [e.name for e in development(workspace)])
-    return Disclosure(
-        pretrainings(log["pretrained_on"]),
-        holdout_use(workspace),
-        prints,
-        read_features(folder / "features.npz"),
-        pieces,
-    )
+    stated = pretrainings(log["pretrained_on"])
+    earlier = {p.stem for p in _prints(workspace).glob("*.npz")} & {name for one in stated for name in one.recordings}
+    prints, pieces = _signals(workspace, [*(e.name for e in development(workspace)), *sorted(earlier)])
+    return Disclosure(stated, holdout_use(workspace), prints, read_features(folder / "features.npz"), pieces)
 
 
 def pretrainings(stated: Iterable[Mapping[str, Any]]) -> tuple[Pretraining, ...]:
     """As `learnt_from` states them; logs that were written before they named digests name persons only."""
-    return tuple(Pretraining(p["what"], frozenset(p["persons"]), frozenset(p.get("digests", ()))) for p in stated)
+    return tuple(
+        Pretraining(
+            p["what"],
+            frozenset(p["persons"]),
+            frozenset(p.get("digests", ())),
+            recordings=frozenset(p.get("recordings", ())),
+        )
+        for p in stated
+    )
 
 
 def of_signals(workspace: Workspace, names: list[str]) -> Disclosure:
@@ -141,10 +145,14 @@ def _prints_of(source: Recording | Film | PoseTrack) -> tuple[Fingerprints, np.n
 def _signals(workspace: Workspace, names: list[str]) -> tuple[dict[str, Fingerprints], dict[str, np.ndarray]]:
     prints, pieces = {}, {}
     for name in names:
-        with np.load(workspace.interim / "fingerprints" / f"{name}.npz") as kept:
+        with np.load(_prints(workspace) / f"{name}.npz") as kept:
             prints[name] = Fingerprints(kept["at_s"], kept["prints"], int(kept["channels"]))
             pieces[name] = kept["pieces"]
     return prints, pieces
+
+
+def _prints(workspace: Workspace) -> Path:
+    return workspace.interim / "fingerprints"
 
 
 def write_features(path: Path, features: Features) -> None:

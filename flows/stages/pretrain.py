@@ -1,6 +1,6 @@
 """The pretrain stage: what a task's detectors learn from other people, or rodents, before any patient is seen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from data.readers.opening import open_entry
 from flows.progress import reporter
@@ -37,9 +37,7 @@ def learn(workspace: Workspace, detector: Detector) -> None:
         "detector": detector.name,
         "params": detector.params,
         "recordings": recordings,
-        "pretrained_on": _stated(
-            detector.published, {e.person for e in entries if e.name in seen}, recordings.values()
-        ),
+        "pretrained_on": _stated(detector.published, {e.person for e in entries if e.name in seen}, recordings),
         "log": log,
     }
     save_pretrained(pretrained_of(workspace, detector.name), detector.pretrained(), about)
@@ -51,7 +49,7 @@ def read_pretrained(workspace: Workspace, name: str) -> State | None:
 
 
 def learnt_from(workspace: Workspace, name: str) -> list[dict[str, object]]:
-    """Whom a detector learnt from beforehand, as the leakage guard asks: which `persons` and `digests` each part has seen."""
+    """Whom a detector learnt from beforehand, as the leakage guard asks: `persons`, `digests` and `recordings` that each part has seen."""
     log = pretraining_log(workspace, name)
     return list(log["pretrained_on"]) if log else []
 
@@ -63,8 +61,12 @@ def _learners(workspace: Workspace) -> Iterator[Detector]:
             yield detector
 
 
-def _stated(published: str, persons: set[str], digests: Iterable[str]) -> list[dict[str, object]]:
+def _stated(published: str, persons: set[str], recordings: Mapping[str, str]) -> list[dict[str, object]]:
     """Whom each part has seen; nobody is named of published weights, so that the guard cannot know."""
-    own: dict[str, object] = {"what": "network", "persons": sorted(persons), "digests": sorted(digests)}
-    nameless: dict[str, object] = {"what": f"published weights {published}", "persons": [], "digests": []}
-    return [own] * bool(persons) + [nameless] * bool(published)
+    stated: list[dict[str, object]] = []
+    if recordings:
+        about = {"digests": sorted(recordings.values()), "recordings": sorted(recordings)}
+        stated.append({"what": "network", "persons": sorted(persons), **about})
+    if published:
+        stated.append({"what": f"published weights {published}", "persons": [], "digests": [], "recordings": []})
+    return stated

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from flows.stages.audits import members, write_signals
-from flows.stages.files import development, fresh, holdout, write_json
+from flows.stages.files import accepted, development, fresh, holdout, write_json
 from flows.workspace import Workspace
 from validation.checks.cohort import CohortLimits, cohort_suites
 from validation.checks.suites import run as run_suite
@@ -16,7 +16,8 @@ from validation.splits import REGIMES, TYPING_REGIMES, CannotSplit, Member, Spli
 def run(workspace: Workspace) -> None:
     """Write the task's `split.json`: one split per regime, or why the cohort cannot be divided so.
 
-    Beside it the fingerprints of every recording, the locked ones too, by which copies under another name are found.
+    Beside it the fingerprints of every recording, the locked ones and those that detectors learn from beforehand too, by
+    which copies under another name are found.
     """
     settings = workspace.params.split.model_dump()
     as_published = {"folds": settings.pop("leaky_folds")}
@@ -26,7 +27,7 @@ def run(workspace: Workspace) -> None:
     asked = {regime: settings | (as_published if regime in ("window", "seizure") else {}) for regime in known}
     others = {regime: _drawn(regime, listed, asked[regime]) for regime in known if regime != "patient"}
     write_json(workspace.interim / "split.json", {"patient": patient.to_json(), **others})
-    everybody = [*development(workspace), *holdout(workspace)]
+    everybody = [*development(workspace), *holdout(workspace), *accepted(workspace, "pretraining")]
     write_signals(workspace, everybody, fresh(workspace.interim / "fingerprints"))
     _check(listed, patient)  # last: Great Expectations starts threads, after which workers cannot be forked
 

@@ -22,6 +22,7 @@ from flows.records import open_ledger
 from flows.site_keys import issue_site_key
 from flows.stages.audits import members
 from flows.stages.files import (
+    accepted,
     cohort_of,
     development,
     digest_of_entry,
@@ -145,6 +146,8 @@ def test_the_guards_looked_at_films_and_poses_too(filmed: Filmed, task: str) -> 
     }
     assert "leak" not in outcomes.values()
     assert outcomes["near_duplicates"] == outcomes["fitted_on"] == outcomes["pretraining"] == "pass"
+    printed = {path.stem for path in (here.interim / "fingerprints").glob("*.npz")}
+    assert {e.name for e in accepted(here, "pretraining")} <= printed
 
 
 def test_the_phone_site_is_only_ever_tested_on(filmed: Filmed) -> None:

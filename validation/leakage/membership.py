@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from validation.leakage.duplicates import copies
 from validation.leakage.leak import Leak, Unknown
 from validation.leakage.study import Pretraining, Study, shared
 from validation.splits import Member
@@ -46,17 +47,19 @@ def inner_validation_apart(study: Study) -> None:
 
 
 def pretraining_apart(study: Study) -> None:
-    """Nobody who is tested was in the data of a pre-trained part, by person key or by raw bytes.
+    """Nobody who is tested was in the data of a pre-trained part, by person key, by raw bytes or by a stretch of signal.
 
-    An empty statement says that nothing was pre-trained. Pre-training data that name nobody are unknown.
+    An empty statement says that nothing was pre-trained. Pre-training data that name nobody are unknown. Signals are
+    compared where both have fingerprints; one in which nothing moves has none.
     """
     stated = study.disclosed.pretrained_on
     if stated is None:
         raise Unknown("nothing is stated about pre-training")
     for earlier in stated:
+        copied = _copied(study, earlier)
         for number, fold in enumerate(study.split.folds):
             for name in fold.test if earlier.fold in (None, number) else ():
-                if (how := _met(study.member(name), earlier)) is not None:
+                if (how := _met(study.member(name), earlier) or copied.get(name)) is not None:
                     raise Leak("pretraining", f"{earlier.what} has seen {name}, tested in fold {number}, {how}")
     nameless = [e.what for e in stated if not e.persons and not e.digests]
     if nameless:
@@ -67,3 +70,18 @@ def _met(member: Member, earlier: Pretraining) -> str | None:
     if member.person in earlier.persons:
         return "the same person"
     return "the same bytes" if member.digest and member.digest in earlier.digests else None
+
+
+def _copied(study: Study, earlier: Pretraining) -> dict[str, str]:
+    """Of which recordings a stretch stands in the data of a pre-trained part, in words."""
+    prints = study.disclosed.fingerprints or {}
+    theirs = earlier.recordings & prints.keys()
+    if not theirs:
+        return {}
+    found = copies({name: prints[name] for name in (*study.recordings, *theirs) if name in prints})
+    pairs = [(c.first, c.first_s, c.second) if c.second in theirs else (c.second, c.second_s, c.first) for c in found]
+    return {
+        ours: f"around {at_s:.1f} s the same signal as {other}"
+        for ours, at_s, other in pairs
+        if ours not in theirs and other in theirs
+    }

@@ -43,12 +43,16 @@ class Windows:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Who had been seen before training began: person keys, digests of raw bytes, or both; `fold` None means all folds."""
+    """Who had been seen before training began: person keys, digests of raw bytes, or both; `fold` None means all folds.
+
+    `recordings` are the names under which `Disclosure.fingerprints` may hold what their signals are.
+    """
 
     what: str
     persons: frozenset[str] = frozenset()
     digests: frozenset[Digest] = frozenset()
     fold: int | None = None
+    recordings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
