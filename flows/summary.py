@@ -120,7 +120,8 @@ def forecast_lines(name: str, figures: dict[str, Any]) -> list[str]:
         f"{figure(figures['false_warnings_per_h'])} false warnings per hour, sign on {percent(figures['time_in_warning'])} "
         f"of the time, {figures['patients_ahead']} of {figures['patients']} patients with a seizure to foresee",
         *_of_regimes(figures, "balanced_accuracy", "balanced accuracy"),
-        f"  as many warnings at regular times: {three(figures['balanced_accuracy_clock'])}",
+        f"  without a look at the film: {three(figures['balanced_accuracy_clock'])} by as many warnings at regular times, "
+        f"{three(figures['balanced_accuracy_elapsed'])} by how far the film has come",
     ]
 
 

@@ -23,7 +23,7 @@ from validation.forecasting import (
     table_of_compositions,
 )
 from validation.forecasting.composition import COMPOSITIONS
-from validation.forecasting.figures import clock, regime_difference
+from validation.forecasting.figures import clock, elapsed, regime_difference
 from validation.forecasting.tasks import Foretold, Redraws, right_of
 from validation.forecasting.transfer import claims
 from validation.forecasting.warnings import Clips, per_person, warnings_of
@@ -238,6 +238,20 @@ def test_the_clock_warns_as_often_as_the_detector_and_evenly() -> None:
     gaps = np.diff(np.flatnonzero(said[np.lexsort((table["onset_s"], table["recording"]))]))
     assert gaps.min() >= len(table) // 24 - 1 and gaps.max() <= len(table) // 24 + 1
     assert clock(table, 0).sum() == 0 and clock(table, len(table)).sum() == len(table)
+
+
+def test_how_far_the_film_has_come_tells_clips_apart_where_seizures_end_films() -> None:
+    """Ten clips without a seizure ahead, then two before one: time alone ranks them perfectly in films with a seizure, and
+    films of the other half have as many late clips."""
+    table = answers()
+    late = elapsed(table)
+    assert set(late[table["event"] < 9]) == {0.0} and (late[table["event"] >= 10] >= 0.5).all()
+    found = result()["baselines"]["elapsed"]
+    assert found["balanced_accuracy"]["estimate"] > 0.85 and not found["reportable"]
+
+
+def test_a_film_without_known_ones_beside_it_is_told_nothing_by_its_length() -> None:
+    assert (elapsed(answers().assign(fold=0)) == 0).all()
 
 
 def test_the_operating_curve_pays_for_what_it_foresees() -> None:

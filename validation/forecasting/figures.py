@@ -37,6 +37,7 @@ BLIND = {
     "id_lookup": "the same patient's usual answer",
     "label_oracle": "answer of the nearest known clip",
     "clock": "as many warnings, at regular times",
+    "elapsed": "how far the film has come",
 }
 """What each baseline looks at instead of the film."""
 
@@ -165,7 +166,8 @@ def operating_curve(table: pd.DataFrame, probability: np.ndarray, rule: WarningR
 def blind_answers(table: pd.DataFrame, rule: WarningRule) -> dict[str, np.ndarray]:
     """Probability of `preictal` (rows,) that each of `BLIND` states of the clips of one variant.
 
-    The clock is told how often the detector warned, and nothing else.
+    The clock is told how often the detector warned, and nothing else. Films begin before seizures, and what is called
+    interictal lies far from them, so that the time since a film began may tell the classes apart: `elapsed` says how much.
     """
     known = baseline_tables(table, ("interictal", AHEAD))
     said = table[AHEAD].to_numpy(dtype=float)
@@ -174,6 +176,7 @@ def blind_answers(table: pd.DataFrame, rule: WarningRule) -> dict[str, np.ndarra
         "id_lookup": known["id_lookup"][AHEAD].to_numpy(dtype=float),
         "label_oracle": known["label_oracle"][AHEAD].to_numpy(dtype=float),
         "clock": clock(table, int((said >= rule.threshold).sum())),
+        "elapsed": elapsed(table),
     }
 
 
@@ -183,6 +186,27 @@ def clock(table: pd.DataFrame, warns: int) -> np.ndarray:
     said = np.zeros(len(table))
     said[order[((np.arange(warns) + 0.5) * len(table) / max(warns, 1)).astype(int)]] = 1.0
     return said
+
+
+def elapsed(table: pd.DataFrame) -> np.ndarray:
+    """Share of preictal clips at the same time of known films (within `SAME_TIME_S`), with what is usual at ½ (rows,).
+
+    Known are films of other folds; 0 where none of them has a clip at that time.
+    """
+    fold, at_s = table["fold"].to_numpy(), table["onset_s"].to_numpy(dtype=float)
+    ahead = (table["truth"] == AHEAD).to_numpy()
+    said = np.zeros(len(table))
+    for number in np.unique(fold):
+        known, asked = fold != number, fold == number
+        near = (np.abs(at_s[asked][:, None] - at_s[known][None]) <= SAME_TIME_S).astype(float)
+        share = (near @ ahead[known]) / np.maximum(near.sum(axis=1), 1)
+        usual = ahead[known].mean() if known.any() else 0.0
+        there, not_there = share * (1 - usual), (1 - share) * usual
+        said[asked] = np.divide(there, there + not_there, out=np.zeros_like(share), where=there > 0)
+    return said
+
+
+SAME_TIME_S = 2.5
 
 
 def _dealt(table: pd.DataFrame, folds: Mapping[tuple[str, int], int]) -> pd.DataFrame:

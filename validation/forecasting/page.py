@@ -55,7 +55,8 @@ def said(main: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"With patients apart: balanced accuracy {estimate(answer, 'balanced_accuracy').written()}, area under the ROC "
         f"curve {estimate(answer, 'roc_auc').written()}, Brier score {estimate(answer, 'brier').written()}; as many "
-        f"warnings at regular times reach {estimate(baselines['clock'], 'balanced_accuracy').written()}.",
+        f"warnings at regular times reach {estimate(baselines['clock'], 'balanced_accuracy').written()}, and how far the film has "
+        f"come {estimate(baselines['elapsed'], 'balanced_accuracy').written()}, both without a look at it.",
         f"It costs {estimate(answer, 'false_warnings_per_h').rate()} false warnings per hour of answered film; the sign is on for "
         f"{estimate(answer, 'time_in_warning').percent()} % of the time.",
     )
@@ -129,7 +130,7 @@ def _headline_of_paper(dossier: ForecastDossier) -> tuple[str, ...]:
 def _cost(dossier: ForecastDossier) -> Section:
     main, rule = dossier.main, dossier.main["rule"]
     curves = {n: own["patient"]["operating_curve"]["points"] for n, own in dossier.results.items() if "patient" in own}
-    blind = {BLIND[name]: main["baselines"][name] for name in ("always_interictal", "clock")}
+    blind = {BLIND[name]: main["baselines"][name] for name in ("always_interictal", "clock", "elapsed")}
     stated = (
         f"A clip whose probability is {rule['threshold']:g} or more raises a warning at its end, which lasts "
         f"{rule['lasts_s']:g} s; further ones prolong it, and what goes on for {rule['longest_s']:g} s is a warning again. Within "

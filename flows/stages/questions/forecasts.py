@@ -36,13 +36,14 @@ def score(asked: Asked) -> dict[str, Any]:
 
 
 def headline(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Balanced accuracy with its interval and what warnings cost, beside as many warnings by the clock."""
+    """Balanced accuracy with its interval and what warnings cost, beside as many warnings by the clock, and by the film's length."""
     answer, baselines = result["answer"], result["baselines"]
     names = ("balanced_accuracy", "roc_auc", "brier", "false_warnings_per_h", "time_in_warning")
     return {name: answer[name]["estimate"] for name in names} | {
         "balanced_accuracy_low": answer["balanced_accuracy"]["low"],
         "balanced_accuracy_high": answer["balanced_accuracy"]["high"],
         "balanced_accuracy_clock": baselines["clock"]["balanced_accuracy"]["estimate"],
+        "balanced_accuracy_elapsed": baselines["elapsed"]["balanced_accuracy"]["estimate"],
         "patients": result["counts"]["persons"],
         "patients_ahead": result["counts"]["persons_ahead"],
     }
