@@ -9,6 +9,7 @@ from typing import Any
 from data.cohorts.bids import Entry as CohortEntry
 from data.cohorts.bids import read_cohort
 from flows.stages.files import (
+    accepted,
     cohort_of,
     dataset_digest,
     development,
@@ -136,15 +137,26 @@ def locks(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def refuse_freed(workspace: Workspace) -> None:
-    """Refuse to learn from anybody who was ever locked away."""
-    persons = {e.person for e in development(workspace)}
-    for before in locks(open_ledger(workspace)):
-        freed = persons & set(before["locked_persons"])
+    """Refuse to learn from anybody who was ever locked away, by their key or by the bytes of a recording of theirs."""
+    before = locks(open_ledger(workspace))
+    if not before:
+        return
+    learnt = [*development(workspace), *accepted(workspace, "pretraining")]
+    for lock in before:
+        freed = {e.person for e in learnt} & set(lock["locked_persons"])
         if freed:
             raise Refused(
                 f"{len(freed)} persons of the locked hold-out would be learned from: set holdout.share and holdout.seed "
-                f"in params.yaml back to {before['lock']}"
+                f"in params.yaml back to {lock['lock']}"
             )
+    bytes_locked = {digest for lock in before for digest in lock["recordings"].values()}
+    renamed = {e.person for e in learnt if digest_of_entry(e) in bytes_locked}
+    if renamed:
+        raise Refused(
+            f"{len(renamed)} persons would be learned from whose recordings lie in the locked hold-out, where the persons "
+            "have other keys: give each the key they had (COHORT:sub-NNN where none was given) in a column person of "
+            "participants.tsv, and import the cohort under another name"
+        )
 
 
 def _record_locked(workspace: Workspace, ledger: Ledger) -> None:

@@ -1,0 +1,74 @@
+"""Whoever was ever locked away is never learned from, whatever their cohort or they themselves are called by now."""
+
+import csv
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.cohorts.bids import read_cohort
+from flows import records
+from flows.params import set_params
+from flows.stages.files import development, holdout, write_json
+from flows.workspace import Workspace
+from lineage.refused import Refused
+from tests.patients import PEOPLE, light_workspace
+from validation.holdout import is_locked
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Workspace:
+    """A workspace whose cohort of three persons was split with two of them locked away, sub-01 with sub-02, and sub-03."""
+    workspace = light_workspace(tmp_path / "home")
+    away = {p: p != "p-3" for _, p in PEOPLE.values()}
+    seed = next(s for s in range(1000) if all(is_locked(p, 0.4, s) == is_away for p, is_away in away.items()))
+    set_params(workspace.root / "params.yaml", {"holdout.share": 0.4, "holdout.seed": seed})
+    assert (len(holdout(workspace)), len(development(workspace))) == (3, 1)
+    records._record_locked(workspace, records.open_ledger(workspace))
+    return workspace
+
+
+def comes_in_again(workspace: Workspace, people: dict[str, dict[str, str]], patients: tuple[str, ...]) -> None:
+    """The recordings of these patients once more, as the cohort `again`, with other cells in participants.tsv, all checked."""
+    again = workspace.raw / "again"
+    shutil.copytree(workspace.cohort, again)
+    for folder in set(again.glob("sub-*")) - {again / patient for patient in patients}:
+        shutil.rmtree(folder)
+    columns = ["participant_id", *dict.fromkeys(c for cells in people.values() for c in cells)]
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, restval="n/a", delimiter="\t")
+    table.writeheader()
+    table.writerows({"participant_id": patient, **cells} for patient, cells in people.items())
+    (again / "participants.tsv").write_text(text.getvalue())
+    set_params(workspace.root / "params.yaml", {"cohort.name": "again", "holdout.share": 0.0})
+    names = [e.name for e in read_cohort(again).entries]
+    write_json(workspace.interim / "checks" / "accepted.json", names)
+
+
+def test_nobody_of_the_hold_out_is_learned_from_after_it_was_set_open(locked: Workspace) -> None:
+    set_params(locked.root / "params.yaml", {"holdout.share": 0.0})
+    with pytest.raises(Refused, match=r"^2 persons .* set holdout.share and holdout.seed"):
+        records.refuse_freed(locked)
+
+
+def test_nobody_of_the_hold_out_is_learned_from_under_another_name_of_the_cohort(locked: Workspace) -> None:
+    """Without a column `person` their keys are COHORT:sub-NNN, so that nobody is locked by their key any more."""
+    comes_in_again(locked, {}, ("sub-02", "sub-03"))
+    with pytest.raises(Refused, match=r"^2 persons .* column person of participants.tsv") as told:
+        records.refuse_freed(locked)
+    assert "sub-0" not in str(told.value)
+
+
+def test_nobody_of_the_hold_out_teaches_a_detector_beforehand(locked: Workspace) -> None:
+    comes_in_again(
+        locked, {"sub-02": {"period": "pretraining"}, "sub-03": {"period": "surveillance"}}, ("sub-02", "sub-03")
+    )
+    with pytest.raises(Refused, match=r"^1 persons .* column person of participants.tsv"):
+        records.refuse_freed(locked)
+
+
+def test_who_was_never_locked_away_is_learned_from(locked: Workspace) -> None:
+    comes_in_again(locked, {}, ("sub-04",))
+    records.refuse_freed(locked)
+    assert len(development(locked)) == 1
