@@ -82,6 +82,12 @@ class Annotations:
         moved = tuple(replace(e, onset_s=e.onset_s + by_s) for e in self.events)
         return Annotations(moved, self.duration_s + by_s)
 
+    def lasting(self, duration_s: float) -> "Annotations":
+        """The same events in a recording of `duration_s` seconds: what reaches past its end is cut there."""
+        inside = (e for e in self.events if e.onset_s < duration_s)
+        cut = (e if e.end_s <= duration_s else replace(e, duration_s=duration_s - e.onset_s) for e in inside)
+        return Annotations(tuple(cut), duration_s)
+
     def total_s(self) -> float:
         """Seconds inside any event; overlaps count once."""
         return float(sum(end - start for start, end in self._union()))

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from data.cohorts.bids import Entry
+from data.events import Annotations
 from data.film import Film
 from data.film_quality import view_facts
 from data.outcomes import Refusal
 from data.quality import channel_facts, check_amplitude
+from data.readers.bids import read_events
 from data.readers.edf import read_edf
 from data.readers.opening import open_entry
 from data.recording import Recording
@@ -21,7 +23,7 @@ from monitoring.faults import CLOCK_SHIFT, CLOCK_SHIFT_S, EEG_FAULTS, CannotBeSh
 from monitoring.features import Observed, patient_features
 from monitoring.film_faults import recorded
 from monitoring.rehearsal import Sent, World, rehearse
-from validation.checks.annotations import events_as_written
+from validation.checks.annotations import events_as_written, lengths_table
 from validation.checks.verdicts import Verdict, inspect
 
 
@@ -66,16 +68,28 @@ def checked(work: tuple[Sequence[Seen], float, str]) -> Verdicts:
     durations = {key: float(own["duration_s"].iloc[0]) for key, own in facts.items()}
     files = {key: path for key in facts if (path := named[key].entry.events_path) is not None}
     events = events_as_written(files, durations)
+    labels = {key: _labels(path, durations[key]) for key, path in files.items()}
+    stated = {key: marked.duration_s for key, marked in labels.items() if isinstance(marked, Annotations)}
     late_s = events["recording"].str.startswith(f"{CLOCK_SHIFT}/") * CLOCK_SHIFT_S
     run = inspect(
         table,
         refusals={key: one.refusal for key, one in named.items() if one.refusal is not None},
         events=events.assign(onset_s=events["onset_s"] + late_s, end_s=events["end_s"] + late_s),
+        lengths=lengths_table(stated, durations),
+        unlabelled={key: why for key, why in labels.items() if isinstance(why, Refusal)},
         expected=named,
         limits=limits_of(modality, min_recorded_s),
         modality=modality,
     )
     return {(named[v.recording].fault, named[v.recording].entry.name): v for v in run.verdicts}
+
+
+def _labels(path: Path, recorded_s: float) -> Annotations | Refusal:
+    """What was marked, in a recording as long as the file states, or else as was recorded; or why that cannot be read."""
+    try:
+        return read_events(path, recorded_s)
+    except Refusal as refusal:
+        return refusal
 
 
 def judged(work: tuple[Sent, World, int, int, Sequence[int]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from data.quality import channel_facts
 from data.recording import Recording, Segment
 from lineage.digest import digest_of
 from tests import SHARED, needs_shared
-from validation.checks.annotations import events_as_written, events_table
+from validation.checks.annotations import events_as_written, events_table, lengths_table
 from validation.checks.cohort import cohort_tables
 from validation.checks.eeg import EegLimits, recordings_table
 from validation.checks.page import checks_page
@@ -35,11 +35,12 @@ class Tables:
 
     facts: pd.DataFrame
     events: pd.DataFrame
+    lengths: pd.DataFrame
     cohort: pd.DataFrame
     folds: dict[str, int]
 
     def inspect(self):
-        return inspect(self.facts, events=self.events, cohort=self.cohort, folds=self.folds)
+        return inspect(self.facts, events=self.events, lengths=self.lengths, cohort=self.cohort, folds=self.folds)
 
 
 @pytest.fixture
@@ -49,7 +50,8 @@ def good() -> Tables:
         name: Annotations((Event(60, 30), Event(200, 45)) if n % 2 else (), 600.0) for n, name in enumerate(NAMES)
     }
     cohort = pd.DataFrame([entry(n, name, len(marked[name].events)) for n, name in enumerate(NAMES)])
-    return Tables(facts, events_table(marked), cohort, {name: n % 3 for n, name in enumerate(NAMES)})
+    lengths = lengths_table(dict.fromkeys(NAMES, 600.0), dict.fromkeys(NAMES, 600.0))
+    return Tables(facts, events_table(marked), lengths, cohort, {name: n % 3 for n, name in enumerate(NAMES)})
 
 
 def facts_of(name: str, channel: str) -> dict[str, object]:
@@ -97,7 +99,7 @@ MUST_FAIL: dict[str, Callable[[Tables], Tables]] = {
     "end_inside": lambda t: of(t, "end_s", 601.0, "events"),
     "duration_positive": lambda t: of(t, "duration_s", 0.0, "events"),
     "times_given": lambda t: of(t, "end_s", np.nan, "events"),
-    "same_length": lambda t: of(t, "length_differs_s", 3600.0, "events"),
+    "same_length": lambda t: of(t, "length_differs_s", 3600.0, "lengths"),
     "type_known": lambda t: of(t, "known_type", False, "events"),
     "ordered": lambda t: of(t, "after_previous_s", -5.0, "events", rows=2),
     "duration_plausible": lambda t: of(t, "duration_s", 0.5, "events"),
@@ -196,7 +198,7 @@ def test_a_defect_of_the_whole_cohort_blocks_although_every_recording_is_sound(g
 
 
 def test_without_a_split_nobody_is_said_to_be_apart(good):
-    checked = inspect(good.facts, cohort=good.cohort, events=good.events)
+    checked = inspect(good.facts, cohort=good.cohort, events=good.events, lengths=good.lengths)
     assert checked.left_out == ("split",)
 
 
@@ -266,11 +268,15 @@ def test_types_of_annotations_are_judged_but_never_stored(tmp_path):
 
 def test_unreadable_times_in_an_annotation_file_are_found(tmp_path):
     path = tmp_path / "events.tsv"
-    path.write_text("onset\tduration\teventType\trecordingDuration\nn/a\t20\tsz\t600\n590\t30\tsz\t7200\n")
+    path.write_text("onset\tduration\teventType\trecordingDuration\nn/a\t20\tsz\t600\n590\t30\tsz\t600\n")
     failures = run(SUITE_OF["type_known"], events_as_written({"a": path}, {"a": 600.0})).failures
-    assert {(f.expectation.key, f.row["event"]) for f in failures} == {
-        ("times_given", 1), ("end_inside", 2), ("same_length", 2),
-    }  # fmt: skip
+    assert {(f.expectation.key, f.row["event"]) for f in failures} == {("times_given", 1), ("end_inside", 2)}
+
+
+def test_the_length_that_labels_state_is_judged_once_per_recording_with_seizures_or_without():
+    table = lengths_table({"a": 36000.0, "b": 601.0, "c": 601.01, "unread": 1.0}, dict.fromkeys("abc", 600.0))
+    result = run(SUITE_OF["same_length"], table)
+    assert result.rows == 3 and [f.row["recording"] for f in result.failures] == ["a", "c"]
 
 
 def test_persons_are_counted_once_although_they_have_two_patient_ids(good):
@@ -298,7 +304,7 @@ def test_the_page_names_those_put_aside_first_and_says_why(good):
     html = checks_page(checked, dict.fromkeys(NAMES, "demo-north"), simulated=True)
     assert html.index(NAMES[0]) < html.index("What was checked") and "The file ends &lt;early&gt;" in html
     assert "7 recordings may be used; 2 were put aside." in html
-    assert "Not checked, for want of a table: annotations, split." in html
+    assert "Not checked, for want of a table: annotations, lengths of annotations, split." in html
     assert all(r.digest in html for r in checked.results) and "demo-north" in html
 
 

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from data.cohorts.bids import read_cohort
+from data.events import Annotations
 from data.outcomes import CODES
+from data.readers.bids import write_events
 from data.readers.pose import write_parquet
 from data.readers.video_writer import write_video
 from flows.stages.check import check_cohort, limits_of
@@ -104,7 +106,7 @@ def test_sound_recordings_meet_every_expectation(modality: str) -> None:
 @pytest.mark.parametrize(("modality", "place", "rule"), EVERY, ids=[rule.key for _, _, rule in EVERY])
 def test_every_expectation_has_been_seen_to_fail(modality: str, place: int, rule) -> None:
     spoil, aside = MUST_FAIL[rule.key]
-    table = tables(spoil(GOOD[modality]()), None, None, None, Limits(), modality)[place]
+    table = tables(spoil(GOOD[modality]()), None, None, None, None, Limits(), modality)[place]
     suite = replace(suites(Limits(), modality)[place], expectations=(rule,))
     result = run(suite, table)
     assert len(result.failures) >= 1 and {f.row["recording"] for f in result.failures} == {NAMES[0]}
@@ -153,6 +155,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     absent = walking()
     absent.xy[:150] = np.nan
     write_parquet(absent, root / "sub-05/pose/sub-05_task-ward_pose.parquet")
+    for folder in root.glob("sub-*/*"):
+        length_s = 6.0 if folder.name == "video" else absent.duration_s
+        write_events(folder / f"{folder.parent.name}_task-ward_events.tsv", Annotations((), length_s))
     return root
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data.events import Annotations
+from data.readers.bids import ROUNDING_S
 from lineage.digest import Digest, digest_of
 from validation import agreement, burden
 from validation.agreement import Experts
@@ -116,7 +117,10 @@ def evidence(
 def gather(
     predictions: pd.DataFrame, hypotheses: Mapping[str, Annotations], references: Mapping[str, Annotations]
 ) -> list[Case]:
-    """One `Case` per recording, checked: each has a reference and a hypothesis, each second once, labels as marked."""
+    """One `Case` per recording, checked: each has a reference and a hypothesis, each second once, labels as marked.
+
+    References state a recording's length rounded, up to `ROUNDING_S` off, as the checks let them; it counts as it lasted.
+    """
     cases = [_case(one, hypotheses, references) for one in recordings_of(predictions)]
     unscored = sorted({*references, *hypotheses} - {c.recording for c in cases})
     if unscored or not cases:
@@ -132,13 +136,15 @@ def _case(one: Seconds, hypotheses: Mapping[str, Annotations], references: Mappi
         raise ValueError(
             "a recording with predictions has no hypothesis or no reference: give empty Annotations for none"
         )
-    reference = references[one.recording]
-    if len(one.trend) != round(reference.duration_s):
+    called, marked = hypotheses[one.recording], references[one.recording]
+    if abs(called.duration_s - marked.duration_s) > ROUNDING_S or len(one.trend) != round(called.duration_s):
         raise ValueError(
-            f"{len(one.trend)} seconds were predicted of a recording of {reference.duration_s:g} s: give each once"
+            f"{len(one.trend)} seconds were predicted of a recording of {called.duration_s:g} s, the reference states "
+            f"{marked.duration_s:g} s: give each second once, and a reference within {ROUNDING_S:g} s"
         )
+    reference = marked.lasting(called.duration_s)
     differing = int((one.labels.astype(bool) != reference.to_mask(1.0)).sum())
     if differing > 2 * len(reference.events):
         raise ValueError(f"labels differ from the reference events in {differing} s, more than rounding can explain")
     who = (one.recording, one.patient, one.person, one.site)
-    return Case(*who, one.trend, one.labels, reference, hypotheses[one.recording])
+    return Case(*who, one.trend, one.labels, reference, called)

@@ -51,10 +51,15 @@ def read_event_table(path: Path, duration_s: float | None = None) -> EventTable:
     recording, contradictory recording lengths) and `unsupported_format` (missing columns, an event type that is not
     known, no recording length).
     """
-    try:
-        return parse_events(path.read_text("utf-8-sig"), duration_s)
-    except UnicodeDecodeError:
-        raise Refusal("corrupt", "the events file is not UTF-8 text: export it as tab-separated text") from None
+    return parse_events(_text(path), duration_s)
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, str | None]], str]:
+    """The rows of an events.tsv as they were written (None: a cell that is not there), and which column holds the type.
+
+    Refuses what is no table in UTF-8 (`corrupt`) or lacks columns (`unsupported_format`).
+    """
+    return _rows(_text(path))
 
 
 def parse_events(table: str, duration_s: float | None = None) -> EventTable:
@@ -119,6 +124,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refusal("corrupt", "the events file is not UTF-8 text: export it as tab-separated text") from None
+
+
 def _rows(table: str) -> tuple[list[dict[str, str | None]], str]:
     """The table's rows and the name of the column that holds the type."""
     reader = csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -128,7 +140,12 @@ def _rows(table: str) -> tuple[list[dict[str, str | None]], str]:
         raise Refusal(
             "unsupported_format", "the events file lacks columns: needed are onset, duration and eventType, by tabs"
         )
-    rows = [{k: v.strip() if isinstance(v, str) else None for k, v in row.items() if k} for row in reader]
+    try:
+        rows = [{k: v.strip() if isinstance(v, str) else None for k, v in row.items() if k} for row in reader]
+    except csv.Error:
+        raise Refusal(
+            "corrupt", "the events file is no table of short cells: export it as tab-separated text"
+        ) from None
     return rows, type_column
 
 

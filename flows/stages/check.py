@@ -1,5 +1,6 @@
 """The check stage: every recording judged, what is broken put aside by name, the rest let through."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from data.cohorts.bids import Cohort, Entry
+from data.events import Annotations
 from data.film import Film
 from data.film_quality import view_facts
 from data.outcomes import Refusal
@@ -23,12 +25,15 @@ from flows.stages.files import cohort_of, digest_of_entry, fresh, write_json
 from flows.workspace import Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
-from validation.checks.annotations import events_as_written
+from validation.checks.annotations import events_as_written, lengths_table
 from validation.checks.cohort import CohortLimits
 from validation.checks.eeg import EegLimits
 from validation.checks.page import checks_page
 from validation.checks.verdicts import CheckRun, Limits, inspect
 from validation.pages import write_page
+
+LABELLED = ("", "development", "external")
+"""The periods whose recordings are learnt from or judged by: somebody must have marked them, seizures or none."""
 
 
 class CohortBlocked(Refused):
@@ -88,11 +93,15 @@ def check_cohort(
     facts = pd.concat([f for _, f in readable]) if readable else pd.DataFrame()
     durations = {e.name: float(f["duration_s"].iloc[0]) for e, f in readable if len(f)}
     files = {e.name: e.events_path for e, _ in readable if e.events_path and e.name in durations}
+    labels = {e.name: _labels(cohort, e) for e in cohort.entries}
+    stated = {name: marked.duration_s for name, marked in labels.items() if isinstance(marked, Annotations)}
     checked = inspect(
         facts,
         refusals={e.name: f for e, f in named if isinstance(f, Refusal)},
         events=events_as_written(files, durations),
-        cohort=_cohort_table(cohort),
+        lengths=lengths_table(stated, durations),
+        unlabelled={name: why for name, why in labels.items() if isinstance(why, Refusal)},
+        cohort=_cohort_table(cohort, labels, durations),
         expected=[e.name for e in cohort.entries],
         limits=limits,
         modality=modality,
@@ -116,16 +125,23 @@ def _facts(opened: Recording | Film | PoseTrack, entry: Entry) -> pd.DataFrame:
     return channel_facts(opened, entry.line_hz or 50.0)
 
 
-def _cohort_table(cohort: Cohort) -> pd.DataFrame:
-    return pd.DataFrame([_cohort_row(cohort, e) for e in cohort.entries])
-
-
-def _cohort_row(cohort: Cohort, entry: Entry) -> dict[str, Any]:
+def _labels(cohort: Cohort, entry: Entry) -> Annotations | Refusal | None:
+    """What was marked in a recording, or why that cannot be used; None where nobody marked it and nobody needs it to be."""
+    if entry.events_path is None and entry.period not in LABELLED:
+        return None
     try:
-        truth = cohort.annotations(entry)
-        hours, seizures = truth.duration_s / 3600, len(truth.events)
-    except Refusal:
-        hours, seizures = 0.0, 0
+        return cohort.annotations(entry)
+    except Refusal as refusal:
+        return refusal
+
+
+def _cohort_table(
+    cohort: Cohort, labels: Mapping[str, Annotations | Refusal | None], durations_s: Mapping[str, float]
+) -> pd.DataFrame:
+    return pd.DataFrame([_cohort_row(e, labels[e.name], durations_s.get(e.name, 0.0)) for e in cohort.entries])
+
+
+def _cohort_row(entry: Entry, marked: Annotations | Refusal | None, recorded_s: float) -> dict[str, Any]:
     return {
         "recording": entry.name,
         "patient": entry.patient,
@@ -133,8 +149,8 @@ def _cohort_row(cohort: Cohort, entry: Entry) -> dict[str, Any]:
         "site": entry.site,
         "age_days": entry.age_days,
         "sex": entry.sex.upper(),
-        "hours": hours,
-        "seizures": seizures,
+        "hours": recorded_s / 3600,
+        "seizures": len(marked.events) if isinstance(marked, Annotations) else 0,
         "digest": digest_of([sha256_file(v) for v in entry.views]) if len(entry.views) > 1 else sha256_file(entry.path),
     }
 

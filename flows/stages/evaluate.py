@@ -223,7 +223,7 @@ def _table(predictions: list[Prediction], entries: dict[str, Entry], truth: dict
 
 
 def _seconds(made: Prediction, entry: Entry, truth: Annotations) -> Seconds:
-    labels = truth.to_mask(1.0)[: len(made.trend)]
+    labels = truth.lasting(made.events.duration_s).to_mask(1.0)
     return Seconds(entry.name, entry.patient, entry.person, entry.site, made.trend, labels, made.sets)
 
 

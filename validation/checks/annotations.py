@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from data.events import Annotations
+from data.outcomes import Refusal
+from data.readers.bids import ROUNDING_S, read_rows
 from data.seizure_types import seizure_type
 from validation.checks.suites import Expectation, Suite
 
 COLUMNS = (
-    "recording", "event", "onset_s", "duration_s", "end_s", "known_type", "recording_s", "stated_recording_s",
-    "after_previous_s", "length_differs_s",
+    "recording", "event", "onset_s", "duration_s", "end_s", "known_type", "recording_s", "after_previous_s",
 )  # fmt: skip
 
 NOT_SEIZURES = ("bckg", "impd")
@@ -21,9 +22,12 @@ NOT_SEIZURES = ("bckg", "impd")
 
 @dataclass(frozen=True)
 class AnnotationLimits:
-    """Seconds. A seizure of a newborn lasts 10 s by definition; shorter marks are worth a look, not a refusal."""
+    """Seconds. A seizure of a newborn lasts 10 s by definition; shorter marks are worth a look, not a refusal.
 
-    tolerance_s: float = 1.0
+    `tolerance_s` is what an evaluation allows for as well: whatever passes here can be evaluated.
+    """
+
+    tolerance_s: float = ROUNDING_S
     warn_shorter_s: float = 1.0
     warn_longer_s: float = 4 * 3600.0
 
@@ -31,7 +35,7 @@ class AnnotationLimits:
 def events_table(recordings: Mapping[str, Annotations]) -> pd.DataFrame:
     """One row per event, from annotations that were already read; `recordings` by name."""
     rows = [
-        _row(name, n, e.onset_s, e.duration_s, e.type, a.duration_s, a.duration_s)
+        _row(name, n, e.onset_s, e.duration_s, e.type, a.duration_s)
         for name, a in recordings.items()
         for n, e in enumerate(a.events, 1)
     ]
@@ -41,19 +45,31 @@ def events_table(recordings: Mapping[str, Annotations]) -> pd.DataFrame:
 def events_as_written(files: Mapping[str, Path], durations_s: Mapping[str, float]) -> pd.DataFrame:
     """One row per seizure event of SzCORE files (`events.tsv`), unread and uncorrected; both by recording name.
 
-    Only whether a type is known is kept, not its text: people type it and may name somebody.
-    `durations_s` are those of the signal: an annotation file that states another length belongs elsewhere.
+    Only whether a type is known is kept, not its text: people type it and may name somebody. `durations_s` are those of
+    the signal. Of a file that is no table there is no row: whoever reads the labels is told why.
     """
     rows = [row for name, path in files.items() for row in _rows_of_file(name, path, durations_s[name])]
     return _with_order(rows)
 
 
+def lengths_table(stated_s: Mapping[str, float], recorded_s: Mapping[str, float]) -> pd.DataFrame:
+    """One row per recording of which labels state a length and the signal has one, with seizures or without; in seconds."""
+    both = [(name, stated_s[name], recorded_s[name]) for name in stated_s if name in recorded_s]
+    table = pd.DataFrame(both, columns=["recording", "stated_recording_s", "recording_s"])
+    return table.assign(length_differs_s=(table["stated_recording_s"] - table["recording_s"]).abs().astype(float))
+
+
 def annotation_suite(limits: AnnotationLimits) -> Suite:
     """What a table of events (`events_table`) is held to: where each event lies in its recording, then what it says."""
-    return Suite("annotations", ("recording", "event"), _place(limits) + _meaning(limits))
+    return Suite("annotations", ("recording", "event"), _place() + _meaning(limits))
 
 
-def _place(limits: AnnotationLimits) -> tuple[Expectation, ...]:
+def length_suite(limits: AnnotationLimits) -> Suite:
+    """What `lengths_table` is held to: labels that state another length belong to another recording."""
+    return Suite("lengths of annotations", ("recording",), _length(limits))
+
+
+def _place() -> tuple[Expectation, ...]:
     return (
         Expectation(
             "onset_inside", "DQ-ANN-01", "critical", "annotation_outside",
@@ -80,6 +96,11 @@ def _place(limits: AnnotationLimits) -> tuple[Expectation, ...]:
             "ExpectColumnValuesToNotBeNull", {"column": "end_s"}, "end_s", "given",
             "Event {event} has no readable onset or duration.",
         ),
+    )  # fmt: skip
+
+
+def _length(limits: AnnotationLimits) -> tuple[Expectation, ...]:
+    return (
         Expectation(
             "same_length", "DQ-ANN-05", "critical", "annotation_mismatch",
             f"Annotations state the recording's own length within {limits.tolerance_s:g} s.",
@@ -118,31 +139,38 @@ def _meaning(limits: AnnotationLimits) -> tuple[Expectation, ...]:
 
 
 def _rows_of_file(name: str, path: Path, duration_s: float) -> list[dict[str, object]]:
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    numbers = {c: pd.to_numeric(table[c], errors="coerce") for c in ("onset", "duration", "recordingDuration")}
-    kept = ~table["eventType"].str.strip().isin(NOT_SEIZURES)
-    times = zip(*numbers.values(), table["eventType"], kept, strict=True)
+    try:
+        rows, type_column = read_rows(path)
+    except Refusal:
+        return []
+    events = [(number, row, row[type_column] or "") for number, row in enumerate(rows, 1)]
     return [
-        _row(name, n, onset, length, str(kind).strip(), duration_s, stated)
-        for n, (onset, length, stated, kind, keep) in enumerate(times, 1)
-        if keep
+        _row(name, number, _seconds(row["onset"]), _seconds(row["duration"]), kind, duration_s)
+        for number, row, kind in events
+        if kind not in NOT_SEIZURES
     ]
 
 
-def _row(
-    name: str, number: int, onset_s: float, duration_s: float, kind: str, recording_s: float, stated_s: float
-) -> dict[str, object]:
+def _seconds(cell: str | None) -> float:
+    """NaN where the cell holds no number."""
+    try:
+        return float(cell or "")
+    except ValueError:
+        return float("nan")
+
+
+def _row(name: str, number: int, onset_s: float, duration_s: float, kind: str, recording_s: float) -> dict[str, object]:
     end_s = onset_s + duration_s
     # times are written with few digits, so an end may lie a little behind the last sample
     inside_s = min(end_s, recording_s) if end_s - recording_s <= 0.01 else end_s
-    values = (name, number, onset_s, duration_s, inside_s, seizure_type(kind) is not None, recording_s, stated_s)
-    return dict(zip(COLUMNS, values, strict=False)) | {"length_differs_s": abs(stated_s - recording_s)}
+    values = (name, number, onset_s, duration_s, inside_s, seizure_type(kind) is not None, recording_s)
+    return dict(zip(COLUMNS, values, strict=False))
 
 
 def _with_order(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows), columns=list(COLUMNS))
     previous = table.groupby("recording")["end_s"].shift()
-    numbers = ["onset_s", "duration_s", "end_s", "recording_s", "stated_recording_s", "length_differs_s"]
+    numbers = ["onset_s", "duration_s", "end_s", "recording_s"]
     table[numbers] = table[numbers].astype(float)
     table["after_previous_s"] = (table["onset_s"] - previous.astype(float)).astype(float)
     return table

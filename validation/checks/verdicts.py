@@ -13,7 +13,7 @@ import pandas as pd
 
 from data.outcomes import Refusal
 from lineage.digest import Digest, digest_of
-from validation.checks.annotations import AnnotationLimits, annotation_suite
+from validation.checks.annotations import AnnotationLimits, annotation_suite, length_suite
 from validation.checks.cohort import CohortLimits, cohort_suites, cohort_tables
 from validation.checks.eeg import EegLimits, channel_suite, recording_suite, recordings_table
 from validation.checks.pose import PoseLimits, pose_suite, poses_table
@@ -118,6 +118,8 @@ def inspect(
     *,
     refusals: Mapping[str, Refusal] | None = None,
     events: pd.DataFrame | None = None,
+    lengths: pd.DataFrame | None = None,
+    unlabelled: Mapping[str, Refusal] | None = None,
     cohort: pd.DataFrame | None = None,
     folds: Mapping[str, int] | None = None,
     expected: Iterable[str] = (),
@@ -127,21 +129,30 @@ def inspect(
     """Run every suite that has a table.
 
     `facts` are rows of `data.quality.channel_facts` (of films `data.film_quality.view_facts`, of poses
-    `data.pose_quality.pose_facts`) of all recordings that could be read, `refusals` the others by name; `events` from `annotations.events_table` or `events_as_written`; `cohort` has `cohort.COLUMNS`; `folds` says
-    in which fold a recording is tested. A recording that is `expected` or in the cohort, and was neither read nor
-    refused, is quarantined too: nothing goes on unseen.
+    `data.pose_quality.pose_facts`) of all recordings that could be read, `refusals` the others by name; `events` from
+    `annotations.events_table` or `events_as_written`, `lengths` from `annotations.lengths_table`; `unlabelled` says of
+    recordings that need labels why theirs cannot be used; `cohort` has `cohort.COLUMNS`; `folds` says in which fold a
+    recording is tested. A recording that is `expected` or in the cohort, and was neither read nor refused, is
+    quarantined too: nothing goes on unseen.
     """
     limits = limits or Limits()
-    judged = tables(facts, events, cohort, folds, limits, modality)
+    judged = tables(facts, events, lengths, cohort, folds, limits, modality)
     named = list(zip(suites(limits, modality), judged, strict=True))
     results = [run(suite, table) for suite, table in named if table is not None]
     reasons = [(_about(f), _reason(f)) for r in results for f in r.failures]
     seen = set(facts["recording"]) if len(facts) else set()
-    names = seen | set(refusals or ()) | set(expected) | (set(cohort["recording"]) if cohort is not None else set())
+    names = (
+        seen
+        | {*(refusals or ()), *(unlabelled or ()), *expected}
+        | (set(cohort["recording"]) if cohort is not None else set())
+    )
     unread = _unread(names - seen, refusals or {}, modality) | {n: _refused(r) for n, r in (refusals or {}).items()}
     about_all = [reason for name, reason in reasons if name == ""]
+    own = {n: [*unread.get(n, ()), *(r for about, r in reasons if about == n)] for n in sorted(names)}
+    for name, refusal in (unlabelled or {}).items():
+        own[name] += _no_labels(refusal, own[name])
     return CheckRun(
-        tuple(_verdict(n, [*unread.get(n, ()), *(r for about, r in reasons if about == n)]) for n in sorted(names)),
+        tuple(_verdict(name, found) for name, found in own.items()),
         tuple(r for r in about_all if r.severity == "critical"),
         tuple(r for r in about_all if r.severity == "warning"),
         tuple(results),
@@ -157,12 +168,14 @@ def suites(limits: Limits, modality: str = "eeg") -> list[Suite]:
         "video": lambda: [view_suite(limits.video), film_suite(limits.video)],
         "pose": lambda: [pose_suite(limits.pose)],
     }[modality]()
-    return [*signal, annotation_suite(limits.annotations), *cohort_suites(limits.cohort).values()]
+    labels = (annotation_suite(limits.annotations), length_suite(limits.annotations))
+    return [*signal, *labels, *cohort_suites(limits.cohort).values()]
 
 
 def tables(
     facts: pd.DataFrame,
     events: pd.DataFrame | None,
+    lengths: pd.DataFrame | None,
     cohort: pd.DataFrame | None,
     folds: Mapping[str, int] | None,
     limits: Limits,
@@ -174,11 +187,12 @@ def tables(
         "video": lambda: [views_table(facts, limits.video), films_table(facts, limits.video)],
         "pose": lambda: [poses_table(facts)],
     }
-    none = [None] * (len(suites(limits, modality)) - 1 - len(cohort_suites(limits.cohort)))
+    none = [None] * (len(suites(limits, modality)) - 2 - len(cohort_suites(limits.cohort)))
     of_cohort = None if cohort is None else cohort_tables(cohort, folds)
     return [
         *(signal[modality]() if len(facts) else none),
         events,
+        lengths,
         *(getattr(of_cohort, name, None) for name in cohort_suites(limits.cohort)),
     ]
 
@@ -210,6 +224,14 @@ def _unread(names: set[str], refusals: Mapping[str, Refusal], modality: str) -> 
 def _refused(refusal: Refusal) -> list[Reason]:
     sentence = refusal.reason[:1].upper() + refusal.reason[1:]
     return [Reason(refusal.code, "read", "", None, "readable", sentence)]
+
+
+def _no_labels(refusal: Refusal, others: list[Reason]) -> list[Reason]:
+    """Why labels cannot be used, where the suites have not said so already, row by row."""
+    if any(r.code.startswith("annotation_") and r.severity == "critical" for r in others):
+        return []
+    sentence = refusal.reason[:1].upper() + refusal.reason[1:]
+    return [Reason("annotation_unreadable", "labels", "", None, "readable", sentence)]
 
 
 def _verdict(name: str, reasons: list[Reason]) -> Verdict:
