@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.cohorts.bids import Cohort, import_cohort, read_cohort
+from data.cohorts.bids import PERIODS, Cohort, import_cohort, read_cohort
 from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.readers.bids import COLUMNS, parse_events, read_event_table, read_events, write_events
@@ -186,7 +186,7 @@ def folder(tmp_path: Path) -> Path:
     root.mkdir()
     (root / "dataset_description.json").write_text('{"Name": "Noise", "BIDSVersion": "1.8.0"}')
     (root / "participants.tsv").write_text(
-        "participant_id\tage\tsex\tsite\tperson\tperiod\nsub-001\t0.008\tF\tnorth\tp7\tbefore\nsub-002\tn/a\tn/a\tn/a\tn/a\tn/a\n"
+        "participant_id\tage\tsex\tsite\tperson\tperiod\nsub-001\t0.008\tF\tnorth\tp7\tsurveillance\nsub-002\tn/a\tn/a\tn/a\tn/a\tn/a\n"
     )
     (root / "task-eeg_eeg.json").write_text('{"PowerLineFrequency": 50, "RecordingDuration": 10.0}')
     signal = np.random.default_rng(0).normal(0, 20, (2, 2560))
@@ -206,7 +206,7 @@ def entries(cohort: Cohort) -> dict[str, tuple[object, ...]]:
 
 def test_a_cohort_names_who_was_recorded_where(folder: Path) -> None:
     assert entries(read_cohort(folder)) == {
-        "sub-001_task-eeg_run-01": ("sub-001", "p7", "north", pytest.approx(2.922), "f", "before", 50.0),
+        "sub-001_task-eeg_run-01": ("sub-001", "p7", "north", pytest.approx(2.922), "f", "surveillance", 50.0),
         "sub-002_ses-01_task-eeg_run-01": ("sub-002", "clinic:sub-002", "clinic", None, "n/a", "", 60.0),
     }
 
@@ -414,6 +414,22 @@ def test_participants_that_contradict_themselves_are_refused(folder: Path, parti
     (folder / "participants.tsv").write_text(participants)
     with pytest.raises(Refusal, match="corrupt"):
         read_cohort(folder)
+
+
+@pytest.mark.parametrize("period", ["Development", "2025-Q1", "survey"])
+def test_a_period_that_nothing_would_ever_look_at_is_refused(folder: Path, period: str) -> None:
+    (folder / "participants.tsv").write_text(f"participant_id\tperiod\nsub-001\t{period}\nsub-002\tn/a\n")
+    with pytest.raises(
+        Refusal, match=r"corrupt.* 1 of 2 patients .* development, surveillance, external, pretraining"
+    ) as told:
+        read_cohort(folder)
+    assert period not in str(told.value)
+
+
+def test_every_known_period_is_read_and_none_is_development(folder: Path) -> None:
+    for period in PERIODS:
+        (folder / "participants.tsv").write_text(f"participant_id\tperiod\nsub-001\t{period}\nsub-002\tn/a\n")
+        assert [e.period for e in read_cohort(folder).entries] == [period, ""]
 
 
 def test_a_cohort_may_do_without_participants(folder: Path) -> None:

@@ -39,6 +39,9 @@ _TOP_LEVEL = (
     "dataset_description.json", "participants.tsv", "participants.json", "events.json", "README", "README.md",
     "CHANGES", "LICENSE",
 )  # fmt: skip
+PERIODS = ("development", "surveillance", "external", "pretraining")
+"""What a recording may be for: to learn from and be judged by (also where nothing is said), to be watched as it comes in
+later, to be judged by alone, or to learn from beforehand."""
 _SEXES = {"m": "m", "male": "m", "f": "f", "female": "f", "o": "o", "other": "o"}
 
 
@@ -278,6 +281,13 @@ def _participants(root: Path) -> dict[str, dict[str, str]]:
     people = {r["participant_id"]: {k: v for k, v in r.items() if k and v not in ("n/a", "", None)} for r in rows}
     if len(people) != len(rows):
         raise Refusal("corrupt", f"participants.tsv names {len(people)} patients in {len(rows)} rows: make them unique")
+    strange = sum(p.get("period", PERIODS[0]) not in PERIODS for p in people.values())
+    if strange:
+        raise Refusal(
+            "corrupt",
+            f"participants.tsv gives {strange} of {len(people)} patients a period that is not known: it is "
+            f"{', '.join(PERIODS)} or n/a; correct it",
+        )
     return people
 
 
