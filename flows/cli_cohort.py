@@ -33,7 +33,11 @@ def cohort_import(
     from flows.ingest import import_into_workspace
 
     result = import_into_workspace(path, name, task)
-    show(result, as_json, f"imported {result['recordings']} recordings of {result['patients']} patients as {name}")
+    text = f"imported {result['recordings']} recordings of {result['patients']} patients as {name}"
+    if result["not_read"]:
+        formats = ", ".join(f"{count} {ending}" for ending, count in result["not_read"].items())
+        text += f"; left behind, in formats that are not read: {formats}: export them anew and import the folder again"
+    show(result, as_json, text)
 
 
 @cohort_app.command(

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.cohorts.bids import import_cohort, read_cohort
+from data.cohorts.bids import formats_not_read, import_cohort, read_cohort
 from flows import engine, records, warm
 from flows.engine import flow, run_flow, run_stages
 from flows.params import refuse_cohort_name, set_params
@@ -43,7 +43,7 @@ def import_into_workspace(source: Path, name: str, task: str = "detection") -> d
     """Copy a BIDS folder into the workspace, put it under DVC, and make it the cohort that a task uses.
 
     Until all of that is done a note beside the cohort says what was being imported: the same import goes on where it was
-    stopped, or, where the folder is another by now, begins anew.
+    stopped, or, where the folder is another by now, begins anew. Tells how many files were `not_read`, by format.
     """
     workspace = open_workspace().of(task)
     refuse_cohort_name(name)
@@ -54,7 +54,7 @@ def import_into_workspace(source: Path, name: str, task: str = "detection") -> d
             _copy(workspace, source, name, note, state, partial(show, "files copied"))
         added = adopt(workspace, name, f"Import cohort {name}")
     note.unlink()
-    return added
+    return {**added, "not_read": formats_not_read(source)}
 
 
 def _begun(workspace: Workspace, name: str, note: Path, now: str) -> str:

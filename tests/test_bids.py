@@ -398,6 +398,14 @@ def test_recordings_in_other_formats_are_counted_in_the_refusal(folder: Path, tm
     assert not (tmp_path / "raw").exists()
 
 
+@pytest.mark.parametrize("second", [".bdf", ".EDF"])
+def test_a_recording_in_two_formats_is_refused_as_nobody_knows_which_is_meant(folder: Path, second: str) -> None:
+    path = next(folder.rglob("*.edf"))
+    shutil.copyfile(path, path.with_suffix(second))
+    with pytest.raises(Refusal, match=r"corrupt.* 1 recordings lie there in two formats"):
+        read_cohort(folder)
+
+
 def test_links_to_content_that_was_not_fetched_are_refused(folder: Path) -> None:
     path = next(folder.rglob("*.edf"))
     path.unlink()

@@ -9,6 +9,7 @@ from data.cohorts import bids
 from flows import ingest, records
 from flows.workspace import Workspace, make_workspace
 from lineage.refused import Refused
+from tests.commands import ictal
 from tests.test_bids import folder  # noqa: F401
 from tests.test_withdrawing_killed import killed
 
@@ -51,13 +52,28 @@ def test_an_import_that_is_stopped_anywhere_is_finished_by_the_same_command(
             return ingest.import_into_workspace(folder, name)
 
         assert killed(act, point) == -9, said
-        assert act() == {"cohort": name, "recordings": 2, "patients": 2}, said
+        assert act() == {"cohort": name, "recordings": 2, "patients": 2, "not_read": {}}, said
         assert workspace.cohort_name == name and (workspace.root / "log" / "push.told").exists()
         assert records.knows_recordings(workspace, workspace.cohort)
         assert [p.name for p in workspace.raw.glob(".clinic*")] == [], said
         assert len(records.open_ledger(workspace).entries("recording.registered")) == 2
         with pytest.raises(Refused, match="has a cohort"):
             act()
+
+
+def test_an_import_tells_of_files_in_formats_that_are_not_read(
+    workspace: Workspace,
+    folder: Path,  # noqa: F811
+) -> None:
+    for patient in ("sub-003", "sub-004"):
+        (folder / patient / "eeg").mkdir(parents=True)
+        for ending in (".vhdr", ".vmrk", ".eeg"):
+            (folder / patient / "eeg" / f"{patient}_task-eeg_run-01_eeg{ending}").write_text("Brain Vision")
+    said = ictal("cohort", "import", folder, "--name", "clinic")
+    assert said.code == 0 and "imported 2 recordings of 2 patients as clinic; left behind" in said.out
+    assert "2 .eeg, 2 .vhdr, 2 .vmrk: export them anew" in said.out
+    again = ictal("cohort", "import", folder, "--name", "ward", "--json")
+    assert again.json["not_read"] == {".eeg": 2, ".vhdr": 2, ".vmrk": 2}
 
 
 def test_ctrl_c_in_an_import_leaves_what_was_there_and_the_name_free(

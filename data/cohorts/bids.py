@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import compress, groupby
@@ -19,7 +20,9 @@ from data.readers.bids import read_events, read_json, write_events
 from data.readers.edf import read_duration_s
 from data.readers.video_container import REFUSED
 
-__all__ = ["Cohort", "CohortFacts", "Entry", "import_cohort", "read_cohort", "read_events", "write_events"]
+__all__ = [
+    "Cohort", "CohortFacts", "Entry", "formats_not_read", "import_cohort", "read_cohort", "read_events", "write_events",
+]  # fmt: skip
 
 _RECORDINGS = {
     "eeg": (".edf", ".bdf"),
@@ -140,7 +143,7 @@ def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
 
     Asked for poses, films of which no pose was made are recordings too: a pose estimator may make it. Refuses with
     `unsupported_format` what is not such a folder or holds no recording of that kind, and with `corrupt` a table or
-    sidecar that cannot be read.
+    sidecar that cannot be read, and recordings that lie there in two formats.
     """
     _check_description(root)
     people = _participants(root)
@@ -182,6 +185,12 @@ def import_cohort(
     return read_cohort(target, modality)
 
 
+def formats_not_read(root: Path) -> dict[str, int]:
+    """How many files lie among a BIDS folder's recordings in formats that are not read, by their ending (`.vhdr`)."""
+    others = [path for kind in MODALITIES for path in _found(root, kind)[0]]
+    return dict(sorted(Counter(path.suffix.lower() for path in others).items()))
+
+
 def _take(source: Path, path: Path, copy: Path) -> None:
     """Copy a file byte for byte; of a film its pictures. Of one that cannot be read, the reason stands in its place."""
     if path.suffix.lower() not in _RECORDINGS["video"]:
@@ -213,6 +222,9 @@ def _recordings(root: Path, modality: str) -> list[Path]:
         found += [path for path in _found(root, "video")[1] if _stem(path) not in posed]
     if not found:
         raise Refusal("unsupported_format", _NONE[modality].format(others=len(others)))
+    twice = len(found) - len({path.with_suffix("") for path in found})
+    if twice:
+        raise Refusal("corrupt", f"{twice} recordings lie there in two formats: leave one file of each in the folder")
     absent = sum(not p.is_file() for p in found)
     if absent:
         raise Refusal(
