@@ -12,7 +12,7 @@ class View:
 
     `width` and `height` are those shown, rotation applied. `rate_hz` is the mean rate of its time stamps. `first_s` and
     `last_s` are the first and last presentation times; a frame is shown until the next one. `lost` counts packets that
-    could not be decoded.
+    could not be decoded, None where they were not counted.
     """
 
     path: Path
@@ -27,7 +27,7 @@ class View:
     rotation_deg: int = 0
     variable_rate: bool = False
     interlaced: bool = False
-    lost: int = 0
+    lost: int | None = 0
     name: str = ""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.film import Film, View
 from data.outcomes import Refusal
-from data.readers.video import frame_times, read_frames
+from data.readers.video import frame_times, frames_and_lost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,8 @@ def view_facts(film: Film) -> "pd.DataFrame":
     """One row per view of a film. Shares are 0–1.
 
     recording, view; views (of the film), duration_s (of the film), view_s (that this camera covers); width, height,
-    rate_hz, codec, rotation_deg, variable_rate, interlaced as read; lost_share (frames that cannot be decoded);
+    rate_hz, codec, rotation_deg, variable_rate, interlaced as read; lost_share (frames that cannot be decoded, among
+    all where the film was decoded whole, else among those decoded for the pictures looked at);
     dropped_share (frames missing between time stamps); black_share, blank_share (pictures that are dark, or that show
     nothing); frozen_share (time in which a picture stood for 5 s or more); still_share (time in which nothing moved for
     10 s or more: the patient is out of view, or asleep, or the picture is frozen); infrared_share (pictures without
@@ -99,7 +100,6 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
         "rotation_deg": view.rotation_deg,
         "variable_rate": view.variable_rate,
         "interlaced": view.interlaced,
-        "lost_share": view.lost / view.frames,
         "dropped_share": dropped_share(frame_times(view)),
     } | _seen(view)
 
@@ -107,10 +107,12 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
 def _seen(view: View) -> dict[str, float]:
     times_s, part = _looked_at(view)
     try:
-        pictures = read_frames(view, times_s, SIZE_PX, grey=False)
+        pictures, lost_share = frames_and_lost(view, times_s, SIZE_PX, grey=False)
+        facts = picture_facts(_unboxed(pictures, view), part)
     except Refusal:
-        return dict.fromkeys(picture_facts(np.zeros((2, 1, 1, 3), np.uint8), np.zeros(2)), float("nan"))
-    return picture_facts(_unboxed(pictures, view), part)
+        lost_share = 1.0
+        facts = dict.fromkeys(picture_facts(np.zeros((2, 1, 1, 3), np.uint8), np.zeros(2)), float("nan"))
+    return {"lost_share": lost_share if view.lost is None else view.lost / view.frames, **facts}
 
 
 def _looked_at(view: View) -> tuple[np.ndarray, np.ndarray]:

@@ -3,16 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from data.film_quality import dropped_share, view_facts
 from data.pose import JOINTS, PoseTrack
 from data.pose_quality import pose_facts, swaps
+from data.readers import video
 from data.readers.pose import read_pose
 from data.readers.video import read_film
 from data.readers.video_writer import write_video
 from tests import SHARED, needs_shared
+from validation.checks.verdicts import inspect
 
 RATE_HZ = 12.5
 
@@ -170,3 +173,27 @@ def test_a_real_adult_is_there_and_a_mouse_lacks_the_joints_of_one() -> None:
     assert facts["confidence"] > 0.4 and facts["missing_joints"] == "" and facts["torso"] > 50
     mouse = pose_facts(read_pose(SHARED / "rodent_video" / "CollectedData_Pranav.csv", rate_hz=30)).iloc[0]
     assert mouse["missing_joints"].count(",") == 17 and np.isnan(mouse["swapped_share"])
+
+
+def destroyed(path: Path, first: float, last: float) -> Path:
+    """The file with noise in place of its packets between two shares (0–1) of them."""
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(container.streams.video[0]) if p.size]
+    rng, content = np.random.default_rng(0), bytearray(path.read_bytes())
+    for place, size in packets[round(first * len(packets)) : round(last * len(packets))]:
+        content[place : place + size] = rng.bytes(size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("first", "last", "lost"), [(0.5, 0.5, 0.0), (0.3, 0.7, 0.4)])
+def test_of_a_film_too_long_to_be_decoded_whole_what_is_lost_is_counted_where_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float, last: float, lost: float
+) -> None:
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 0)
+    write_video(tmp_path / "film.mp4", scene(40.0), rate_hz=RATE_HZ, key_every=25)
+    film = read_film([destroyed(tmp_path / "film.mp4", first, last)], name="sub-1")
+    facts = view_facts(film)
+    assert film.views[0].lost is None and facts["lost_share"].item() == pytest.approx(lost, abs=0.2 * bool(lost))
+    codes = [r.expectation for r in inspect(facts, modality="video").verdicts[0].reasons if r.severity == "critical"]
+    assert ("frames_decoded" in codes) == bool(lost)

@@ -5,6 +5,7 @@ The container is opened inside each call, so that a film can be given to a worke
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -22,7 +23,8 @@ MAX_LOST = 0.1
 """The share of packets lost up to which a film is read."""
 
 LOOKED_THROUGH = 64e6
-"""Pixels up to which a film is decoded whole when it is read, to count what is lost; of a longer one only the start."""
+"""Pixels up to which a film is decoded whole when it is read, to count what is lost; of a longer one only the start, and
+what is lost is seen where its pictures are looked at (`data.film_quality`)."""
 
 LEAP_S = 10.0
 """Asked times further apart than this are sought one by one; nothing between them is read."""
@@ -32,8 +34,8 @@ LEAP_S = 10.0
 def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str = "") -> Film:
     """The film of these views, whose names are their `view-` entities.
 
-    A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost`, and
-    the frame before stays shown; more than 10 % lost are refused. Refuses with `unsupported_format`, `corrupt`,
+    A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost` in
+    films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost are refused. Refuses with `unsupported_format`, `corrupt`,
     `truncated`, `no_signal`, `too_short`. An unreadable path raises `OSError` without naming the path.
     """
     seen = [_view(Path(path)) for path in paths]
@@ -58,14 +60,13 @@ def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np
     A frame is shown from its presentation time until the next one's; before the first, the first is shown. Pictures are
     turned as the container says and scaled into the middle of a black square, undistorted.
     """
-    times_s = np.asarray(times_s, dtype=float)
-    if (np.diff(times_s) < 0).any():
-        raise ValueError("frames are asked for at ascending times")
-    if not len(times_s):
-        return np.zeros((0, size_px, size_px) if grey else (0, size_px, size_px, 3), dtype=np.uint8)
-    near = np.split(times_s, np.flatnonzero(np.diff(times_s) > LEAP_S) + 1)
-    with opened(view.path) as reel:
-        return np.concatenate([_shown(reel, part, size_px, grey) for part in near])
+    return _read(view, times_s, size_px, grey)[0]
+
+
+@may_run_apart
+def frames_and_lost(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, float]:
+    """`read_frames`, and the share (0–1) that cannot be decoded of all that had to be decoded for it; NaN where nothing had."""
+    return _read(view, times_s, size_px, grey)
 
 
 def every_frame(view: View) -> Iterator[tuple[float, np.ndarray]]:
@@ -75,6 +76,21 @@ def every_frame(view: View) -> Iterator[tuple[float, np.ndarray]]:
             for frame in released or ():
                 if frame.pts is not None:
                     yield float(reel.seconds(np.array(frame.pts))), reel.upright(frame)
+
+
+def _read(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, float]:
+    times_s = np.asarray(times_s, dtype=float)
+    if (np.diff(times_s) < 0).any():
+        raise ValueError("frames are asked for at ascending times")
+    if not len(times_s):
+        return np.zeros((0, size_px, size_px) if grey else (0, size_px, size_px, 3), dtype=np.uint8), float("nan")
+    near = np.split(times_s, np.flatnonzero(np.diff(times_s) > LEAP_S) + 1)
+    tally = _Tally()
+    with opened(view.path) as reel:
+        shown = [_shown(reel, part, size_px, grey, tally) for part in near]
+    needed = np.concatenate([stamps for stamps, _ in shown])
+    pictures = {stamp: picture for _, found in shown for stamp, picture in found.items()}
+    return _filled(needed, pictures), tally.lost / (tally.lost + tally.decoded)
 
 
 def _view(path: Path) -> tuple[View, float]:
@@ -113,8 +129,8 @@ def _name(path: Path) -> str:
     return found.group(1) if found else ""
 
 
-def _looked_through(reel: Reel, frames: int) -> tuple[av.VideoFrame, int]:
-    """The first frame, and how many packets were lost where the film is short enough to be decoded whole."""
+def _looked_through(reel: Reel, frames: int) -> tuple[av.VideoFrame, int | None]:
+    """The first frame, and how many packets were lost: None where the film is too long to be decoded whole."""
     width, height = reel.stream.codec_context.width, reel.stream.codec_context.height
     if max(width, height) > MAX_SIDE:
         raise Refusal("unsupported_format", f"pictures of {width} x {height}, at most {MAX_SIDE} a side: scale it")
@@ -130,11 +146,26 @@ def _looked_through(reel: Reel, frames: int) -> tuple[av.VideoFrame, int]:
         raise Refusal("corrupt", f"none of {frames} frames could be decoded: export or transfer it again")
     if lost > MAX_LOST * frames:
         raise Refusal("corrupt", f"{lost} of {frames} frames cannot be decoded, at most {MAX_LOST:.0%} may be lost")
-    return first, lost
+    return first, lost if whole else None
 
 
-def _shown(reel: Reel, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndarray:
-    """The frames shown at times near each other, of which only what they need is decoded."""
+@dataclass
+class _Tally:
+    """How many frames came out of a decoder, and how many packets it could not decode."""
+
+    decoded: int = 0
+    lost: int = 0
+
+    def count(self, released: Sequence[av.VideoFrame] | None) -> None:
+        """What one packet released, None for one that cannot be decoded."""
+        self.lost += released is None
+        self.decoded += len(released or ())
+
+
+def _shown(
+    reel: Reel, times_s: np.ndarray, size_px: int, grey: bool, tally: _Tally
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """The stamps of the frames shown at times near each other, and those frames; only what they need is decoded."""
     asked = reel.ticks(times_s)
     stamps, keys = reel.stamps(int(asked[0]), int(asked[-1]))
     if not len(stamps) or stamps[0] > asked[0]:  # the seek went too far, or the film begins later
@@ -142,25 +173,25 @@ def _shown(reel: Reel, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndar
     if not len(stamps):
         raise Refusal("no_signal", "the video stream holds no frames: export it again")
     needed = stamps[np.maximum(np.searchsorted(stamps, asked, side="right") - 1, 0)]
-    pictures = dict(_pictures(reel, np.unique(needed), keys, size_px, grey))
-    return _filled(needed, pictures)
+    return needed, dict(_pictures(reel, np.unique(needed), keys, size_px, grey, tally))
 
 
 def _pictures(
-    reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool
+    reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool, tally: _Tally
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The needed frames by time stamp; from one key frame with needed frames behind it to the next, by a leap."""
     before = np.searchsorted(keys, needed, side="right") - 1
     for key in np.unique(before):
         group = needed[before == key]
         reel.seek(int(keys[key]) if key >= 0 else None)
-        yield from _group(reel, set(group.tolist()), size_px, grey)
+        yield from _group(reel, set(group.tolist()), size_px, grey, tally)
 
 
-def _group(reel: Reel, needed: set[int], size_px: int, grey: bool) -> Iterator[tuple[int, np.ndarray]]:
+def _group(reel: Reel, needed: set[int], size_px: int, grey: bool, tally: _Tally) -> Iterator[tuple[int, np.ndarray]]:
     """The needed frames from where the stream stands; frames leave the decoder in the order in which they are shown."""
     last = max(needed)
     for released in reel.packets(needed):
+        tally.count(released)
         for frame in released or ():
             if frame.pts in needed:
                 yield frame.pts, reel.picture(frame, size_px, grey)
