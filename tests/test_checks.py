@@ -197,6 +197,16 @@ def test_a_defect_of_the_whole_cohort_blocks_although_every_recording_is_sound(g
     assert [r.code for r in checked.blocked] == ["cohort_short"]
 
 
+def test_the_whole_cohort_is_judged_by_the_recordings_that_were_left(good):
+    checked = of(good, "nan_share", 0.5, rows=3 * ALL).inspect()
+    assert [v.recording for v in checked.quarantined] == NAMES[:3]
+    assert [(r.code, r.value) for r in checked.blocked] == [("cohort_small", len(NAMES) - 3)]
+
+
+def test_every_patient_of_a_cohort_may_have_seizures(good):
+    assert of(good, "seizures", 3, "cohort", rows=len(NAMES)).inspect().passed
+
+
 def test_without_a_split_nobody_is_said_to_be_apart(good):
     checked = inspect(good.facts, cohort=good.cohort, events=good.events, lengths=good.lengths)
     assert checked.left_out == ("split",)

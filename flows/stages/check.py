@@ -68,14 +68,10 @@ def _permitted(workspace: Workspace) -> Cohort:
 def limits_of(modality: str, min_recorded_s: float) -> Limits:
     """The limits for a modality; `min_recorded_s` is how much EEG is needed.
 
-    Films are short beside EEG (three minutes are asked for), and all patients of a cohort of seizures on film may have them.
+    Films are short beside EEG: three minutes are asked for.
     """
     eeg = EegLimits(min_recorded_s=min_recorded_s)
-    return (
-        Limits(eeg)
-        if modality == "eeg"
-        else Limits(eeg, cohort=CohortLimits(min_hours=0.05, seizing_share=(0.05, 1.0)))
-    )
+    return Limits(eeg) if modality == "eeg" else Limits(eeg, cohort=CohortLimits(min_hours=0.05))
 
 
 def check_cohort(

@@ -132,33 +132,44 @@ def inspect(
     `data.pose_quality.pose_facts`) of all recordings that could be read, `refusals` the others by name; `events` from
     `annotations.events_table` or `events_as_written`, `lengths` from `annotations.lengths_table`; `unlabelled` says of
     recordings that need labels why theirs cannot be used; `cohort` has `cohort.COLUMNS`; `folds` says in which fold a
-    recording is tested. A recording that is `expected` or in the cohort, and was neither read nor refused, is
-    quarantined too: nothing goes on unseen.
+    recording is tested. Sites and the cohort as a whole are judged by what the other suites left of it. A recording that
+    is `expected` or in the cohort, and was neither read nor refused, is quarantined too: nothing goes on unseen.
     """
     limits = limits or Limits()
-    judged = tables(facts, events, lengths, cohort, folds, limits, modality)
-    named = list(zip(suites(limits, modality), judged, strict=True))
-    results = [run(suite, table) for suite, table in named if table is not None]
+    judged = list(
+        zip(suites(limits, modality), tables(facts, events, lengths, cohort, folds, limits, modality), strict=True)
+    )
+    results = [run(suite, table) for suite, table in judged if table is not None and "recording" in suite.index]
     reasons = [(_about(f), _reason(f)) for r in results for f in r.failures]
     seen = set(facts["recording"]) if len(facts) else set()
-    names = (
-        seen
-        | {*(refusals or ()), *(unlabelled or ()), *expected}
-        | (set(cohort["recording"]) if cohort is not None else set())
-    )
+    known = set() if cohort is None else set(cohort["recording"])
+    names = seen | known | {*(refusals or ()), *(unlabelled or ()), *expected}
     unread = _unread(names - seen, refusals or {}, modality) | {n: _refused(r) for n, r in (refusals or {}).items()}
-    about_all = [reason for name, reason in reasons if name == ""]
     own = {n: [*unread.get(n, ()), *(r for about, r in reasons if about == n)] for n in sorted(names)}
     for name, refusal in (unlabelled or {}).items():
         own[name] += _no_labels(refusal, own[name])
+    verdicts = tuple(_verdict(name, found) for name, found in own.items())
+    left = {v.recording for v in verdicts if v.outcome == "accepted"}
+    of_all = [] if cohort is None else _of_all(cohort[cohort["recording"].isin(left)], limits.cohort)
+    about_all = [_reason(f) for r in of_all for f in r.failures]
     return CheckRun(
-        tuple(_verdict(name, found) for name, found in own.items()),
+        verdicts,
         tuple(r for r in about_all if r.severity == "critical"),
         tuple(r for r in about_all if r.severity == "warning"),
-        tuple(results),
-        tuple(suite.name for suite, table in named if table is None),
+        (*results, *of_all),
+        tuple(suite.name for suite, table in judged if table is None),
         limits,
     )
+
+
+def _of_all(left: pd.DataFrame, limits: CohortLimits) -> list[SuiteResult]:
+    """What is asked of sites and of the cohort as a whole, of the recordings that are left: nobody learns from the others."""
+    tables_of = cohort_tables(left)
+    return [
+        run(suite, getattr(tables_of, name))
+        for name, suite in cohort_suites(limits).items()
+        if name in ("sites", "whole")
+    ]
 
 
 def suites(limits: Limits, modality: str = "eeg") -> list[Suite]:
