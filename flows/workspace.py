@@ -26,18 +26,20 @@ class Task(NamedTuple):
     """What belongs to one of the questions that detectors answer (`models.detectors.TASKS`).
 
     `folder` lies below data/interim and reports, `simulated` is the cohort that the simulate stage makes below data/raw.
-    `pretrains` says whether detectors of it learn from other recordings first (the pretrain stage).
+    `pretrains` says whether detectors of it learn from other recordings first (the pretrain stage). `montage` is the one of
+    `data.montage` that detectors of EEG read.
     """
 
     folder: str
     simulated: str
     modality: str = "eeg"
     pretrains: bool = False
+    montage: str = "neonatal_18"
 
 
 TASKS = {
     "detection": Task("", "simulated"),
-    "typing": Task("typing", "simulated-adults"),
+    "typing": Task("typing", "simulated-adults", montage="tcp_20"),
     "spasms": Task("spasms", "simulated-infants", "pose"),
     "semiology": Task("semiology", "simulated-semiology", "video", pretrains=True),
     "forecasting": Task("forecasting", "simulated-forecasting", "video", pretrains=True),

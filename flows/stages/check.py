@@ -22,7 +22,7 @@ from flows.consent import withdrawn
 from flows.parallel import over
 from flows.progress import Show, reporter
 from flows.stages.files import cohort_of, digest_of_entry, fresh, write_json
-from flows.workspace import Workspace
+from flows.workspace import TASKS, Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
 from validation.checks.annotations import events_as_written, lengths_table
@@ -46,7 +46,11 @@ def run(workspace: Workspace) -> None:
     modality = workspace.modality
     cohort = _permitted(workspace)
     checked, facts = check_cohort(
-        cohort, limits_of(modality, workspace.params.checks.min_duration_s), reporter(), modality
+        cohort,
+        limits_of(modality, workspace.params.checks.min_duration_s),
+        reporter(),
+        modality,
+        montage=TASKS[workspace.task].montage,
     )
     facts.to_parquet(out / "facts.parquet")
     checked.write(out / "gx.json")
@@ -75,14 +79,24 @@ def limits_of(modality: str, min_recorded_s: float) -> Limits:
 
 
 def check_cohort(
-    cohort: Cohort, limits: Limits, show: Show, modality: str = "eeg", estimate: Estimate | None = None
+    cohort: Cohort,
+    limits: Limits,
+    show: Show,
+    modality: str = "eeg",
+    estimate: Estimate | None = None,
+    montage: str = "neonatal_18",
 ) -> tuple[CheckRun, pd.DataFrame]:
     """The verdict on every recording of a cohort, and the facts that were measured (rows per channel, view, or pose).
 
-    Of a cohort of poses, recordings of which there is only a film need `estimate`, or are put aside.
+    EEG must give every derivation of `montage`. Of a cohort of poses, recordings of which there is only a film need
+    `estimate`, or are put aside.
     """
     looked = over(
-        partial(measure, modality=modality, estimate=estimate), cohort.entries, "recordings checked", show, [__name__]
+        partial(measure, modality=modality, estimate=estimate, montage=montage),
+        cohort.entries,
+        "recordings checked",
+        show,
+        [__name__],
     )
     named = list(zip(cohort.entries, looked, strict=True))
     readable = [(e, f) for e, f in named if not isinstance(f, Refusal)]
@@ -105,20 +119,22 @@ def check_cohort(
     return checked, facts
 
 
-def measure(entry: Entry, modality: str = "eeg", estimate: Estimate | None = None) -> "pd.DataFrame | Refusal":
+def measure(
+    entry: Entry, modality: str = "eeg", estimate: Estimate | None = None, montage: str = "neonatal_18"
+) -> "pd.DataFrame | Refusal":
     """The facts of one recording, or why it could not be read."""
     try:
-        return _facts(open_entry(entry, estimate, modality), entry)
+        return _facts(open_entry(entry, estimate, modality), entry, montage)
     except Refusal as refusal:
         return refusal
 
 
-def _facts(opened: Recording | Film | PoseTrack, entry: Entry) -> pd.DataFrame:
+def _facts(opened: Recording | Film | PoseTrack, entry: Entry, montage: str) -> pd.DataFrame:
     if isinstance(opened, Film):
         return view_facts(opened)
     if isinstance(opened, PoseTrack):
         return pose_facts(opened)
-    return channel_facts(opened, entry.line_hz or 50.0)
+    return channel_facts(opened, entry.line_hz or 50.0, montage)
 
 
 def _labels(cohort: Cohort, entry: Entry) -> Annotations | Refusal | None:
