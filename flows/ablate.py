@@ -10,7 +10,7 @@ from flows import records
 from flows.ablation.runs import Study, study_of
 from flows.engine import flow, run_flow, run_stage
 from flows.progress import shown
-from flows.stages.files import write_json
+from flows.stages.files import refuse_unchecked, write_json
 from flows.workspace import Workspace, open_workspace, refresh_code
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Draft, Edge, Subject
@@ -59,8 +59,7 @@ def ablate_detector(name: str, only: list[str] | None) -> dict[str, Any]:
     declared.named(only or [])
     if task not in TASKS:
         raise Refused(f"variants are scored of detectors for {', '.join(TASKS)}, {name} is one for {task}")
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused("no cohort has been checked here: run `ictal check` first")
+    refuse_unchecked(workspace)
     document = run_flow(ablate, home=str(workspace.root), name=name, only=only or None)
     page = _folder(workspace) / f"{name}.html"
     done = f"{document['runs_made']} fits made, the rest kept from before; {document['seconds']:.0f} s"

@@ -1,6 +1,7 @@
 """May we believe it? One recording at the door, or a whole cohort through Great Expectations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from lineage.refused import Refused
 
 @flow(name="check")
 def check(home: str, task: str = "detection") -> dict[str, Any]:
-    """Judge the cohort of a task; write what was quarantined into the ledger."""
+    """Judge the cohort of a task; write what was quarantined into the ledger, and that the cohort was blocked where it was."""
     workspace = open_workspace(Path(home)).of(task)
     refresh_code(workspace)
-    run_stages(home, [f"check@{task}"])
+    with _failures_recorded([workspace]):
+        run_stages(home, [f"check@{task}"])
     return _judged(workspace)
 
 
@@ -29,8 +31,22 @@ def check_all(home: str) -> dict[str, dict[str, Any]]:
     """Judge the cohorts of all tasks."""
     root = open_workspace(Path(home))
     refresh_code(root)
-    run_stages(home, [f"check@{task}" for task in root.tasks])
+    with _failures_recorded([root.of(task) for task in root.tasks]):
+        run_stages(home, [f"check@{task}" for task in root.tasks])
     return {task: _judged(root.of(task)) for task in root.tasks}
+
+
+@contextmanager
+def _failures_recorded(workspaces: Sequence[Workspace]) -> Iterator[None]:
+    """Where the checks refuse, what they found of each cohort of which they let nothing through stands in the ledger."""
+    try:
+        yield
+    except Refused:
+        for workspace in workspaces:
+            accepted = workspace.interim / "checks" / "accepted.json"
+            if accepted.exists() and not read_json(accepted):
+                records.record_checks(workspace)
+        raise
 
 
 def _judged(workspace: Workspace) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from data.readers.video import read_film
 from flows import records
 from flows.parallel import over
 from flows.progress import Show, on_terminal
-from flows.stages.files import accepted, cohort_of, dataset_digest, write_json
+from flows.stages.files import accepted, cohort_of, dataset_digest, refuse_unchecked, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Draft, Subject
@@ -45,8 +45,7 @@ def export_poses(folder: Path, tier: str) -> dict[str, Any]:
     if tier not in EXPORTED:
         raise Refused(f"--tier is {' or '.join(EXPORTED)}, got {tier[:20]!r}: films stay at the site")
     workspace = open_workspace().of("spasms")
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused("no cohort of spasms has been checked here: run `ictal check` first")
+    refuse_unchecked(workspace)
     if folder.exists() and any(folder.iterdir()):
         raise Refused("the folder for the export is not empty: name another")
     entries = [e for period in PERIODS for e in accepted(workspace, period)]
@@ -72,8 +71,7 @@ def export_films(folder: Path, task: str) -> dict[str, Any]:
     workspace = open_workspace().of(task)
     if workspace.modality != "video":
         raise Refused(f"the recordings of {task[:20]!r} are no films: --for is semiology or forecasting")
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused(f"no cohort of {task} has been checked here: run `ictal check` first")
+    refuse_unchecked(workspace)
     if folder.exists() and any(folder.iterdir()):
         raise Refused("the folder for the export is not empty: name another")
     entries = [e for period in PERIODS for e in accepted(workspace, period)]

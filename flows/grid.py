@@ -24,6 +24,7 @@ from flows.stages.files import (
     dataset_digest,
     development,
     null_for_nan,
+    refuse_unchecked,
     scratch_of,
     split_of,
     truths,
@@ -112,8 +113,7 @@ def run_grid(name: str, cells: str, regimes: Sequence[str]) -> dict[str, Any]:
         if regime not in TYPING_REGIMES:
             raise Refused(f"no regime {regime[:20]!r}; regimes are {', '.join(TYPING_REGIMES)}")
     workspace = open_workspace().of(detectors.task_of(name))
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
+    refuse_unchecked(workspace)
     wanted = [r for r in TYPING_REGIMES if r == "patient" or r in regimes]
     document = run_flow(grid, home=str(workspace.root), name=name, cells=cells, regimes=wanted)
     told = [f"{r}: not evaluable: {why}" for r, why in document["not_evaluable"].items()]

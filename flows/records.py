@@ -81,8 +81,8 @@ def record_licence(workspace: Workspace, terms: Digest, stated: Mapping[str, str
     open_ledger(workspace).append_many([Draft("licence.accepted", actor, (what,), payload=stated)])
 
 
-def record_checks(workspace: Workspace) -> str:
-    """Write what was quarantined, the validation run and the dataset that was frozen; returns the dataset's digest."""
+def record_checks(workspace: Workspace) -> None:
+    """Write what was quarantined, and the validation run with the dataset that was frozen; or that it failed, and why."""
     ledger = open_ledger(workspace)
     folder = workspace.interim / "checks"
     verdicts = read_json(folder / "verdicts.json")
@@ -93,16 +93,25 @@ def record_checks(workspace: Workspace) -> str:
         why = "; ".join(dict.fromkeys(r["code"] for r in verdict["reasons"]))
         _once(ledger, Draft("recording.quarantined", PIPELINE, (what,), why, {"verdict": verdict}))
     dataset, kept = frozen_data(workspace)
+    outcome = {"accepted": len(kept), "quarantined": [v["recording"] for v in refused]}
+    if not kept:
+        _record_failure(ledger, outcome | {"blocked": read_json(folder / "gx.json")["blocked"]}, verdicts, digests)
+        return
+    run = Subject("validation", "great-expectations", sha256_file(folder / "gx.json"))
     contains = tuple(Edge(dataset.digest, "contains", d) for d in sorted(set(kept.values())))
     _once(ledger, Draft("dataset.frozen", PIPELINE, (dataset,), payload={"recordings": kept}, edges=contains))
-    run = Subject("validation", "great-expectations", sha256_file(folder / "gx.json"))
-    outcome = {"accepted": len(kept), "quarantined": [v["recording"] for v in refused]}
     edges = (Edge(dataset.digest, "checked_by", run.digest), *made_in(ledger, run.digest))
-    _once(
-        ledger,
-        Draft("validation.passed" if kept else "validation.failed", PIPELINE, (run,), payload=outcome, edges=edges),
-    )
-    return dataset.digest
+    _once(ledger, Draft("validation.passed", PIPELINE, (run,), payload=outcome, edges=edges))
+
+
+def _record_failure(
+    ledger: Ledger, outcome: dict[str, Any], verdicts: list[dict[str, Any]], digests: Mapping[str, Digest]
+) -> None:
+    """Checks that let nothing through, named by what they found of which bytes: DVC runs them again each time."""
+    found = digest_of([verdicts, outcome["blocked"], dict(digests)])
+    run = Subject("validation", "great-expectations", found)
+    why = " ".join(r["sentence"] for r in outcome["blocked"]) or "No recording was accepted."
+    _once(ledger, Draft("validation.failed", PIPELINE, (run,), why, outcome, made_in(ledger, run.digest)))
 
 
 def record_split(workspace: Workspace) -> None:

@@ -18,7 +18,7 @@ from flows.parallel import over
 from flows.progress import shown
 from flows.rehearsals import KIND, kept_path, newest
 from flows.rehearsing import Seen, Verdicts, checked, eeg_with_faults, film_with_faults, judged
-from flows.stages.files import accepted, digest_of_entry, write_json
+from flows.stages.files import accepted, digest_of_entry, refuse_unchecked, write_json
 from flows.watch import EARLIER, LATER, features_of, settings_of
 from flows.watching import features_of_checks, who_of
 from flows.workspace import Workspace, open_workspace
@@ -72,8 +72,7 @@ def rehearse(home: str, site: str, patients: int | None, draws: int, seed: int) 
 def rehearse_site(site: str | None, patients: int | None, draws: int, seed: int | None) -> dict[str, Any]:
     """`ictal rehearse`: refuses at once a site without checked recordings, and weeks of more patients than there are."""
     workspace = open_workspace()
-    if not (workspace.interim / "checks" / "facts.parquet").exists():
-        raise Refused("no recording has been checked here: run `ictal check` with the name of the cohort first")
+    refuse_unchecked(workspace)
     at_hand = Counter(site for site, _ in {(e.site, e.patient) for e in _held_out(workspace)})
     chosen = site or min(at_hand, default="")
     if chosen not in at_hand:

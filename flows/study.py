@@ -20,6 +20,7 @@ from flows.stages.files import (
     development,
     null_for_nan,
     read_json,
+    refuse_unchecked,
     scratch_of,
     write_json,
 )
@@ -114,8 +115,7 @@ def study_detector(name: str, tasks: int | None, only: Sequence[str], full: bool
         if part not in PARTS:
             raise Refused(f"no part {part[:30]!r}; parts are {', '.join(PARTS)}")
     workspace = open_workspace().of(detectors.task_of(name))
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
+    refuse_unchecked(workspace)
     chosen = FULL if full else QUICK
     if tasks is not None:
         chosen = replace(chosen, tasks=tasks, tuned_tasks=min(tasks, chosen.tuned_tasks))

@@ -9,7 +9,7 @@ from flows import cluster, records
 from flows.engine import Flow, flow, run_flow, run_stages
 from flows.parallel import workers
 from flows.params import changed_in_words, set_params
-from flows.stages.files import regimes
+from flows.stages.files import refuse_unchecked, regimes
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
 from models import detectors
@@ -31,6 +31,7 @@ def train(home: str, names: list[str] | None = None) -> dict[str, str]:
     chosen = names or [name for task in root.tasks for name in detectors.names(task)]
     tasks = {task: root.of(task) for task in TASKS if any(detectors.task_of(name) == task for name in chosen)}
     for workspace in tasks.values():
+        refuse_unchecked(workspace)
         records.refuse_freed(workspace)
     run_stages(home, [f"split@{task}" for task in tasks] + [f"pretrain@{t}" for t in tasks if TASKS[t].pretrains])
     for workspace in tasks.values():

@@ -8,7 +8,7 @@ MEANINGS: Mapping[EntryType, str] = {
     EntryType.RECORDING_REGISTERED: "A recording is known from now on, by the digest of its bytes.",
     EntryType.RECORDING_QUARANTINED: "The checks put a recording aside, with the reason.",
     EntryType.VALIDATION_PASSED: "A cohort was checked and recordings are left in it, or a pose estimator was tried out.",
-    EntryType.VALIDATION_FAILED: "A cohort was checked and not one recording was left.",
+    EntryType.VALIDATION_FAILED: "A cohort was checked and none of its recordings is used: all were put aside, or the whole is blocked.",
     EntryType.CONSENT_GRANTED: "A person who had withdrawn may be learnt from again.",
     EntryType.CONSENT_WITHDRAWN: "Nobody learns from this person from now on.",
     EntryType.LICENCE_ACCEPTED: "Somebody accepted the licence of a published cohort before it was fetched.",

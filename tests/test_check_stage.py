@@ -1,4 +1,4 @@
-"""The check of a task's cohort: by the task's montage."""
+"""The check of a task's cohort: by the task's montage; of a cohort that is blocked nothing is used, and the ledger knows."""
 
 import shutil
 from dataclasses import replace
@@ -11,14 +11,17 @@ import pytest
 from data.cohorts.bids import read_cohort
 from data.montage import TCP_20
 from data.readers.edf import write_edf
-from flows import check, records
+from flows import check, export, records, watch
 from flows.params import set_params
 from flows.stages import check as stage
 from flows.stages.check import CohortBlocked, measure
-from flows.stages.files import read_json, write_json
+from flows.stages.files import accepted, read_json, write_json
 from flows.workspace import MARKER, ROOT, TASKS, Workspace
+from lineage.refused import Refused
 from models import detectors
 from tests.test_checks_of_labels import labels_of, root  # noqa: F401
+from validation.checks.cohort import CohortLimits
+from validation.checks.verdicts import Limits
 
 
 @pytest.fixture
@@ -35,6 +38,56 @@ def workspace(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
     monkeypatch.setattr(check, "run_stages", lambda *_: stage.run(Workspace(home)))
     records.record_cohort(Workspace(home))
     return Workspace(home)
+
+
+def lines(workspace: Workspace) -> dict[str, int]:
+    ledger = records.open_ledger(workspace)
+    kinds = ("dataset.frozen", "validation.passed", "validation.failed", "recording.quarantined")
+    return {kind: found for kind in kinds if (found := len(ledger.entries(kind)))}
+
+
+def test_a_blocked_cohort_has_no_accepted_recording_for_anybody(workspace: Workspace) -> None:
+    with pytest.raises(CohortBlocked, match=r"hours; needed are ≥ 0\.5 h"):
+        stage.run(workspace)
+    verdicts = read_json(workspace.interim / "checks" / "verdicts.json")
+    assert [v["outcome"] for v in verdicts] == ["accepted"] * 6
+    assert accepted(workspace, "development") == []
+    with pytest.raises(Refused, match="no accepted recording of the period"):
+        watch.watched_tasks(workspace)
+
+
+def test_what_blocked_a_cohort_stands_in_the_ledger_once_and_nothing_is_frozen(workspace: Workspace) -> None:
+    labels_of(workspace.cohort).unlink()
+    for _ in range(2):
+        with pytest.raises(CohortBlocked):
+            check.check.fn(str(workspace.root))
+    assert lines(workspace) == {"validation.failed": 1, "recording.quarantined": 1}
+    (line,) = records.open_ledger(workspace).entries("validation.failed")
+    assert "patients; needed are ≥ 6" in line.reason and "hours; needed are ≥ 0.5 h" in line.reason
+    said = records.open_ledger(workspace).payload(line.payload_digest)
+    assert said["accepted"] == 0 and [r["code"] for r in said["blocked"]] == ["cohort_small", "cohort_short"]
+
+
+def test_a_check_that_was_not_carried_out_is_no_failed_one(workspace: Workspace) -> None:
+    (workspace.cohort / "participants.tsv").write_text("participant_id\tage\nsub-1\told\n")
+    with pytest.raises(Exception, match="not a number of years"):
+        check.check.fn(str(workspace.root))
+    assert lines(workspace) == {}
+
+
+def test_a_cohort_that_passes_is_frozen(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "limits_of", lambda *_: Limits(cohort=CohortLimits(min_hours=0.1)))
+    assert check.check.fn(str(workspace.root))["accepted"] == 6
+    assert lines(workspace) == {"dataset.frozen": 1, "validation.passed": 1}
+
+
+def test_nothing_of_a_blocked_cohort_is_exported(workspace: Workspace, tmp_path: Path) -> None:
+    spasms = workspace.of("spasms")
+    with pytest.raises(Refused, match="no cohort of spasms has been checked"):
+        export.export_poses(tmp_path / "out", "features")
+    write_json(spasms.interim / "checks" / "accepted.json", [])
+    with pytest.raises(Refused, match="let no recording of the cohort of spasms through: `ictal check ward`"):
+        export.export_poses(tmp_path / "out", "features")
 
 
 def test_every_detector_of_eeg_reads_the_montage_that_is_asked_of_its_cohort() -> None:

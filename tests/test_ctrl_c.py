@@ -102,7 +102,7 @@ def test_an_export_that_is_stopped_leaves_no_folder(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
     made = make_workspace(tmp_path / "home", "real").of("spasms")
     (made.interim / "checks").mkdir(parents=True)
-    (made.interim / "checks" / "accepted.json").write_text("[]")
+    (made.interim / "checks" / "accepted.json").write_text('["sub-001_task-rest"]')
 
     def write(_w: Any, _e: Any, _n: Any, folder: Path, *_: Any) -> None:
         (folder / "recording-0001.npz").write_text("half")

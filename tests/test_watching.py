@@ -379,5 +379,5 @@ def test_answers_of_a_quarter_ago_are_not_looked_at(workspace, marked):
 
 
 def test_a_site_that_is_not_there_is_refused_before_anything_is_computed(workspace):
-    with pytest.raises(Refused, match="no recording has been checked here"):
+    with pytest.raises(Refused, match="no cohort of detection has been checked here"):
         rehearse_site("demo-north", None, 20, None)

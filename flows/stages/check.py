@@ -41,7 +41,8 @@ class CohortBlocked(Refused):
 
 
 def run(workspace: Workspace) -> None:
-    """Write verdicts, the Great Expectations record and the page; refuse only a cohort of which nothing is left."""
+    """Write verdicts, the Great Expectations record and the page; refuse a cohort that is blocked or of which nothing is
+    left: none of its recordings is used."""
     out = fresh(workspace.interim / "checks")
     modality = workspace.modality
     cohort = _permitted(workspace)
@@ -56,7 +57,7 @@ def run(workspace: Workspace) -> None:
     checked.write(out / "gx.json")
     record = checked.to_json()
     write_json(out / "verdicts.json", record["verdicts"])
-    write_json(out / "accepted.json", list(checked.accepted))
+    write_json(out / "accepted.json", list(checked.accepted) if checked.passed else [])
     write_page(workspace.reports / "checks.html", _page(cohort, checked))  # reports/ or reports/typing/
     if not checked.passed:
         why = "; ".join(r.sentence for r in checked.blocked) or "no recording was accepted"

@@ -34,6 +34,18 @@ def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
     return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
 
 
+def refuse_unchecked(workspace: Workspace) -> None:
+    """Refuse where the task's cohort was not checked yet, or the checks let none of its recordings through."""
+    path = workspace.interim / "checks" / "accepted.json"
+    if not path.exists():
+        raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
+    if not read_json(path):
+        raise Refused(
+            f"the checks let no recording of the cohort of {workspace.task} through: `ictal check "
+            f"{workspace.cohort_name}` says why"
+        )
+
+
 def development(workspace: Workspace) -> list[CohortEntry]:
     """What training, tuning and evaluation may see: accepted recordings of the period, without the locked hold-out."""
     lock = workspace.params.holdout
