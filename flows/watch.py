@@ -14,7 +14,7 @@ from flows.engine import NO_CACHE, flow, task
 from flows.history import reports_by_week, weeks_of
 from flows.parallel import over
 from flows.progress import shown
-from flows.stages.files import accepted, fresh, read_json, write_json
+from flows.stages.files import accepted, fresh, has_accepted, read_json, write_json
 from flows.watching import answers_of, checked_of, checked_table, features_of_checks, features_of_recording
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.digest import Digest, digest_of, sha256_file
@@ -57,11 +57,14 @@ def watch(home: str) -> dict[str, Any]:
 
 
 def watched_tasks(workspace: Workspace) -> list[str]:
-    """The tasks with checked recordings of a later period, detection first; refuses where there is none."""
-    checked = [t for t in workspace.tasks if (workspace.of(t).interim / "checks" / "verdicts.json").exists()]
-    found = [task for task in checked if checked_of(workspace.of(task), LATER)]
+    """The tasks with checked recordings of a later period, detection first; refuses where there is none. A cohort of which
+    the checks let nothing through, since it was blocked, is none."""
+    passed = [task for task in workspace.tasks if has_accepted(workspace.of(task))]
+    found = [task for task in passed if checked_of(workspace.of(task), LATER)]
     if not found:
-        raise Refused(f"there is no checked recording of the period {LATER!r}: nothing to compare")
+        raise Refused(
+            f"no cohort that its checks let through has recordings of the period {LATER!r}: nothing to compare"
+        )
     return found
 
 

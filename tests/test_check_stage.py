@@ -52,7 +52,7 @@ def test_a_blocked_cohort_has_no_accepted_recording_for_anybody(workspace: Works
     verdicts = read_json(workspace.interim / "checks" / "verdicts.json")
     assert [v["outcome"] for v in verdicts] == ["accepted"] * 6
     assert accepted(workspace, "development") == []
-    with pytest.raises(Refused, match="no accepted recording of the period"):
+    with pytest.raises(Refused, match="no cohort that its checks let through has recordings of the period"):
         watch.watched_tasks(workspace)
 
 

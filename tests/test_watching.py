@@ -142,7 +142,7 @@ def test_a_site_whose_every_recording_is_refused_is_an_alarm_on_the_page_and_in_
         workspace.interim / "checks" / "verdicts.json",
         [{"recording": e.name, "outcome": "quarantined", "reasons": [{"code": "unit_suspect"}]} for e in entries],
     )
-    write_json(workspace.interim / "checks" / "accepted.json", [])
+    write_json(workspace.interim / "checks" / "accepted.json", ["those of earlier, whose features follow"])
     reference = patients(np.random.default_rng(3), 24, ("demo-north",))
     reference = reference.assign(recording=reference["patient"], period="development")
     monkeypatch.setattr(watch, "features_of", lambda home, period, task: reference)

@@ -34,12 +34,17 @@ def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
     return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
 
 
+def has_accepted(workspace: Workspace) -> bool:
+    """Whether the task's cohort was checked, and the checks let anything of it through."""
+    path = workspace.interim / "checks" / "accepted.json"
+    return path.exists() and bool(read_json(path))
+
+
 def refuse_unchecked(workspace: Workspace) -> None:
     """Refuse where the task's cohort was not checked yet, or the checks let none of its recordings through."""
-    path = workspace.interim / "checks" / "accepted.json"
-    if not path.exists():
+    if not (workspace.interim / "checks" / "accepted.json").exists():
         raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
-    if not read_json(path):
+    if not has_accepted(workspace):
         raise Refused(
             f"the checks let no recording of the cohort of {workspace.task} through: `ictal check "
             f"{workspace.cohort_name}` says why"
