@@ -33,6 +33,7 @@ SMALL_PARTS = (
     "reports",
     "code",
     "store/candidates",
+    "store/evidence",
     "store/bundles",
     "store/training",
 )
