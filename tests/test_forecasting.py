@@ -22,8 +22,9 @@ from validation.forecasting import (
     forecast_page,
     table_of_compositions,
 )
+from validation.forecasting.charts import draw_operating
 from validation.forecasting.composition import COMPOSITIONS
-from validation.forecasting.figures import clock, elapsed, regime_difference
+from validation.forecasting.figures import BLIND, clock, elapsed, regime_difference
 from validation.forecasting.tasks import Foretold, Redraws, right_of
 from validation.forecasting.transfer import claims
 from validation.forecasting.warnings import Clips, per_person, warnings_of
@@ -252,6 +253,15 @@ def test_how_far_the_film_has_come_tells_clips_apart_where_seizures_end_films() 
 
 def test_a_film_without_known_ones_beside_it_is_told_nothing_by_its_length() -> None:
     assert (elapsed(answers().assign(fold=0)) == 0).all()
+
+
+def test_what_looks_at_no_film_has_a_cross_of_its_own_beside_the_curves() -> None:
+    main = result()
+    blind = {BLIND[name]: main["baselines"][name] for name in ("always_interictal", "clock", "elapsed")}
+    figure = draw_operating({"forecaster": main["operating_curve"]["points"]}, 0.5, blind)
+    for axes in figure.axes:
+        crosses = {line.get_label(): line.get_color() for line in axes.lines if line.get_marker() == "x"}
+        assert set(crosses) == set(blind) and len(set(crosses.values())) == 3
 
 
 def test_the_operating_curve_pays_for_what_it_foresees() -> None:

@@ -18,7 +18,7 @@ def draw_operating(
 ) -> "Figure":
     """Balanced accuracy at every threshold over what it costs: false warnings per hour, and the share of time in warning.
 
-    The threshold in use is filled, what looks at no film is a cross. Where warnings run together they become fewer but
+    The threshold in use is filled, what looks at no film is a cross. Where warnings run together they become fewer and
     longer, so neither cost tells without the other.
     """
     with canvas(COLUMN_IN, 3.6, ncols=2, sharey=True) as (figure, panels):
@@ -26,7 +26,7 @@ def draw_operating(
             axes.axhline(0.5, color=QUIET, lw=0.8, ls=":")
             for (name, points), color in zip(curves.items(), (BLUE, *SERIES[1:]), strict=False):
                 _curve(axes, cost, name, points, at, color)
-            for (name, block), color in zip(blind.items(), (INK, GREY), strict=False):
+            for (name, block), color in zip(blind.items(), (INK, GREY, SERIES[2]), strict=True):
                 axes.plot(
                     block[cost]["estimate"],
                     block["balanced_accuracy"]["estimate"],
@@ -42,7 +42,10 @@ def draw_operating(
     return figure
 
 
-COSTS = {"false_warnings_per_h": "false warnings per hour of film", "time_in_warning": "share of time in warning"}
+COSTS = {
+    "false_warnings_per_h": "false warnings per hour of answered film",
+    "time_in_warning": "share of time in warning",
+}
 
 
 def draw_dose(document: Mapping[str, Any]) -> "Figure":
