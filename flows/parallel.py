@@ -45,9 +45,18 @@ def over(
                 results[futures[future]] = future.result()
                 show(what, len(results), len(items))
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            _give_up(pool)
             raise
     return [results[i] for i in range(len(items))]
+
+
+def _give_up(pool: ProcessPoolExecutor) -> None:
+    """End the workers with what they do. A stage that is a fork ends without what an interpreter does at its end, and would
+    leave them behind for ever, with its streams in their hands."""
+    own = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in own:
+        worker.terminate()
 
 
 def _told(result: Result, what: str, done: int, total: int, show: Show) -> Result:

@@ -45,12 +45,17 @@ def fit_fold(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    null_control: bool = False,
 ) -> tuple[Bundle, dict[str, Any]]:
     """A fitted bundle and its training log; nothing outside `fold` is looked at.
 
-    Raises `OneClass` before anything is fitted where training or inner windows are not of both classes.
+    Raises `OneClass` before anything is fitted where training or inner windows are not of both classes. Not in the
+    `null_control`, whose labels are somebody else's and whose bundles answer for nobody.
     """
-    fitted = fit_calibrated(name, params, fold.train, fold.valid, seed=seed, checkpoint=checkpoint, progress=progress)
+    fitted = fit_calibrated(
+        name, params, fold.train, fold.valid,
+        seed=seed, checkpoint=checkpoint, progress=progress, null_control=null_control,
+    )  # fmt: skip
     trends = _inner_trends(fold, fitted.inner_probability)
     truths = [fold.truth[name] for name in trends]
     decision = choose_threshold(Decision(), list(trends.values()), truths)
@@ -78,10 +83,13 @@ def fit_calibrated(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    null_control: bool = False,
 ) -> Fitted:
-    """Weights from `train`, probabilities from `valid`; `OneClass` where either has windows of one class only."""
-    for who, examples in (("training", train), ("inner", valid)):
-        _check_classes(who, examples)
+    """Weights from `train`, probabilities from `valid`; `OneClass` where either has windows of one class only (not in the
+    `null_control`)."""
+    if not null_control:
+        for who, examples in (("training", train), ("inner", valid)):
+            _check_classes(who, examples)
     detector = detectors.build(name, dict(params))
     log = detector.fit(train, valid, seed=seed, checkpoint=checkpoint, progress=progress)
     score = detector.score(valid)

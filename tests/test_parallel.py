@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from flows.parallel import over, workers
@@ -49,6 +52,27 @@ def test_progress_goes_from_nothing_to_all() -> None:
 def test_the_first_failure_is_raised() -> None:
     with pytest.raises(ValueError, match="three is refused"):
         over(picky, range(6), "items", silent)
+
+
+def fails_or_waits(item: tuple[int, str]) -> None:
+    number, folder = item
+    if number == 0:
+        while not os.listdir(folder):
+            time.sleep(0.01)
+        raise ValueError("nothing to be done")
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def test_fault_after_a_failure_no_worker_is_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to be done"):
+        over(fails_or_waits, [(0, str(tmp_path)), (1, str(tmp_path))], "x", silent)
+    (waits,) = (int(path.name) for path in tmp_path.iterdir())
+    for _ in range(1000):
+        if not psutil.pid_exists(waits) or psutil.Process(waits).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the other worker goes on although nobody waits for it")
 
 
 def test_nothing_to_do_gives_nothing() -> None:

@@ -103,7 +103,10 @@ def _fit(job: Job) -> dict[str, Any]:
     train, valid, test = parts_of(job.read, job.truth, job.split, fold.number)
     looks = {str(name): _read_look(job, str(name)) for name in np.unique(train.recording)}
     data = FoldData(train, valid, job.truth, looks)
-    bundle, log = fit_fold(job.detector, job.params, data, seed=fold.seed, checkpoint=fold.checkpoint)
+    null = fold.origin["shuffled_labels"]
+    bundle, log = fit_fold(
+        job.detector, job.params, data, seed=fold.seed, checkpoint=fold.checkpoint, null_control=null
+    )
     if job.split.reportable:
         saved = save_bundle(replace(bundle, origin={**fold.origin, **bundle.origin}), job.out / f"fold-{fold.number}")
         return {"fold": fold.number, "bundle": saved.digest, **null_for_nan(log)}

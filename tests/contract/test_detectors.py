@@ -110,6 +110,13 @@ def test_a_fold_that_shows_one_class_only_is_refused_and_no_bundle_comes_of_it(
         fit_fold(name, params(name), replace(data, **{part: only}), seed=1)
 
 
+def test_the_null_control_is_fitted_although_nobody_inside_seizes(fitted: Fitted) -> None:
+    name, data, _ = fitted
+    quiet = replace(data.valid, label=np.zeros(len(data.valid), dtype=np.int8))
+    bundle, _ = fit_fold(name, params(name), replace(data, valid=quiet), seed=1, null_control=True)
+    assert np.isfinite(bundle.calibration(bundle.detector.score(data.valid))).all()
+
+
 def test_a_bundle_read_back_predicts_bit_equally(fitted: Fitted, tmp_path: Path) -> None:
     _, data, bundle = fitted
     save_bundle(bundle, tmp_path / "bundle")
