@@ -31,6 +31,8 @@ from validation.uncertainty import (
 
 AHEAD = "preictal"
 NO_ANSWER = "counts as wrong; half in the ROC; in the Brier score as the statement 0.5"
+SAME_TIME_S = 2.5
+"""Clips whose times in their films differ by no more are at the same time."""
 THRESHOLDS = tuple(round(0.05 * n, 2) for n in range(1, 20))
 BLIND = {
     "always_interictal": "never a warning",
@@ -204,9 +206,6 @@ def elapsed(table: pd.DataFrame) -> np.ndarray:
         there, not_there = share * (1 - usual), (1 - share) * usual
         said[asked] = np.divide(there, there + not_there, out=np.zeros_like(share), where=there > 0)
     return said
-
-
-SAME_TIME_S = 2.5
 
 
 def _dealt(table: pd.DataFrame, folds: Mapping[tuple[str, int], int]) -> pd.DataFrame:

@@ -84,8 +84,10 @@ def _runs(line_s: np.ndarray, signs: np.ndarray, rule: WarningRule) -> list[list
         if since_s > rule.lasts_s + rule.refractory_s:
             runs.append([sign])
         elif since_s <= rule.lasts_s:
-            goes_on = line_s[sign] - line_s[runs[-1][0]] < rule.longest_s
-            runs[-1].append(sign) if goes_on else runs.append([sign])
+            if line_s[sign] - line_s[runs[-1][0]] < rule.longest_s:
+                runs[-1].append(sign)
+            else:
+                runs.append([sign])
     return runs
 
 

@@ -77,7 +77,8 @@ def likeness(embeddings: Mapping[str, np.ndarray], person: Mapping[str, str]) ->
 def identities_apart(study: Study) -> None:
     """No two recordings on both sides of a fold are so alike that they are one person under two keys.
 
-    Needs recordings of eight persons. Measured on the simulator with cohorts of 24: a false alarm in 3 of 1000 audits;
+    Needs recordings of eight persons. Measured on the simulator with cohorts of 24, when each recording was a point
+    of its own and not each person: a false alarm in 3 of 1000 audits;
     a session of 10 minutes cut in two is found in 39 %; a baby recorded again at the same or another site never (0 of
     334), since all that a simulated baby takes along is its amplitude. With its pattern over the scalp kept as well it
     is found in 84 % at the same site and in 67 % at another. A pass is therefore no proof: person keys remain needed.
