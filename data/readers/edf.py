@@ -23,7 +23,8 @@ from data.recording import Recording, Segment
 __all__ = ["read_duration_s", "read_edf", "write_edf"]
 
 MAX_HOURS = 48.0
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 1 << 20
+"""Of a file are read at once: what is made of them stays in cache, and takes half as long as of eight times as many."""
 
 
 @dataclass
