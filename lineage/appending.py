@@ -23,7 +23,12 @@ _LAST_NUMBER = "SELECT max(seq) FROM entry"
 
 
 def append(writing: Session, drafts: Iterable[Draft], software: Software, now: datetime | None) -> list[Entry]:
-    """Write the drafts as the ledger's next entries. Hashes as many nodes as there are drafts, twice at most."""
+    """Write the drafts as the ledger's next entries, all with one time. Hashes as many nodes as there are drafts, twice
+    at most.
+
+    `now` is the clock's time if None. Raises ValueError for a time without a zone, an unknown type and a draft that has
+    not happened yet, UnknownNode and Cycle for edges that cannot be drawn, LedgerBroken for a tree that is not whole.
+    """
     now = in_a_zone(now or datetime.now(UTC))
     at = not_before_the_last(writing, now)
     frontier = _frontier(writing)
@@ -51,7 +56,7 @@ def last_time(reading: Session) -> datetime | None:
 
 
 def last_checkpoint(reading: Session) -> Checkpoint | None:
-    """The newest of those that were signed here."""
+    """The newest of those that were signed here; None where none was."""
     newest = reading.scalar(select(CheckpointRow.text).order_by(CheckpointRow.id.desc()).limit(1))
     return None if newest is None else Checkpoint.from_json(newest)
 
@@ -63,13 +68,16 @@ def tree_size(reading: Session) -> int:
 
 
 def head(reading: Session) -> TreeHead:
-    """How long the ledger is and what it hashes to, by the stored tree."""
+    """How long the ledger is and what it hashes to, by the stored tree; LedgerBroken where that lacks a node of it."""
     size = tree_size(reading)
     return TreeHead(size, over_tree(reading, lambda nodes: merkle.root_of(nodes, size)).hex())
 
 
 def over_tree(reading: Session, walk: Callable[[merkle.Nodes], T]) -> T:
-    """What `walk` makes of the stored tree, with one look-up for all nodes that it asks for."""
+    """What `walk` makes of the stored tree, with one look-up for all nodes that it asks for.
+
+    It is called twice, the first time with empty hashes, to learn what it asks for. LedgerBroken where one is missing.
+    """
     asked: list[tuple[int, int]] = []
 
     def ask(level: int, position: int) -> bytes:
@@ -130,7 +138,10 @@ def _entry(draft: Draft, content: bytes, seq: int, now: datetime, at: datetime, 
 
 
 def write(writing: Session, frontier: merkle.Frontier, entries: Sequence[Entry], leaves: Sequence[bytes]) -> None:
-    """Write entries with the very bytes of their envelopes, and all that follows from them."""
+    """Write entries with the very bytes of their envelopes (`leaves`, one for each), and all that follows from them.
+
+    `frontier` is that of the ledger before them, and that behind them afterwards. UnknownNode and Cycle as `append`.
+    """
     add_rows(writing, EntryRow, [_row(entry, leaf) for entry, leaf in zip(entries, leaves, strict=True)])
     write_copies(writing, frontier, entries, leaves)
 

@@ -55,7 +55,8 @@ def sign(
 def signed_with(
     key: dsse.PrivateKey, record: ApprovalRecord, people: People, person_id: str, meaning: str, now: datetime
 ) -> Signature:
-    """Sign with a key that a person has just opened; refuses (NotApproved) what could never be accepted.
+    """Sign with a key that a person has just opened; refuses (NotApproved) what could never be accepted. KeyError for a
+    person who is not among `people`.
 
     Several records may follow one re-authentication where they are signed in one go (21 CFR 11.200(a)(1)(i)).
     """

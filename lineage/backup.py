@@ -47,9 +47,11 @@ def write_backup(
     note: Callable[[TreeHead, Path], object] = lambda head, whole: None,
     progress: Progress | None = None,
 ) -> TreeHead:
-    """Write the ledger as it is at one moment, while others may append; never over another file.
+    """Write the ledger as it is at one moment, while others may append; never over another file. The file is its
+    owner's alone to read (mode 0600): it holds payloads.
 
-    `note` gets the whole file before it has its name, so that no backup has one that is not accounted for.
+    `note` gets the whole file before it has its name, so that no backup has one that is not accounted for. Raises
+    BackupRefused where the name is taken and where the file cannot be written; nothing is left of it then.
     """
     if path.exists():
         raise BackupRefused(f"{path.name} is there already: name a file that is not")
@@ -79,8 +81,8 @@ def _remove_left(path: Path) -> None:
 
 
 def read_backup(ledger: HasEngine, path: Path, progress: Progress | None = None) -> TreeHead:
-    """Fill an empty ledger from a backup, all of it or nothing. Refuses a ledger that holds anything, a file that was
-    cut off or changed, and one whose entries do not hash to the root that it states."""
+    """Fill an empty ledger from a backup, all of it or nothing. Refuses (BackupRefused) a ledger that holds anything, a
+    file that was cut off or changed, and one whose entries do not hash to the root that it states."""
     try:
         with path.open("rb") as file, session(ledger.engine) as writing:
             return _read(writing, file, progress)

@@ -25,7 +25,8 @@ keep_forever("belonging")
 
 
 def bind(engine: Engine, workspace: str) -> None:
-    """Make the ledger this workspace's, if it is nobody's; refuse it if it is another's.
+    """Make the ledger this workspace's, if it is nobody's; refuse it (BelongsElsewhere) if it is another's. May be
+    repeated.
 
     A workspace without an id (one of an earlier release) takes no ledger for its own, and is refused one that has an owner.
     """

@@ -73,7 +73,8 @@ def what(task: str, *, sites: tuple[str, ...] = (), share: float | None = None) 
 
 
 def of_line(line: Entry) -> tuple[Digest, Digest]:
-    """The bundle that a line deploys, and the approval record that permits it."""
+    """The bundle that a line deploys, and the approval record that permits it; KeyError for a line that deploys
+    none."""
     leads = {edge.relation: edge.parent for edge in line.edges}
     return leads["serves"], leads["permitted_by"]
 

@@ -24,12 +24,16 @@ def sha256_file(path: Path) -> Digest:
 
 
 def canonical(value: Any) -> bytes:
-    """The one byte form of a JSON value (RFC 8785); tuples read as lists."""
+    """The one byte form of a JSON value (RFC 8785); tuples read as lists.
+
+    Refuses what has none: ValueError for NaN, infinite numbers and whole ones from 2**53 on, TypeError for what is no
+    JSON.
+    """
     return rfc8785.dumps(json.loads(json.dumps(value)))
 
 
 def digest_of(value: Any) -> Digest:
-    """Digest of a JSON value, independent of key order and spacing."""
+    """Digest of a JSON value, independent of key order and spacing; refuses what `canonical` does."""
     return sha256_bytes(canonical(value))
 
 

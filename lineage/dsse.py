@@ -46,7 +46,7 @@ def pem_of(key: PublicKey) -> str:
 
 
 def read_pem(pem: str | bytes) -> PublicKey:
-    """A P-256 public key; refuses every other kind."""
+    """A P-256 public key; refuses (ValueError) every other kind, and what is no key."""
     key = serialization.load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise ValueError("expected a P-256 public key")
@@ -70,7 +70,7 @@ def envelope(key: PrivateKey, payload_type: str, payload: bytes) -> dict[str, An
 
 
 def payload_of(enveloped: Mapping[str, Any]) -> bytes:
-    """What an envelope holds, unverified."""
+    """What an envelope holds, unverified; KeyError or ValueError for what is no envelope."""
     return base64.b64decode(enveloped["payload"], validate=True)
 
 

@@ -84,7 +84,10 @@ class EntryType(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acted: a person or a named service, and how it was known that it was them."""
+    """Who acted: a person or a named service, and how it was known that it was them.
+
+    `site` is empty for who stands for none. Refuses (ValueError) a NUL in it.
+    """
 
     id: str
     printed_name: str = ""
@@ -99,7 +102,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Subject:
-    """A thing that the entry is about. With a digest it becomes a node of the lineage graph, called `id` there."""
+    """A thing that the entry is about. With a digest it becomes a node of the lineage graph, called `id` there.
+
+    Refuses (ValueError) a digest that is none, and a NUL.
+    """
 
     kind: str
     id: str
@@ -123,7 +129,10 @@ class Software:
 
 @dataclass(frozen=True, order=True)
 class Edge:
-    """`child` came from `parent` in the way that `relation` names ("trained_on", "evaluates", …); both are digests."""
+    """`child` came from `parent` in the way that `relation` names ("trained_on", "evaluates", …); both are digests.
+
+    Refuses (ValueError) what is no digest, and a thing that would come from itself.
+    """
 
     child: Digest
     relation: str
@@ -140,7 +149,8 @@ class Edge:
 class Draft:
     """An entry before the ledger gives it a place, an id and a time of recording.
 
-    `occurred_at` is when it happened, by the word of whoever writes it; left out, it is the time of recording.
+    `payload` is what it says in full, as JSON values; None is nothing more. `occurred_at` is when it happened, by the
+    word of whoever writes it; left out, it is the time of recording.
     """
 
     type: str
@@ -196,7 +206,8 @@ class Entry:
 
     @classmethod
     def from_envelope(cls, envelope: Mapping[str, Any]) -> "Entry":
-        """Read an envelope; refuses unknown types, unknown fields and times in another spelling."""
+        """Read an envelope; refuses unknown types, unknown or missing fields and times in another spelling (ValueError,
+        TypeError, KeyError)."""
         nested = {
             "type": EntryType(envelope["type"]),
             "occurred_at": read_utc(envelope["occurred_at"]),
@@ -211,13 +222,14 @@ class Entry:
 
 @lru_cache(1 << 14)
 def require_digest(text: str) -> None:
-    """The ledger cannot be corrected later, so nothing but a SHA-256 is let in as a digest."""
+    """Raise ValueError for what is no SHA-256 in lower-case hexadecimal: the ledger cannot be corrected later, so
+    nothing else is let in as a digest."""
     if not _is_sha_256(text):
         raise ValueError(f"a digest is 64 lower-case hexadecimal digits (SHA-256), got {text!r}")
 
 
 def refuse_nul() -> NoReturn:
-    """PostgreSQL keeps no text with a NUL, so it is let into no column of SQLite either."""
+    """Raise ValueError: PostgreSQL keeps no text with a NUL, so it is let into no column of SQLite either."""
     raise ValueError("a name in the ledger holds no NUL character: leave it out")
 
 

@@ -42,7 +42,8 @@ class Proven:
 
 
 def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
-    """Everything that a model came from, and every decision about it. Refuses a digest that the ledger does not know."""
+    """Everything that a model came from, and every decision about it. Refuses (UnknownNode) a digest that the ledger
+    does not know."""
     steps = upstream(ledger, digest)
     nodes = {n.digest: n for n in (node(ledger, digest), *(s.node for s in steps))}
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
@@ -88,7 +89,7 @@ def prove(ledger: Ledger, entries: Sequence[Entry], key: dsse.PublicKey) -> Prov
     """The entries under the first checkpoint that covers them all and bears the key; None where there is none yet.
 
     The first, not the last: so that the same entries have the same proof, however long the ledger has become.
-    Refuses where an entry does not lead to the checkpoint's root.
+    Refuses (Refused) an entry that does not lead to the checkpoint's root; ValueError for no entries at all.
     """
     needed = max(entry.seq for entry in entries) + 1
     covering = (c for c in ledger.checkpoints() if c.size >= needed and c.problem(key) is None)
@@ -106,7 +107,7 @@ def prove(ledger: Ledger, entries: Sequence[Entry], key: dsse.PublicKey) -> Prov
 def payloads_of(ledger: Ledger, entries: Iterable[Entry]) -> tuple[dict[Digest, bytes], list[Digest]]:
     """What the entries say in full, as the bytes that their digests name, and the digests of what was erased.
 
-    Refuses where a payload is gone and no entry says that it was erased.
+    Refuses (Refused) where a payload is gone and no entry says that it was erased.
     """
     erasures = {s.digest for e in ledger.entries("erase.executed") for s in e.subjects}
     found: dict[Digest, bytes] = {}

@@ -125,7 +125,8 @@ keep_forever("lineage_edge")
 
 
 def upstream(ledger: HasEngine, digest: Digest) -> list[Step]:
-    """Every edge from `digest` towards what it came from, nearest first; each edge once. Refuses unknown digests."""
+    """Every edge from `digest` towards what it came from, nearest first; each edge once. Refuses unknown digests
+    (UnknownNode)."""
     with session(ledger.engine, write=False) as reading:
         reached = _reached([_number(reading, digest)], EdgeRow.child_no, EdgeRow.parent_no)
         return _steps(reading, digest, reached, EdgeRow.child_no, EdgeRow.parent_no)
@@ -138,7 +139,7 @@ def downstream(
 
     With `kinds`, only edges to things of these kinds are told; the walk goes on through the others. It ends before
     things of the kinds `short_of`, over which the index passes: all else below a recording on which a million predictions
-    rest took 0.01 s of processor time.
+    rest took 0.01 s of processor time. Refuses unknown digests (UnknownNode).
     """
     with session(ledger.engine, write=False) as reading:
         through = _kinds_but(reading, short_of) if short_of else None
@@ -156,7 +157,7 @@ def predictions_of(
     limit: int | None = None,
 ) -> list[Issued]:
     """What models answered, or was answered about recordings (None: all that was ever answered; of no things none),
-    newest first: all of it, or to a site, or since a time.
+    newest first: all of it, or to a site, or recorded since a time. Refuses unknown things (UnknownNode).
 
     Among a million, the newest 100 of a model took 0.04 s and all 200,000 of one 9 s: count first, and give a `limit`.
     """
@@ -218,7 +219,7 @@ def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
 
 
 def node(ledger: HasEngine, digest: Digest) -> Node:
-    """The thing with this digest; refuses unknown ones."""
+    """The thing with this digest; refuses unknown ones (UnknownNode)."""
     with session(ledger.engine, write=False) as reading:
         named = reading.execute(select(*_NAMED).where(NodeRow.digest == digest)).one_or_none()
     if named is None:
@@ -250,7 +251,8 @@ _ID = re.compile(r"[0-9a-f]{8}(?=-|$)")
 
 
 def hanging(ledger: HasEngine, digest: Digest, relations: Collection[str]) -> list[tuple[str, Node]]:
-    """The things that hang directly on the one with this digest in one of these ways, as (relation, thing)."""
+    """The things that hang directly on the one with this digest in one of these ways, as (relation, thing); refuses
+    unknown digests (UnknownNode)."""
     with session(ledger.engine, write=False) as reading:
         query = (
             select(EdgeRow.relation, *_NAMED)
@@ -265,7 +267,10 @@ _NAMED = (NodeRow.digest, NodeRow.kind, NodeRow.label)
 
 
 def record(writing: Session, entries: Sequence[Entry]) -> None:
-    """Write the entries' subjects as nodes, and their edges, inside the transaction that writes the entries."""
+    """Write the entries' subjects as nodes, and their edges, inside the transaction that writes the entries.
+
+    Raises UnknownNode for an edge of which nobody has named an end, and Cycle for one that would close a circle.
+    """
     known = known_nodes(writing, {d for entry in entries for d in _digests_of(entry)})
     before = set(known)
     nodes, edges, unknown = rows_of(entries, known)
@@ -295,7 +300,7 @@ Known = tuple[int, str]
 
 
 def number(seq: int, place: int) -> int:
-    """The number of the thing that subject `place` of entry `seq` names first."""
+    """The number of the thing that subject `place` of entry `seq` names first; ValueError from place 65,536 on."""
     if place >> PLACES:
         raise ValueError(f"an entry has at most {1 << PLACES} subjects, got more: write several entries")
     return seq << PLACES | place

@@ -57,7 +57,8 @@ def create_person(
     person.
 
     The returned person alone knows the `secret`: `onetime.enrolment_uri(person.secret, id)` brings it into their device.
-    Refuses (PersonRefused) a taken or reserved id, a name that is missing or another's, and a short passphrase.
+    The key of a `demo` person ends after 24 h. Refuses (PersonRefused) a taken or reserved id, a name that is missing
+    or another's, and a short passphrase.
     """
     people = People.read(folder)
     _refuse_bad_person(people, id, printed_name, now)
@@ -74,7 +75,8 @@ def create_person(
 def rotate_person(folder: Path, id: str, passphrase: str, code: str, new_passphrase: str, now: datetime) -> Person:
     """A new key and a new secret for codes, in place of those that open now; what the old key signed stays good.
 
-    The old private key is destroyed. Refuses a key that was revoked or has ended: its holder may be anybody.
+    The old private key is destroyed. Refuses (PersonRefused) a key that was revoked or has ended, as its holder may be
+    anybody, and a short passphrase; AuthenticationFailed as `unlock`.
     """
     _refuse_short(new_passphrase)
     unlock(folder, id, passphrase, code, now)
@@ -130,7 +132,7 @@ def create_platform_key(folder: Path) -> Path:
 def rotate_platform_key(folder: Path) -> Path:
     """A new platform key in place of the present one, which is destroyed; its public half stays, for what it signed.
 
-    Returns the path of that former public key.
+    Returns the path of that former public key. FileNotFoundError where no key was made.
     """
     former = _former_path(folder, dsse.key_id(platform_key(folder).public_key()))
     former.write_text(platform_public_path(folder).read_text())
@@ -149,7 +151,7 @@ def set_aside_platform_key(folder: Path, key_id: str) -> None:
 
 
 def platform_key(folder: Path) -> dsse.PrivateKey:
-    """The platform's private key; FileNotFoundError where none was made."""
+    """The platform's private key; FileNotFoundError where none was made, ValueError for one that is not P-256."""
     key = serialization.load_pem_private_key(_platform_path(folder).read_bytes(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("the platform key is not a P-256 key")

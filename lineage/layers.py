@@ -29,7 +29,10 @@ STRAIGHT = 20
 
 @dataclass(frozen=True)
 class Layout:
-    """`at` gives the middle and the row of each box; `routes` the middles of the rows that a line passes, both ends in."""
+    """`at` gives the middle and the row of each box; `routes` the middles of the rows that a line passes, both ends in.
+
+    Middles and `width` are in the unit of `lay_out`'s `box`, from the left edge on; row 0 is the uppermost.
+    """
 
     at: Mapping[str, tuple[float, int]]
     routes: Mapping[Line, tuple[float, ...]]

@@ -40,7 +40,9 @@ TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRo
 class Ledger:
     """The ledger in the store at `place` (a path, a sqlite or a postgresql URL), written by `software`.
 
-    `workspace` is the id of the one that opens it; a ledger of another is refused. None asks nothing.
+    `workspace` is the id of the one that opens it; a ledger of another is refused (BelongsElsewhere), and a store that
+    cannot be opened (StoreRefused). None asks nothing. May be used from several threads: each call is a transaction of
+    its own.
     """
 
     def __init__(self, place: str | Path, software: Software | None = None, workspace: str | None = None):
@@ -79,7 +81,7 @@ class Ledger:
         now: datetime | None = None,
         also: Callable[[Session], None] | None = None,
     ) -> list[Entry]:
-        """Add several lines, and what `also` writes, in one transaction: all or none."""
+        """Add several lines, and what `also` writes, in one transaction: all or none. Refuses what `append` refuses."""
         with session(self.engine) as writing:
             entries = appending.append(writing, drafts, self.software, now)
             if also:
@@ -87,7 +89,8 @@ class Ledger:
         return entries
 
     def entries(self, type: str | None = None, subject_digest: Digest | None = None) -> list[Entry]:
-        """Lines in order, all of them or those of a type, or about the thing with a digest."""
+        """Lines in order, all of them or those of a type, or about the thing with a digest; ValueError for a type that
+        there is not."""
         query = select(EntryRow.envelope).order_by(EntryRow.seq)
         if type is not None:
             query = query.where(EntryRow.type == EntryType(type))
@@ -106,7 +109,8 @@ class Ledger:
         return Entry.from_envelope(json.loads(envelope))
 
     def payload(self, digest: Digest) -> dict[str, Any] | None:
-        """What an entry says in full; None where it has been erased."""
+        """What an entry says in full; None where it has been erased, or no entry has this digest. LedgerBroken where it
+        was changed."""
         with session(self.engine, write=False) as reading:
             content = reading.scalar(select(PayloadRow.content).where(PayloadRow.digest == digest))
         if content is not None and sha256_bytes(content) != digest:
@@ -131,13 +135,19 @@ class Ledger:
             return appending.head(reading)
 
     def inclusion_proof(self, seq: int, size: int | None = None) -> list[bytes]:
-        """The hashes from entry `seq` to the root over the first `size` entries (all, if left out)."""
+        """The hashes (32 bytes each) from entry `seq` to the root over the first `size` entries (all, if left out).
+
+        ValueError where `seq` is not among them, LedgerBroken where the stored tree lacks a node.
+        """
         with session(self.engine, write=False) as reading:
             of = appending.tree_size(reading) if size is None else size
             return appending.over_tree(reading, lambda nodes: merkle.inclusion_path(nodes, seq, of))
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
-        """The hashes that show the first `old` entries unchanged among the first `new`."""
+        """The hashes (32 bytes each) that show the first `old` entries unchanged among the first `new`.
+
+        ValueError unless 0 < `old` ≤ `new`, LedgerBroken where the stored tree lacks a node.
+        """
         with session(self.engine, write=False) as reading:
             return appending.over_tree(reading, lambda nodes: merkle.consistency_path(nodes, old, new))
 

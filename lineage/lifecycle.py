@@ -23,7 +23,8 @@ class StepSkipped(Refused):
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """Where a model stands. A model that fails on its way stays where it is; its successor begins as a draft."""
+    """Where a model stands: one of `STATES`, ValueError for another. A model that fails on its way stays where it is;
+    its successor begins as a draft."""
 
     state: str = STATES[0]
 
@@ -37,7 +38,7 @@ class Lifecycle:
         return STATES[: STATES.index(self.state) + 1]
 
     def advance(self, to: str) -> "Lifecycle":
-        """The next state, and only that one."""
+        """The next state, and only that one; StepSkipped for every other."""
         following = STATES[len(self.history) : len(self.history) + 1]
         if (to,) != following:
             allowed = following[0] if following else "nothing"
@@ -59,7 +60,7 @@ class Standing:
         return self.life.state
 
     def refuse_ended(self) -> None:
-        """A model that was revoked or retired goes no further."""
+        """Raise StepSkipped where the model was revoked or retired: it goes no further."""
         if self.ended:
             raise StepSkipped(f"it goes no further: {self.ended}")
 
@@ -67,7 +68,8 @@ class Standing:
 def standing(ledger: Ledger, bundle: Digest, record: Digest = "") -> Standing:
     """Where a bundle stands, approved by `record` where one is named.
 
-    A step counts only after all before it: an approval that no review precedes in the ledger is none.
+    A step counts only after all before it: an approval that no review precedes in the ledger is none. Refuses
+    (UnknownNode) a bundle that the ledger does not know.
     """
     life = Lifecycle()
     for step in _steps(ledger, bundle, record):

@@ -31,7 +31,10 @@ def peaks(size: int) -> list[tuple[int, int]]:
 
 
 class Frontier:
-    """The right edge of a tree: all that is needed to append, whatever the tree's size."""
+    """The right edge of a tree: all that is needed to append, whatever the tree's size.
+
+    `hashes` are those of `peaks(size)`, in their order; ValueError where there are more or fewer.
+    """
 
     def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()):
         self.size = size
@@ -83,14 +86,20 @@ def root_of(nodes: Nodes, size: int) -> bytes:
 
 
 def inclusion_path(nodes: Nodes, index: int, size: int) -> list[bytes]:
-    """The hashes that lead from leaf `index` to the root of `size` leaves (PATH of RFC 6962, 2.1.1)."""
+    """The hashes that lead from leaf `index` to the root of `size` leaves (PATH of RFC 6962, 2.1.1).
+
+    From the leaf upwards. ValueError unless 0 ≤ `index` < `size`.
+    """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
     return _path(nodes, index, 0, size)
 
 
 def consistency_path(nodes: Nodes, old: int, new: int) -> list[bytes]:
-    """The hashes that show the first `old` leaves unchanged among `new` (PROOF of RFC 6962, 2.1.2)."""
+    """The hashes that show the first `old` leaves unchanged among `new` (PROOF of RFC 6962, 2.1.2).
+
+    ValueError unless 0 < `old` ≤ `new`.
+    """
     if not 0 < old <= new:
         raise ValueError(f"consistency needs 0 < old ≤ new, got old {old} and new {new}")
     return _subproof(nodes, old, 0, new, whole=True)

@@ -158,7 +158,7 @@ class People:
 
     @classmethod
     def read(cls, folder: Path) -> "People":
-        """The people of `folder`; nobody where none was registered. Refuses a file that is no such list."""
+        """The people of `folder`; nobody where none was registered. Refuses (Refused) a file that is no such list."""
         path = folder / PEOPLE
         if not path.exists():
             return cls({})

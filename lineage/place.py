@@ -26,7 +26,7 @@ def ledger_place(home: Path) -> Path | str:
 
 def workspace_id(home: Path) -> str:
     """What the workspace in `home` is called in its ledger; empty for one of an earlier release, and where there is none.
-    Refuses a workspace.json that cannot be read: it may belong to another ledger."""
+    Refuses (Refused) a workspace.json that cannot be read: it may belong to another ledger."""
     try:
         return str(json.loads((home / MARKER).read_text()).get("id", ""))
     except FileNotFoundError:

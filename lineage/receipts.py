@@ -44,7 +44,7 @@ def issue(ledger: "Ledger", entry: Entry, private_key: dsse.PrivateKey, now: dat
 def verify_receipt(receipt_json: str, public_key_pem: str | bytes) -> Verification:
     """Check a receipt with nothing but the platform's public key; `size` and `root` are those of its checkpoint.
 
-    Anything that is not a receipt is a problem, never an exception.
+    Anything that is not a receipt is a problem, never an exception; a key that is none of P-256 is one (ValueError).
     """
     key = dsse.read_pem(public_key_pem)
     try:

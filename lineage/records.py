@@ -40,7 +40,10 @@ class NotApproved(Refused):
 
 @dataclass(frozen=True)
 class Scope:
-    """Where and for whom: site patterns (`demo-*`), ages in days from and to (inclusive), and montages."""
+    """Where and for whom: site patterns (`demo-*`), ages in days from and to (inclusive), and montages.
+
+    Refuses (ValueError) a scope without sites or montages, a text in place of several, and ages that run backwards.
+    """
 
     sites: tuple[str, ...]
     age_days: tuple[float, float]
@@ -73,7 +76,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Deviation:
-    """Why the model may be used although this gate did not pass."""
+    """Why the model may be used although this gate did not pass. Refuses (ValueError) an empty gate or
+    justification."""
 
     gate: str
     justification: str
@@ -211,7 +215,7 @@ class Approval:
 
     @classmethod
     def read(cls, path: Path) -> "Approval":
-        """ValueError where the file is not an approval."""
+        """Read what `write` wrote; ValueError where the file is not an approval, OSError where it cannot be read."""
         try:
             values = json.loads(path.read_text())
             signatures: Sequence[Mapping[str, Any]] = values["signatures"]

@@ -46,7 +46,11 @@ class Revocation:
 def revoke(
     folder: Path, keys: Path, person_id: str, passphrase: str, code: str, *, digest: Digest, reason: str, now: datetime
 ) -> Revocation:
-    """Sign a revocation with a person's two components and put it into `folder`, where services look for it."""
+    """Sign a revocation with a person's two components and put it into `folder`, where services look for it.
+
+    `keys` is the folder of key files. Raises ValueError for what is no digest and for an empty reason,
+    AuthenticationFailed for wrong components, NotApproved for a service account and for a key that has ended.
+    """
     require_digest(digest)
     if not reason.strip():
         raise ValueError("a revocation says why")
@@ -66,7 +70,8 @@ def read_revocations(folder: Path) -> tuple[Revocation, ...]:
 
 
 def faults(revoked: Iterable[Revocation], digests: Iterable[Digest], people: People) -> Iterator[str]:
-    """What stands against these digests."""
+    """What stands against these digests, one sentence for each revocation that names one; those of others say
+    nothing."""
     named = set(digests)
     for revocation in revoked:
         if revocation.digest not in named:

@@ -24,7 +24,7 @@ def bill_of_materials(lock: bytes, commit: str, at: datetime) -> str:
 
     Licence, summary and dependencies are those that installed packages state about themselves; of a pin that is not
     installed in this version only name, version and purl are known, and it says so. The same lock in the same
-    environment gives the same bytes. Refuses an empty lock, and a bill that the schema refuses.
+    environment gives the same bytes. Refuses (Refused) an empty lock, and a bill that the schema refuses.
     """
     from cyclonedx.output import make_outputter
     from cyclonedx.schema import OutputFormat, SchemaVersion
@@ -48,7 +48,8 @@ def schema_problems(bill: str) -> list[str]:
 
 
 def read_pins(lock: bytes) -> dict[str, str]:
-    """Version by name of every `name==version` line; refuses a lock that pins nothing."""
+    """Version by name (as PEP 503 writes it) of every `name==version` line; refuses (Refused) a lock that pins
+    nothing."""
     found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;#]+)", lock.decode(), flags=re.MULTILINE)
     if not found:
         raise Refused("the lock pins no package: constraints.txt has lines of the form name==version")

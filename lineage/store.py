@@ -60,8 +60,8 @@ def open_store(place: str | Path, *tables: type[Base]) -> Engine:
     """Open (or make) the store at a path, a `sqlite:///` or a `postgresql://` URL, with these tables.
 
     Without any it has the tables of every module imported so far. What is committed survives a power cut: SQLite
-    writes FULL, PostgreSQL with `synchronous_commit` (and `fsync`, which its owner must leave on). Refuses other
-    databases, and a server that does not answer.
+    writes FULL, PostgreSQL with `synchronous_commit` (and `fsync`, which its owner must leave on). Refuses
+    (StoreRefused) other databases, and a server that does not answer.
     """
     url = _url(place)
     engine = _sqlite(url) if url.drivername == "sqlite" else _postgresql(url)
@@ -91,7 +91,10 @@ def reach(place: str) -> set[str]:
 
 @contextmanager
 def session(engine: Engine, *, write: bool = True) -> Iterator[Session]:
-    """One transaction: all of it is kept or, after an error, none. `write=False` reads one moment, and never waits."""
+    """One transaction: all of it is kept or, after an error, none. `write=False` reads one moment, and never waits.
+
+    A writer waits up to `BUSY_S` seconds for another one, and then raises SQLAlchemy's DBAPIError.
+    """
     with Session(engine, expire_on_commit=False) as opened, opened.begin():
         opened.connection(execution_options={"ictal_reads": not write})
         yield opened

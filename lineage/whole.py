@@ -8,8 +8,8 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A place beside `path`, of the same kind, to write to; it is called `path` when the block ends, and goes when the block
-    raises."""
+    """A place beside `path`, of the same kind, to write to; it is called `path` when the block ends, in place of what
+    was there, and goes when the block raises. For one writer at a time: two would write to the same place."""
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     partial.unlink(missing_ok=True)
     try:
