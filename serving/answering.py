@@ -79,8 +79,9 @@ def answer(
     """Analyse a recording (a file, or its bytes) for a site with the model in force there, and write it down.
 
     Always ends in an answer: what cannot be read, what the model is not meant for, and a site without an approved
-    model end `not_evaluable` with code and reason. `age_days` is the age at recording; left out, the file's own dates
-    are asked. `key_id` names the key that the site came in with; empty where there was none (on this machine).
+    model end `not_evaluable` with code and reason. `age_days` is the age in days at recording; None asks the file's own
+    dates. `key_id` names the key that the site came in with; empty where there was none (on this machine). OSError
+    where the file itself cannot be opened, and whatever `told` raises.
     """
     if isinstance(source, bytes):
         with tempfile.NamedTemporaryFile(suffix=".edf") as kept:
@@ -135,7 +136,8 @@ def analysed(
 
 
 def check_age(age_days: float | None, loaded: Loaded) -> None:
-    """The approval may be for fewer ages than the detector is made for."""
+    """Raise Refusal (`age_out_of_scope`) for an age in days that the approval is not for: it may be for fewer than the
+    detector is made for. None, an age that is not known, passes."""
     scope = loaded.terms.approval.record.scope
     low, high = scope.age_days
     if age_days is not None and not scope.covers_age(age_days):

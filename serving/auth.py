@@ -187,7 +187,10 @@ def sites_of(engine: Engine) -> set[str]:
 
 
 def site_of(engine: Engine, key: str, now: datetime, verified: VerifiedKeys | None = None) -> SiteKey:
-    """Whose key this is; Unauthorised unless it is known, right, and in force at `now`."""
+    """Whose key this is; Unauthorised unless it is known, right, and in force at `now`.
+
+    An unknown key takes as long as a wrong one. `verified` spares scrypt for keys that were right before.
+    """
     match = re.fullmatch(r"ictal_([0-9a-f]{16})_[0-9a-f]{48}", key)
     row = _row(engine, match[1]) if match else None
     salt, expected = (row.salt, row.hash) if row else _NOBODY
@@ -198,7 +201,7 @@ def site_of(engine: Engine, key: str, now: datetime, verified: VerifiedKeys | No
 
 
 def key_id(key: str) -> str:
-    """The part of a key that names it and may be written down."""
+    """The part of a key that names it and may be written down; IndexError for what is no key."""
     return key.split("_")[1]
 
 

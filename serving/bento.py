@@ -37,7 +37,8 @@ class Ictal:
 
 
 def build(out: Path) -> str:
-    """Pack the code as it lies here into `out` (….bento); returns the bento's tag. Refuses to overwrite a file."""
+    """Pack the code as it lies here into `out`; returns the bento's tag. Refuses (Refused) a name that does not end in
+    `.bento`, and to overwrite a file."""
     if out.suffix != ".bento":
         raise Refused(f"a bento is called ….bento, got {out.name}: choose such a name")
     if out.exists():

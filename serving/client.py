@@ -33,7 +33,11 @@ class ServiceRefused(Refused):
 
 
 class Client:
-    """Talks to the service at `url` with a site's key. Use as a context, or close it."""
+    """Talks to the service at `url` with a site's key. Use as a context, or close it.
+
+    Whatever is asked raises ServiceRefused where there is no answer, and OSError for a file that cannot be read.
+    `timeout_s` is how many seconds each step of a request (connect, send, receive) may take.
+    """
 
     def __init__(self, url: str, key: str = "", *, timeout_s: float = TIMEOUT_S):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -42,9 +46,8 @@ class Client:
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=leaves)
 
     def detect(self, path: Path, age: str | None = None) -> dict[str, Any]:
-        """The answer to a recording file; `age` at recording as in 3d. The file's name is not sent: it may name a person.
-
-        Raises ServiceRefused where there is no answer.
+        """The answer to a recording file; `age` at recording as 3d, 2w, 5mo or 34y, None for the dates in the file. The
+        file's name is not sent: it may name a person.
         """
         with _uploads([path]) as named:
             return self._asked("POST", "/v1/detect", files=named, data=_fields([path], age))
@@ -55,7 +58,7 @@ class Client:
         """What a stretch of a recording is: `question` is typing, spasms, semiology or forecasting.
 
         `files` is one recording, or the two views of a film; `marked` the stretch's (onset_s, duration_s), the whole
-        recording unless given. File names are not sent. Raises ServiceRefused where there is no answer.
+        recording unless given; `age` as of `detect`. File names are not sent.
         """
         with _uploads(files) as named:
             return self._asked("POST", f"/v1/{question}", files=named, data=_fields(files, age, marked))
@@ -71,7 +74,7 @@ class Client:
         """Leave a recording (a film may have two views) as a job; returns its state with `job_id`.
 
         `question` is detection, typing, spasms, semiology or forecasting. Sent again with the same `idempotency_key` (one
-        is made up unless given), it is the same job.
+        is made up unless given), it is the same job; with another recording ServiceRefused has the status 409.
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with _uploads(files) as named:
@@ -91,7 +94,8 @@ class Client:
     ) -> dict[str, Any]:
         """The answer of a job, once it is done; `told` hears its state each time that it is asked for.
 
-        A service that is away meanwhile is waited for. Raises ServiceRefused where the job failed or was cancelled.
+        It is asked for every `every_s` seconds, without end; a service that is away meanwhile is waited for. Raises
+        ServiceRefused where the job failed or was cancelled.
         """
         while True:
             try:
@@ -130,10 +134,8 @@ class Client:
     def windows(
         self, signal: np.ndarray, channels: Sequence[str], rate_hz: float, age: str | None = None
     ) -> dict[str, Any]:
-        """The probability of each window of a gapless stretch of at most a minute: `signal` (channels, samples) in µV.
-
-        Raises ServiceRefused where there is no answer.
-        """
+        """The probability of each window of a gapless stretch of at most a minute: `signal` (channels, samples) in µV,
+        `age` as of `detect`."""
         described = {"X-Channels": ",".join(channels), "X-Rate-Hz": repr(rate_hz)} | ({"X-Age": age} if age else {})
         headers = {"Content-Type": "application/octet-stream", **described}
         samples = np.ascontiguousarray(signal, dtype="<f4").tobytes()

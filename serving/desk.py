@@ -106,7 +106,8 @@ class Desk:
         self._cores = Cores()
 
     async def authenticate(self, key: str) -> SiteKey:
-        """Whose key this is; looked up again whenever the store has changed, so that a revoked key ends at once."""
+        """Whose key this is; looked up again whenever the store has changed, so that a revoked key ends at once. Raises
+        Unauthorised for one that is not in force."""
         if known := self.accepted.get(key, self.clock()):
             return known
         version = self.accepted.version()
@@ -140,11 +141,19 @@ class Desk:
         site: str,
         key_id: str,
     ) -> NamedAnswer:
-        """`uploads` are the files of one recording; `sha256` is that of the first."""
+        """What the stretches of a recording are (`task` is one of `naming.QUESTIONS`), in one of the threads for
+        analyses; it stands in the ledger.
+
+        `uploads` are the files of one recording; `sha256` is that of the first. ProblemError 400 and 504 as of
+        `detect`.
+        """
         return await in_thread(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
     async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
-        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long."""
+        """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long.
+
+        ProblemError 503 while what was answered before cannot be written down.
+        """
         return await self.gathered(asked)
 
     async def models(self, site: str) -> Models:
@@ -161,7 +170,8 @@ class Desk:
         return await in_thread(self.checks, self._why_not)
 
     def open(self) -> None:
-        """Load the model before the first request."""
+        """Load the model before the first request, and go on with jobs and streams that were left; once, in the event
+        loop."""
         self._every_second.start()
         self.analyses.submit(prepare)
         self.loader.why_not(self.clock())

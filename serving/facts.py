@@ -163,7 +163,7 @@ def kept_of(engine: Engine, recordings: Collection[Digest]) -> int:
 
 
 def forget(engine: Engine, recordings: Collection[Digest]) -> int:
-    """Take away all rows about these recordings; returns how many there were."""
+    """Take away all rows about these recordings, also from the store's files; returns how many there were."""
     kept = kept_of(engine, recordings)
     if kept:
         with session(engine) as writing:

@@ -28,7 +28,8 @@ def check_idempotency_key(key: str | None) -> None:
 
 
 async def check_fields(request: Request, known: set[str]) -> None:
-    """A second recording or a misspelt field would be left out silently, and the answer would be about something else."""
+    """ProblemError (400) for a field that is not `known` or comes twice: a second recording or a misspelt field would
+    be left out silently, and the answer would be about something else."""
     names = [name for name, _ in (await request.form()).multi_items()]
     if len(names) != len(set(names)) or not set(names) <= known:
         raise ProblemError(400, f"the form fields are {', '.join(sorted(known))}, each at most once")
@@ -43,7 +44,8 @@ def age_days_of(age: str | None) -> float | None:
 
 
 def marked_of(onset_s: float | None, duration_s: float | None) -> list[Span]:
-    """The one stretch that is asked about, or none."""
+    """The one stretch (onset_s, duration_s) that is asked about, or none; ProblemError (400) where only one is
+    given."""
     if onset_s is None or duration_s is None:
         if onset_s is not duration_s:
             raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
@@ -52,6 +54,6 @@ def marked_of(onset_s: float | None, duration_s: float | None) -> list[Span]:
 
 
 def check_sha256(found: Digest, announced: str | None) -> None:
-    """Refuse a file that is another than the one that was announced."""
+    """Refuse (ProblemError 400) a file that is another than the one that was announced; None announces nothing."""
     if announced is not None and found != announced.strip().lower():
         raise ProblemError(400, "the file that arrived does not have the SHA-256 that was announced: send again")

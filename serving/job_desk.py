@@ -77,16 +77,22 @@ class JobDesk:
         key_id: str,
         idempotency_key: str | None,
     ) -> JobStatement:
-        """Accept work: what this has returned is done, whatever happens to the service. ProblemError where it is not."""
+        """Accept work: what this has returned is done, whatever happens to the service.
+
+        ProblemError where it is not: 400 for a file with another SHA-256 than was announced, 409 for an Idempotency-Key
+        that was used for something else, 429 where the site has too much waiting, 503 where the queue is full.
+        """
         task = partial(Task, question, age_days=age_days, marked=tuple(marked))
         return await in_thread(self._pool, self._take_in, task, uploads, sha256, site, key_id, idempotency_key)
 
     async def state(self, id: str, site: str) -> JobStatement:
-        """How far a job is, with its answer if it is done; 404 alike for those of others and those that are none."""
+        """How far a job is, with its answer if it is done. ProblemError 404 alike for those of others and those that
+        are none, 410 where what the answer said was erased."""
         return await in_thread(self._pool, self._state, id, site)
 
     async def call_off(self, id: str, site: str) -> JobStatement:
-        """Cancel a job of the site: at once while it waits, after the present step while it runs; 409 once it is done."""
+        """Cancel a job of the site: at once while it waits, after the present step while it runs. ProblemError 404 as
+        of `state`, 409 once it is done or has failed."""
         return await in_thread(self._pool, self._call_off, id, site)
 
     def _take_in(

@@ -21,7 +21,8 @@ class JobFiles:
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, id: str, uploads: Sequence[BinaryIO]) -> list[Path]:
-        """Write the uploads, two at most; they survive a power cut when this returns."""
+        """Write the uploads, two at most; they survive a power cut when this returns. OSError where the disk refuses
+        them; what was written by then stays for `remove`."""
         parts = PARTS[: len(uploads)]
         own = self.folder / id
         own.mkdir()
@@ -45,7 +46,7 @@ class JobFiles:
 
 def remove_left(folder: Path, wanted: Collection[str] = ()) -> None:
     """Remove what nobody needs any more: of jobs that have ended, of uploads that were never accepted, and what a killed
-    service was looking at."""
+    service was looking at. What was changed within `ORPHANED_S` seconds stays, and what is named in `wanted`."""
     for left in folder.iterdir():
         with suppress(FileNotFoundError):  # its owner was faster
             if left.name not in wanted and time.time() - left.stat().st_mtime > ORPHANED_S:

@@ -30,7 +30,7 @@ class JobLimits:
     sends a hundred leaves room for others. `waiting` jobs may be in, with `waiting_bytes` of files; of one site
     `waiting_per_site`, with `waiting_bytes_per_site`. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
     has told nothing for `stuck_s`; after `attempts` a job has failed. Ended jobs are
-    forgotten after `kept_days`.
+    forgotten after `kept_days`. One request brings `upload_bytes` at most.
     """
 
     at_once: int = 2
@@ -48,7 +48,8 @@ class JobLimits:
 
 @dataclass(frozen=True)
 class Task:
-    """What a job is about: a question, the digests of its files, the age as declared, the stretches that are marked."""
+    """What a job is about: a question, the digests of its files, the age as declared (None: not), and the stretches
+    (onset_s, duration_s) that are marked."""
 
     question: str
     files: tuple[Digest, ...]
@@ -117,7 +118,7 @@ class Jobs:
         self.limits = limits or JobLimits()
 
     def earlier(self, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:
-        """The job that was accepted under this key; OtherBody where that was for another task."""
+        """The job that was accepted under this key, if any; OtherBody where that was for another task."""
         with session(self.engine, write=False) as reading:
             return _earlier(reading, site, idempotency_key, task)
 
@@ -132,7 +133,8 @@ class Jobs:
         now: datetime,
         idempotency_key: str | None = None,
     ) -> JobRow:
-        """Queue a job whose files are kept; what is returned survives a power cut. TooManyJobs, OtherBody.
+        """Queue a job whose files, of `size` bytes, are kept; what is returned survives a power cut. Raises TooManyJobs
+        where there is no room, and OtherBody for an idempotency key that was used for another task.
 
         It is an earlier job, with another id, where the site used the idempotency key before for the same task.
         """
@@ -151,7 +153,7 @@ class Jobs:
         return row
 
     def of_site(self, id: str, site: str) -> JobRow | None:
-        """A site's job. One of another site is looked for in the very same way as one that there is not."""
+        """A site's job, or None. One of another site is looked for in the very same way as one that there is not."""
         with session(self.engine, write=False) as reading:
             return reading.scalar(select(JobRow).where(JobRow.id == id, JobRow.site == site))
 
@@ -162,7 +164,8 @@ class Jobs:
             return reading.scalar(select(func.count()).where(before)) or 0
 
     def cancel(self, id: str, site: str, now: datetime) -> JobRow | None:
-        """End a queued job now, and have a running one end at its next step; ended ones stay as they are."""
+        """End a queued job now, and have a running one end at its next step; ended ones stay as they are. Returns the
+        job as it is then, None where the site has no such."""
         with session(self.engine) as writing:
             row = writing.scalar(select(JobRow).where(JobRow.id == id, JobRow.site == site))
             if row is not None and row.state == "queued":

@@ -49,7 +49,10 @@ SHADOW = Actor("shadow", role="service", auth_method="local")
 
 
 class Journal:
-    """The ledger of a workspace and the platform's key, with which receipts are signed."""
+    """The ledger of a workspace and the platform's key, with which receipts are signed.
+
+    FileNotFoundError where the workspace has no such key. May be used from several threads.
+    """
 
     def __init__(self, home: Path, software: Software | None = None):
         self.ledger = Ledger(ledger_place(home), software, workspace_id(home))
@@ -157,7 +160,10 @@ def _do(acts: Sequence[Act], writing: Session, answer: Answered) -> None:
 
 
 def verify_answer(answer: Mapping[str, Any], public_key_pem: str | bytes) -> Verification:
-    """Check an answer as it was received, offline: its receipt is sound, and is the receipt of exactly this answer."""
+    """Check an answer as it was received, offline: its receipt is sound, and is the receipt of exactly this answer.
+
+    Whatever is wrong with the answer is a problem; ValueError for what is no P-256 key in PEM.
+    """
     if not answer.get("receipt"):
         return Verification(["the answer has no receipt"], 0, "")
     receipt = answer["receipt"]

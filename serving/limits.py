@@ -86,7 +86,8 @@ class Limits:
     quotas: Quotas = field(default_factory=Quotas)
 
     def bytes_of(self, route: str) -> int:
-        """How large a request's body may be; what is left with us may be larger than what is answered at once."""
+        """How large a request's body may be, in bytes; what is left with us may be larger than what is answered at
+        once."""
         if route == WINDOWS:
             return self.windows_bytes
         if route in READS:
@@ -135,7 +136,10 @@ class RequestLine:
 
 
 class Admission:
-    """Lets in what is served here, in a content type that is read, from a site whose key is in force."""
+    """Lets in what is served here, in a content type that is read, from a site whose key is in force.
+
+    ProblemError where it does not: 404, 415, 401 for the key, 403 for a scope that it lacks, 429 beyond quotas.
+    """
 
     def __init__(self, app: ASGIApp, authenticate: Authenticate, quotas: Quotas):
         self.app, self.authenticate = app, authenticate
@@ -174,7 +178,11 @@ class Admission:
 
 
 class Bounds:
-    """Counts the bytes of a body whatever was announced, the requests at once, and the seconds."""
+    """Counts the bytes of a body whatever was announced, the requests at once, and the seconds.
+
+    ProblemError beyond them: 413, 429 and 504; 400 for a Content-Length that is no number, 408 for a sender that is
+    silent.
+    """
 
     def __init__(self, app: ASGIApp, limits: Limits):
         self.app, self.limits, self.busy = app, limits, 0

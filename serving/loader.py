@@ -53,7 +53,7 @@ class Loaded:
 
     @property
     def detection(self) -> Bundle:
-        """The bundle of a detector that finds seizures."""
+        """The bundle of a detector that finds seizures; not to be asked for of one that names stretches."""
         assert isinstance(self.bundle, Bundle)
         return self.bundle
 
@@ -152,8 +152,8 @@ class Loader:
     def for_site(self, site: str, now: datetime, patience_s: float = POLL_S) -> Loaded:
         """The model that may answer for this site at `now`; NoApprovedModel says why none may.
 
-        Files are looked at where that was `patience_s` ago. A judgement on the same files holds for a second: to verify
-        two signatures takes longer than many an answer.
+        Files are looked at where that was `patience_s` (seconds) ago. A judgement on the same files holds for a second:
+        to verify two signatures takes longer than many an answer.
         """
         state = self._current(now, patience_s)
         if state.loaded is None:

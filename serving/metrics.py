@@ -59,7 +59,7 @@ class Metrics:
         )
 
     def observe(self, this: Exchange, route: str, status: int, seconds: float) -> None:
-        """Count one request."""
+        """Count one request and the `seconds` that it took; of a recording that was answered, how that ended."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
         if this.outcome and route != WINDOWS:  # windows are no recording

@@ -25,7 +25,8 @@ class Orders:
         return self._clock() - self._looked_s < POLL_S
 
     def now(self, patience_s: float = 0.0) -> Deployments:
-        """At most `POLL_S` old, or as old as `patience_s` where that is more: then nobody waits for the ledger."""
+        """At most `POLL_S` seconds old, or as old as `patience_s` where that is more: then nobody waits for the ledger.
+        Raises what the ledger raises where it cannot be read."""
         if self._clock() - self._looked_s < patience_s:
             return self._found
         with self._lock:

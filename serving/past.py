@@ -54,7 +54,8 @@ class Past:
         return None if graph.prediction_at(self.journal.ledger, id, site) is None else self.answer(id, site, now)
 
     def receipt(self, id: str, site: str, now: datetime) -> dict[str, Any]:
-        """Proof that the answer stands in the ledger; also where what it said was erased."""
+        """Proof that the answer stands in the ledger; also where what it said was erased. ProblemError 404 as
+        `answer`."""
         return self.journal.receipt(self._entry(id, site), now)
 
     def judge(
@@ -132,7 +133,7 @@ class Past:
 
 
 class PastDesk:
-    """`Past` for the event loop."""
+    """`Past` for the event loop: the same problems, from threads of its own."""
 
     def __init__(self, past: Past, clock: Callable[[], datetime]):
         self.past, self.clock = past, clock

@@ -29,7 +29,7 @@ DETAILS = {
 
 
 class ProblemError(Exception):
-    """A request that is not served; `detail` is shown to whoever sent it."""
+    """A request that is not served, with the HTTP `status` that says so; `detail` is shown to whoever sent it."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None):
         super().__init__(f"{status}: {detail}")

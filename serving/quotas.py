@@ -47,7 +47,8 @@ class Rate:
         self._left: dict[str, tuple[float, float]] = {}  # tokens, and when
 
     def take(self, site: str) -> None:
-        """Count one request; ProblemError 429 where the site has made too many."""
+        """Count one request; raises ProblemError 429 where the site has made too many, with the seconds to wait in
+        Retry-After. In the event loop alone."""
         per_s, burst, now = self.quotas.per_s, self.quotas.burst, self.clock()
         left, at = self._left.get(site, (float(burst), now))
         left = min(burst, left + (now - at) * per_s)
@@ -124,8 +125,8 @@ class LockOut:
                     del self._looked_at[peer]
 
     def check(self, peer: str, key: str) -> None:
-        """ProblemError 429 where the key was not right before and the peer is locked out, or would be if all of its keys
-        that are being looked at were wrong."""
+        """Raises ProblemError 429 where the key was not right before and the peer is locked out, or would be if all of
+        its keys that are being looked at were wrong."""
         if _name(key) in self._right:
             return
         wrong, most, now = self._wrong.get(peer, []), self.quotas.wrong_keys, self.clock()

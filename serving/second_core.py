@@ -57,7 +57,10 @@ class SecondCore:
     async def judge(
         self, bundle: Bundle, signals: Sequence[np.ndarray], channels: tuple[str, ...], rate_hz: float
     ) -> Judgement:
-        """What is alone is looked at in place while nothing else is: the way there and back takes a third of a look."""
+        """One judgement for each of `signals` (channels, samples) in µV, which are all of one shape.
+
+        What is alone is looked at in place while nothing else is: the way there and back takes a third of a look.
+        """
         second = self._second
         is_busy = second is not None and second.asked > 0
         if self._has_cores and (len(signals) > 1 or is_busy):

@@ -63,7 +63,8 @@ def create_app(
 ) -> ASGIApp:
     """The service of a workspace: BentoML's application inside our own door.
 
-    The door stands outside, so that BentoML's own errors pass through it too.
+    The door stands outside, so that BentoML's own errors pass through it too. FileNotFoundError where the workspace has
+    no platform key.
     """
     limits = limits or Limits()
     desk = Desk(home, allow_demo, limits, software, clock)
@@ -78,7 +79,8 @@ def create_app(
 def app_from_environment() -> ASGIApp:
     """The service of the workspace ICTAL_HOME; ICTAL_ALLOW_DEMO=1 accepts demo signers, in a demo workspace.
 
-    ICTAL_COMMIT and ICTAL_LOCK name the code that runs, for the ledger.
+    ICTAL_COMMIT and ICTAL_LOCK name the code that runs, for the ledger, which takes it for changed unless
+    ICTAL_DIRTY=0. KeyError without ICTAL_HOME.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two analyses side by side, one core each
     _log_to_stdout()

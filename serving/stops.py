@@ -14,7 +14,8 @@ ANSWERED_BEFORE = "/v1/predictions/"
 
 
 class InService:
-    """Lets through what is not to be answered anew, and the sites for which `check` returns."""
+    """Lets through what is not to be answered anew, and the sites for which `check` returns; what it raises turns the
+    request away."""
 
     def __init__(self, app: ASGIApp, check: Callable[[str], Awaitable[None]]):
         self.app, self.check = app, check

@@ -73,7 +73,8 @@ def write_pointer(
 ) -> Pointer:
     """Sign and put in force: services look at it every second. Replaced in one step, so nobody reads half of it.
 
-    `approval` is a file inside the workspace `home`. Rolling back is pointing at the earlier bundle again.
+    `approval` is a file inside the workspace `home`, ValueError for another. Rolling back is pointing at the earlier
+    bundle again.
     """
     key = platform_key(home / "keys")
     inside = approval.resolve().relative_to(home.resolve()).as_posix()
@@ -128,7 +129,8 @@ def reading_ledger(home: Path) -> Iterator[Ledger]:
 
 
 def trusted_keys(home: Path) -> list[Path]:
-    """The public keys of this platform that the ledger knows and that were not revoked."""
+    """The public keys of this platform that the ledger knows and that were not revoked; NotInForce as
+    `reading_ledger`."""
     with reading_ledger(home) as ledger:
         return Registry.read(ledger).trusted(home / "keys")
 

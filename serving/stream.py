@@ -45,9 +45,10 @@ LOOK_EVERY_S = 10.0
 class StreamLimits:
     """What a stream may bring, and how much of it is kept; together they bound the memory of every stream.
 
-    Chunks that come too early wait, `ahead` of them with `ahead_bytes`. What was heard is kept on disk until the stream is
-    answered, at most `kept_bytes` of samples (a day of 24 channels at 256 Hz). A connection without a message for `idle_s`
-    is closed; a stream without a connection is ended after `resume_s`.
+    Chunks have `chunk_bytes` at most; those that come too early wait, `ahead` of them with `ahead_bytes`. What was
+    heard is kept on disk until the stream is answered, at most `kept_bytes` of samples (a day of 24 channels at 256
+    Hz), with `gaps` gaps, over `hours` h. A connection without a message for `idle_s` is closed; a stream without a
+    connection is ended after `resume_s`. `at_once` are open at once, `at_once_per_site` of one site.
     """
 
     chunk_bytes: int = 4 * 2**20
@@ -111,7 +112,11 @@ def nowhere(seq: int, part: Part) -> None:
 
 
 class LiveStream:
-    """One stream of a site, whatever connections it comes over."""
+    """One stream of a site, whatever connections it comes over. For one thread at a time (`stream_desk.Held.lock`).
+
+    `age_days` is the age in days, None where it is not known. A site without an approved model, and what the model
+    cannot look at, are no error: the stream is over at once, and its answer says why.
+    """
 
     def __init__(
         self,
@@ -171,7 +176,8 @@ class LiveStream:
         return notice_of(self._loaded)
 
     def samples(self, chunk: bytes) -> tuple[int, np.ndarray]:
-        """Number and samples (channels, any number; µV) of a chunk as it was sent. ProblemError where it is none."""
+        """Number and samples (channels, any number; µV) of a chunk as it was sent. ProblemError 413 for one that is too
+        large, 400 for what is none and for samples that are no numbers."""
         width = len(self.hello.channels) * SAMPLE.itemsize
         if len(chunk) > self.limits.chunk_bytes:
             raise ProblemError(413, f"a chunk has at most {self.limits.chunk_bytes} bytes: send smaller ones")
@@ -193,9 +199,10 @@ class LiveStream:
         return int.from_bytes(chunk[:HEADER], "little"), signal
 
     def take(self, seq: int, part: Part, journal: Journal, now: datetime) -> list[dict[str, Any]]:
-        """The next part, or one that came too early (it waits) or twice (it is left out); what became final with it.
+        """The next part (samples are (channels, any number) in µV), or one that came too early (it waits) or twice (it
+        is left out); the `heard` messages of what became final with it.
 
-        ProblemError where it is too far ahead, too long, or later than the end.
+        ProblemError 409 where it is too far ahead, 400 where the stream would be too long or end before what was heard.
         """
         if self.answer is not None or seq < self.next_seq or seq in self._waiting:
             return []
@@ -232,7 +239,8 @@ class LiveStream:
             self._refusal = Refusal("no_approved_model", reason)
 
     def finish(self, journal: Journal, now: datetime, duration_s: float | None = None) -> Answer:
-        """The answer to all that was heard, written down. Once there is one, it stays.
+        """The answer to all that was heard, written down. Once there is one, it stays. `duration_s` of the recording's
+        clock, None where that ends with the last sample.
 
         Where it could not be written down, the next call tries to write the same answer: nothing is heard in between.
         """
@@ -243,7 +251,8 @@ class LiveStream:
         return self.answer
 
     def so_far(self, have_s: int = 0, have_events: int = 0) -> dict[str, Any]:
-        """What was given already, for a connection that lost the rest of it."""
+        """What was given already, for a connection that lost the rest of it: one `heard` message, behind the first
+        `have_s` seconds and `have_events` events."""
         first = min(have_s, len(self._trend))
         return _message(first, self._trend.rows[first:], self._events[have_events:], None, self._refusal_now)
 

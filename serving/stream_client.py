@@ -26,7 +26,8 @@ class Stream:
     """Sends a recording while it is made. Use as a context; `told` hears each `heard` message once, in order.
 
     What was not acknowledged is kept (at most as much as the service lets wait) and sent again after a lost connection;
-    for `patience_s` it is tried to find the service again. Raises ServiceRefused where it refuses.
+    for `patience_s` it is tried to find the service again. Raises ServiceRefused where it refuses. For one thread;
+    `age` as 3d, 2w, 5mo or 34y.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Stream:
         return str(self.welcome["prediction_id"])
 
     def send(self, signal: np.ndarray) -> None:
-        """The next samples (channels, any number) in µV."""
+        """The next samples (channels, any number) in µV, of as many channels as were named. Waits while too much of
+        what was sent is not heard."""
         room = (self.welcome["limits"]["chunk_bytes"] - HEADER) // (self._rows * SAMPLE.itemsize)
         for at in range(0, signal.shape[1], room):
             self._number(chunk_of(self._seq, signal[:, at : at + room]))
@@ -72,7 +74,8 @@ class Stream:
         self._number(json.dumps({"type": "gap", "seq": self._seq, "seconds": seconds}))
 
     def finish(self, duration_s: float | None = None) -> dict[str, Any]:
-        """The recording is over: the answer, with its receipt."""
+        """The recording is over: the answer, with its receipt. May be called again, and gives the same. `duration_s`
+        where the recording's clock ran on after the last sample."""
         if self.answer is None:
             self._number(json.dumps({"type": "end", "seq": self._seq, "duration_s": duration_s}))
         while self.answer is None:

@@ -103,7 +103,8 @@ class StreamDesk:
         self._next_look = asyncio.get_running_loop().call_later(self.limits.resume_s, self.open)
 
     async def begin(self, hello: Hello, site: str, key_id: str) -> Held:
-        """A new stream; ProblemError where there are too many, or the age cannot be read."""
+        """A new stream. ProblemError 429 where the site has too many open, 503 where all sites have or the disk refuses
+        it, 400 for what is no age."""
         going = [held for held in self._held.values() if held.stream.answer is None]
         mine = sum(held.stream.site == site for held in going) + self._beginning[site]
         if mine >= self.limits.at_once_per_site:
@@ -129,7 +130,8 @@ class StreamDesk:
         return held
 
     async def find(self, resume: Resume, site: str) -> Held:
-        """The stream with this token; 404 alike for one of another site and for none, 503 where it cannot be looked for."""
+        """The stream with this token. ProblemError 404 alike for one of another site and for none, 503 where it cannot
+        be looked for."""
         name = _name(resume.token)
         held = self._held.get(name) or await asyncio.shield(self._taken_up(name))
         if held is None or held.stream.site != site:
@@ -154,7 +156,8 @@ class StreamDesk:
         self._give_up_in(self.limits.resume_s, held)
 
     async def take(self, held: Held, seq: int, part: Part) -> list[dict[str, Any]]:
-        """What became final with a part of a stream."""
+        """What became final with a part of a stream, as `LiveStream.take` says it; ProblemError as there, and 503 where
+        the part cannot be kept."""
         said = await self._alone(held, held.stream.take, seq, part, self.journal, self.clock())
         self._count(held)
         return said

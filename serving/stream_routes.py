@@ -30,7 +30,7 @@ _LATER: TypeAdapter[Gap | End] = TypeAdapter(Annotated[Gap | End, _BY_TYPE])
 
 
 def add_stream(api: FastAPI, desk: StreamDesk, authenticate: Authenticate, key: Any, problems: Problems) -> None:
-    """The route of streams, and its place in the interface's description."""
+    """The route of streams, and its place in the interface's description. A plain GET is refused (ProblemError 426)."""
 
     @api.websocket("/v1/stream")
     async def stream(socket: WebSocket) -> None:

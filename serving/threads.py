@@ -10,5 +10,5 @@ Made = TypeVar("Made")
 
 
 async def in_thread(pool: ThreadPoolExecutor, act: Callable[..., Made], *arguments: object) -> Made:
-    """What `act` makes, in a thread of the pool."""
+    """What `act` makes, or raises, in a thread of the pool. Who is cut off while waiting leaves the thread at work."""
     return await asyncio.get_running_loop().run_in_executor(pool, partial(act, *arguments))

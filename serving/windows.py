@@ -195,7 +195,8 @@ class WindowBook:
         self._unwritten: list[tuple[tuple[str, str, Digest], _Count]] = []
 
     def refuse_behind(self, now: datetime) -> None:
-        """Nothing more is answered while what was answered cannot be written down."""
+        """Raise ProblemError 503 where anything that was answered waits for longer than `BEHIND_S` seconds: nothing
+        more is answered while it cannot be written down."""
         with self._lock:
             waiting = [count.since for _, count in self._unwritten[:1]] + [c.since for c in self._open.values()]
         if waiting and (now - min(waiting)).total_seconds() > BEHIND_S:
@@ -222,7 +223,8 @@ class WindowBook:
             count.digest.update(line)
 
     def write(self, now: datetime) -> None:
-        """Put all that was answered into the ledger; what cannot be written stays for the next time."""
+        """Put all that was answered into the ledger; what cannot be written stays for the next time, and the ledger's
+        error is raised. From one thread at a time."""
         with self._lock:
             self._unwritten += self._open.items()
             self._open = {}
