@@ -25,7 +25,8 @@ def compare_sites(
 ) -> DriftReport:
     """Compare every site in `current` with the reference (both: rows as `monitoring.features.patient_features`).
 
-    Several rows of one patient are averaged first: the patient is the unit. A site's features are one family: what
+    `rng` draws the exchanges of patients; the same gives the same report. Several rows of one patient are averaged
+    first: the patient is the unit. A site's features are one family: what
     other sites did makes its own alarm no likelier. A site with fewer than `min_patients`
     is reported as “not enough data” and not tested; rules of acquisition hold for any number. So does that of `checked`, by
     which a site of which the checks let nothing through is not passed over.

@@ -64,7 +64,8 @@ FAULTS: "Mapping[str, Fault]" = {
 
 
 def other_mains(recording: Recording, line_hz: float, rng: np.random.Generator) -> Recording:
-    """What hums at `line_hz` hums at the other of 50 and 60 Hz, as loud and as unsteady as before."""
+    """What hums at `line_hz` hums at the other of 50 and 60 Hz, as loud and as unsteady as before. CannotBeShown where
+    the sampling rate does not hold both."""
     other_hz = MAINS_HZ.get(line_hz, 50.0)
     if max(line_hz, other_hz) + MAINS_WIDTH_HZ >= recording.rate_hz / 2:
         raise CannotBeShown(f"{recording.rate_hz:g} Hz are too slow to hold mains of {max(line_hz, other_hz):g} Hz")
@@ -77,7 +78,8 @@ def louder(recording: Recording, line_hz: float, rng: np.random.Generator) -> Re
 
 
 def swapped_electrodes(recording: Recording, line_hz: float, rng: np.random.Generator) -> Recording:
-    """Two plugs in each other's socket: the names stay where they were."""
+    """Two plugs in each other's socket: the names stay where they were. CannotBeShown without a channel of each
+    alone."""
     one, other = _rows(recording, *SWAPPED)
     order = np.arange(len(recording.channels))
     order[[one, other]] = other, one
@@ -85,7 +87,7 @@ def swapped_electrodes(recording: Recording, line_hz: float, rng: np.random.Gene
 
 
 def other_reference(recording: Recording, line_hz: float, rng: np.random.Generator) -> Recording:
-    """Every electrode against `REFERENCE`, whose own channel is empty then."""
+    """Every electrode against `REFERENCE`, whose own channel is empty then. CannotBeShown without such a channel."""
     (reference,) = _rows(recording, REFERENCE)
     single = np.array([electrode(channel) is not None for channel in recording.channels])
     return _changed(recording, lambda signal: signal - signal[reference] * single[:, None].astype(signal.dtype))
@@ -106,7 +108,7 @@ def resampled(recording: Recording, line_hz: float, rng: np.random.Generator) ->
 
 
 def with_gap(recording: Recording, line_hz: float, rng: np.random.Generator) -> Recording:
-    """The longest stretch loses a piece of `GAP_SHARE` of its length somewhere in its middle."""
+    """The longest stretch loses a piece of `GAP_SHARE` of its length somewhere in its middle, where `rng` says."""
     longest = max(recording.segments, key=lambda s: s.signal.shape[1])
     samples, missing = longest.signal.shape[1], round(GAP_SHARE * longest.signal.shape[1])
     begin = int(rng.integers(1, max(2, samples - missing)))

@@ -113,8 +113,9 @@ KNOWN: "Mapping[str, Feature]" = {**POSE_FEATURES, **SERVED_FEATURES, **FILM_FEA
 class Observed:
     """One recording as a site sent it, and what the detector answered.
 
-    `trend` is one probability per second (NaN where not assessable), `alarms` the detected events; None if there was
-    no answer. `facts` are those of `data.quality.channel_facts`, measured here unless given.
+    `trend` is one probability per second, (seconds,), NaN where not assessable; `alarms` are the detected events; both
+    None if there was no answer. `line_hz` is the site's mains frequency. `facts` are those of
+    `data.quality.channel_facts`, measured here unless given.
     """
 
     recording: Recording
@@ -180,7 +181,8 @@ def signal_features(prepared: Prepared) -> dict[str, float]:
 
 
 def answer_features(trend: np.ndarray | None, alarms: Annotations | None) -> dict[str, float]:
-    """What the detector said: NaN where it said nothing at all, alarms per hour of assessable time."""
+    """What the detector said, by a `trend` of one probability per second, (seconds,), NaN where not assessable: NaN
+    where it said nothing at all, alarms per hour of assessable time."""
     known = trend[np.isfinite(trend)] if trend is not None else np.zeros(0)
     hours = len(known) / 3600
     return {

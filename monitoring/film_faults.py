@@ -19,6 +19,7 @@ LAMP_EDGE = 0.35
 """How bright the corners of a picture are beside its middle where the camera lights the scene."""
 
 Timed = Iterator[tuple[float, np.ndarray]]
+"""Frames of a film: when each is shown, in seconds, and its picture, (height, width, 3) of uint8, red first."""
 
 
 def recorded(film: Film, fault: str, folder: Path) -> Film:
@@ -39,7 +40,8 @@ def unchanged(frames: Timed, view: View) -> Timed:
 
 
 def infrared(frames: Timed, view: View) -> Timed:
-    """Grey pictures, light in the middle and dark at the edges."""
+    """Grey pictures, light in the middle and dark at the edges. CannotBeShown, with the first frame, for a film that
+    has no colour already."""
     lamp = _lamp(view.height, view.width)
     for number, (at_s, picture) in enumerate(unchanged(frames, view)):
         if number == 0 and np.ptp(picture, axis=2).mean() < COLOURLESS:
@@ -49,7 +51,8 @@ def infrared(frames: Timed, view: View) -> Timed:
 
 
 def slow_film(frames: Timed, view: View) -> Timed:
-    """The picture that was shown at each twelfth of a second."""
+    """The picture that was shown at each twelfth of a second. CannotBeShown, with the first frame, for a film that has
+    no more of them already."""
     if view.rate_hz <= SLOW_HZ:
         raise CannotBeShown(f"the films have {view.rate_hz:.3g} frames per second already, no more than {SLOW_HZ:g}")
     taken, shown = 0, None
@@ -61,7 +64,7 @@ def slow_film(frames: Timed, view: View) -> Timed:
 
 
 def half_resolution(frames: Timed, view: View) -> Timed:
-    """Means of 2 x 2 points."""
+    """Means of 2 x 2 points, both sides cut to multiples of four before."""
     for at_s, picture in frames:
         height, width = (side // 4 * 4 for side in picture.shape[:2])
         blocks = picture[:height, :width].reshape(height // 2, 2, width // 2, 2, 3)

@@ -21,9 +21,11 @@ BUDGET = 0.05
 class DriftSettings:
     """What counts as an alarm; these numbers change results and belong in `params.yaml`.
 
-    `effect_floor` and effects are in SD between reference patients. `q` is the false-discovery rate over the features of
-    one site in one period. Of those without any change at most this share raises any alarm, so that what is counted
-    stays below the budget of `BUDGET`, which a rule at the budget itself would exceed every other time by chance.
+    `effect_floor` and effects are in SD between reference patients, `outlier_sd` in robust SDs of the patients of both
+    sides. `draws` is how many exchanges of patients there are at least, `min_patients` how many a side needs to be
+    tested. `q` is the false-discovery rate over the features of one site in one period. Of those without any change at
+    most this share raises any alarm, so that what is counted stays below the budget of `BUDGET`, which a rule at the
+    budget itself would exceed every other time by chance.
     """
 
     features: tuple[str, ...] = tuple(FEATURES)
@@ -36,7 +38,8 @@ class DriftSettings:
 
 @dataclass(frozen=True)
 class Shift:
-    """One feature at one site: standardised mean difference to the reference, its p, and its q within the family."""
+    """One feature at one site: standardised mean difference to the reference (above 0: more here than there), its p,
+    and its q among the features of the site. All three are NaN where too few patients have the feature."""
 
     site: str
     feature: str
@@ -84,7 +87,7 @@ class SiteDrift:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """All sites of one period, compared in one family of tests."""
+    """All sites of one period; the features of each site are a family of tests of their own."""
 
     period: str
     sites: tuple[SiteDrift, ...]

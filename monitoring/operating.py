@@ -61,7 +61,8 @@ class Block:
 
 
 def blocks(settings: DriftSettings, runs: int = RUNS, seed: int = 0) -> list[Block]:
-    """All that is measured, in pieces for worker processes."""
+    """All that is measured, in pieces for worker processes: `runs` site-months of each cell, the same for the same
+    `seed`."""
     made = []
     for number, (cell, (world, patients)) in enumerate(NULLS.items()):
         beside = runs if number == 0 else 0

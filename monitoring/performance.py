@@ -29,8 +29,9 @@ ENOUGH = 8
 
 @dataclass(frozen=True)
 class Counted:
-    """One answer about seizures in numbers, as far as traffic is counted. `alarms` is None where nothing could be looked at,
-    `decided_share` and `mean_probability` are NaN where they cannot be."""
+    """One answer about seizures in numbers, as far as traffic is counted. `prediction` is its id, `recording` the
+    digest of what it is about. `alarms` is None where nothing could be looked at, `decided_share` and
+    `mean_probability` (0–1) are NaN where they cannot be."""
 
     prediction: str
     site: str
@@ -64,7 +65,8 @@ class Counted:
 
 @dataclass(frozen=True)
 class Given(Counted):
-    """One answer about seizures as the ledger keeps it. `trend` holds a probability per second, NaN where not assessed."""
+    """One answer about seizures as the ledger keeps it. `trend` holds a probability per second, (seconds,), NaN where
+    not assessed; `events` is None where the recording was not evaluable."""
 
     events: Annotations | None
     trend: np.ndarray
@@ -93,7 +95,7 @@ class Given(Counted):
 
     @property
     def called(self) -> np.ndarray:
-        """Bool per second: the answer calls it a seizure."""
+        """(seconds,) of bool, as long as `trend`: the answer calls it a seizure."""
         events = self.events or Annotations((), self.duration_s)
         mask = events.to_mask(1.0)[: len(self.trend)]
         return np.pad(mask, (0, len(self.trend) - len(mask)))
@@ -129,7 +131,7 @@ def opinion(
 
 
 def week_of(at: datetime | date) -> str:
-    """The ISO week of a moment in UTC, as in 2026-W48: names sort by time."""
+    """The ISO 8601 week of a moment, which has to be in UTC already, as in 2026-W48: names sort by time."""
     year, week, _ = at.isocalendar()
     return f"{year}-W{week:02d}"
 

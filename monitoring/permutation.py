@@ -14,7 +14,8 @@ def permutation_effects(
     outlier_sd: float = 4.0,
     least: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Effects (SD between reference patients) and two-sided p of all features: (patients, features) → (features,) each.
+    """Effects (current less reference, in SD between reference patients) and two-sided p of all features: (patients,
+    features) → (features,) each. NaN is a value that is not known.
 
     Values further than `outlier_sd` robust SDs from the median of all patients are pulled in to that limit: one
     artefact must neither make nor hide a shift. The limits do not depend on who belongs to which group, so the
@@ -35,7 +36,7 @@ def permutation_effects(
 
 
 def pulled_in(values: np.ndarray, outlier_sd: float) -> np.ndarray:
-    """Columns of `values` clipped to median ± `outlier_sd` robust SDs (1.4826 · MAD); NaN stays.
+    """Columns of `values` (patients, features) clipped to median ± `outlier_sd` robust SDs (1.4826 · MAD); NaN stays.
 
     A column in which more than half of the patients are alike has no robust scale and stays as it is.
     """
@@ -48,7 +49,8 @@ def pulled_in(values: np.ndarray, outlier_sd: float) -> np.ndarray:
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Adjusted p-values (q) of one family of tests, in the same order (Benjamini & Hochberg 1995)."""
+    """Adjusted p-values (q) of one family of tests, (tests,) → (tests,) in the same order (Benjamini & Hochberg 1995).
+    No p may be NaN."""
     order = np.argsort(p)
     stepped = p[order] * len(p) / np.arange(1, len(p) + 1)
     q = np.empty(len(p))

@@ -37,7 +37,8 @@ class Sent:
     """What became of a site's recordings with one fault: `rows` of features (as `monitoring.features.patient_features`) of
     those that the checks let through, and of the others the code of the refusal, by patient.
 
-    `left_out` says why the fault could not be put in, and is empty where it was.
+    `left_out` says why the fault could not be put in, and is empty where it was. `fault` is a name of `faults.FAULTS`,
+    or that of a control.
     """
 
     fault: str
@@ -178,7 +179,8 @@ def _course(weeks: Sequence[Week], patients: int, settings: DriftSettings) -> tu
 
 
 def _quantiles(patients_until: np.ndarray, per_period: int) -> dict[str, float | int | None]:
-    """`median` and `p90` in patients, and the same in periods (`weeks` where a period is a week), rounded up to tenths."""
+    """`median` and `p90` in patients, and the same in periods, rounded to hundredths; null where that many never come.
+    `within` is the share of courses that come to it at all."""
     found: dict[str, float | int | None] = {"within": float(np.isfinite(patients_until).mean())}
     for name, share in (("median", 0.5), ("p90", 0.9)):
         value = float(np.quantile(patients_until, share, method="inverted_cdf"))

@@ -27,7 +27,8 @@ def summary_page(
     provenance: Mapping[str, str] | None = None,
     made_at: str = "",
 ) -> str:
-    """HTML about the last report of `history` (oldest first); earlier ones tell since when an alarm lasts.
+    """HTML about the last report of `history` (oldest first, one at least); earlier ones tell since when an alarm
+    lasts.
 
     `links`: site and period → address of its Evidently page, relative to this page. `answers`: what sites were answered, and
     what readers and experts say of it (`ictal.answers/1`). `uncompared`: sites that were compared with nothing, and why.

@@ -73,7 +73,8 @@ def site_pages(
 
 
 def write_site_page(work: tuple[SitePage, Path]) -> None:
-    """Write one of them into a folder."""
+    """Write one of them into a folder, under its own file name; ValueError as `evidently_html`. Takes both in one, for
+    worker processes."""
     page, folder = work
     evidently_html(page.reference, page.current, folder / page.file, page.features)
 

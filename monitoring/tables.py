@@ -102,7 +102,8 @@ def models_of(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
 
 
 def periods_of(table: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Each month of a table but the first, with what came before and what came in it."""
+    """Each month of a table but the first, with all that came before and what came in it; nothing of a table of one
+    month."""
     months = sorted(table["period"].unique())
     for month in months[1:]:
         yield month, table[table["period"] < month], table[table["period"] == month]
