@@ -84,7 +84,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to sign: a candidate, with which meaning, despite which open gates, from when on."""
+    """What somebody wants to sign: a candidate, with which meaning (`Candidate.next_meaning`), despite which open
+    gates, from when on (a time with its zone)."""
 
     candidate: Digest
     meaning: str
@@ -94,7 +95,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Proof:
-    """Who signs and how they show that it is them. The secrets are in no text of this object."""
+    """Who signs and how they show that it is them: passphrase and the six digits of their device. The secrets are in no
+    text of this object."""
 
     person: str
     passphrase: str = field(repr=False)
@@ -135,7 +137,8 @@ class Acts:
 class Room:
     """What a console looks at: one workspace's ledger and reports. `demo` workspaces say so on every page.
 
-    `run_server` is the address of the server at which runs can be followed; empty where there is none.
+    `run_server` is the address of the server at which runs can be followed; empty where there is none. `made` says when
+    the workspace was made, `clock` what time it is, with a zone.
     """
 
     ledger: Ledger

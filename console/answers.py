@@ -59,7 +59,7 @@ class Told:
 
 
 def told(said: Mapping[str, Any]) -> Told:
-    """An answer as the ledger keeps it (`serving.schema`), read for people."""
+    """An answer as the ledger keeps it (`serving.schema`), read for people; KeyError for what is none."""
     question = str(said.get("question") or "detection")
     silent = tuple(
         Stretch(s["onset_s"], s["duration_s"], text)

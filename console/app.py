@@ -91,7 +91,11 @@ ROUTES = (
 
 
 def create_app(room: Room) -> ASGIApp:
-    """The console of one workspace."""
+    """The console of one workspace, as an ASGI application.
+
+    Whatever a page raises ends in one shape: HTTPException with its status, Refused and Refusal as 409, all else as
+    500.
+    """
     app = Starlette(
         routes=[*ROUTES, Route("/reports/{path:path}", show_report), Mount("/static", StaticFiles(directory=STATIC))],
         exception_handlers=dict.fromkeys((HTTPException, Refused, Refusal, LedgerBroken, Exception), _say),
@@ -101,7 +105,7 @@ def create_app(room: Room) -> ASGIApp:
 
 
 def serve(room: Room, port: int) -> None:
-    """Serve on this machine alone until stopped; port 0 takes a free one. Refuses a port that is taken.
+    """Serve on this machine alone until stopped; port 0 takes a free one. Refuses (Refused) a port that is taken.
 
     No line is written about requests: addresses hold names of recordings.
     """
@@ -125,7 +129,8 @@ def warm() -> None:
 
 
 def show_report(request: Request) -> Response:
-    """A page of the workspace's reports, or a file beside one; nothing that lies elsewhere or is of another kind."""
+    """A page of the workspace's reports, or a file beside one. Raises HTTPException 404 for what lies elsewhere, is of
+    another kind (`SHOWN_REPORTS`), or is not there."""
     folder = room_of(request).reports.resolve()
     path = (folder / request.path_params["path"]).resolve()
     kind = SHOWN_REPORTS.get(path.suffix)

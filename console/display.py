@@ -53,7 +53,8 @@ class Filters:
 
     @property
     def margin_s(self) -> float:
-        """How far around a stretch the signal has to be known for the filter to have forgotten where it began."""
+        """How many seconds around a stretch the signal has to be known for the filter to have forgotten where it
+        began."""
         return max(2.0 if self.notch_hz else 0.5, 3.0 / self.high_hz if self.high_hz else 0.0)
 
     def __call__(self, signal: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -69,7 +70,8 @@ class Filters:
 
 @dataclass(frozen=True)
 class Montage:
-    """The rows of a montage by name, and how they follow from a recording's channels."""
+    """The rows of a montage by name, and how they follow from a recording's channels: `made` takes (channels, samples)
+    in µV and gives (rows, samples)."""
 
     rows: tuple[str, ...]
     made: Callable[[np.ndarray], np.ndarray]
@@ -77,7 +79,8 @@ class Montage:
 
 @lru_cache(64)
 def montage_of(channels: tuple[str, ...], name: str) -> Montage:
-    """The montage of these channels; refuses with `montage_missing` what cannot be made of them."""
+    """The montage of these channels, by a name of `MONTAGES`; refuses (Refusal, `montage_missing`) what cannot be made
+    of them."""
     if name == RECORDED:
         return Montage(channels, lambda signal: signal)
     if name == AVERAGE:
@@ -98,7 +101,8 @@ def montages_of(channels: tuple[str, ...]) -> dict[str, Montage]:
 
 
 def refuse_filters(filters: Filters, rate_hz: float) -> None:
-    """Raise ValueError where a filter lies beyond what the sampling rate holds, or two leave nothing between them."""
+    """Raise ValueError where low-pass or notch lie beyond half the sampling rate. High-passes are not looked at: those
+    that can be chosen lie far below (`HIGH_PASSES_HZ`)."""
     for name, value in (("low-pass", filters.low_hz), ("notch", filters.notch_hz)):
         if value and value >= rate_hz / 2:
             raise ValueError(
@@ -142,7 +146,7 @@ class Tiles:
     """Envelopes of what is looked at, in tiles of `BINS` columns, kept in memory as far as `KEPT_BYTES` allow.
 
     A column of level n stands for 2**n samples, tile m for the columns from m * BINS on. `key` names what is shown, by
-    the content's digest.
+    the content's digest. May be asked from several threads.
     """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:

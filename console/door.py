@@ -89,7 +89,7 @@ class Tokens:
         response.set_cookie(COOKIE, visitor, httponly=True, samesite="strict", path="/")
 
     def refuse_foreign(self, request: Request, form: Mapping[str, str]) -> None:
-        """Raise (403) unless the form came from a page of this console, opened in this browser."""
+        """Raise HTTPException 403 unless the form came from a page of this console, opened in this browser."""
         origin = request.headers.get("origin")
         foreign = origin is not None and urlsplit(origin).netloc != request.headers["host"]
         expected = self.token(request.cookies.get(COOKIE, ""))
@@ -99,7 +99,11 @@ class Tokens:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form, the last of those that were sent more than once. Refuses other content, more than 64 KiB, and what is not UTF-8."""
+    """The fields of a posted form, the last of those that were sent more than once.
+
+    Refuses (HTTPException) other content (415), more than 64 KiB (413), and what is not UTF-8 or has over 200 fields
+    (400).
+    """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM_TYPE:
         raise HTTPException(415, "Only the forms of these pages are read here.")
     body = b""

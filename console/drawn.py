@@ -105,7 +105,8 @@ class Axis(NamedTuple):
         return Bar(x, max(1.5, self.x(stretch.end_s) - x), stretch.text + sure)
 
     def course(self, trend: Sequence[float | None] | None, top: float) -> str:
-        """A step for each second; broken where nothing was said."""
+        """The SVG path of a probability (0–1) for each second of the recording: a step each, broken where nothing was
+        said (None). `top` is the upper edge of its place, in units of the SVG."""
         drawn, pen = [], "M"
         for second, value in enumerate(trend or ()):
             if value is None or second + 1 <= self.start_s or second >= self.end_s:

@@ -34,7 +34,7 @@ def show_drift(request: Request) -> Response:
 
 
 def last_report(room: Room) -> dict[str, Any] | None:
-    """What the last comparison said; None where none was made."""
+    """What the last `ictal drift` said, as reports/drift/drift.json has it; None where none was made."""
     path = room.reports / FOLDER / "drift.json"
     if not path.exists():
         return None

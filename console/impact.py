@@ -19,7 +19,11 @@ def ask_impact(request: Request) -> Response:
 
 
 async def show_impact(request: Request) -> Response:
-    """The pseudonym comes in the form's body, so that it stands in no address and no log."""
+    """What a patient's data went into. The pseudonym comes in the form's body, so that it stands in no address and no
+    log.
+
+    400 without one, 404 where it is refused; HTTPException 403, 413 or 415 for a form that is not one of these pages'.
+    """
     form = await read_form(request)
     tokens_of(request).refuse_foreign(request, form)
     patient = form.get("patient", "").strip()

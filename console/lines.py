@@ -62,7 +62,7 @@ def show_ledger(request: Request) -> Response:
 def show_line(request: Request) -> Response:
     """One entry in full: the proof that it stands in the tree of today, and what it says or why that cannot be shown.
 
-    404 where the ledger has no entry of this number.
+    Raises HTTPException 404 where the ledger has no entry of this number.
     """
     room, seq = room_of(request), request.path_params["seq"]
     entry = _entry(room, seq)
@@ -120,7 +120,8 @@ class Turn(NamedTuple):
 
 
 def place_of(request: Request) -> dict[str, int]:
-    """Where in the ledger the page that was asked for begins (`before`) or ends (`after`)."""
+    """Where in the ledger the page that was asked for begins (`before`) or ends (`after`); what is no number there is
+    left out."""
     asked = {name: request.query_params.get(name, "") for name in ("before", "after")}
     return {name: int(value) for name, value in asked.items() if value.isdecimal() and int(value) < LARGEST}
 

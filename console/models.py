@@ -49,7 +49,7 @@ def show_models(request: Request) -> Response:
 def show_model(request: Request) -> Response:
     """One model: gates, signatures, the way back to raw bytes (hashed now), what hangs on it, and its predictions.
 
-    404 for a digest that the ledger does not know or that is of another thing.
+    Raises HTTPException 404 for a digest that the ledger does not know or that is of another thing.
     """
     room = room_of(request)
     digest = _known_model(room, request.path_params["digest"])
@@ -75,7 +75,7 @@ def show_model(request: Request) -> Response:
 
 
 def show_card(request: Request) -> Response:
-    """A model's card as it was signed, header and text; 404 where it has none."""
+    """A model's card as it was signed, header and text. Raises HTTPException 404 where it has none."""
     room = room_of(request)
     digest = request.path_params["digest"]
     card = room.acts.card(digest)

@@ -21,7 +21,8 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class Opened:
-    """A recording and its EEG, where it has one that can be read; `refused` says why not."""
+    """A recording and its EEG, where it has one that can be read; `refused` says why not. `at` is when it was opened,
+    in seconds of `time.monotonic`."""
 
     recorded: Recorded
     at: float
@@ -44,7 +45,7 @@ class Opened:
 
 
 class Desk:
-    """The recordings that were opened last, and the tiles of their traces."""
+    """The recordings that were opened last, and the tiles of their traces. May be asked from several threads."""
 
     def __init__(self) -> None:
         self.tiles = Tiles()
@@ -52,7 +53,8 @@ class Desk:
         self._lock = Lock()
 
     def open(self, room: Room, cohort: str, name: str, *, anew: bool = False) -> Opened:
-        """Find a recording; 404 where there is none. What was found is used again for `FRESH_S`, unless `anew`."""
+        """Find a recording. What was found is used again for `FRESH_S` seconds, unless `anew`. Raises HTTPException 404
+        where there is none."""
         with self._lock:
             kept = self._opened.get((cohort, name))
         if kept and not anew and time.monotonic() - kept.at < FRESH_S:

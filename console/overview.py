@@ -41,7 +41,7 @@ class Verifier:
 
     def run(self, verify: Any, now: datetime) -> Verified:
         """Call `verify` and remember what it found, how long it took, and `now` as its time. May be called from several
-        threads: 409 while another runs. What `verify` raises goes on, and the last outcome stays."""
+        threads: HTTPException 409 while another runs. What `verify` raises goes on, and the last outcome stays."""
         if not self._busy.acquire(blocking=False):
             raise HTTPException(409, "The ledger is being verified already; wait until that is done.")
         try:
@@ -80,7 +80,8 @@ def show_overview(request: Request) -> Response:
 
 
 async def verify(request: Request) -> Response:
-    """The button: hash everything again and show what was found."""
+    """The button: hash everything again and show what was found. HTTPException 409 while it is being done already, 403,
+    413 or 415 for a form that is not one of these pages'."""
     tokens_of(request).refuse_foreign(request, await read_form(request))
     room = room_of(request)
     verified = await run_in_threadpool(request.app.state.verifier.run, room.acts.verify, room.clock())

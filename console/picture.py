@@ -76,7 +76,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Box:
-    """A thing where it is drawn: its upper left corner."""
+    """A thing where it is drawn: its upper left corner, in units of the SVG."""
 
     thing: Thing
     x: float
@@ -101,7 +101,8 @@ class Picture:
 
 
 def chain(found: Mapping[str, Any], signers: Mapping[str, Sequence[str]] | None = None) -> Chain:
-    """The answer of `why` as things and lines; `signers` are the names under each approval, by its digest."""
+    """The answer of `why` (`ictal audit why --json`) as things and lines; `signers` are the names under each approval,
+    by its digest."""
     subject, bytes_ = found["subject"], found["raw_bytes"]
     met = {subject["digest"]: Thing(subject["digest"], subject["kind"], subject["label"], subject["digest"])}
     hangings = []

@@ -31,7 +31,8 @@ def show_predictions(request: Request) -> Response:
 def show_prediction(request: Request) -> Response:
     """The answer with what readers made of it, and what it stands on.
 
-    The bytes are hashed while the page is made: it says what is on the disk now.
+    The bytes are hashed while the page is made: it says what is on the disk now. Raises HTTPException 404 for an id
+    that the ledger does not know.
     """
     room = room_of(request)
     entry = _entry(room, request.path_params["id"])

@@ -16,7 +16,7 @@ SHOWN = 200
 def show_recordings(request: Request) -> Response:
     """The cohorts, and `SHOWN` recordings of the one asked for (else the first), those put aside first.
 
-    404 where there is no such cohort.
+    Raises HTTPException 404 where there is no such cohort.
     """
     shelves = room_of(request).acts.shelves()
     asked = {name: request.query_params.get(name, "").strip() for name in ("cohort", "verdict", "site")}

@@ -93,7 +93,8 @@ def show_rehearsals(request: Request) -> Response:
 
 
 def show_rehearsal(request: Request) -> Response:
-    """The figures of one; where its table is gone or was changed, that, and no figure."""
+    """The figures of one. Raises HTTPException 404 where the ledger knows of none, and Refused, without a figure, where
+    its table is gone or was changed."""
     room, digest = room_of(request), request.path_params["digest"]
     known = next((node for node in things(room.ledger, KIND) if node.digest == digest), None)
     if known is None:
@@ -141,7 +142,8 @@ def _rows(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]]) -> tuple[Panel, Panel]:
-    """Of every fault that could be measured: its power with the interval, and the weeks until its alarm is confirmed."""
+    """Of every fault that could be measured (`rows` of an `ictal.rehearsal/1`): its power with the interval, and the
+    weeks until its alarm is confirmed. Places are in units of the SVG."""
     measured = [row for row in rows if row["state"] == "measured"]
     shares = [(_at(share), f"{100 * share:.0f}\u00a0%") for share in (0, 0.25, 0.5, 0.75, 1)]
     weeks = [(_at(week / LONGEST), str(week)) for week in range(0, LONGEST + 1, 2)]

@@ -11,7 +11,8 @@ SITE_OF_SHADOWS = ""
 
 
 def show_shadow(request: Request) -> Response:
-    """What a model said as a shadow beside the answers that were given; Refused where it has said nothing yet."""
+    """What a model said as a shadow beside the answers that were given; raises Refused where it has said nothing
+    yet."""
     digest = request.path_params["digest"]
     found = room_of(request).acts.shadow(digest)
     return page(request, "shadow", title="What it would have said", digest=digest, found=found)

@@ -11,8 +11,9 @@ from lineage.digest import Digest
 class Shelved:
     """One recording in a list. `verdict` is `accepted`, `quarantined` or empty where nobody checked it yet.
 
-    `reasons` are the sentences of the checks, `holds` the kinds of files (`eeg`, `video`, `pose`). What is `locked` lies in
-    the hold-out: it is counted, and opened by nobody but `ictal holdout`.
+    `reasons` are the sentences of the checks, `holds` the kinds of files (`eeg`, `video`, `pose`); `age_days` is None
+    where the age is not known. What is `locked` lies in the hold-out: it is counted, and opened by nobody but `ictal
+    holdout`.
     """
 
     cohort: str
@@ -49,7 +50,8 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a recording that somebody or something gave a name. `drivers` are channels with their shares (0–1)."""
+    """A part of a recording that somebody or something gave a name, in seconds from its start. `confidence` (0–1) is
+    None where nobody says how sure it is. `drivers` are channels with their shares (0–1)."""
 
     onset_s: float
     duration_s: float
@@ -67,8 +69,9 @@ class Stretch:
 class Reading:
     """What one source says of a recording: `kind` is `label` (the reference), `expert`, or `model`.
 
-    `trend` is a probability for each second, None where nothing could be said; `silent` are stretches that were not
-    assessed or in which a model does not commit itself. `address` leads to the answer itself.
+    `trend` is a probability for each second, None where nothing could be said, and `threshold` the one from which on it
+    is an alarm; `silent` are stretches that were not assessed or in which a model does not commit itself. `address`
+    leads to the answer itself.
     """
 
     source: str
@@ -86,6 +89,7 @@ class Recorded:
     """A recording that is opened: its files, and everything that was said of it.
 
     `digests` are those of its files' bytes as they are now, by kind; `registered` says which of them the ledger knows.
+    `pose_rate_hz` are frames per second, `line_hz` is the mains frequency; None where nobody says so.
     """
 
     shelved: Shelved

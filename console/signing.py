@@ -23,18 +23,23 @@ DEVIATION = "deviation:"
 
 
 def ask_what(request: Request) -> Response:
-    """First step: the gates that did not pass, each with room for why the model may be used nevertheless."""
+    """First step: the gates that did not pass, each with room for why the model may be used nevertheless.
+
+    HTTPException 404 where there is no such candidate, 409 where no signature of it is waited for; so in every step.
+    """
     return _first_step(request, _waiting(request))
 
 
 async def show_record(request: Request) -> Response:
-    """Second step: the record with its digest, and the form that asks who signs."""
+    """Second step: the record with its digest, and the form that asks who signs; the first again, with 409, where such
+    a record is refused."""
     form = await _own_form(request)
     return await run_in_threadpool(_show_record, request, form)
 
 
 async def sign(request: Request) -> Response:
-    """Third step: what came of it, in a sentence."""
+    """Third step: what came of it, in a sentence. The second again, with 403, where passphrase or code is wrong; the
+    first, with 409, where it is refused for another reason. HTTPException 400 for a form that names no record."""
     form = await _own_form(request)
     return await run_in_threadpool(_sign, request, form)
 

@@ -25,7 +25,8 @@ GATES = {
 
 
 def when(moment: datetime | str | None) -> Markup:
-    """A time to the second in UTC, readable by machines as well."""
+    """A time to the second in UTC, readable by machines as well; “–” for none. ValueError for a text that is no
+    time."""
     if not moment:
         return Markup("–")
     known = datetime.fromisoformat(moment) if isinstance(moment, str) else moment

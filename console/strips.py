@@ -30,7 +30,9 @@ SEEN_THROUGH = (
 
 
 def film_strip(path: Path, times_s: np.ndarray) -> bytes:
-    """A PNG of the pictures shown at these ascending times side by side, each coarse; grey where the film has ended."""
+    """A PNG of the pictures shown at these ascending times, (pictures,) in seconds of the recording, side by side, each
+    coarse; grey where the film has ended. Raises Refusal for a film that cannot be read, OSError where the file is
+    gone."""
     film = _film(path, path.stat().st_mtime_ns)
     pictures = read_frames(film.views[0], times_s, SIDE_PX, grey=False)
     shown = [
@@ -41,7 +43,9 @@ def film_strip(path: Path, times_s: np.ndarray) -> bytes:
 
 
 def pose_strip(path: Path, rate_hz: float | None, times_s: np.ndarray) -> str:
-    """An SVG of the skeletons nearest to these times side by side, from the middle of the hips, in torso lengths."""
+    """An SVG of the skeletons nearest to these times, (pictures,) in seconds of the recording, side by side, from the
+    middle of the hips, in torso lengths; an empty frame where none lies within `NEAR_S`. `rate_hz` is for tracks that
+    do not say theirs. Raises Refusal for a track that cannot be read, OSError where the file is gone."""
     track = _track(path, rate_hz, path.stat().st_mtime_ns)
     drawn = [_skeleton(track, time_s, number * SIDE_PX) for number, time_s in enumerate(times_s.tolist())]
     width = SIDE_PX * len(times_s)

@@ -35,7 +35,8 @@ SVG = "image/svg+xml"
 def show_recording(request: Request) -> Response:
     """The page of one recording, looked up anew, and the only one with a script.
 
-    404 where there is no such recording, 400 where the address asks for a view that cannot be drawn.
+    Raises HTTPException 404 where there is no such recording, 400 where the address asks for a view that cannot be
+    drawn; so do its pieces below.
     """
     opened = _asked(request, anew=True)
     view = view_asked(request.query_params, opened)
@@ -63,7 +64,8 @@ def show_recording(request: Request) -> Response:
 
 
 def send_traces(request: Request) -> Response:
-    """A tile: (rows, bins, 2) float32, little-endian, lowest and highest µV of each column; see `display.Tiles`."""
+    """A tile: (rows, bins, 2) float32, little-endian, lowest and highest µV of each column; see `display.Tiles`. Raises
+    HTTPException 404 also for a recording without an EEG that can be read."""
     opened = _asked(request)
     spans, view = _spans(opened), view_asked(request.query_params, opened)
     level, number = _whole(request, "level", TOP_LEVEL), _whole(request, "tile", 1 << 40)
@@ -91,7 +93,8 @@ def send_view(request: Request) -> Response:
 
 
 def send_strip(request: Request) -> Response:
-    """Pictures of the film, or the pose, at even steps through the view: coarse, or in torso lengths."""
+    """Pictures of the film, or the pose, at even steps through the view: coarse, or in torso lengths. One that cannot
+    be read says why in the picture's place; raises HTTPException 404 where there is no such film or pose."""
     opened = _asked(request)
     view, frames = (
         view_asked(request.query_params, opened),

@@ -22,7 +22,8 @@ PASSES_HZ = {"high": HIGH_PASSES_HZ, "low": LOW_PASSES_HZ, "notch": NOTCHES_HZ}
 
 @dataclass(frozen=True)
 class View:
-    """What part of a recording is shown, and how."""
+    """What part of a recording is shown, and how: `montage` by its name in `display.MONTAGES` (empty without an EEG),
+    `gain_uv` from one row to the next."""
 
     start_s: float = 0.0
     seconds: float = SHOWN_S
@@ -45,7 +46,8 @@ class View:
 
 
 def view_asked(asked: Mapping[str, str], opened: Opened) -> View:
-    """The view that an address asks for; 400 where it means nothing."""
+    """The view that an address asks for, within the recording; raises HTTPException 400 where it means nothing. What is
+    not asked for is as `View` has it."""
     montage = asked.get("montage") or next(iter(opened.montages), "")
     if montage and montage not in opened.montages:
         raise HTTPException(400, "This montage cannot be made of the recording's channels.")
