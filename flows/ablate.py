@@ -52,7 +52,8 @@ def ablate(home: str, name: str, only: list[str] | None = None) -> dict[str, Any
 
 
 def ablate_detector(name: str, only: list[str] | None) -> dict[str, Any]:
-    """`ictal ablate`: refuses at once a detector that declares nothing, a variant that nobody declared, an unknown task."""
+    """`ictal ablate`: at once Refused a detector that declares nothing, a variant that nobody declared, an unknown
+    task. `only` are names of variants; None is all that are declared."""
     task = detectors.task_of(name)
     workspace = open_workspace().of(task)
     declared = detectors.ablations_of(name, workspace.params.train.preset)

@@ -49,7 +49,9 @@ SEED = 5
 def watch_answers(workspace: Workspace, ledger: Ledger, now: datetime | None = None) -> dict[str, Any]:
     """Estimate first, then take the labels that arrived, then measure: an estimate never knows what it is held to.
 
-    Returns plain JSON: per week and site what was answered, what opinions came to, and the estimate beside the truth.
+    Returns plain JSON: per week and site what was answered in the `LOOKED_BACK` before `now` (None: this moment), what
+    opinions came to, and the estimate beside the truth. Estimates are kept in store/watch; Refused where one is not
+    what the ledger names.
     """
     since = (now or datetime.now(UTC)) - LOOKED_BACK
     given = _Given(ledger, since)

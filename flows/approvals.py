@@ -16,7 +16,8 @@ from serving.terms import revocations_folder
 
 
 def list_approvals(named: str = "") -> dict[str, Any]:
-    """The approvals of the ledger, or those of the models or records that begin like this, with what is against each."""
+    """The approvals of the ledger, or those of the models or records that begin like this, with what is against each.
+    Refused where `named` is given and no approval begins so."""
     workspace, now = open_workspace(), datetime.now(UTC)
     ledger, people = records.open_ledger(workspace), attested(workspace)
     signed = dict.fromkeys(e.subjects[0].digest for e in ledger.entries("approval.signed"))

@@ -48,7 +48,8 @@ OUTCOMES = {"pass": "passed", "fail": "failed"}
 
 
 class DirtyCheckout(Refused):
-    """A candidate that was made by code nobody can find again."""
+    """A candidate that was made by code nobody can find again: the checkout had uncommitted changes when it was trained
+    or proposed. A demo's candidate is never refused for it."""
 
 
 def approve_candidate(
@@ -62,7 +63,7 @@ def approve_candidate(
     *,
     hold: bool = False,
 ) -> dict[str, Any]:
-    """Sign one candidate: see `approve_candidates`."""
+    """Sign one candidate, named by the beginning of its digest: see `approve_candidates`."""
     return approve_candidates({digest: deviations}, person, passphrase, code, meaning, now, hold=hold)[0]
 
 
@@ -82,6 +83,10 @@ def approve_candidates(
     Refused before anybody is asked who they are: evidence that changed since the proposal, code that nobody can find
     again, a skipped step, a gate without a deviation. Refused before anything is written: whatever
     `lineage.approvals` has against one of the signatures.
+
+    `deviations` read `gate=justification`; empty takes those that the first person signed. `meaning` is `review` or
+    `approval`. AuthenticationFailed where `person` does not show that they are there, which is a line in the ledger. Of
+    what is refused, NotApproved, StepSkipped and DirtyCheckout are classes of their own.
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
     shown = [_to_be_signed(workspace, digest, meaning, deviations, now) for digest, deviations in wanted.items()]
@@ -93,7 +98,8 @@ SHOWN_FOR = timedelta(minutes=30)
 
 
 def record_to_sign(digest: str, meaning: str, deviations: list[str], begins: datetime) -> ApprovalRecord:
-    """The record that the next signature would cover, to be shown to a signer. Nothing is written."""
+    """The record that the next signature would cover, to be shown to a signer. Nothing is written. Refused as in
+    `approve_candidates` before anybody is asked who they are."""
     return _to_be_signed(open_workspace(), digest, meaning, deviations, begins).approval.record
 
 
@@ -109,9 +115,11 @@ def approve_shown(
     begins: datetime,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Sign one candidate if its record still is the one whose digest was `shown` (made by `record_to_sign` at `begins`).
+    """Sign one candidate if its record still is the one whose digest was `shown` (made by `record_to_sign` at
+    `begins`).
 
-    Refused as in `approve_candidates`, and where anything in between has changed what would be signed.
+    Refused as in `approve_candidates`, where anything in between has changed what would be signed, and more than
+    `SHOWN_FOR` after it was shown.
     """
     workspace, now = open_workspace(), now or datetime.now(UTC)
     if not timedelta(0) <= now - begins <= SHOWN_FOR:
@@ -192,7 +200,9 @@ def revoke_model(
 ) -> dict[str, Any]:
     """Take a model back for good: signed, in the ledger, and obeyed by running services within seconds.
 
-    It works whatever became of the candidate's file: stopping must not depend on what somebody may have edited.
+    It works whatever became of the candidate's file: stopping must not depend on what somebody may have edited. Refused
+    where no or several proposed models begin with `digest`, and without a reason; AuthenticationFailed as for a
+    signature.
     """
     workspace = open_workspace()
     model = proposed_model(workspace, digest)
@@ -202,7 +212,8 @@ def revoke_model(
 def retire_model(
     digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
 ) -> dict[str, Any]:
-    """End the service of a deployed model in peace: what was approved ends, and the bundle may be proposed again."""
+    """End the service of a deployed model in peace: what was approved ends, and the bundle may be proposed again.
+    Refused as `revoke_model` is, and what is not deployed (StepSkipped) or has ended."""
     workspace = open_workspace()
     candidate = find_candidate(workspace, digest)
     Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()
@@ -214,7 +225,8 @@ def retire_model(
 def reject_candidate(
     digest: str, person: str, passphrase: str, code: str, reason: str, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Refuse a candidate that nobody has approved yet: what was proposed ends, and the bundle may be proposed again."""
+    """Refuse a candidate that nobody has approved yet: what was proposed ends, and the bundle may be proposed again.
+    Refused as `revoke_model` is, and what is approved or deployed, which `revoke_model` takes back, or has ended."""
     workspace = open_workspace()
     candidate = find_candidate(workspace, digest)
     Standing(Lifecycle(candidate["state"]), candidate["record"], candidate["ended"]).refuse_ended()

@@ -24,7 +24,8 @@ SHOWN_RECORDINGS = 2
 
 
 def publish_checkpoint(out: Path) -> dict[str, Any]:
-    """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it."""
+    """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it. A file that
+    lies at `out` is replaced; each time is a line in the ledger. Refused where there is no ledger."""
     workspace = open_workspace()
     register.platform_key(workspace)
     signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
@@ -38,7 +39,8 @@ def publish_checkpoint(out: Path) -> dict[str, Any]:
 def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     """Hash everything again and compare with the checkpoints that were signed, and with those kept elsewhere.
 
-    Only the latter find a ledger that was forged whole, its own checkpoints included.
+    Only the latter find a ledger that was forged whole, its own checkpoints included. What does not agree is in
+    `problems`, and `ok` is false then; Refused only where there is no ledger, or a file of `against` is no checkpoint.
     """
     workspace = open_workspace()
     ledger = books_of(workspace)
@@ -63,7 +65,8 @@ def _checkpoint(path: Path) -> Checkpoint:
 
 
 def why(subject: str) -> dict[str, Any]:
-    """Everything that a prediction, model or dataset came from, back to the raw bytes, which are hashed again."""
+    """Everything that a prediction, model or dataset came from, back to the raw bytes, which are hashed again. Refused
+    where `subject` (an id, a digest or its beginning) means nothing in the ledger, or several things."""
     workspace = open_workspace()
     ledger = books_of(workspace)
     start = thing(ledger, subject)

@@ -22,8 +22,9 @@ def blast(
 ) -> dict[str, Any]:
     """Everything that was made from or with one thing: runs, models, evaluations, approvals, deployments, predictions.
 
-    `library` reads name==version, as the lock file pins it. Exactly one of the three is asked about. All predictions
-    are counted, the newest `limit` told of.
+    `library` reads name==version, as the lock file pins it; `commit` is at least 6 digits. Exactly one of the three is
+    asked about. All predictions are counted, the newest `limit` told of. Refused where the ledger knows no such thing,
+    or several.
     """
     ledger = books.books_of(open_workspace())
     starts = _starts(ledger, recording, library, commit)

@@ -15,7 +15,8 @@ from lineage.refused import Refused
 
 
 def predictions(model: str, site: str | None = None, since: str | None = None, limit: int = SHOWN) -> dict[str, Any]:
-    """The newest predictions of a model: all are counted, `limit` are told of."""
+    """The newest predictions of a model: all are counted, `limit` are told of. `site` and `since` (as `moment` reads
+    it) narrow it; None does not. Refused where no or several models are called `model`."""
     ledger, found, after = _asked(model, since)
     issued = graph.predictions_of(ledger, [found.digest], site=site, since=after, limit=limit)
     listed = page(graph.count_predictions(ledger, [found.digest], site=site, since=after), issued)
@@ -54,7 +55,8 @@ def _said(count: int, model: Node, site: str | None, since: str | None) -> str:
 
 
 def moment(text: str | None) -> datetime | None:
-    """A date (its beginning in UTC) or a time with its zone."""
+    """A date (its beginning in UTC) or a time with its zone, UTC where it names none. None stays None; Refused for all
+    else."""
     if text is None:
         return None
     try:

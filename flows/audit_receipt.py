@@ -16,7 +16,9 @@ from serving.journal import verify_answer
 def check_receipt(file: Path, key: Path | None = None) -> dict[str, Any]:
     """Verify an answer with its receipt, a receipt alone, or a signed report in its envelope.
 
-    Without `key` the keys that this workspace's platform signs and signed with are taken.
+    Without `key` the keys that this workspace's platform signs and signed with are taken. What does not verify is told
+    (`ok` false, with `problems`); Refused is a file that is not JSON or no answer, and a key that is not there or not a
+    P-256 public key in PEM.
     """
     value = _json(file)
     paths = [key] if key else platform_public_paths(open_workspace().keys)

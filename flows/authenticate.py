@@ -18,15 +18,16 @@ TWO_COMPONENTS = "key file, passphrase and one-time code"
 
 
 def unlocked(workspace: Workspace, person: str, passphrase: str, code: str, wish: str, now: datetime) -> PrivateKey:
-    """The key of a person who is there; `wish` says what it is wanted for."""
+    """The key of a person who is there; `wish` says what it is wanted for. AuthenticationFailed for a wrong passphrase
+    or code and for a stranger alike; the ledger keeps that it was tried."""
     with failures_noted(workspace, person, wish):
         return unlock(workspace.keys, person, passphrase, code, now)
 
 
 @contextmanager
 def failures_noted(workspace: Workspace, person: str, wish: str) -> Iterator[None]:
-    """Which component was wrong is not said, and an unknown name is not repeated: it may be a passphrase in the wrong
-    field."""
+    """Write an AuthenticationFailed of the block into the ledger, and raise it on. Which component was wrong is not
+    said, and an unknown name is not repeated: it may be a passphrase in the wrong field."""
     try:
         yield
     except AuthenticationFailed as failed:
@@ -59,6 +60,7 @@ def operator() -> Actor:
 
 
 def signer(workspace: Workspace, person: str) -> Actor:
-    """A person who has just shown that they are there, as the ledger names them."""
+    """A person who has just shown that they are there, as people.json names them; `unlocked` has compared that with the
+    ledger."""
     known = People.read(workspace.keys).person(person)
     return Actor(known.id, known.printed_name, known.role, auth_method=TWO_COMPONENTS)

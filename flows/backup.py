@@ -34,8 +34,9 @@ STAYS_IN_IT = (
 
 
 def backup_ledger(out: Path) -> dict[str, Any]:
-    """Write the ledger as it is at this moment into a new file; others may append meanwhile. The file gets its name when
-    its line stands in the ledger: where that is cut off, a line without a file is left, and not a file without a line."""
+    """Write the ledger as it is at this moment into a new file; others may append meanwhile. The file gets its name
+    when its line stands in the ledger: where that is cut off, a line without a file is left, and not a file without a
+    line. Refused where there is no ledger, or `out` is there already."""
     ledger = books_of(open_workspace())
     made = []
 
@@ -118,8 +119,9 @@ def _said_destroyed(workspace: Workspace) -> list[Digest]:
 
 
 def backups_holding(ledger: Ledger, payloads: Mapping[Digest, Sequence[int]]) -> list[dict[str, Any]]:
-    """Every backup that the ledger knows, that was not destroyed and in which one of the payloads stands; they come with the numbers of the lines
-    that say each. One that was erased and said once more stands in what was backed up after that."""
+    """Every backup that the ledger knows, that was not destroyed and in which one of the payloads stands; they come
+    with the numbers of the lines that say each. One that was erased and said once more stands in what was backed up
+    after that."""
     lives = [(written, [e.seq for e in ledger.entries(ERASED, payload)]) for payload, written in payloads.items()]
     found, gone = [], _destroyed(ledger)
     for entry in ledger.entries(BACKED_UP):

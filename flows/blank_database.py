@@ -32,7 +32,8 @@ def lay_in(folder: Path) -> bool:
 
 
 def make() -> Path:
-    """Have Prefect make it, unless it is there; whatever database the environment names is left alone."""
+    """Have Prefect make it, unless it is there, and give its path; whatever database the environment names is left
+    alone."""
     if not kept().exists():
         kept().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept().parent) as home:

@@ -14,14 +14,15 @@ from lineage.refused import Refused
 
 
 def books_of(workspace: Workspace) -> Ledger:
-    """The ledger; one that is not there is not an empty one that verifies."""
+    """The ledger. Refused where there is none: one that is not there is not an empty one that verifies."""
     if not workspace.has_ledger:
         raise Refused("this workspace has no ledger: nothing was recorded here yet, or it was taken away")
     return records.open_ledger(workspace)
 
 
 def thing(ledger: Ledger, name: str, kinds: Collection[str] = ()) -> Node:
-    """The one thing (of these kinds) that an id, a digest or the beginning of one means."""
+    """The one thing (of these kinds; none given is of any) that an id, a digest or the beginning of one means. Refused
+    where nothing or several things are called so."""
     found = [n for n in graph.find(ledger, name) if not kinds or n.kind in kinds]
     if len(found) != 1:
         called = f"{' or '.join(kinds)}s" if kinds else "things"
@@ -30,8 +31,8 @@ def thing(ledger: Ledger, name: str, kinds: Collection[str] = ()) -> Node:
 
 
 def model(workspace: Workspace, ledger: Ledger, name: str) -> Node:
-    """The one model with this digest (or its beginning) or label; of a detector's name its proposed candidate, or its only
-    model; of an approval or a proposal the model that it is about."""
+    """The one model with this digest (or its beginning) or label; of a detector's name its proposed candidate, or its
+    only model; of an approval or a proposal the model that it is about. Refused where it is none, or several."""
     found = graph.find(ledger, name, shortest=LEAST_DIGITS)
     models = [n for n in found if n.kind == "model"] or [
         m for n in found if n.kind in ABOUT_A_MODEL for m in _about(ledger, n)

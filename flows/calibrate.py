@@ -19,7 +19,8 @@ WORKERS_NEED = ("evidently.legacy.calculations.stattests",)
 
 
 def calibrate_drift(runs: int) -> dict[str, Any]:
-    """`ictal drift --calibrate`: `runs` months of each kind, by the draws and the seed of params.yaml."""
+    """`ictal drift --calibrate`: `runs` months of each kind, by the draws and the seed of params.yaml. Writes
+    reports/drift/calibration.json and .html, and a line in the ledger for each other result."""
     workspace = open_workspace()
     stated = workspace.params.drift
     settings = DriftSettings(draws=stated.draws)

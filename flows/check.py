@@ -175,7 +175,7 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def check_cohort(name: str) -> dict[str, Any]:
-    """Check a cohort in use."""
+    """Check the cohort of this name, which some task uses; Refused where none does."""
     workspace = open_workspace()
     in_use = {workspace.of(task).cohort_name: task for task in TASKS}
     if name not in in_use:

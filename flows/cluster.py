@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 
 @contextmanager
 def scheduler(address: str = "", workers: int = 2) -> Iterator[str]:
-    """The address of a cluster's scheduler: of the one that is named, else of worker processes on this machine."""
+    """The address of a cluster's scheduler: of the one that is named, else of `workers` processes on this machine,
+    which end with the block. Refused where Dask is not installed, and as by `refuse_unreachable`."""
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # who comes and goes tells a user nothing
     try:
         from distributed import LocalCluster
@@ -44,7 +45,7 @@ def scheduler(address: str = "", workers: int = 2) -> Iterator[str]:
 
 
 def refuse_unreachable(address: str, seconds: float = 10.0) -> None:
-    """Refuse a scheduler that does not answer, or has nobody to work for it."""
+    """Refused is a scheduler that does not answer within `seconds`, or has nobody to work for it."""
     from distributed import Client
 
     try:

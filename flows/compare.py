@@ -19,7 +19,9 @@ NO_SITE = ""
 def compare_shadow(digest: str, examples: int = 10, newest: int | None = None) -> dict[str, Any]:
     """All that a model has said as a shadow (or the `newest` of it), beside the answers that were given, newest first.
 
-    Answers of which either was erased are counted as such and not compared.
+    At most `examples` answers that differ are told of one by one. Answers of which either was erased are counted as
+    such and not compared. Refused where no or several proposed models begin with `digest`, and where the model has said
+    nothing as a shadow.
     """
     workspace = open_workspace()
     ledger, model = records.open_ledger(workspace), proposed_model(workspace, digest)

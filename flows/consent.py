@@ -19,7 +19,7 @@ class Withdrawn(NamedTuple):
 
 
 def withdrawn(workspace: Workspace) -> Withdrawn:
-    """Everybody whose last word in the ledger is a withdrawal."""
+    """Everybody whose last word in the ledger is a withdrawal; nobody where there is no ledger."""
     if not workspace.has_ledger:
         return Withdrawn()
     ledger = Ledger(workspace.ledger_place, workspace=workspace.id)
@@ -31,7 +31,8 @@ def withdrawn(workspace: Workspace) -> Withdrawn:
 
 
 def grant(person: str, reason: str) -> dict[str, Any]:
-    """Write down that a person who had withdrawn gives consent again; their recordings have to come in anew."""
+    """Write down that a person who had withdrawn gives consent again; their recordings have to come in anew. Refused
+    where not exactly one person who withdrew has a key that begins so, and without a reason."""
     from flows.authenticate import operator
     from flows.records import open_ledger, person_subject
 

@@ -32,7 +32,7 @@ SHADOWS_COMPARED, SHADOWS_SHOWN = 1000, 100
 
 
 def open_console(port: int) -> None:
-    """Serve the console of the workspace on this machine until it is stopped."""
+    """Serve the console of the workspace on 127.0.0.1 until it is stopped."""
     serve(room_of(open_workspace()), port)
 
 

@@ -22,7 +22,8 @@ class ServiceFailed(Refused):
 
 
 def serve_here(port: int) -> None:
-    """Serve until stopped. The process becomes the server, so that signals reach it. Refuses a port that is taken."""
+    """Serve until stopped, on 127.0.0.1 alone. The process becomes the server, so that signals reach it. Refused where
+    there is no workspace, its platform key was exchanged, or the port is taken."""
     workspace = open_workspace()
     platform_key(workspace)
     _check_free(port)
@@ -32,7 +33,8 @@ def serve_here(port: int) -> None:
 
 @contextmanager
 def service(workspace: Workspace, port: int) -> Iterator[str]:
-    """A running service for as long as the block lasts; yields its URL once it is ready."""
+    """A running service for as long as the block lasts; yields its URL once it is ready. What it says goes to
+    log/service.log; ServiceFailed where it is not ready within `READY_S` seconds, or ended before."""
     log = workspace.root / "log" / "service.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as file:

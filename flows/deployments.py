@@ -61,6 +61,9 @@ def register(
 
     `crons` and `every` give other times than `PLAN`. Runs that were silent for `lost_after` count as crashed, so that the
     next one may begin. Registering again replaces what was registered.
+
+    Refused without PREFECT_API_URL, where that server does not answer, for a name that `PLAN` does not have, and for a
+    time that is not cron's five fields.
     """
     if not has_server():
         raise Refused(

@@ -194,7 +194,7 @@ class Stores:
         return list({id(store): store for store, _ in self.paths(md5)}.values())
 
     def lists(self) -> dict[str, list[dict[str, Any]]]:
-        """Every list of a folder in any store, by MD5."""
+        """Every list of a folder in any store, by MD5, as DVC writes it."""
         found: dict[str, list[dict[str, Any]]] = {}
         for store in self.all:
             for path in store.lists():

@@ -73,6 +73,9 @@ def run_stage(home: str, stage: str, beside: int = 1) -> str:
     """`dvc repro --single-item STAGE` in a workspace: DVC decides whether anything changed. Says whether it ran.
 
     One of `beside` that run at a time: it gets its share of the workers, since six on two cores only evict each other.
+
+    What the stage refused is Refused here, with its sentence; CommandFailed where it ended in any other way. Where DVC
+    is locked by another command, it is tried three times more.
     """
     workspace = open_workspace(Path(home))
     with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", shown()) as extra:
@@ -91,7 +94,8 @@ def run_stage(home: str, stage: str, beside: int = 1) -> str:
 def run_stages(home: str, stages: Sequence[str], after: Mapping[str, Sequence[str]] | None = None) -> list[str]:
     """Stages on `LANES` threads, begun in this order; `after` says of a stage which earlier ones it needs.
 
-    Inside a flow only. Returns of each whether it ran, in the order asked; raises what the first one raised that failed.
+    Inside a flow only. Returns of each `ran` or `skipped`, in the order asked; raises what the first one raised that
+    failed.
     """
     begun: dict[str, Any] = {}
     for stage in stages:

@@ -39,8 +39,9 @@ class Lessons:
 
 
 def train_estimator(seed: int, replace_it: bool, lessons: Lessons | None = None) -> dict[str, Any]:
-    """`ictal estimator train`: teach the tiny network and put it into the workspace; says how far it is off in infants
-    that it had not seen."""
+    """`ictal estimator train`: teach the tiny network and put it into the workspace, its description beside it; says
+    how far it is off in infants that it had not seen, in torso lengths. A line in the ledger. Refused where there is an
+    estimator already, unless `replace_it`."""
     workspace, started, lessons = open_workspace(), time.monotonic(), lessons or Lessons()
     path = _place(workspace, replace_it)
     with on_terminal() as show:
@@ -67,7 +68,9 @@ def train_estimator(seed: int, replace_it: bool, lessons: Lessons | None = None)
 
 
 def install_estimator(file: Path, replace_it: bool) -> dict[str, Any]:
-    """`ictal estimator install`: run the model on an empty picture, compare it with its description, and take both."""
+    """`ictal estimator install`: run the model on an empty picture, compare it with its description, and take both. A
+    line in the ledger. BadEstimator (Refused) for a model that cannot be run or is not as described; Refused where
+    there is an estimator already, unless `replace_it`."""
     workspace = open_workspace()
     with on_terminal() as show:
         show("the model is run once", 0, 0)

@@ -55,7 +55,9 @@ def _stages(work: list[tuple[Workspace, str, str]], tasks: list[Workspace]) -> t
 
 
 def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dict[str, Any]:
-    """`ictal evaluate`: needs trained detectors; with regimes named, writes them into params.yaml and trains first."""
+    """`ictal evaluate`: needs trained detectors; with regimes named (`under`, as `chosen` reads it), writes them into
+    params.yaml and trains first. `names` None is every detector of the workspace's tasks. Refused for one that was not
+    trained, or is unknown."""
     root = open_workspace()
     before = root.params
     for name in names or detectors.names():
@@ -93,7 +95,8 @@ def _with_controls(root: Workspace, names: list[str] | None) -> list[str]:
 
 
 def chosen(under: str, task: str = "detection") -> list[str]:
-    """The regimes meant by `all` or by a list with commas; patients apart are always among them."""
+    """The regimes meant by `all` or by a list with commas; patients apart are always among them. Refused for one that
+    the task does not know."""
     known = get_args(Regime if task == "detection" else TypingRegime)
     named = known if under == "all" else tuple(r.strip() for r in under.split(","))
     for regime in named:

@@ -53,6 +53,10 @@ def evaluate_on(
     """`ictal evaluate NAME --on PLACES`: the result as JSON values with `text`; also as a page in reports/on.
 
     Refused unless the windows are what the detector is meant for, or `override` says why they are looked at anyway.
+
+    `statement` is the file that says what the windows are; None takes one that lies beside them, or one that Ictal
+    brings along. Refused, too, is a detector that was not trained here, was trained on shuffled labels, or does not
+    detect seizures in EEG.
     """
     workspace = open_workspace()
     question = _question(workspace, name, read_labelled(places, statement))

@@ -12,7 +12,8 @@ RESULT, REPORT, PAGE, GATES, CARD = "result.json", "report.json", "page.html", "
 
 
 def keep_evidence(workspace: Workspace, candidate: dict[str, Any]) -> Path:
-    """Copy the evaluation (its predictions as well), its report, page, gates and card to where `evidence_folder` says."""
+    """Copy the evaluation (its predictions as well), its report, page, gates and card to where `evidence_folder` says.
+    Returns that folder."""
     name, reports = candidate["detector"], workspace.reports / "evaluation"
     originals = {
         REPORT: reports / f"{name}.json",

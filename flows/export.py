@@ -40,8 +40,13 @@ SUMMARY = "export.json"
 
 
 def export_poses(folder: Path, tier: str) -> dict[str, Any]:
-    """`ictal export pose`: write the accepted recordings of the spasms cohort into a new folder, under numbers instead of
-    names, with the summary beside; say how well the export tells persons apart."""
+    """`ictal export pose`: write the accepted recordings of the spasms cohort into a new folder, under numbers instead
+    of names, with the summary beside; say how well the export tells persons apart. The folder appears whole or not at
+    all; a line in the ledger says what left.
+
+    Refused for a tier that is not of `EXPORTED`, a cohort that was not checked, a folder that is not empty, and where
+    no recording could be exported.
+    """
     if tier not in EXPORTED:
         raise Refused(f"--tier is {' or '.join(EXPORTED)}, got {tier[:20]!r}: films stay at the site")
     workspace = open_workspace().of("spasms")
@@ -67,7 +72,11 @@ def export_poses(folder: Path, tier: str) -> dict[str, Any]:
 
 
 def export_films(folder: Path, task: str) -> dict[str, Any]:
-    """`ictal export film`: the blurred tier of a task's accepted films, into a new folder, under numbers instead of names."""
+    """`ictal export film`: the blurred tier of a task's accepted films, into a new folder, under numbers instead of
+    names. The folder appears whole or not at all; a line in the ledger says what left.
+
+    Refused for a task that looks at no films, a cohort that was not checked, and a folder that is not empty.
+    """
     workspace = open_workspace().of(task)
     if workspace.modality != "video":
         raise Refused(f"the recordings of {task[:20]!r} are no films: --for is semiology or forecasting")

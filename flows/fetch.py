@@ -42,6 +42,10 @@ def fetch_cohort(
     """Fetch a published cohort (or take it from `folder`) into the workspace and make it the cohort that a task uses.
 
     What is here already is not fetched again; a cohort that is here altogether is left as it is, and that is said.
+
+    `only` names patients (none given is all), `corrections` and `checksums` are files, `address` is another server than
+    the published one. Refused without the licence accepted, for a name that another cohort bears, and for a cohort that
+    nobody published; FetchRefused where files are not as listed, too little disk is free, or no recording can be taken.
     """
     published, workspace = published_as(name), open_workspace().of(task)
     target = as_name or name

@@ -164,7 +164,8 @@ def composition_study(clips: Clips, params: dict[str, Any], settings: StudySetti
 
 
 def dose_study(doses: dict[float, Clips], params: dict[str, Any], settings: StudySettings) -> dict[str, Any]:
-    """Forecaster and floor with patients apart on the same persons whose cue is weaker or stronger; 0 is the null control."""
+    """Forecaster and floor with patients apart on the same persons whose cue is weaker or stronger; 0 is the null
+    control. ValueError where the cohorts of `doses` hold different persons."""
     persons, sites = _same_people(doses)
     ratio = params["pretraining"]["mask_ratio"]
     measured = {}
@@ -195,7 +196,7 @@ def begin(clips: Clips, params: dict[str, Any], start: State | None, settings: S
 
 
 def answered(clips: Clips, tasks: dict[int, list[Task]], said: Said) -> dict[int, np.ndarray]:
-    """Shots → (tasks, persons, 4)."""
+    """Shots → (tasks, persons, 4), each task's counts of `validation.forecasting.tasks.right_of`."""
     return {
         k: np.stack([right_of(t.query, said(t), clips.label, clips.person, clips.persons) for t in own])
         for k, own in tasks.items()
@@ -203,7 +204,7 @@ def answered(clips: Clips, tasks: dict[int, list[Task]], said: Said) -> dict[int
 
 
 def probing(clips: Clips, features: np.ndarray, settings: StudySettings) -> Said:
-    """A logistic on features (clips, width) that stay as they are."""
+    """A logistic on features (clips, width) that stay as they are; it says (query,) bool of each task."""
 
     def said(task: Task) -> np.ndarray:
         probe = Probe(features.shape[1], settings.ridge)
@@ -214,7 +215,8 @@ def probing(clips: Clips, features: np.ndarray, settings: StudySettings) -> Said
 
 
 def tuning(clips: Clips, begun: Forecaster, settings: StudySettings) -> Said:
-    """The whole network, a few steps on the support, from where it was begun."""
+    """The whole network, a few steps on the support, from where it was begun; it says (query,) bool of each task.
+    `begun` is changed by every task and set back before the next: for one thread."""
     start = begun.state()
 
     def said(task: Task) -> np.ndarray:

@@ -25,7 +25,9 @@ class DemoFailed(Refused):
 
 
 def make_demo() -> None:
-    """Run the demo in a new marked workspace and put it in place; Ctrl-C leaves the old one and nothing of the new."""
+    """Run the demo in a new marked workspace and put it in place; Ctrl-C leaves the old one and nothing of the new.
+    WorkspaceRefused as by `refuse_real`; DemoFailed where a step fails: what it had made is kept beside, and the old
+    one stays."""
     began, final = time.monotonic(), home()
     refuse_real(final)
     making = final.with_name(f"{final.name}.making")
@@ -46,7 +48,8 @@ def make_demo() -> None:
 
 
 def refuse_real(root: Path) -> None:
-    """Only a workspace that bears the demo's own marker is ever replaced."""
+    """Only a workspace that bears the demo's own marker is ever replaced: WorkspaceRefused for any other folder with
+    something in it."""
     if not root.exists() or not any(root.iterdir()):
         return
     marker = root / MARKER

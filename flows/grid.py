@@ -101,7 +101,8 @@ def grid(home: str, name: str, cells: str, regimes: list[str]) -> dict[str, Any]
 
 
 def run_grid(name: str, cells: str, regimes: Sequence[str]) -> dict[str, Any]:
-    """`ictal grid`: refuses at once a detector without a grid, an unknown set of cells, an unknown regime."""
+    """`ictal grid`: refuses at once a detector without a grid, an unknown set of cells, an unknown regime. `cells` is
+    one of `CELLS`; `regimes` are of `TYPING_REGIMES`."""
     from validation.semiology import lines
 
     detectors.params_of(name, "demo")

@@ -26,7 +26,12 @@ class BudgetSpent(Refused):
 
 @flow(name="holdout")
 def open_holdout(home: str, name: str, reason: str) -> dict[str, Any]:
-    """Score one detector on the locked persons. The opening counts as soon as it is written, whatever comes after."""
+    """Score one detector on the locked persons. The opening counts as soon as it is written, whatever comes after.
+
+    Before that it is Refused where nobody is locked, the detector was not trained, or its model is not of today's
+    split; BudgetSpent where the budget is used up; Leak, which is no Refused, where a guard finds that the model knows one of
+    the locked.
+    """
     workspace = open_workspace(Path(home))
     locked = _locked(workspace)
     if name not in files.trained(workspace):
@@ -71,7 +76,8 @@ def _audited(workspace: Workspace, bundle: Bundle, locked: list[Entry]) -> Leaka
 
 
 def ask_holdout(name: str | None, reason: str | None) -> dict[str, Any]:
-    """`ictal holdout`: how often it was opened and may be, and with a detector and a reason, the next opening."""
+    """`ictal holdout`: how often it was opened and may be, and with a detector and a reason, the next opening. Refused
+    where a detector is named without a reason, and as by `open_holdout`."""
     workspace = open_workspace()
     result = None
     if name:

@@ -35,7 +35,7 @@ def ingest(home: str) -> int:
 
 @engine.task(cache_policy=engine.NO_CACHE)
 def push(home: str) -> None:
-    """All that is under DVC, to the remote."""
+    """All that is under DVC, to the remote. CommandFailed where it does not take it."""
     dvc(open_workspace(Path(home)), "push", "-q", extra=warm.place())
 
 
@@ -44,6 +44,9 @@ def import_into_workspace(source: Path, name: str, task: str = "detection") -> d
 
     Until all of that is done a note beside the cohort says what was being imported: the same import goes on where it was
     stopped, or, where the folder is another by now, begins anew. Tells how many files were `not_read`, by format.
+
+    Refused for a name that is taken, BadParams for one that cannot be a folder's, Refusal where the folder is no BIDS
+    cohort of what the task looks at.
     """
     workspace = open_workspace().of(task)
     refuse_cohort_name(name)
@@ -102,7 +105,8 @@ def refuse_taken(workspace: Workspace, name: str) -> None:
 
 
 def adopt(workspace: Workspace, name: str, message: str) -> dict[str, Any]:
-    """Put a cohort that lies in data/raw under DVC, make it the one in use, and tell the ledger of its recordings."""
+    """Put a cohort that lies in data/raw under DVC, make it the one in use, and tell the ledger of its recordings. It
+    may be done again where it was cut off; returns what `summary` says."""
     show, folder = shown(), f"data/raw/{name}"
     show("hashed by DVC", 0, 0)
     keep_out(workspace, workspace.raw / name)

@@ -21,7 +21,8 @@ NAMES = {
 
 
 def compute_oracle(path: Path) -> dict[str, Any]:
-    """`ictal oracle`: the figures as JSON values with `text`; kept in store/oracles, a line in the ledger."""
+    """`ictal oracle`: the figures as JSON values with `text`; kept in store/oracles, a line in the ledger. Refused
+    where `path` is no file of labels as published with the Helsinki data."""
     workspace = open_workspace()
     if not path.is_file():
         raise Refused("there is no such file of labels: give annotations_2017.mat as published with the Helsinki data")

@@ -25,7 +25,7 @@ from serving.store import NotInForce, read_pointer
 
 
 class PackIncomplete(Refused):
-    """Parts that are missing or failed; the pack was not written."""
+    """Parts that are missing or failed, or a pack that does not verify; it was not written."""
 
 
 def pack_model(model: str, out: Path | None = None, with_weights: bool = False) -> dict[str, Any]:
@@ -34,6 +34,9 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
     Without `out` it lies in the workspace's reports/packs, named after the model. Read back with the `rocrate` library and
     with the verifier that lies in it before it gets its name; a line of the ledger says that it was made. The same state of
     the workspace gives the same bytes.
+
+    PackIncomplete names what is missing or failed; Refused for a model that was not proposed, and where the folder of
+    `out` is not there. A file that lies at `out` is replaced.
     """
     workspace = open_workspace()
     candidate = _find(workspace, model)

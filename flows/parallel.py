@@ -19,7 +19,8 @@ SHARE = "ICTAL_WORKERS"
 
 
 def workers() -> int:
-    """Processes to use: ICTAL_WORKERS, or every core. Never changes a result, only how fast it comes."""
+    """Processes to use: ICTAL_WORKERS (0 is as if not set; ValueError where it is empty or no whole number), or every
+    core. Never changes a result, only how fast it comes."""
     return int(os.environ.get(SHARE, 0)) or len(os.sched_getaffinity(0))
 
 

@@ -204,7 +204,8 @@ class Params(Block):
 
 
 def read_params(path: Path) -> Params:
-    """Read and check params.yaml; the message of a refusal names the key, its value and what is allowed."""
+    """Read and check params.yaml: BadParams names the key, its value and what is allowed, or the line that is no
+    YAML."""
     try:
         document = read_yaml(path.read_text()) or {}
     except yaml.YAMLError as error:
@@ -225,7 +226,8 @@ def _validated(document: Any) -> Params:
 
 
 def set_params(path: Path, changes: dict[str, Any]) -> Params:
-    """Write `changes` (dotted keys) into params.yaml, comments kept where they stand on lines of their own."""
+    """Write `changes` (`block.name` → value) into params.yaml, whole or not at all, and read it again; BadParams, and
+    nothing written, where one is not allowed. Of comments those stay that begin a line, above everything else."""
     document = read_yaml(path.read_text()) or {}
     for key, value in changes.items():
         block, name = key.split(".")

@@ -58,7 +58,7 @@ class Patient:
 def find_patient(workspace: Workspace, ledger: Ledger, name: str) -> Patient:
     """The person with this key, or with this patient id in some cohort (`sub-001`, or `simulated/sub-001`).
 
-    A patient id that means several persons is refused: they are different people.
+    Refused where nobody is called so, and a patient id that means several persons: they are different people.
     """
     everybody = list(_everybody(workspace))
     persons = {e.person for cohort, e in everybody if name in (e.person, e.patient, f"{cohort}/{e.patient}")}

@@ -28,8 +28,12 @@ from serving.terms import revocations_folder
 
 
 def deploy_approved(digest: str, now: datetime | None = None) -> dict[str, Any]:
-    """Put in force what two people have approved, where that was cut off or put off after the last signature, or where it
-    was rolled back since. Ends what is on trial for its task."""
+    """Put in force what two people have approved, where that was cut off or put off after the last signature, or where
+    it was rolled back since. Ends what is on trial for its task.
+
+    Refused where `digest` does not begin exactly one candidate's, StepSkipped where it is not approved, NotApproved
+    where its approval is not in force at `now` (None: this moment).
+    """
     now = now or datetime.now(UTC)
     workspace, candidate = _candidate(digest)
     state = candidate["state"]
@@ -87,21 +91,25 @@ def roll_back(task: str, reason: str, now: datetime | None = None) -> dict[str, 
 
 
 def begin_canary(digest: str, sites: list[str], reason: str, now: datetime | None = None) -> dict[str, Any]:
-    """Have an approved model answer at these sites only; the others keep the one in force."""
+    """Have an approved model answer at these sites only; the others keep the one in force. A line in the ledger.
+    Refused without a site, for one that its approval does not cover, and as `begin_shadow` is."""
     if not sites:
         raise Refused("a canary answers at some sites: name them with --sites")
     return _begin("canary", digest, reason, now, sites=tuple(sites))
 
 
 def begin_shadow(digest: str, share: float, reason: str, now: datetime | None = None) -> dict[str, Any]:
-    """Ask an approved model beside the one in force about a share (0–1) of the recordings; no site sees what it says."""
+    """Ask an approved model beside the one in force about a share (above 0, at most 1) of the recordings; no site sees
+    what it says. A line in the ledger. Refused for any other share, without a reason, for a model without two
+    signatures in force, and where no other model is in force."""
     if not 0 < share <= 1:
         raise Refused(f"a shadow is asked about a share of the recordings above 0 and at most 1, got {share:g}")
     return _begin("shadow", digest, reason, now, share=share)
 
 
 def end_trials(task: str, reason: str) -> dict[str, Any]:
-    """End canary and shadow of a task without another model in force."""
+    """End canary and shadow of a task without another model in force. Refused without a reason, for an unknown task,
+    and where nothing is on trial."""
     check_reason(reason)
     workspace = _of_task(task)
     ledger = records.open_ledger(workspace)
@@ -117,7 +125,7 @@ REASON_SIGNS = 200
 
 
 def check_reason(reason: str) -> None:
-    """Sites may read it, and the ledger keeps it for good."""
+    """Sites may read it, and the ledger keeps it for good: refused unless it has 1 to `REASON_SIGNS` signs."""
     if not reason.strip() or len(reason) > REASON_SIGNS:
         raise Refused(f"say why in 1 to {REASON_SIGNS} signs, without naming a patient: give --reason")
 
@@ -268,7 +276,7 @@ def _task_of(line: Entry, pointer: dict[str, Any]) -> str:
 
 
 def check_in_force(workspace: Workspace, approval: Approval, people: People, now: datetime) -> None:
-    """The very check that a service makes, for the first site of the scope."""
+    """The very check that a service makes, for the first site of the scope; NotApproved says what stands against it."""
     check(
         approval,
         people,
@@ -281,7 +289,8 @@ def check_in_force(workspace: Workspace, approval: Approval, people: People, now
 
 
 def refuse_edited(path: Path, approval: Approval) -> None:
-    """The file may lack the last signature, where writing it was cut off; it may hold nothing else than the ledger."""
+    """The file may lack the last signature, where writing it was cut off; refused where it holds anything else than the
+    ledger, or cannot be read. One that is not there is written anew by whoever asks."""
     if not path.exists():
         return
     try:

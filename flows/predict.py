@@ -31,9 +31,11 @@ def predict_file(
     key: str | None,
     job: bool = False,
 ) -> dict[str, Any]:
-    """The answer as JSON values, with `text` for people. Refuses a missing file, and where no model is approved.
+    """The answer as JSON values, with `text` for people. Refused for a missing file, and where no model is approved.
 
-    A service at `url` answers at once, or, with `job`, takes the file and is waited for.
+    A service at `url` answers at once, or, with `job`, takes the file and is waited for; it asks with `key`, and
+    neither `detector` nor `site` is told to it. Here the answer stands in the workspace's ledger. `age` reads as
+    `data.ages.parse_age` takes it; None is the recording's own.
     """
     _check_job(job, url)
     if not file.is_file():
@@ -77,7 +79,8 @@ def predict_stretches(
     """What the stretches of a recording are, as JSON values, with `text` for people.
 
     `files` is one recording, or the two views of a film; `at` is “onset,duration” in seconds of the one stretch that is
-    asked about, the whole recording unless given. Refuses a missing file, and where no model is approved.
+    asked about, the whole recording unless given. The rest is as in `predict_file`. Refused for a missing file, a third
+    one, a `question` that nobody answers, an `at` that does not read so, and where no model is approved.
     """
     _check_job(job, url)
     if question not in QUESTIONS:

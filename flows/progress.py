@@ -68,7 +68,8 @@ def shown() -> Show:
 
 @contextmanager
 def following(path: Path, show: Show, every_s: float = 0.2) -> Iterator[dict[str, str]]:
-    """For whoever starts a stage: give it the yielded environment, and `show` is called as it moves on."""
+    """For whoever starts a stage: give it the yielded environment, and `show` is called as it moves on, looked for
+    every `every_s` seconds in a thread of its own. `path` is written anew, and is gone after the block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     stop = threading.Event()

@@ -33,7 +33,11 @@ from serving.store import NotInForce, read_pointer
 @flow(name="promote")
 def propose(home: str, author: str, task: str = "detection") -> str:
     """Propose the detector of a task that did best on *inner* patients: sign its bundle, write the candidate, tell the
-    ledger."""
+    ledger. Returns the bundle's digest; what is proposed already, on the same evidence, is not proposed again.
+
+    Refused where no detector can be chosen, for one that learnt from shuffled labels or was revoked, and as by
+    `refuse_unevaluated`; NonReportable (Refused) for one that was not made with patients or sites apart.
+    """
     workspace = open_workspace(Path(home)).of(task)
     name = best_inside(workspace)
     fold = workspace.params.promote.fold
@@ -73,7 +77,9 @@ def propose(home: str, author: str, task: str = "detection") -> str:
 
 
 def propose_candidate(author: str | None = None, task: str = "detection") -> str:
-    """`ictal candidates --propose`; the author, whoever runs it unless named, cannot approve it."""
+    """`ictal candidates --propose`, with the digest of what it proposed; the author, whoever runs it unless named,
+    cannot approve it. Refused where nothing was evaluated, for the name of the pipeline as an author, and as by
+    `propose`."""
     workspace = open_workspace().of(task)
     if author == records.PIPELINE.id:
         raise Refused(f"{author!r} is the author of what a scheduled retraining proposes; name a person with --author")
@@ -90,7 +96,7 @@ def inner_auc(workspace: Workspace) -> dict[str, float]:
 
 
 def best_inside(workspace: Workspace) -> str:
-    """The detector with the best inner AUC; the outer test folds have no say."""
+    """The detector with the best inner AUC; the outer test folds have no say. Refused where no detector has one."""
     ranking = inner_auc(workspace)
     if not ranking:
         raise Refused(
@@ -101,7 +107,7 @@ def best_inside(workspace: Workspace) -> str:
 
 
 def list_candidates() -> dict[str, Any]:
-    """Every candidate with its state and gates."""
+    """Every candidate with its state and gates; of a file that was edited, that it was."""
     workspace = open_workspace()
     found = [_listed(workspace, path) for path in sorted((workspace.store / "candidates").glob("*.json"))]
     heads = in_columns([(c["candidate"][:12], c["detector"], c["state"], c["ended"]) for c in found])
@@ -119,7 +125,7 @@ def _below(candidate: dict[str, Any]) -> list[str]:
 
 
 def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
-    """The candidate whose digest begins like this."""
+    """The candidate whose digest begins like this, as `read_candidate` gives it; refused where none or several do."""
     found = [p for p in (workspace.store / "candidates").glob("*.json") if digest and p.stem.startswith(digest)]
     if len(found) != 1:
         raise Refused(f"{len(found)} candidates begin with {digest[:16]!r}; see `ictal candidates`")
@@ -127,7 +133,8 @@ def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
 
 
 def proposed_model(workspace: Workspace, digest: str) -> str:
-    """The whole digest of a model that was ever proposed, by the ledger: whatever became of its candidate's file."""
+    """The whole digest of a model that was ever proposed, by the ledger: whatever became of its candidate's file.
+    Refused where none or several begin like this."""
     edges = [edge for e in records.open_ledger(workspace).entries("candidate.proposed") for edge in e.edges]
     found = {e.parent for e in edges if e.relation == "proposes" and digest and e.parent.startswith(digest)}
     if len(found) != 1:
@@ -248,7 +255,7 @@ def _sign_again(workspace: Workspace, bundle: Path, digest: str) -> None:
 
 
 def gates_of(workspace: Workspace, name: str) -> list[dict[str, Any]]:
-    """The gates of a detector as the report stage left them."""
+    """The gates of a detector as the report stage left them; FileNotFoundError where it never ran."""
     found: list[dict[str, Any]] = read_json(workspace.reports / "evaluation" / "gates.json")[name]
     return found
 

@@ -73,7 +73,8 @@ def published_as(name: str) -> Published:
 
 
 def accept_licence(workspace: Workspace, published: Published, accept: bool) -> None:
-    """Go on only with a licence that somebody accepted; the acceptance stands in the ledger, and holds from then on."""
+    """Go on only with a licence that somebody accepted: before (the acceptance stands in the ledger, and holds from
+    then on), by `accept`, or at the terminal, where there is one. Refused otherwise."""
     stated = {
         "cohort": published.name,
         "accession": published.accession,
@@ -94,7 +95,8 @@ def accept_licence(workspace: Workspace, published: Published, accept: bool) -> 
 
 
 def login_for(published: Published) -> tuple[str, str] | None:
-    """Name and password of cohorts that want them, from the environment or typed; never kept."""
+    """Name and password of cohorts that want them, from the environment or typed; never kept. None for a cohort that
+    wants none; refused where one does and nobody gives them."""
     if not published.login:
         return None
     names = [f"ICTAL_{published.name.upper()}_{part}" for part in ("USER", "PASSWORD")]

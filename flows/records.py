@@ -214,7 +214,8 @@ def record_training(workspace: Workspace, detector: str, regime: str) -> None:
 
 @contextmanager
 def leaks_recorded(workspace: Workspace, what: str) -> Iterator[None]:
-    """Write down that guards stopped a study, with all that they found, before it is refused."""
+    """Write a Leak of the block into the ledger, with all that the audit found, and raise it on. Nothing is written
+    where there is no ledger, or no whole audit was made."""
     try:
         yield
     except Leak as leak:

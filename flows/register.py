@@ -35,7 +35,9 @@ def add_person(id: str, printed_name: str, role: str, passphrase: str) -> dict[s
 
 
 def rotate_person(id: str, passphrase: str, code: str, new_passphrase: str) -> dict[str, Any]:
-    """A new key and a new device for a person who is there; what they signed until now stays good."""
+    """A new key and a new device for a person who is there; what they signed until now stays good. The answer holds
+    what their device has to know, this once. AuthenticationFailed as in `flows.authenticate.unlocked`; Refused where
+    the ledger does not know them like this."""
     workspace, now = open_workspace(), datetime.now(UTC)
     refuse_unattested(workspace, id)
     with failures_noted(workspace, id, "to rotate a key"):
@@ -50,6 +52,9 @@ def end_person(id: str, reason: str, left: bool) -> dict[str, Any]:
 
     It is the person as the ledger knows them whose key ends, and people.json has them like that afterwards: what was written
     into it beside the ledger is never attested on the way.
+
+    Refused without a reason, for somebody whom the ledger does not know, and for a key that has ended or is revoked
+    already.
     """
     workspace, now = open_workspace(), datetime.now(UTC)
     if not reason.strip():
@@ -95,7 +100,7 @@ def platform_key(workspace: Workspace) -> Path:
 
 
 def rotate_platform_key() -> dict[str, Any]:
-    """A new platform key; what the old one signed stays good until that one is revoked."""
+    """A new platform key; what the old one signed stays good until that one is revoked. Its public key is kept."""
     workspace = open_workspace()
     with suppress(Refused):  # a key that was exchanged for another is replaced as well
         platform_key(workspace)
@@ -111,7 +116,9 @@ def rotate_platform_key() -> dict[str, Any]:
 
 
 def revoke_platform_key(named: str, reason: str) -> dict[str, Any]:
-    """Revoke a platform key by (the beginning of) its id: a bundle that only it signed is refused from now on."""
+    """Revoke a platform key by (the beginning of, at least 6 digits) its id: a bundle that only it signed is refused
+    from now on. Where it is the present one, a new one is made first. Refused without a reason, and where not exactly
+    one key that is not revoked begins so."""
     workspace = open_workspace()
     if not reason.strip():
         raise Refused("a revocation says why: give --reason")

@@ -70,7 +70,11 @@ def rehearse(home: str, site: str, patients: int | None, draws: int, seed: int) 
 
 
 def rehearse_site(site: str | None, patients: int | None, draws: int, seed: int | None) -> dict[str, Any]:
-    """`ictal rehearse`: refuses at once a site without checked recordings, and weeks of more patients than there are."""
+    """`ictal rehearse`: refuses at once a site without checked recordings, and weeks of more patients than there are.
+
+    `site` None is the first by name, `patients` of a week None as many as its weeks had, `seed` None that of
+    params.yaml.
+    """
     workspace = open_workspace()
     refuse_unchecked(workspace)
     at_hand = Counter(site for site, _ in {(e.site, e.patient) for e in _held_out(workspace)})

@@ -20,6 +20,10 @@ def rescore_predictions(
     """`ictal rescore`: run scorers again, write what came of it beside the reports and into the ledger.
 
     `settings` are other limits of a scorer, as in `szcore.merge_gap_s=0`; such figures bear another name.
+
+    `scorers` None is all. Refused where the detector was not evaluated under this regime, where recordings or labels
+    are others than then, and for a setting that does not read so. Figures that differ from those stated are in
+    `broken`.
     """
     workspace = open_workspace()
     folder = evaluation_of(workspace, name, regime)

@@ -17,7 +17,8 @@ NOTHING = "nothing runs by itself here: `ictal schedule register`"
 
 
 def list_registered() -> dict[str, Any]:
-    """Each part with its times, its last run and its next."""
+    """Each part with its times (cron in UTC, or an interval), its last run and its next. Refused without a server that
+    answers."""
     with _client() as client:
         rows = [_row(client, deployment) for deployment in _registered(client)]
     lines = [f"{r['name']}  {r['when']}  last: {r['last'] or 'never'}  next: {r['next'] or 'none'}" for r in rows]
@@ -25,7 +26,8 @@ def list_registered() -> dict[str, Any]:
 
 
 def take_away() -> dict[str, Any]:
-    """Take every part from the server, with what starts it; a run that goes on is not ended."""
+    """Take every part from the server, with what starts it; a run that goes on is not ended. It may be done again;
+    refused without a server that answers."""
     workspace = open_workspace()
     with _client() as client:
         gone = _registered(client)

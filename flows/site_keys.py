@@ -15,7 +15,8 @@ LEAST = 6
 
 
 def issue_site_key(site: str, days: float) -> str:
-    """A new key for a site, told once; the ledger keeps that it was given."""
+    """A new key for a site, good for `days` days, told once; the ledger keeps that it was given, and its id. Refused
+    for a name or a time that no key is given for."""
     workspace = open_workspace()
     ledger = records.open_ledger(workspace)  # first, as it refuses the database of another workspace
     try:
@@ -37,7 +38,8 @@ def list_site_keys() -> dict[str, Any]:
 
 
 def revoke_site_key(named: str, reason: str) -> dict[str, Any]:
-    """Take back the key whose id is, or begins with, `named`: its next request is refused. Done again, it tells the first reason."""
+    """Take back the key whose id is, or begins with (at least `LEAST` digits), `named`: its next request is refused.
+    Done again, it tells the first reason. Refused without a reason, and where no or several keys are named so."""
     workspace = open_workspace()
     if not reason.strip():
         raise Refused("a revocation says why: give --reason")

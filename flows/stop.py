@@ -14,7 +14,8 @@ from serving.auth import open_keys, sites_of
 
 
 def stop_site(site: str, reason: str) -> dict[str, Any]:
-    """Stop a site. Whoever works on this machine may, at once and without signing: to stop is the safe side."""
+    """Stop a site. Whoever works on this machine may, at once and without signing: to stop is the safe side. Refused
+    without a reason, for a site that never had a key, and for one that is stopped."""
     workspace = open_workspace()
     check_reason(reason)
     ledger = records.open_ledger(workspace)
@@ -34,7 +35,9 @@ def stop_site(site: str, reason: str) -> dict[str, Any]:
 def resume_site(
     site: str, reason: str, person: str, passphrase: str, code: str, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Serve a stopped site again; somebody registered says so, with both components."""
+    """Serve a stopped site again; somebody registered says so, with both components. Refused without a reason, for a
+    site that is not stopped, and for a person whose key has ended or who is a service account; AuthenticationFailed
+    where they do not show that they are there, which is a line in the ledger."""
     workspace, now = open_workspace(), now or datetime.now(UTC)
     check_reason(reason)
     ledger = records.open_ledger(workspace)

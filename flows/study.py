@@ -107,7 +107,9 @@ def study(home: str, settings: dict[str, Any], only: list[str], full: bool) -> d
 
 
 def study_detector(name: str, tasks: int | None, only: Sequence[str], full: bool) -> dict[str, Any]:
-    """`ictal study`: refuses at once a detector that is not studied, an unknown part, a cohort that is not there."""
+    """`ictal study`: refuses at once a detector that is not studied, an unknown part, a cohort that is not there.
+    `tasks` None leaves their number to the study, `only` empty is every part; `full` asks more tasks in larger
+    cohorts."""
     detectors.params_of(name, "demo")
     if name != OF:
         raise Refused(f"there is no study of {name}: what others' films are worth is asked of {OF}")

@@ -77,14 +77,14 @@ class _Server:
 
 
 def begin() -> None:
-    """Start it, unless this process did; nobody waits."""
+    """Start it, unless this process did; nobody waits. It ends with this process."""
     with _one_at_a_time:
         if not _begun or _begun[0].process.poll() is not None:
             _begun[:] = [_Server()]
 
 
 def url() -> str:
-    """The address of its API, as soon as it answers; refuses where it does not."""
+    """The address of its API, as soon as it answers; Refused where it does not within `LONGEST_START_S` seconds."""
     begin()
     with _one_at_a_time:
         _begun[0].wait()

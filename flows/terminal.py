@@ -62,7 +62,7 @@ def _without_id() -> str:
 
 
 def prompt(what: str, **how: Any) -> str:
-    """What somebody types; Ctrl-C there stops the command, as anywhere else."""
+    """What somebody types; Ctrl-C there raises KeyboardInterrupt, and stops the command as anywhere else."""
     try:
         return str(typer.prompt(what, **how))
     except typer.Abort:
@@ -70,7 +70,8 @@ def prompt(what: str, **how: Any) -> str:
 
 
 def confirm(what: str) -> bool:
-    """Whether somebody says yes; asked beside the answer, and stopped as `prompt` is."""
+    """Whether somebody says yes; asked on standard error, beside the answer, and stopped as `prompt` is
+    (KeyboardInterrupt)."""
     try:
         return typer.confirm(what, err=True)
     except typer.Abort:

@@ -58,6 +58,10 @@ def train_detectors(
     """`ictal train`: with new settings written into params.yaml first, where they were given.
 
     With the runner `dask`, folds of all detectors are dealt to the workers of the cluster at `scheduler`, or of one here.
+
+    `names` None is every detector of a cohort that is here; `preset` and `shuffle_labels` None leave what params.yaml
+    says. Refused for an unknown detector, preset or runner, where there is no cohort, and where a scheduler that is
+    named does not answer.
     """
     _refuse_runner(runner, scheduler)
     workspace = open_workspace()

@@ -136,8 +136,11 @@ def _uncompared(asked: pd.DataFrame) -> dict[str, str]:
 
 @task(cache_policy=NO_CACHE, task_run_name="features:{period}")
 def features_of(home: str, period: str, task: str = "detection") -> pd.DataFrame:
-    """One row per recording of a period: of EEG from the front end that the detectors read, of films and poses from what
-    the checks measured."""
+    """One row per recording of a period: of EEG from the front end that the detectors read, of films and poses from
+    what the checks measured.
+
+    Refused where no recording of the period was accepted.
+    """
     workspace = open_workspace(Path(home)).of(task)
     facts = pd.read_parquet(workspace.interim / "checks" / "facts.parquet")
     entries = accepted(workspace, period)
@@ -200,7 +203,8 @@ def _links(out: Path, history: Sequence[DriftReport]) -> dict[str, str]:
 
 
 def watch_sites() -> dict[str, Any]:
-    """`ictal drift`."""
+    """`ictal drift`: how each site stands, by task and by what it was answered, as JSON values with `text`. Refused
+    where nothing was checked, and where no cohort has recordings of a later period."""
     workspace = open_workspace()
     if not any((workspace.of(task).interim / "checks" / "facts.parquet").exists() for task in TASKS):
         raise Refused("no recording has been checked here: run `ictal check` with the name of the cohort first")

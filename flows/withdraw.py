@@ -73,6 +73,9 @@ def withdraw(
     `decisions` say of each model (digest or its beginning, detector, or `all`) keep, retrain or withdraw; of proposed
     models that are not named `ask` is asked. What is withdrawn is revoked by `signer`, who gives both `components`.
     `limit`: of how many predictions about them a dry run tells (None: of all).
+
+    Refused without a reason, for an unknown patient, while DVC runs a stage, as by `decide`, and where a remote of DVC
+    cannot be reached: then the line stands in the ledger and nothing is taken out yet.
     """
     workspace = open_workspace()
     ledger = books.books_of(workspace)
@@ -100,7 +103,9 @@ def withdraw(
 
 
 def decide(models: list[dict[str, Any]], decisions: Mapping[str, str], ask: Ask | None) -> list[dict[str, Any]]:
-    """A decision for every model. What was never proposed is fitted anew by the next training if it learnt from them."""
+    """A decision for every model. What was never proposed is fitted anew by the next training if it learnt from them.
+    Refused for a word that is none of `DECISIONS`, for a proposed model of which nobody says, and for `withdraw` of one
+    that was never proposed."""
     unknown = {choice for choice in decisions.values() if choice not in DECISIONS}
     if unknown:
         raise Refused(f"a decision is {', '.join(DECISIONS)}; got {', '.join(sorted(unknown))[:40]}")

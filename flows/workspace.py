@@ -108,7 +108,7 @@ class Workspace:
     task: str = "detection"
 
     def of(self, task: str) -> "Workspace":
-        """The same workspace as `task` sees it."""
+        """The same workspace as `task` sees it; WorkspaceRefused for a task that is none of `TASKS`."""
         if task not in TASKS:
             raise WorkspaceRefused(f"no task {task!r}; tasks are {', '.join(TASKS)}")
         return replace(self, task=task)
@@ -198,7 +198,8 @@ class Workspace:
 
     @property
     def ledger_place(self) -> Path | str:
-        """Where the ledger is: in its file, or in the database that ICTAL_LEDGER names. A demo has only its file."""
+        """Where the ledger is: in its file, or in the database that ICTAL_LEDGER names. A demo has only its file:
+        WorkspaceRefused where the variable is set for one."""
         place = ledger_place(self.root)
         if place != self.ledger and self.is_demo:
             raise WorkspaceRefused(
@@ -243,7 +244,8 @@ def cohort_key(task: str) -> str:
 
 
 def open_workspace(root: Path | None = None) -> Workspace:
-    """The workspace that commands use; refuses where there is none."""
+    """The workspace in `root` (None: ICTAL_HOME, or .ictal in the checkout), noted in `opened`; WorkspaceRefused where
+    there is none."""
     root = root or home()
     if not (root / MARKER).exists():
         raise WorkspaceRefused("there is no workspace yet: run `ictal demo`, or `ictal init` for an empty one")
@@ -256,7 +258,9 @@ opened: list[Workspace] = []
 
 
 def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Workspace:
-    """Make an empty workspace: git, DVC with a local remote, the stages and the parameters; never over anything."""
+    """Make an empty workspace (`kind` is `demo` or `real`): git, DVC with a local remote, the stages and the
+    parameters. WorkspaceRefused where the folder is not empty: it is never made over anything, and what is half-made
+    goes."""
     if root.exists() and any(root.iterdir()):
         raise WorkspaceRefused("the folder for the workspace is not empty; choose another with ICTAL_HOME")
     root.mkdir(parents=True, exist_ok=True)
@@ -311,20 +315,21 @@ def changed_code(workspace: Workspace) -> dict[str, str]:
 
 
 def checkout_state() -> dict[str, Any]:
-    """Commit and cleanliness of the code that runs; both unknown outside a Git checkout."""
+    """Commit and cleanliness of the code that runs; outside a Git checkout the commit is `unknown`, and it counts as
+    dirty."""
     commit = _output(["git", "rev-parse", "HEAD"], ROOT)
     dirty = _output(["git", "status", "--porcelain"], ROOT)
     return {"commit": commit or "unknown", "dirty": dirty is None or dirty != ""}
 
 
 def lock_digest() -> str:
-    """Digest of the lock file: the identity of the environment."""
+    """Digest of the lock file (constraints.txt): the identity of the environment; `unknown` where there is none."""
     path = ROOT / "constraints.txt"
     return sha256_file(path) if path.exists() else "unknown"
 
 
 def dvc(workspace: Workspace, *arguments: str, extra: Mapping[str, str] | None = None) -> str:
-    """Run a dvc command in the workspace; its last lines make the message of a failure.
+    """Run a dvc command in the workspace and give what it said; CommandFailed with its last lines where it fails.
 
     Stages keep features of films by content, so that evaluation does not look twice; a service keeps nothing of a film.
     """
@@ -341,7 +346,8 @@ def git(workspace: Workspace, *arguments: str) -> str:
 
 
 def keep(workspace: Workspace, message: str) -> str:
-    """Commit the workspace's small files (dvc.lock, parameters, metrics); returns the commit."""
+    """Commit the workspace's small files (dvc.lock, parameters, metrics), where any has changed; returns the last
+    commit."""
     git(workspace, "add", "-A")
     if git(workspace, "status", "--porcelain"):
         git(workspace, "commit", "-q", "-m", message)

@@ -58,6 +58,8 @@ class Study:
     """One detector's ablation in a workspace: who is divided how, what was marked, and every run.
 
     `sites` is by person, `persons` by recording; `about` names everything that all runs have in common.
+
+    `runs` are all variants times folds times `repeats`, kept or not; `truth` is by recording.
     """
 
     detector: str

@@ -31,5 +31,5 @@ def read(job: Job, recording: str) -> Examples:
 
 
 def probability(fitted: Fitted, examples: Examples) -> np.ndarray:
-    """Calibrated, of each window."""
+    """(windows,) Calibrated probability of a seizure (0–1) in each of `examples`."""
     return fitted.calibration(fitted.detector.score(examples))

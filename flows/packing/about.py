@@ -58,7 +58,8 @@ def about(case: Case) -> About:
 
 
 def data_licences(case: Case) -> list[Entity]:
-    """The licence of the published cohort that the model learnt from, if somebody accepted it here as it was stated."""
+    """The licence of the published cohort that the model learnt from, if somebody accepted it here as it was stated;
+    none for any other cohort. Refused where the model's lineage does not lead to the data that it was proposed on."""
     named = {node.digest: node.label for node in case.lineage.nodes}
     dataset = named.get(case.candidate["evidence"]["dataset"])
     if dataset is None:

@@ -77,7 +77,8 @@ class Case:
 
     @cached_property
     def proven(self) -> Proven:
-        """What the ledger says of the model and of all that it came from; signs a checkpoint where none covers it yet."""
+        """What the ledger says of the model and of all that it came from; signs a checkpoint where none covers it yet.
+        Refused where no checkpoint bears the platform's public key."""
         entries = entries_about(self.ledger, [node.digest for node in self.lineage.nodes])
         erased = [
             e.payload_digest for e in entries if e.payload_digest and self.ledger.payload(e.payload_digest) is None
@@ -94,14 +95,14 @@ class Case:
 
     @cached_property
     def training(self) -> Entry:
-        """The line by which the model came into being."""
+        """The line by which the model came into being; refused where the ledger has none."""
         finished = [e for e in self.ledger.entries("run.finished", self.digest) if e.subjects[0].digest == self.digest]
         if not finished:
             raise Refused("the ledger knows of no training that gave this model")
         return finished[-1]
 
     def shown(self, kept: str, name: str) -> bytes:
-        """A file of the kept evidence, if it is the one that the signers were shown under this name."""
+        """A file of the kept evidence, refused unless it is the one that the signers were shown under this name."""
         content = self.kept(kept)
         if sha256_bytes(content) != self.candidate["evidence"][name]:
             raise Refused("is not what the signers were shown")
@@ -118,7 +119,8 @@ class Case:
         return path.read_bytes()
 
     def stated(self, type: str, name: str, field: str) -> Any:
-        """What the ledger's line about a piece of evidence says in full."""
+        """What the ledger's line about a piece of evidence says in full, in this field; refused where no line says
+        it."""
         digest = self.candidate["evidence"][name]
         for entry in self.ledger.entries(type, digest):
             payload = self.ledger.payload(entry.payload_digest) if entry.payload_digest else None

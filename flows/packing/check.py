@@ -10,7 +10,8 @@ from lineage.refused import Refused
 
 
 def verify_file(file: Path, key: Path | None = None) -> dict[str, Any]:
-    """Check a pack offline, with the key of this workspace unless another is given."""
+    """Check a pack offline, with the key of this workspace unless another is given. What does not hold is told, with
+    `ok` false; Refused is a file that is no pack and a key that cannot be read."""
     path = key or _own_key()
     try:
         items, pem = verify_pack.read(file), path.read_bytes() if path else None

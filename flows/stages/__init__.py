@@ -15,7 +15,8 @@ OF_A_TASK = ("simulate", "check", "split", "pretrain", "report_types")
 
 
 def run(name: str, workspace: Workspace, *what: str) -> None:
-    """Run one stage: `what` is a task, or a detector and the regime under which it is trained or evaluated."""
+    """Run one stage: `what` is a task, or a detector and the regime under which it is trained or evaluated. Refused for
+    a name that no stage has."""
     if name not in NAMES:
         raise Refused(f"no stage {name!r}; stages are {', '.join(NAMES)}")
     if name in OF_A_TASK:

@@ -69,7 +69,8 @@ def audited(workspace: Workspace, detector: str, regime: str = "patient") -> Lea
 
 
 def audit_of(stated: Mapping[str, Any], split: str) -> LeakageAudit:
-    """The audit of this split that an evaluation made and kept with its digest."""
+    """The audit of this split that an evaluation made and kept with its digest; BrokenPromise where it is another's, or
+    was changed."""
     kept = LeakageAudit(stated["split_digest"], tuple(GuardOutcome(**outcome) for outcome in stated["outcomes"]))
     if (kept.digest, kept.split_digest) != (stated["digest"], split):
         raise BrokenPromise("a leakage audit is not the one that was made: run `ictal evaluate` again")

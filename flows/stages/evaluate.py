@@ -42,9 +42,10 @@ from validation.single_windows import single_windows
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one model said of one recording it never saw; `seconds` is the computing time.
+    """What one model said of one recording it never saw; `seconds` is the computing time in s.
 
-    `sets` holds a prediction set per second, `ood` how strange the recording is; a leaky control has neither.
+    `trend` (s,) is its probability in each second, `sets` (s,) a prediction set per second, `ood` how strange the
+    recording is; a leaky control has neither of the latter.
     """
 
     recording: str
@@ -214,7 +215,7 @@ def _strangeness(predictions: list[Prediction]) -> dict[str, Any]:
 
 
 def to_events(trend: np.ndarray, threshold: float) -> Annotations:
-    """The decision rule at any threshold, for operating curves (the trend is smoothed already)."""
+    """The decision rule at any threshold, for operating curves; `trend` (seconds,) is smoothed already."""
     return Decision().at(threshold).events(trend)
 
 

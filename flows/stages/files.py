@@ -28,7 +28,8 @@ def cohort_of(workspace: Workspace) -> Cohort:
 
 
 def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
-    """The recordings of a period that the checks let through, in the cohort's order."""
+    """The recordings of a period that the checks let through, in the cohort's order; FileNotFoundError where it was not
+    checked."""
     names = set(read_json(workspace.interim / "checks" / "accepted.json"))
     cohort = cohort_of(workspace)
     return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
@@ -64,7 +65,7 @@ def holdout(workspace: Workspace) -> list[CohortEntry]:
 
 
 def splits(workspace: Workspace) -> dict[str, "Split"]:
-    """The split of each regime that the cohort can be divided by."""
+    """The split of each regime that the cohort can be divided by; FileNotFoundError where the split stage never ran."""
     from validation.splits import Split
 
     drawn = read_json(workspace.interim / "split.json")
@@ -228,7 +229,8 @@ def digest_of_entry(entry: CohortEntry) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, in folders that are made. ValueError for infinity, and for NaN, which
+    `null_for_nan` replaces; TypeError for what JSON has no word for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(value, indent=1, default=_plain, allow_nan=False) + "\n")

@@ -54,7 +54,11 @@ Truths = Mapping[str, Annotations]
 
 def run(workspace: Workspace) -> None:
     """Write `reports/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the page
-    of the one that did best on inner patients; the gates and the lab's figures as JSON."""
+    of the one that did best on inner patients; the gates and the lab's figures as JSON.
+
+    Refused where no detector was evaluated with patients apart in the circumstances of now, and where predictions that
+    were kept are not those that were scored.
+    """
     out = fresh(workspace.reports / "evaluation")
     evaluated = {n: own for n in detectors.names("detection") if "patient" in (own := results(workspace, n))}
     if not evaluated:

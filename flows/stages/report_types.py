@@ -35,8 +35,12 @@ from validation.seizure_typing import read_answers
 
 
 def run(workspace: Workspace) -> None:
-    """Write `reports/TASK/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the page
-    of the one that did best on inner patients; the gates and what the splits are worth as JSON."""
+    """Write `reports/TASK/evaluation`: of every detector `NAME.html`, `NAME.json` and `NAME.card.md`; `index.html`, the
+    page of the one that did best on inner patients; the gates and what the splits are worth as JSON.
+
+    Refused where no detector was evaluated with patients apart in the circumstances of now, and where answers that were
+    kept are not those that were scored.
+    """
     out = fresh(workspace.reports / "evaluation")
     evaluated = {n: own for n in detectors.names(workspace.task) if "patient" in (own := results(workspace, n))}
     if not evaluated:
