@@ -37,13 +37,13 @@ def film_facts(views: list[tuple[int, int, float]]) -> dict[str, Fact]:
 
 
 def electrodes(channels: tuple[str, ...]) -> str:
-    """The 10-20 electrodes (or derivations) among channels, sorted, whatever a laboratory calls them."""
+    """The 10-20 electrodes (or derivations) among channels, sorted, blanks between, whatever they are called."""
     names = {electrode(c) or derivation(c) for c in channels} - {None}
     return " ".join(sorted(str(n) for n in names))
 
 
 def mains_hz(ratio_50: float, ratio_60: float) -> float:
-    """Which mains is seen, by its power over its surroundings; NaN where neither is."""
+    """Which mains is seen, 50 or 60 Hz, by its power over its surroundings; NaN below `MAINS_VISIBLE`."""
     seen = {50.0: ratio_50, 60.0: ratio_60}
     best = max(seen, key=lambda hz: seen[hz] if np.isfinite(seen[hz]) else 0.0)
     return best if seen[best] >= MAINS_VISIBLE else float("nan")

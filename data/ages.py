@@ -9,7 +9,7 @@ OLDEST_YEARS = 130
 
 
 def parse_age(text: str) -> float:
-    """Days of life from `3d`, `2w`, `5mo` or `34y`; refuses anything else with the forms that are read."""
+    """Days of life from `3d`, `2w`, `5mo` or `34y`; refuses (`age_unknown`) anything else, and more than 130 years."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(d|w|mo|y)\s*", text.lower())
     if not match:
         raise Refusal(

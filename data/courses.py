@@ -18,7 +18,7 @@ PARTS = ((0, 1, 2, 3, 4), (7, 9), (8, 10), (13, 15), (14, 16))
 """Head, left arm, right arm, left leg and right leg, as indices of `JOINTS`."""
 BRIDGED_S = 0.5
 POSE_UNIT = 100.0
-"""Torso lengths are written in hundredths, so that movements are as large as grey levels."""
+"""Lengths of a limb (the middle one) are written in hundredths, so that movements are as large as grey levels."""
 
 
 def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
@@ -40,8 +40,8 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
     """(courses (10, samples) at `RATE_HZ`, identity (pieces, 19)) of a track of `JOINTS`.
 
     Courses are the places of head, arms and legs in hundredths of a limb's length, NaN where nothing of them was seen for
-    `BRIDGED_S`. The identity is how long
-    each limb is beside all limbs, in the median of 5 s, and the whole body in the picture's units.
+    `BRIDGED_S`. The identity is how long each limb is beside all limbs, in the median of 5 s, and the whole body in the
+    picture's units (logarithms). Refuses (`montage_missing`) a track of other joints.
     """
     if track.joints != JOINTS:
         raise Refusal(

@@ -8,7 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """One event: seconds from the recording's start. `type` uses HED-SCORE names (`sz`, `sz_foc`, …)."""
+    """One event: seconds from the recording's start. `type` uses HED-SCORE names (`sz`, `sz_foc`, …).
+
+    `confidence` is 0–1, None where nobody stated any; `channels` are empty where it is not said which.
+    """
 
     onset_s: float
     duration_s: float
@@ -31,7 +34,8 @@ class Annotations:
     """The events of one recording of `duration_s` seconds, ordered and inside the recording.
 
     Laws: `from_mask(to_mask(a, r), r) == a` for separate events on the grid of rate r;
-    `a.shifted(t).shifted(-t) == a`; burden is the mask sum, whatever the order or overlap of the events.
+    `a.shifted(t).shifted(-t) == a`; burden is the mask sum, whatever the order or overlap of the events. ValueError for
+    events of no duration or outside the recording, and for a duration below 0 s.
     """
 
     events: tuple[Event, ...]
@@ -51,7 +55,7 @@ class Annotations:
 
     @classmethod
     def from_mask(cls, mask: Iterable[bool], rate_hz: float, duration_s: float | None = None) -> "Annotations":
-        """Events are the runs of True in `mask` (samples at `rate_hz`)."""
+        """Events are the runs of True in `mask`, (samples,) at `rate_hz`; the recording is as long unless told."""
         flags = np.asarray(list(mask) if not isinstance(mask, np.ndarray) else mask, dtype=bool)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
         events = tuple(
@@ -60,7 +64,7 @@ class Annotations:
         return cls(events, float(len(flags) / rate_hz) if duration_s is None else duration_s)
 
     def to_mask(self, rate_hz: float = 1.0) -> np.ndarray:
-        """Bool array of `round(duration_s * rate_hz)` samples; edges are rounded to the nearest sample.
+        """Bool (samples,), `round(duration_s * rate_hz)` of them; edges are rounded to the nearest sample.
 
         Rounding is that of SzCORE's reference scorer (timescoring): an event of a sample or less may vanish.
         """
@@ -70,7 +74,7 @@ class Annotations:
         return mask
 
     def covered(self, onsets_s: np.ndarray, window_s: float) -> np.ndarray:
-        """Share (0–1) of each window `[onset, onset + window_s)` that lies inside events."""
+        """Share (0–1) of each window `[onset, onset + window_s)` that lies inside events, (windows,) as `onsets_s`."""
         onsets_s = np.asarray(onsets_s, dtype=float)
         share = np.zeros(len(onsets_s))
         for start, end in self._union():
@@ -78,7 +82,7 @@ class Annotations:
         return share / window_s
 
     def shifted(self, by_s: float) -> "Annotations":
-        """The same events `by_s` seconds later, in a recording that is `by_s` seconds longer."""
+        """The same events `by_s` seconds later, in a recording as much longer; ValueError if one begins below 0."""
         moved = tuple(replace(e, onset_s=e.onset_s + by_s) for e in self.events)
         return Annotations(moved, self.duration_s + by_s)
 
@@ -93,7 +97,7 @@ class Annotations:
         return float(sum(end - start for start, end in self._union()))
 
     def burden_min_per_h(self, analysed_s: float | None = None) -> float:
-        """Seizure minutes per hour of analysed time (all of the recording unless told)."""
+        """Seizure minutes per hour of analysed time (all of the recording unless told); NaN where that is 0."""
         hours = (self.duration_s if analysed_s is None else analysed_s) / 3600
         return self.total_s() / 60 / hours if hours > 0 else float("nan")
 

@@ -12,7 +12,8 @@ class View:
 
     `width` and `height` are those shown, rotation applied. `rate_hz` is the mean rate of its time stamps. `first_s` and
     `last_s` are the first and last presentation times; a frame is shown until the next one. `lost` counts packets that
-    could not be decoded, None where they were not counted.
+    could not be decoded, None where they were not counted. `rotation_deg`: counter-clockwise, in quarters. Times in
+    seconds of the recording.
     """
 
     path: Path
@@ -33,7 +34,10 @@ class View:
 
 @dataclass(frozen=True)
 class Film:
-    """A recording on film: its views begin together. `digest` names the bytes of all of them."""
+    """A recording on film: its views begin together. `digest` names the bytes of all of them.
+
+    `age_days` is the age when it was filmed, None where it is not known.
+    """
 
     views: tuple[View, ...]
     duration_s: float

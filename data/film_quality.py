@@ -60,7 +60,7 @@ def view_facts(film: Film) -> "pd.DataFrame":
 
 
 def dropped_share(times_s: np.ndarray) -> float:
-    """Share of frames missing between time stamps, by the middle step between them."""
+    """Share (0–1) of frames missing between time stamps (frames,), ascending seconds, by the middle step."""
     steps_s = np.diff(times_s)
     missing = int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum()) if len(steps_s) else 0
     return missing / (len(times_s) + missing)

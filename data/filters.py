@@ -14,7 +14,7 @@ MAX_RATIO_TERM = 4096
 
 
 def refuse_slow(rate_hz: float, band_hz: tuple[float, float]) -> None:
-    """`rate_too_low` where a sampling rate does not hold the band."""
+    """Refuses (`rate_too_low`) a sampling rate that is not above twice the band's upper end."""
     if rate_hz <= 2 * band_hz[1]:
         raise Refusal(
             "rate_too_low",
@@ -70,6 +70,7 @@ class Resampler:
     Output sample m stands for the time m / to_hz and uses no later input; its anti-alias filter delays the signal
     by `delay_s`, which is the same for every chunking (law: any chunks, bit-equal output). The first sample is taken
     as the signal's past, and each phase of the filter sums to 1, so that an offset or a drift leaves no tone behind.
+    Refuses (`unsupported_format`) rates whose ratio is no fraction of numbers up to 4096.
     """
 
     def __init__(self, from_hz: float, to_hz: float, half_length: int = 10):
@@ -151,7 +152,10 @@ def _phases(up: int, down: int, half_length: int) -> tuple[np.ndarray, int]:
 
 
 class RunningBaseline:
-    """Exponential mean of the *past* of each column, with carried state, so that any chunking gives the same bits."""
+    """Exponential mean of the *past* of each column, with carried state, so that any chunking gives the same bits.
+
+    `half_life` is in rows: what lies so far back weighs half as much as the last row.
+    """
 
     def __init__(self, half_life: float):
         self._keep = 0.5 ** (1 / half_life)

@@ -30,18 +30,21 @@ def within(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def flat_share(height: np.ndarray) -> float:
-    """Share of seconds, given their peak to peak, that hold no EEG; NaN where no second is whole."""
+    """Share (0–1) of seconds that hold no EEG, by their peak to peak (seconds,) in µV; NaN where no second is whole."""
     return float(flat_shares(height[:, None])[0])
 
 
 def flat_shares(height: np.ndarray) -> np.ndarray:
-    """`flat_share` of each channel of (seconds, channels)."""
+    """`flat_share` of each channel, (channels,), of (seconds, channels)."""
     whole = (~np.isnan(height)).sum(axis=0)
     return np.where(whole, (height < FLAT_UV).sum(axis=0) / np.maximum(whole, 1), np.nan)
 
 
 def spread(height: np.ndarray, deviation: np.ndarray) -> float:
-    """Median standard deviation over the seconds that are not constant; 0 where all are."""
+    """Median of the `deviation` of the seconds that are not constant (`height` above 0); 0 where all are.
+
+    Both (seconds,), as `within` gives them, and in their unit.
+    """
     return float(spreads(height[:, None], deviation[:, None])[0])
 
 
@@ -73,7 +76,7 @@ class Rails:
         self._before: np.ndarray | None = None
 
     def __call__(self, signal: np.ndarray) -> None:
-        """(channels, samples), the next of this stretch."""
+        """(channels, samples) in any unit, the next of this stretch."""
         if signal.shape[1] == 0:
             return
         joined = signal if self._before is None else np.concatenate([self._before, signal], axis=1)
@@ -88,7 +91,7 @@ class Rails:
         self._samples += signal.shape[1]
 
     def shares(self) -> np.ndarray:
-        """Share (0–1) of clipped samples of each channel so far; 0 for a constant one: that is flat, not clipped."""
+        """(channels,) share (0–1) of clipped samples so far; 0 for a constant channel: that is flat, not clipped."""
         varies = -self._extreme[1] < self._extreme[0]
         return np.where(varies, self._stuck.sum(axis=0) / max(1, self._samples), 0.0)
 
@@ -120,7 +123,11 @@ def nan_share(recording: Recording, index: int) -> float:
 
 
 def spectrum(pieces: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies and the median over pieces of their Hann-windowed power: artefacts in a few pieces do not count."""
+    """Frequencies (bins,) in Hz, and the median (bins,) over pieces of their Hann-windowed power.
+
+    `pieces` (pieces, samples); artefacts in a few of them do not count. The power is not scaled to a density: only
+    ratios and slopes of it mean anything. NaN without any piece.
+    """
     length = pieces.shape[1]
     frequencies = spfft.rfftfreq(length, 1 / rate_hz)
     if len(pieces) == 0:
@@ -131,7 +138,7 @@ def spectrum(pieces: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray
 
 
 def line_ratio(frequencies: np.ndarray, power: np.ndarray, line_hz: float) -> float:
-    """Mean power within 1 Hz of `line_hz` over that 2–5 Hz away on either side.
+    """Mean power within 1 Hz of `line_hz` over that 2–5 Hz away on either side; both arrays (bins,), as of `spectrum`.
 
     NaN where the spectrum does not reach 2 Hz beyond `line_hz`, or there is no power to compare with.
     """
@@ -143,7 +150,10 @@ def line_ratio(frequencies: np.ndarray, power: np.ndarray, line_hz: float) -> fl
 
 
 def slope(frequencies: np.ndarray, power: np.ndarray) -> float:
-    """Slope of log power over log frequency, 2–12 Hz: −γ of a 1/f^γ spectrum; NaN where a power is not positive."""
+    """Slope of log power over log frequency, 2–12 Hz: −γ of a 1/f^γ spectrum; NaN where a power is not positive.
+
+    Both arrays (bins,), as of `spectrum`.
+    """
     band = (frequencies >= 2.0) & (frequencies <= 12.0)
     if not (power[band] > 0).all():
         return float("nan")

@@ -20,7 +20,7 @@ class Refusal(Refused):
     """An input that cannot be evaluated: a code of `CODES`, and a reason with value, limit and next step.
 
     The reason is shown to people and written to logs, so it never holds patient data: no names, no header
-    text, no paths.
+    text, no paths. ValueError for a code that is not one of `CODES`.
     """
 
     def __init__(self, code: str, reason: str):

@@ -28,6 +28,7 @@ class PoseTrack:
     `time_s` (time,) ascending · `xy` (time, joint, 2) in the units of the picture, x to the right and y down, NaN where
     a joint was not seen · `confidence` (time, joint) 0–1, NaN where it was not seen · `people` (time,) persons seen in
     the frame, None where nobody counted. `duration_s` is the recording's length, frames without a person included.
+    ValueError for arrays of other shapes, and for times that do not ascend.
     """
 
     time_s: np.ndarray

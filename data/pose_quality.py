@@ -62,19 +62,22 @@ def ordered(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
 
 
 def torso(xy: np.ndarray) -> float:
-    """Median distance of the middle of the shoulders from the middle of the hips; NaN where they were never seen."""
+    """Median distance of the middle of the shoulders from the middle of the hips; NaN where they were never seen.
+
+    `xy` (time, joint, 2) of `JOINTS`; the distance is in its units.
+    """
     lengths = np.linalg.norm(middle(xy, "shoulder") - middle(xy, "hip"), axis=1)
     return float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else float("nan")
 
 
 def middle(xy: np.ndarray, part: str) -> np.ndarray:
-    """(time, 2) the point between left and right `part`: shoulder or hip."""
+    """(time, 2) the point between left and right `part`, shoulder or hip, of `xy` (time, joint, 2)."""
     return np.asarray((xy[:, JOINTS.index(f"left_{part}")] + xy[:, JOINTS.index(f"right_{part}")]) / 2)
 
 
 def swaps(xy: np.ndarray) -> np.ndarray:
-    """(frame,) bool: left and right change places between two frames, in at least two pairs of joints at once, or the
-    shoulders say the opposite of the hips."""
+    """(time,) bool: left and right change places between two frames, in at least two pairs of joints at once, or the
+    shoulders say the opposite of the hips. `xy` (time, joint, 2) of `JOINTS`."""
     pairs = xy[:, PAIRS]  # (frame, pair, side, 2)
     kept = np.linalg.norm(np.diff(pairs, axis=0), axis=3).sum(axis=2)
     crossed = np.linalg.norm(pairs[1:, :, ::-1] - pairs[:-1], axis=3).sum(axis=2)

@@ -38,7 +38,10 @@ HEAD_TORSOS = 0.75
 
 @dataclass(frozen=True)
 class Strip:
-    """Where a recorder writes names and times over the picture: shares (0–1) of the upright picture's height and width."""
+    """Where a recorder writes names and times over the picture: shares (0–1) of the upright picture's height and width.
+
+    ValueError for a strip that is empty or reaches out of the picture.
+    """
 
     top: float
     bottom: float
@@ -50,7 +53,7 @@ class Strip:
             raise ValueError("a strip lies inside the picture: 0 <= top < bottom <= 1, 0 <= left < right <= 1")
 
     def cover(self, picture: np.ndarray) -> np.ndarray:
-        """The picture with the strip painted grey; a point that it touches is covered."""
+        """A copy of a picture, uint8 (row, column[, 3]), with the strip grey; a point that it touches is covered."""
         rows, columns = picture.shape[:2]
         covered = picture.copy()
         top, bottom = int(np.floor(self.top * rows)), int(np.ceil(self.bottom * rows))

@@ -48,7 +48,7 @@ def channel_facts(recording: Recording, line_hz: float = 50.0, montage: str = "n
 
 
 def check_rate(rate_hz: float) -> None:
-    """Refuse sampling rates outside 100–2048 Hz."""
+    """Refuse (`rate_too_low`, `unsupported_format`) sampling rates outside 100–2048 Hz."""
     if rate_hz < RATES_HZ[0]:
         raise Refusal("rate_too_low", f"sampling rate must be ≥ {RATES_HZ[0]:g} Hz, got {rate_hz:g}: record it faster")
     if rate_hz > RATES_HZ[1]:
@@ -56,7 +56,8 @@ def check_rate(rate_hz: float) -> None:
 
 
 def check_amplitude(recording: Recording) -> None:
-    """Refuse amplitudes that no EEG has, the mark of a wrong unit or gain (median over channels that are not flat).
+    """Refuse (`unit_suspect`) amplitudes that no EEG has, the mark of a wrong unit or gain
+    (median over living channels).
 
     Measured within seconds, so that an electrode offset or a slow drift does not count.
     """
@@ -66,7 +67,10 @@ def check_amplitude(recording: Recording) -> None:
 
 
 def check_spreads(spreads: Sequence[float]) -> None:
-    """`check_amplitude` of the channels' typical standard deviation within a second."""
+    """`check_amplitude` of the channels' typical standard deviation within a second, in µV; refuses as it does.
+
+    A channel of 0 µV is flat and does not count; where all are, nothing is refused here.
+    """
     low, high = AMPLITUDES_UV
     living = [s for s in spreads if s > 0]
     if living and not low <= (typical := median(living)) <= high:

@@ -12,7 +12,10 @@ Signal = np.ndarray
 
 @dataclass(frozen=True)
 class Segment:
-    """A gapless stretch of a recording: `signal[:, 0]` was taken `onset_s` seconds after the recording's start."""
+    """A gapless stretch of a recording: `signal[:, 0]` was taken `onset_s` seconds after the recording's start.
+
+    `signal` (channels, samples) is in µV, NaN where a sample is missing.
+    """
 
     onset_s: float
     signal: Signal
@@ -23,7 +26,8 @@ class Recording:
     """A recording: segments in time order that share channels and one sampling rate.
 
     `duration_s` is the span of the clock from first to last sample, gaps included. `digest` is the SHA-256 of
-    the raw bytes, and `age_days` the age at recording where it is known.
+    the raw bytes, `age_days` the age at recording and `annotations` what the file itself marks, None where unknown.
+    ValueError for a signal of another number of channels, and for segments that overlap.
     """
 
     channels: tuple[str, ...]

@@ -19,7 +19,10 @@ FLOOR_UV = 1e-3
 
 @dataclass(frozen=True)
 class SpectralSetting:
-    """How a clip is seen: in windows of `window_s`, each `overlap` (0–1) inside the last, up to `f_max_hz`."""
+    """How a clip is seen: in windows of `window_s`, each `overlap` (0–1) inside the last, up to `f_max_hz`.
+
+    ValueError at rates that do not hold `f_max_hz` or give windows of no whole number of samples.
+    """
 
     f_max_hz: float
     window_s: float
@@ -31,7 +34,7 @@ class SpectralSetting:
         return samples(self.window_s, self.f_max_hz)
 
     def count(self, clip_samples: int, rate_hz: float) -> int:
-        """How many windows a clip holds."""
+        """How many windows a clip holds; ValueError for one shorter than a window."""
         size, hop = self.size_and_hop(rate_hz)
         if clip_samples < size:
             raise ValueError(f"a clip of {clip_samples} samples is shorter than its window of {size}")

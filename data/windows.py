@@ -9,7 +9,7 @@ from data.recording import Segment
 
 
 def samples(seconds: float, rate_hz: float) -> int:
-    """Whole samples in `seconds`; refuses a length that is not a whole number of samples."""
+    """Whole samples in `seconds`; refuses (ValueError) a length that is not a whole number of samples, or none."""
     exact = seconds * rate_hz
     if exact < 1 or abs(exact - round(exact)) > 1e-9:
         raise ValueError(f"{seconds} s at {rate_hz} Hz is {exact} samples, expected a whole number ≥ 1")
@@ -40,7 +40,7 @@ class Cutter:
         self._made = 0
 
     def __call__(self, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(channels, samples) → the windows that are whole now (windows, channels, samples), read-only, and onsets."""
+        """(channels, samples) → the windows whole by now (windows, channels, samples), read-only, and onsets (s)."""
         whole = signal if self._kept is None else np.concatenate([self._kept, signal], axis=1)
         left_out = min(self._skip, whole.shape[1])
         whole, self._skip = whole[:, left_out:], self._skip - left_out

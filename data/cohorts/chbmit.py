@@ -129,7 +129,10 @@ def agreed(
 
 
 def read_people(text: str) -> dict[str, Patient]:
-    """SUBJECT-INFO: case, gender, age in years. Two cases are the same child and share a person key."""
+    """SUBJECT-INFO: case, gender, age in years. Two cases are the same child and share a person key.
+
+    Refuses (`corrupt`) a line of a case that is not these three.
+    """
     rows = [line.split() for line in text.splitlines() if line.startswith("chb")]
     if any(len(r) != 3 or not re.fullmatch(r"\d+(\.\d+)?", r[2]) for r in rows):
         raise Refusal("corrupt", "SUBJECT-INFO is no table of case, gender and age: fetch it again")
@@ -137,7 +140,10 @@ def read_people(text: str) -> dict[str, Patient]:
 
 
 def stem_of(name: str) -> str:
-    """Our name for `chb17a_03.edf`: sub-chb17_task-eeg_acq-a_run-03; the `+` of chb02_16+ is acq-plus."""
+    """Our name for `chb17a_03.edf`: sub-chb17_task-eeg_acq-a_run-03; the `+` of chb02_16+ is acq-plus.
+
+    Refuses (`unsupported_format`) a name that is not as published.
+    """
     match = re.fullmatch(r"(chb\d\d)([abc]?)_(\d+)(\+?)\.edf", name)
     if not match:
         raise Refusal(

@@ -27,7 +27,7 @@ class Corrections:
         return self.values.get(key)
 
     def seconds(self, recording: str, value: str) -> float:
-        """A correction that must be a number of seconds."""
+        """A correction that must be a number of seconds; FetchRefused where it is none."""
         try:
             return float(value)
         except ValueError:
@@ -43,7 +43,7 @@ class Corrections:
 
 def read_corrections(path: Path) -> Corrections:
     """Read a corrections file; refuses rows without a recording, a number, a known field, a value and a reason, and a
-    second row for the same."""
+    second row for the same (`FetchRefused`)."""
     columns = ("recording", "seizure", "field", "value", "reason")
     try:
         lines = [line.split("\t") for line in path.read_text("utf-8-sig").splitlines() if line.strip()]

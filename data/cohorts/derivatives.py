@@ -19,7 +19,10 @@ DESCRIPTION = "dataset_description.json"
 
 
 def expert_folders(root: Path) -> tuple[Path, ...]:
-    """The derivative datasets that experts made, by name; `unsupported_format` where events do not say who made them."""
+    """The derivative datasets that experts made, by name.
+
+    Refuses (`unsupported_format`) one whose events do not say who made them, and a link to nothing.
+    """
     inside = root / "derivatives"
     found = sorted(inside.iterdir()) if inside.is_dir() else []
     if any(not f.exists() for f in found):

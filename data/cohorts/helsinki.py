@@ -165,7 +165,10 @@ AGES = (
 
 
 def read_clinical(text: str) -> dict[str, Patient]:
-    """The clinical table by recording (`eeg1` …): sex, and the age that follows from two brackets of weeks."""
+    """The clinical table by recording (`eeg1` …): sex, and the age that follows from two brackets of weeks.
+
+    Refuses (`unsupported_format`) a table that lacks one of the columns read.
+    """
     reader = csv.DictReader(io.StringIO(text))
     if not {"EEG file", "Gender", "GA (weeks)", "EEG to PMA (weeks)"} <= set(reader.fieldnames or ()):
         raise Refusal(

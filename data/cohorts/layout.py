@@ -28,10 +28,10 @@ def write_layout(
     *,
     link: bool = False,
 ) -> Cohort:
-    """Write the cohort to `root`, which must not exist; it is made beside it and put in place when it is whole.
+    """Write the cohort to `root`; it is made beside it and put in place when it is whole.
 
     EDF files are copied byte for byte, or become hard links with `link` where the file system allows that. `provenance`
-    is kept as sourcedata/fetched.json, the published annotations beside it.
+    is kept as sourcedata/fetched.json, the published annotations beside it. FileExistsError where `root` is there.
     """
     if root.exists():
         raise FileExistsError("the folder of the cohort exists already: remove it or name another")

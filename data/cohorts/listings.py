@@ -40,7 +40,10 @@ def list_files(server: Server, published: Published) -> tuple[tuple[PublicFile, 
 
 
 def read_sha256sums(text: str) -> tuple[PublicFile, ...]:
-    """Lines of a SHA-256, blanks and a name, as sha256sum and PhysioNet write them; FetchRefused for any other line."""
+    """Lines of a SHA-256, blanks and a name, as sha256sum and PhysioNet write them.
+
+    FetchRefused for any other line, and where no file is named.
+    """
     files = {}
     for number, line in enumerate(text.splitlines(), 1):
         match = re.fullmatch(r"([0-9a-fA-F]{64})\s+\*?(\S.*?)\s*", line)
@@ -55,7 +58,7 @@ def read_sha256sums(text: str) -> tuple[PublicFile, ...]:
 
 
 def own_list(path: Path) -> tuple[PublicFile, ...]:
-    """A user's own list of checksums."""
+    """A user's own list of checksums; refused as in `read_sha256sums`."""
     return read_sha256sums(path.read_text("utf-8-sig", errors="replace"))
 
 

@@ -51,7 +51,10 @@ class _Broken(Exception):
 
 
 class Server:
-    """Files below one address. Redirects are followed to the same host and to `hosts` only; a login never leaves it."""
+    """Files below one address. Redirects are followed to the same host and to `hosts` only; a login never leaves it.
+
+    What the server does not give, even after as many tries as `patience` has, is refused (`FetchRefused`).
+    """
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class Server:
         self._client.close()
 
     def read(self, address: str, most_bytes: int = 64 << 20) -> bytes:
-        """A small file or page, at an address relative to the server's."""
+        """A small file or page, at an address relative to the server's; refuses one of more than `most_bytes`."""
 
         def whole() -> bytes:
             content = bytearray()

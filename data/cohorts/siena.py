@@ -59,7 +59,10 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
 
 
 def stem_of(name: str) -> str:
-    """Our name for `PN10-4.5.6.edf`: sub-PN10_task-eeg_run-04, by the first of its seizures."""
+    """Our name for `PN10-4.5.6.edf`: sub-PN10_task-eeg_run-04, by the first of its seizures.
+
+    Refuses (`unsupported_format`) a name that is not as published.
+    """
     match = re.fullmatch(r"(PN\d\d)-(\d+)(\.\d+)*\.edf", name)
     if not match:
         raise Refusal("unsupported_format", "a recording of Siena is not named as published: keep the published names")

@@ -98,7 +98,11 @@ def marks_of(spans: str, channels: str | None) -> Annotations:
 
 
 def convert(source: Path, corrections: Corrections) -> Conversion:
-    """Every recording below `source` (`edf/train/…`, or a folder inside it) with its seizures."""
+    """Every recording below `source` (`edf/train/…`, or a folder inside it) with its seizures.
+
+    Recordings that cannot be read or contradict themselves are left out by name; a patient who lies in two of
+    `DIVISIONS` refuses the whole (`corrupt`).
+    """
     recordings, refused = [], []
     people: dict[str, Patient] = {}
     for file in sorted(source.rglob("*_s[0-9]*_t[0-9]*.edf")):

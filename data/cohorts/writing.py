@@ -96,7 +96,7 @@ def write_cohort(
     workers: int,
     modality: str = "eeg",
 ) -> Cohort:
-    """Make the cohort beside `root`, which must not exist, and put it in place when it is whole.
+    """Make the cohort beside `root`, and put it in place when it is whole; FileExistsError where `root` is there.
 
     `write(folder, plan)` writes one recording, in a process of its own if there are several workers; `finish(folder)`
     what is about all of them. A cohort that could not be finished is not left behind.
@@ -122,7 +122,8 @@ def write_recording(
 ) -> Path:
     """Write `signal` as the recording's samples with its sidecar and events below `root`; gives the path of the EDF.
 
-    `stem`: what its files' names begin with where the patient has more recordings than one.
+    `signal`: (channels, samples) µV, as the file is to hold it, whatever the recording holds. `stem`: what its files'
+    names begin with where the patient has more recordings than one.
     """
     eeg, stem = root / drawn.name / "eeg", stem or stem_of(drawn.name)
     eeg.mkdir(parents=True, exist_ok=True)
@@ -136,9 +137,10 @@ def write_recording(
 def write_film(
     patient: Path, stem: str, views: Mapping[str, tuple[np.ndarray, np.ndarray]], truth: Annotations | None
 ) -> tuple[Path, ...]:
-    """Write the frames (uint8) and times of each view as a small film below the patient's folder; gives their paths.
+    """Write each view as a small film below the patient's folder; gives their paths.
 
-    Views are by name; one without a name is the only one. `truth` is None for a film that nobody annotates.
+    Views, by name, are frames, uint8 (times, height, width[, 3]), and when they are shown (times,), ascending seconds;
+    one without a name is the only one. `truth` is None for a film that nobody annotates.
     """
     folder = patient / "video"
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,10 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass
 class Body:
-    """What stands behind the header: signal in µV, annotation bytes record by record, digest of the whole file."""
+    """What stands behind the header: annotation bytes record by record, and the digest of the whole file.
+
+    `signal` (channels, samples) is float32 in µV, gaps left out.
+    """
 
     signal: np.ndarray
     first_tals: list[bytes] = field(default_factory=list)
@@ -95,7 +98,10 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def eeg_signals(header: Header) -> tuple[list[int], float]:
-    """Indices of the EEG signals at the rate that most of them share (the higher one of equals), and that rate."""
+    """Indices of the EEG signals at the rate that most of them share (the higher one of equals), and that rate in Hz.
+
+    Refuses with `montage_missing` where no signal is of EEG, `corrupt` records of 0 s, and what `check_rate` refuses.
+    """
     eeg = [i for i, s in enumerate(header.signals) if is_eeg(s.label) and s.samples]
     if not eeg:
         raise Refusal(
@@ -156,7 +162,7 @@ def _read_records(file: BinaryIO, header: Header, records: int, picked: list[int
 
 
 def decoded_records(header: Header, raw: bytes, at: int, count: int) -> tuple[Signal, ...]:
-    """The signals in `count` data records from number `at` on."""
+    """The signals in `count` data records from number `at` on; refuses (`truncated`) fewer bytes than these take."""
     if len(raw) < count * header.record_bytes:
         raise Refusal("truncated", f"the file ended while it was read, in data record {at}: transfer it again")
     return decoded(header.columns, header.bytes_per_sample, raw, count)
@@ -165,7 +171,11 @@ def decoded_records(header: Header, raw: bytes, at: int, count: int) -> tuple[Si
 def joined_records(
     header: Header, first_tals: list[bytes], records: int, record_s: float, tolerance_s: float
 ) -> list[Stretch]:
-    """Gapless stretches of data records, from the times that they keep; by the standard only EDF+ keeps them."""
+    """Gapless stretches of data records, from the times that they keep; by the standard only EDF+ keeps them.
+
+    One stretch where the header announces no gaps and times are missing. Refuses (`corrupt`) a discontinuous recording
+    without times, and what `stretches` refuses.
+    """
     onsets_s = record_onsets(first_tals)
     if len(onsets_s) == 0 and header.is_discontinuous:
         raise Refusal("corrupt", "the recording is discontinuous but keeps no times: export it again")

@@ -47,7 +47,7 @@ def parse_tals(block: bytes) -> list[Tal]:
 
 
 def record_onsets(blocks: Iterable[bytes]) -> np.ndarray:
-    """Seconds from the start date and time to each data record, NaN where a record does not keep its time.
+    """Seconds from the start date and time to each data record, (records,), NaN where one does not keep its time.
 
     `blocks` are the bytes of the *first* annotation signal, one block per data record.
     """
@@ -55,10 +55,10 @@ def record_onsets(blocks: Iterable[bytes]) -> np.ndarray:
 
 
 def stretches(onsets_s: np.ndarray, record_s: float, tolerance_s: float) -> list[Stretch]:
-    """Join data records into gapless stretches; the first record is the recording's start (0 s).
+    """Join data records of `record_s` with these onsets (records,) into gapless stretches; the first starts at 0 s.
 
     A gap begins where a record starts more than `tolerance_s` after the previous one ended. Records that start
-    before that are refused as `corrupt`: no order of the samples would be true.
+    before that are refused as `corrupt`: no order of the samples would be true. So are onsets that are NaN.
     """
     lag_s = np.diff(onsets_s) - record_s
     if np.isnan(onsets_s).any():

@@ -19,7 +19,10 @@ KINDS = {kind.__name__: kind for kind in (Annotations, Event, Film, View, PoseTr
 
 
 def packed(value: Any) -> tuple[Any, list[np.ndarray]]:
-    """A value as JSON can say it, and its arrays in the order in which it names them; TypeError for other things."""
+    """A value as JSON can say it, and its arrays in the order in which it names them; of their shapes the JSON tells.
+
+    TypeError for what no reader makes, and for arrays of objects.
+    """
     arrays: list[np.ndarray] = []
     return _packed(value, arrays), arrays
 

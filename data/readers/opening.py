@@ -37,7 +37,7 @@ def open_entry(
 
 
 def estimated(film: Film, estimate: Estimate | None) -> PoseTrack:
-    """The pose on a film."""
+    """The pose on a film; refuses (`no_pose_estimator`) where no `estimate` is given."""
     if estimate is None:
         raise Refusal("no_pose_estimator", "poses are needed and only a film is there: provide a pose estimator (ONNX)")
     return estimate(film)

@@ -35,8 +35,9 @@ def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str
     """The film of these views, whose names are their `view-` entities.
 
     A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost` in
-    films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost are refused. Refuses with `unsupported_format`, `corrupt`,
-    `truncated`, `no_signal`, `too_short`. An unreadable path raises `OSError` without naming the path.
+    films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost are refused.
+    Refuses with `unsupported_format`, `corrupt`, `truncated`, `no_signal`, `too_short`. An unreadable path raises
+    `OSError` without naming the path.
     """
     seen = [_view(Path(path)) for path in paths]
     if not seen:
@@ -48,14 +49,14 @@ def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str
 
 @may_run_apart
 def frame_times(view: View) -> np.ndarray:
-    """The presentation times of every frame, ascending seconds of the recording; nothing is decoded."""
+    """The presentation times of every frame, (frames,) ascending seconds of the recording; nothing is decoded."""
     with opened(view.path) as reel:
         return reel.seconds(reel.stamps()[0])
 
 
 @may_run_apart
 def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np.ndarray:
-    """The frames shown at ascending times: uint8 (times, size, size) grey, or (times, size, size, 3) red, green, blue.
+    """The frames shown at ascending seconds (times,): uint8 (times, size, size) grey, or (times, size, size, 3) in RGB.
 
     A frame is shown from its presentation time until the next one's; before the first, the first is shown. Pictures are
     turned as the container says and scaled into the middle of a black square, undistorted.
@@ -65,12 +66,15 @@ def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np
 
 @may_run_apart
 def frames_and_lost(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, float]:
-    """`read_frames`, and the share (0–1) that cannot be decoded of all that had to be decoded for it; NaN where nothing had."""
+    """`read_frames`, uint8 (times, size, size[, 3]), and the share (0–1) lost of all that had to be decoded.
+
+    The share is NaN where nothing had to be decoded.
+    """
     return _read(view, times_s, size_px, grey)
 
 
 def every_frame(view: View) -> Iterator[tuple[float, np.ndarray]]:
-    """Every frame that can be decoded, with its presentation time: upright, in full size, uint8 (row, column, 3)."""
+    """Every frame that can be decoded, with its presentation time (s): upright, full size, uint8 (row, column, 3)."""
     with opened(view.path) as reel:
         for released in reel.packets():
             for frame in released or ():

@@ -47,7 +47,7 @@ class Reel:
     stream: VideoStream
 
     def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Ascending time stamps of the frames, and those of key frames; nothing is decoded.
+        """Ascending time stamps in ticks of the frames (frames,), and those of key frames; nothing is decoded.
 
         From the key frame before `first` (None: from the start) to `last`, and a little further.
         """
@@ -78,11 +78,11 @@ class Reel:
             self.container.seek(stamp, stream=self.stream)
 
     def seconds(self, stamps: np.ndarray) -> np.ndarray:
-        """Seconds of the recording."""
+        """Seconds of the recording, (frames,), from time stamps (frames,) in ticks."""
         return stamps * self.tick_s - self.origin_s
 
     def ticks(self, times_s: np.ndarray) -> np.ndarray:
-        """The last tick at or before each second of the recording."""
+        """The last tick at or before each second of the recording, int64 (times,) of seconds (times,)."""
         return np.floor((times_s + self.origin_s) / self.tick_s + 1e-3).astype(np.int64)
 
     @property

@@ -26,7 +26,8 @@ def write_video(
     """Write pictures, uint8 (height, width[, 3]) each, as an MP4 file, at a rate or at presentation times (ascending).
 
     Sides are even (the colours of H.264's 4:2:0 are half as large). The same pictures and settings give the same bytes.
-    A stack of pictures will do, and so will pictures that are made one by one. A failure leaves no file.
+    A stack of pictures will do, and so will pictures that are made one by one. A failure leaves no file. ValueError for
+    no picture, odd sides, times that do not ascend from 0, and unless either the rate (Hz) or the times (s) are given.
     """
     timed: Iterable[tuple[float, np.ndarray]]
     if times_s is not None and rate_hz is None:
@@ -47,7 +48,11 @@ def write_timed(
     key_every: int = 50,
     preset: str = "veryfast",
 ) -> None:
-    """`write_video` of pairs of a presentation time (s) and a picture; `rate_hz` is only what the container announces."""
+    """`write_video` of pairs of a presentation time (s) and a picture, uint8 (height, width[, 3]).
+
+    `rate_hz` is only what the container announces. ValueError for no picture, odd sides, and times that do not ascend
+    from 0.
+    """
     stamped = _stamped(timed)
     first, stamp = next(stamped, (None, 0))
     if first is None:

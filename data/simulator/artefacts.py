@@ -32,7 +32,10 @@ from data.simulator.waves import from_quartiles, noise_between, soft_edges
 
 @dataclass(frozen=True)
 class Kind:
-    """How often, how long and how wide a kind of artefact is; quartiles of duration and of derivations."""
+    """How often, how long and how wide a kind of artefact is; quartiles of duration and of derivations.
+
+    `babies` of 79 show it at all; amplitude and rhythm are ranges. `posterior`: mostly over the back of the head.
+    """
 
     per_hour: float
     babies: int

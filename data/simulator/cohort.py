@@ -24,7 +24,11 @@ BREAKS = ("truncated", "gain_1000", "flat")
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What changes the simulated cohort. `transferred` babies of the first site are recorded at the second as well."""
+    """What changes the simulated cohort. `transferred` babies of the first site are recorded at the second as well.
+
+    `changed_site` has the new amplifier in the later period, `broken` recordings are broken on purpose; `artefact_rate`
+    multiplies all artefact rates. ValueError for an unknown site, and for more broken or transferred than there can be.
+    """
 
     seed: int = 2026
     patients_per_site: int = 8

@@ -35,14 +35,17 @@ def render_artefact(artefact: Artefact, rate_hz: float, shapes: Mapping[str, Sha
 
 
 def muscle(artefact: Artefact, time_s: np.ndarray, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """(electrodes of the artefact, samples) about 1: noise of 20–100 Hz, each its own, in bursts that all share."""
+    """(electrodes of the artefact, samples) about 1: noise of 20–100 Hz, each its own, in bursts that all share.
+
+    Above 48 % of the sampling rate there is none.
+    """
     shape = (len(artefact.electrodes), len(time_s))
     bursts = np.abs(noise_between(rng, (0.1, 1.0), (1, len(time_s)), rate_hz))
     return noise_between(rng, (20.0, min(100.0, 0.48 * rate_hz)), shape, rate_hz) * bursts * soft_edges(time_s)
 
 
 def pops(artefact: Artefact, time_s: np.ndarray, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """The first pop comes at the onset; an electrode that stays loose pops again."""
+    """(1, samples) about 1, at `time_s` (samples,): a pop at the onset; an electrode that stays loose pops again."""
     count = 1 + rng.poisson(artefact.rhythm_hz * max(0.0, time_s[-1] - 1))
     times_s = np.concatenate([[0.0], rng.uniform(0, time_s[-1], count - 1)])
     wave = np.zeros((1, len(time_s)))

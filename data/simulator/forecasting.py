@@ -53,7 +53,11 @@ VIVARIUM = FilmSite("demo-vivarium", (Camera("cage", 64, 15.0, 29.0, (31.5, 31.5
 @dataclass(frozen=True)
 class ForecastSettings:
     """What changes the cohort. `cue`: strength of the sign before a seizure, 0 (none) to 1. `rats`: seizing, and as
-    many that do not."""
+    many that do not.
+
+    `seconds`: shortest and longest film. ValueError for a cue outside 0–1, films of less than 20 s, and more `broken`
+    ones than `BREAKS` has ways.
+    """
 
     seed: int = 2030
     patients_per_site: int = 12

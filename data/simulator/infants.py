@@ -48,7 +48,11 @@ PHONE = FilmSite("demo-phone", (Camera("phone", 720, 29.97, 190.0, (360, 350), -
 @dataclass(frozen=True)
 class InfantSettings:
     """What changes the cohort of simulated infants. `filmed`: infants of either period of whom a film exists as well as
-    a track; `unposed`: phone infants of whom there is a film and no track."""
+    a track; `unposed`: phone infants of whom there is a film and no track.
+
+    `spasms_share` (0–1) of infants have spasms. ValueError for another share, recordings of less than a minute, and
+    more `broken` ones than `BREAKS` has ways.
+    """
 
     seed: int = 2028
     patients_per_site: int = 12
@@ -118,7 +122,7 @@ def annotations_of(params: InfantParams) -> Annotations:
 
 
 def track_of(params: InfantParams) -> PoseTrack:
-    """What an estimator gives for each frame: pixels of the infant's camera, missing where nothing was seen."""
+    """What an estimator gives for each frame: pixels of the infant's camera, NaN where nothing was seen."""
     time_s = frame_times(params.camera, params.duration_s)
     places = joints_of(params.person, parts_of(params), time_s)
     pixels = seen_by(params.camera, places, time_s)

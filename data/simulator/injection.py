@@ -34,7 +34,10 @@ def draw_injections(
 
 
 def injected(recording: Recording, artefacts: tuple[Artefact, ...]) -> Recording:
-    """The same recording with the artefacts added; nothing else changes. Refuses one without channels per electrode."""
+    """The same recording with the artefacts added, in µV; nothing else changes, but it has no digest any more.
+
+    Refuses (`montage_missing`) one without a channel for each electrode to be disturbed.
+    """
     rows = {name: row for row, channel in enumerate(recording.channels) if (name := electrode(channel))}
     missing = sorted({e for a in artefacts for e in a.electrodes} - set(rows))
     if missing:

@@ -9,7 +9,7 @@ from data.montage import ELECTRODES
 
 @dataclass(frozen=True)
 class Mains:
-    """Hum of the power line: the same tone at every electrode, stronger or weaker with its contact."""
+    """Hum of the power line: the same tone at every electrode, stronger or weaker with its contact. Phases: radians."""
 
     line_hz: float
     amplitude_uv: tuple[float, ...]

@@ -79,7 +79,10 @@ def fields_from(drawn: dict[str, Any]) -> dict[str, Any]:
 def add(
     potential: np.ndarray, onset_s: float, rate_hz: float, part: np.ndarray, rows: list[int] | slice = slice(None)
 ) -> None:
-    """Add `part` to the potential from `onset_s` on; what would lie behind its end is left out."""
+    """Add `part` (rows, samples) in place to the potential (19, samples), both µV, from `onset_s` on.
+
+    What would lie behind the potential's end is left out. `rows`: where the part's rows stand, all unless told.
+    """
     start = round(onset_s * rate_hz)
     stop = max(start, min(start + part.shape[1], potential.shape[1]))
     potential[rows, start:stop] += part[:, : stop - start]

@@ -37,8 +37,9 @@ FOCUS_KEPT = 0.5
 
 @dataclass(frozen=True)
 class Seizure:
-    """`rms_uv`: in its strongest derivation before modulation. `channels`: derivations in which its power is at
-    least the background's. `frequency_hz`: at onset, the two joints and the end of its three linear pieces."""
+    """`rms_uv`: in its strongest derivation before modulation. `channels`: derivations in which its power is at least
+    the background's. `frequency_hz`: at onset, the two joints and the end of its three linear pieces. `power_ratio`:
+    its power over the background's. `harmonics`: weights, the fundamental's first; `phases` in radians."""
 
     onset_s: float
     duration_s: float

@@ -74,7 +74,11 @@ PHONE = FilmSite("demo-phone", (Camera("phone", 64, 15.0, 15.0, (32.0, 34.0), -0
 @dataclass(frozen=True)
 class SemiologySettings:
     """What changes the cohort of filmed seizures. `actors`: other persons, who have none. `eeg`: whether the EEG of the
-    same minutes is made too."""
+    same minutes is made too.
+
+    `seconds`: shortest and longest film. ValueError for films of less than 12 s, and more `broken` ones than `BREAKS`
+    has ways.
+    """
 
     seed: int = 2029
     patients_per_site: int = 15

@@ -26,7 +26,7 @@ _NEWER_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
 @dataclass(frozen=True)
 class Amplifier:
-    """True gain (1 is calibrated; no file header tells it), first-order high-pass, and input noise."""
+    """True gain (1 is calibrated; no file header tells it), first-order high-pass, and input noise (RMS)."""
 
     gain: float
     highpass_hz: float
@@ -35,7 +35,11 @@ class Amplifier:
 
 @dataclass(frozen=True)
 class Site:
-    """One hospital: its amplifier, its electrodes' names and reference, its newborns and how many of them seize."""
+    """One hospital: its amplifier, its electrodes' names and reference, its newborns and how many of them seize.
+
+    `line_uv` is the typical hum of an electrode; `label` has the name of one in braces, T7 for T3 and so on with
+    `newer_names`. `age_days`: youngest and oldest; `prevalence`: the share (0–1) who seize.
+    """
 
     name: str
     rate_hz: float

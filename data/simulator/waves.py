@@ -8,7 +8,10 @@ EDGE_S = 0.5
 def noise_between(
     rng: np.random.Generator, band_hz: tuple[float, float], shape: tuple[int, int], rate_hz: float
 ) -> np.ndarray:
-    """Noise of unit RMS between two frequencies, made longer by a tenth and cut, as a Fourier sum closes on itself."""
+    """Noise of unit RMS between two frequencies, (rows, samples) as `shape` says, each row its own.
+
+    Made longer by a tenth and cut, as a Fourier sum closes on itself.
+    """
     samples = 1 << int(np.ceil(np.log2(shape[1] * 1.1 + 16)))
     frequency = np.fft.rfftfreq(samples, 1 / rate_hz)
     inside = (frequency >= band_hz[0]) & (frequency <= band_hz[1])

@@ -18,7 +18,8 @@ from lineage.digest import Digest
 def track_of(text: str, digest: Digest, rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
     """The track of one animal: tracked (with likelihood) or labelled by hand (without: confidence 1 where marked).
 
-    Labelled frames are numbered by their pictures' names; they must come from one film.
+    Labelled frames are numbered by their pictures' names. Refuses with `unsupported_format` a table without a rate, of
+    several animals or of several films, and with `corrupt` one that cannot be read or whose rows have no numbers.
     """
     if not rate_hz:
         raise Refusal("unsupported_format", "DeepLabCut tables carry no times: state the frames per second")

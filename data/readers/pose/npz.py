@@ -25,7 +25,10 @@ def write_npz(track: PoseTrack, path: Path) -> None:
 
 
 def read_npz(path: Path, *, age_days: float | None = None, name: str = "") -> PoseTrack:
-    """`read_npz` of what `write_npz` wrote is the same track. Objects (pickles) are never loaded."""
+    """`read_npz` of what `write_npz` wrote is the same track. Objects (pickles) are never loaded.
+
+    Refuses with `corrupt` what is no such file, with `unsupported_format` one that lacks an array or is too large.
+    """
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             check_size(sum(member.file_size for member in file.zip.infolist()))

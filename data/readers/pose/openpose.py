@@ -31,7 +31,10 @@ def frames_of_folder(folder: Path, series: str = "") -> list[bytes]:
 
 
 def frames_of_archive(path: Path, series: str = "") -> list[bytes]:
-    """The JSON files of one series of frames in a tar archive; nothing is unpacked to disk."""
+    """The JSON files of one series of frames in a tar archive; nothing is unpacked to disk.
+
+    Refuses (`corrupt`) an archive that cannot be read.
+    """
     try:
         with tarfile.open(path) as archive:
             members = _members(archive)
@@ -60,7 +63,7 @@ def track_of(
     """The track of the surest person of each frame; `people` counts all. Frames without a person are missing.
 
     BODY_25 and BODY_25B look the same in the file: unless `layout` says which it is, it is the one whose bones are
-    shorter, as joints that belong together lie near each other.
+    shorter, as joints that belong together lie near each other. Refuses (`unsupported_format`) frames without a rate.
     """
     if not rate_hz:
         raise Refusal("unsupported_format", "OpenPose frames carry no times: state the frames per second")

@@ -26,7 +26,11 @@ def is_stagunet(content: Any) -> bool:
 
 
 def track_of(content: list[Any], digest: Digest, rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
-    """The track of a file's content. Frames with another number of joints than 18 are missing, as is a joint at (0, 0)."""
+    """The track of a file's content, at `RATE_HZ` unless told.
+
+    Frames with another number of joints than 18 are missing, as is a joint at (0, 0); a joint that is seen has
+    confidence 1.
+    """
     rate_hz = rate_hz or RATE_HZ
     xy = np.stack([_frame(frame) for frame in content])
     confidence = np.where(np.isfinite(xy).all(axis=2), 1.0, np.nan)
@@ -36,7 +40,10 @@ def track_of(content: list[Any], digest: Digest, rate_hz: float | None, age_days
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """Class by clip of a label file, `{clip: {"label_index": 0 or 1}}`; an unknown label is refused, not read as 0."""
+    """Class by clip of a label file, `{clip: {"label_index": 0 or 1}}`.
+
+    An unknown label is refused (`unsupported_format`), not read as 0; so is what is no such file (`corrupt`).
+    """
     try:
         content = json.loads(path.read_text())
         found = {str(clip): entry["label_index"] for clip, entry in content.items()}

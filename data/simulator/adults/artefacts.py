@@ -30,7 +30,10 @@ Spans = Iterable[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Kind:
-    """How often, in how many patients, how long, how strong and how fast a kind of artefact is; ranges, log-uniform."""
+    """How often, in how many patients, how long, how strong and how fast a kind of artefact is; ranges, log-uniform.
+
+    `patients` is the share (0–1) of patients who show it at all; `amplitude_uv` is as the table says.
+    """
 
     per_hour: float
     patients: float
@@ -67,7 +70,10 @@ _LIDS = {
 def draw_artefacts(
     rng: np.random.Generator, duration_s: float, eyes_open: Spans, seizures: Spans, restless: float, rate: float = 1.0
 ) -> tuple[Artefact, ...]:
-    """Artefacts of one recording in time order; `rate` multiplies all rates, blinks included (0 gives none)."""
+    """Artefacts of one recording in time order; `rate` multiplies all rates, blinks included (0 gives none).
+
+    `restless` (0–1): how often the patient chews or tenses in a seizure.
+    """
     drawn = []
     for name, kind in KINDS.items():
         own = rng.spawn(1)[0]

@@ -38,7 +38,10 @@ TURN_S = 1.0
 
 @dataclass(frozen=True)
 class Rhythms:
-    """What a person's EEG is like on any day. `rms_uv`: median derivation, noise alone; `alpha_uv`: peak to peak."""
+    """What a person's EEG is like on any day. `rms_uv`: median derivation, noise alone; `alpha_uv`: peak to peak.
+
+    `exponent` is the γ of its 1/f^γ spectrum, `alpha_hz` the middle of its alpha rhythm.
+    """
 
     rms_uv: float
     exponent: float
@@ -48,7 +51,7 @@ class Rhythms:
 
 @dataclass(frozen=True)
 class Background:
-    """`states`: (open, closed or drowsy; from when; until when). `runs`: benign rhythms."""
+    """`states`: (open, closed or drowsy; from when; until when), in seconds. `runs`: benign rhythms. Gains: factors."""
 
     rhythms: Rhythms
     electrode_gains: tuple[float, ...]

@@ -49,7 +49,11 @@ _STREAM = 9
 
 @dataclass(frozen=True)
 class AdultSettings:
-    """What changes the cohort of simulated adults. `seizures_per_patient`: fewest and most, for those who seize."""
+    """What changes the cohort of simulated adults. `seizures_per_patient`: fewest and most, for those who seize.
+
+    `artefact_rate` multiplies all artefact rates. ValueError for less than a patient per site, fewer than 2 seizures,
+    less than a minute of recording for each, and a rate below 0.
+    """
 
     seed: int = 2027
     patients_per_site: int = 12

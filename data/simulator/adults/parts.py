@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Where in its cycles a part is at each sample: phase (whole number: a new cycle begins) and frequency."""
+    """Where in its cycles a part is: phase (samples,), a new cycle at each whole number, and frequency (samples,)."""
 
     phase: np.ndarray
     frequency_hz: np.ndarray
@@ -77,7 +77,7 @@ def render_part(part: Part, rate_hz: float) -> np.ndarray:
 
 
 def at(knots: Knots, time_s: np.ndarray) -> np.ndarray:
-    """(time,) what the knots say at these seconds."""
+    """(time,) what the knots say at these seconds (time,), counted as theirs."""
     times, values = np.transpose(knots)
     return np.interp(time_s, times, values)
 

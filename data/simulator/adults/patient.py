@@ -75,7 +75,8 @@ def draw_adult(
 ) -> AdultParams:
     """Draw one recording with a seizure of each of `types` (TUH codes, in order of time).
 
-    Person, background, seizures, artefacts, mains and amplifier have streams of their own.
+    Person, background, seizures, artefacts, mains and amplifier have streams of their own. ValueError for a type of
+    which no pattern is simulated, and for less than a minute of recording per seizure.
     """
     unknown = sorted(set(types) - set(PATTERN_OF))
     if unknown:

@@ -41,7 +41,10 @@ MUSCLE_WEIGHTS = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a pattern is drawn from: randomness, place in time, and the patient's habits as this seizure has them."""
+    """What a pattern is drawn from: randomness, place in time, and the patient's habits as this seizure has them.
+
+    `pace`, `strength_uv`, `march_cm_per_s`, `lean` and `muscle_uv` as in `Habits`; `background_uv`: RMS.
+    """
 
     rng: np.random.Generator
     onset_s: float
@@ -74,7 +77,11 @@ class Drawing:
         edges_s: tuple[float, float] = (0.3, 0.3),
         seed: int | None = None,
     ) -> Part:
-        """A wave that begins `from_s` after the seizure's onset; equal seeds make equal rhythms."""
+        """A wave that begins `from_s` after the seizure's onset; equal seeds make equal rhythms.
+
+        `weights` (electrodes,), shares of the amplitude; `lag_s` (electrodes,), None where all crests come at once.
+        `edges_s`: rise and fall. See `Part` for the rest.
+        """
         return Part(
             wave,
             self.onset_s + from_s,

@@ -101,7 +101,7 @@ def draw_habits(rng: np.random.Generator) -> Habits:
 def draw_seizures(
     rng: np.random.Generator, patterns: tuple[str, ...], habits: Habits, background_uv: float, duration_s: float
 ) -> tuple[Seizure, ...]:
-    """One seizure of each pattern in this order, with gaps between; 60 s of recording are needed for each."""
+    """One seizure of each pattern in this order, with gaps between; ValueError for less than 60 s for each."""
     if len(patterns) * SHORTEST_PER_SEIZURE_S > duration_s:
         raise ValueError(
             f"{len(patterns)} seizures need at least {len(patterns) * SHORTEST_PER_SEIZURE_S:g} s, got {duration_s:g} s"

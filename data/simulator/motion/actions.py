@@ -8,7 +8,7 @@ from data.simulator.motion.parts import Part
 
 
 def draw_action(rng: np.random.Generator, action: str, duration_s: float) -> tuple[Part, ...]:
-    """The parts of one of ACTIONS, which fills a film of this length."""
+    """The parts of one of ACTIONS, which fills a film of this length; KeyError for any other."""
     return ACTIONS[action](rng, duration_s)
 
 

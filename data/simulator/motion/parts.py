@@ -61,14 +61,17 @@ def hush_of(parts: Iterable[Part], time_s: np.ndarray) -> np.ndarray:
 
 
 def envelope(part: Part, since_s: np.ndarray) -> np.ndarray:
-    """0–1 at seconds since the onset: sin² up over `rise_s`, and over `fall_s` down to 0 at `duration_s`."""
+    """0–1 at seconds since the onset (times,): sin² up over `rise_s`, and over `fall_s` down to 0 at `duration_s`."""
     rise = np.clip(since_s / part.rise_s, 0, 1)
     fall = np.clip((part.duration_s - since_s) / part.fall_s, 0, 1)
     return np.asarray(np.sin(np.pi / 2 * rise) ** 2 * np.sin(np.pi / 2 * fall) ** 2)
 
 
 def turns_of(part: Part, since_s: np.ndarray) -> np.ndarray:
-    """How many cycles have passed when the rate goes exponentially from `rate_hz` to `end_hz` (0: it stays)."""
+    """How many cycles have passed at seconds since the onset, (times,) of (times,).
+
+    The rate goes exponentially from `rate_hz` to `end_hz` (0: it stays).
+    """
     ratio = np.log(part.rate_hz / part.end_hz) if part.end_hz else 0.0
     if abs(ratio) < 1e-9:
         return np.asarray(part.rate_hz * since_s)

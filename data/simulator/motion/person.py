@@ -32,7 +32,7 @@ _RESTING = {
 
 @dataclass(frozen=True)
 class Sine:
-    """One of the sines that make up what a degree of freedom does by itself."""
+    """One of the sines that make up what a degree of freedom does by itself, in its unit; the phase is in radians."""
 
     degree: str
     rate_hz: float

@@ -25,7 +25,10 @@ Moves = tuple[tuple[str, float, float], ...]
 
 @dataclass(frozen=True)
 class Semiology:
-    """What a patient's seizures have in common, drawn without a look at their types. `side`: left or right."""
+    """What a patient's seizures have in common, drawn without a look at their types. `side`: left or right.
+
+    `vigour` multiplies how far movements go, `pace` (0–1) how fast they follow each other.
+    """
 
     kind: str
     side: str
@@ -54,7 +57,10 @@ def draw_semiology(rng: np.random.Generator) -> Semiology:
 def draw_seizure(
     rng: np.random.Generator, semiology: Semiology, onset_s: float, end_s: float, film_s: float, bilateral: bool
 ) -> FilmedSeizure:
-    """A seizure from `onset_s` to `end_s` in a film of `film_s` seconds."""
+    """A seizure from `onset_s` to `end_s` in a film of `film_s` seconds, of the patient's kind or of another.
+
+    A `bilateral` one becomes so 2 s after its onset at the earliest, 4 s before its end at the latest.
+    """
     kinds, focal, late, when = rng.spawn(4)
     kept, other = kinds.random() < KIND_KEPT, str(kinds.choice(list(KINDS), p=list(KINDS.values())))
     kind = semiology.kind if kept else other
@@ -82,7 +88,7 @@ def draw_focal(
 
 
 def draw_bilateral(rng: np.random.Generator, semiology: Semiology, onset_s: float, end_s: float) -> tuple[Part, ...]:
-    """Tonic, then clonic."""
+    """Tonic, then clonic, from `onset_s` to `end_s`."""
     tonic_s = round(float(rng.uniform(0.25, 0.4)) * (end_s - onset_s), 3)
     clonic_s, begins_s = round(end_s - onset_s - tonic_s, 3), round(onset_s + tonic_s, 3)
     first_hz, last_hz = float(rng.uniform(3, 4)) + semiology.pace, float(rng.uniform(0.7, 1.5))

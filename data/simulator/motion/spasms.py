@@ -38,7 +38,10 @@ _POSES = {
 
 @dataclass(frozen=True)
 class Spasm:
-    """One spasm of a cluster, and the parts in which it shows itself (akinesia included, which is after its end)."""
+    """One spasm of a cluster, and the parts in which it shows itself (akinesia included, which is after its end).
+
+    `kind` is one of TYPES, `strength` 1 about the strongest, `cluster` its number.
+    """
 
     onset_s: float
     duration_s: float

@@ -31,7 +31,10 @@ class Spell:
 
 @dataclass(frozen=True)
 class Animal:
-    """Lengths in half cages. `path`: (rate in Hz, phase x, phase y, size) of the sines that it walks along."""
+    """Lengths in half cages. `path`: (rate in Hz, phase x, phase y, size) of the sines that it walks along.
+
+    `tone` is of 0–255, `start` where the path lies, `heading` in radians.
+    """
 
     length: float
     tone: float
@@ -65,7 +68,7 @@ def draw_animal(rng: np.random.Generator, duration_s: float, seizing: bool) -> A
 
 
 def seizure_of(animal: Animal) -> tuple[float, float] | None:
-    """(onset_s, end_s) of its seizure."""
+    """(onset_s, end_s) of its seizure; None where it has none."""
     ill = [s for s in animal.spells if s.kind.startswith("racine")]
     return (ill[0].onset_s, ill[-1].onset_s + ill[-1].duration_s) if ill else None
 

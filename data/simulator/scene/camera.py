@@ -16,7 +16,8 @@ import numpy as np
 class Camera:
     """`scale`: pixels that a torso takes. `centre`: pixel of the bed's middle. `roll`, `yaw`, `tilt` in radians: of the
     picture, and away from straight down, which shortens width and height. `jitter_s`: standard deviation of the time
-    stamps. `lost`: share of frames that are missing. `shake_px`: of a hand. `noise`: of a pixel, of 255."""
+    stamps. `lost`: share (0–1) of frames that are missing. `shake_px`: of a hand. `noise`: standard deviation of a
+    pixel, of 255. `light` multiplies all tones, `vignette` is the share of it that the corners lack."""
 
     name: str
     size_px: int

@@ -21,8 +21,8 @@ _FAR = np.array([3.0 if name.endswith(("wrist", "ankle")) else 1.0 for name in J
 
 @dataclass(frozen=True)
 class Estimator:
-    """`jitter`: share of a torso. `swaps`: (onset_s, duration_s, arms and not legs). `absent`: (onset_s, duration_s)
-    during which nobody is in the picture."""
+    """`jitter`: standard deviation, as a share of a torso. `swaps`: (onset_s, duration_s, arms and not legs). `absent`:
+    (onset_s, duration_s) during which nobody is in the picture."""
 
     jitter: float
     swaps: tuple[tuple[float, float, bool], ...]
@@ -31,7 +31,7 @@ class Estimator:
 
 
 def draw_estimator(rng: np.random.Generator, duration_s: float, absent_share: float = 0.3) -> Estimator:
-    """Recordings of `absent_share` begin before the patient is laid into the bed."""
+    """An estimator for one recording; a share (0–1) of recordings begin before the patient is laid into the bed."""
     count = int(rng.poisson(2 * duration_s / 60))
     swaps = sorted(
         (round(float(rng.uniform(0, duration_s)), 2), round(float(rng.uniform(0.1, 0.6)), 2), bool(rng.random() < 0.5))

@@ -48,7 +48,10 @@ def film(scene: Scene, camera: Camera, time_s: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Still:
-    """What does not move in front of a camera: pictures of the background, of how much the blanket covers, and of it."""
+    """What does not move in front of a camera, (size, size) each.
+
+    Tones (0–255) of the background, how much of each pixel the blanket covers (0–1), and tones of the blanket.
+    """
 
     background: np.ndarray
     covered: np.ndarray
@@ -118,14 +121,17 @@ def _shadow(visit: Visit, time_s: np.ndarray) -> np.ndarray:
 
 
 def noises_of(camera: Camera) -> np.ndarray:
-    """Pieces of the camera's noise, twice as wide and high as a frame."""
+    """(pieces, 2 · size, 2 · size) float32: the camera's noise in tones, each twice as wide and high as a frame."""
     rng = np.random.default_rng([camera.seed, 3])
     drawn = rng.standard_normal((NOISES, 2 * camera.size_px, 2 * camera.size_px), dtype=np.float32)
     return np.asarray(camera.noise * drawn, np.float32)
 
 
 def exposed(picture: np.ndarray, noises: np.ndarray, time_s: np.ndarray) -> np.ndarray:
-    """8-bit frames of a picture, which is used up; which piece of noise a frame takes follows from its time stamp."""
+    """uint8 (time, size, size) of tones (time, size, size), which are used up, with noise as of `noises_of`.
+
+    Which piece of noise a frame takes, and how it is moved, follows from its time stamp (s).
+    """
     size = picture.shape[1]
     scattered = np.round(time_s * 1000).astype(np.int64) * 2654435761 % 2**32
     for number, value in enumerate(scattered.tolist()):

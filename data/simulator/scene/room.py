@@ -10,7 +10,8 @@ from data.simulator.scene.camera import Camera, picture_of
 @dataclass(frozen=True)
 class Room:
     """Tones are 0–255. `bed`: half width and half length in torsos. `stripes`: of the mattress, per torso, their angle
-    and strength. `blanket`: how far up it reaches (0 feet, 1 chin); `folds_seed` draws its folds and the mattress'."""
+    (radians) and strength (tones). `blanket`: how far up it reaches (0 feet, 1 chin); `folds_seed` draws its folds and
+    the mattress'."""
 
     floor: float
     mattress: float
