@@ -37,7 +37,7 @@ def long_enough(annotations: Annotations, shortest_s: float = SHORTEST_S) -> Ann
 
 
 def mask_of(annotations: Annotations, case: Case, shortest_s: float) -> np.ndarray:
-    """Bool per second of the case's recording; refuses with `corrupt` what was marked in a recording of another length."""
+    """Bool (seconds,) of the case's recording; refuses (`corrupt`) what was marked in a recording of another length."""
     seconds = len(case.trend)
     if abs(annotations.duration_s - seconds) > ROUNDING_S:
         raise Refusal(

@@ -99,7 +99,10 @@ def evidence(
     audit: LeakageAudit | None = None,
     cost_s_per_eeg_hour: float | None = None,
 ) -> Evidence:
-    """What the gates read of the same predictions; `strata` names each person's stratum (one for all unless told)."""
+    """What the gates read of the same predictions; `strata` names each person's stratum (one for all unless told).
+
+    Refused as in `gather`.
+    """
     cases = gather(predictions, hypotheses, references)
     table = clinical.per_patient(cases)
     table["stratum"] = [strata[person] if strata else "all" for person in table.index]
@@ -117,9 +120,10 @@ def evidence(
 def gather(
     predictions: pd.DataFrame, hypotheses: Mapping[str, Annotations], references: Mapping[str, Annotations]
 ) -> list[Case]:
-    """One `Case` per recording, checked: each has a reference and a hypothesis, each second once, labels as marked.
+    """One `Case` per recording; ValueError without reference, hypothesis, each second once, and labels as marked.
 
-    References state a recording's length rounded, up to `ROUNDING_S` off, as the checks let them; it counts as it lasted.
+    References state a recording's length rounded, up to `ROUNDING_S` off, as the checks let them; it counts as it
+    lasted.
     """
     cases = [_case(one, hypotheses, references) for one in recordings_of(predictions)]
     unscored = sorted({*references, *hypotheses} - {c.recording for c in cases})

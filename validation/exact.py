@@ -44,8 +44,9 @@ class ExactAuc:
 def exact_auc(labels: Sequence[bool] | np.ndarray, scores: Sequence[float] | np.ndarray) -> ExactAuc:
     """The AUC of few windows, ties counting half, with all that can be known without drawing.
 
-    Refuses one class only, scores that do not exist, and more than `LARGEST` windows of a class, for which patients
-    are to be redrawn (`validation.uncertainty`).
+    `labels` (windows,) whether each is a seizure, `scores` (windows,) higher for seizures. Refuses one class only,
+    scores that do not exist, and more than `LARGEST` windows of a class, for which patients are to be redrawn
+    (`validation.uncertainty`).
     """
     positive, scores = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
     n, m = int(positive.sum()), int((~positive).sum())
@@ -68,7 +69,9 @@ def exact_auc(labels: Sequence[bool] | np.ndarray, scores: Sequence[float] | np.
 
 
 def bootstrap_distribution(groups: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Probability of each number of half wins 0 … 2·n·m over all resamples of n positives and m negatives.
+    """Probability of each number of half wins over all resamples of n positives and m negatives.
+
+    (2 · n · m + 1,), from 0 half wins on.
 
     `groups`: how many positives and negatives have each distinct score, ascending. Resampling deals draws to groups;
     the state is how many of both are dealt and the half wins so far, so no resample is ever written down.
@@ -94,6 +97,8 @@ def bootstrap_distribution(groups: Sequence[tuple[int, int]]) -> np.ndarray:
 def null_distribution(sizes: Sequence[int], positives: int) -> np.ndarray:
     """Probability of each number of half wins where `positives` of the windows are called seizures at random.
 
+    (2 · n · m + 1,) with n positives and m others, as in `bootstrap_distribution`.
+
     `sizes`: how many windows have each distinct score, ascending.
     """
     negatives = sum(sizes) - positives
@@ -111,7 +116,7 @@ def null_distribution(sizes: Sequence[int], positives: int) -> np.ndarray:
 
 
 def guaranteed_interval(auc: float, pairs: int, level: float = LEVEL) -> tuple[float, float]:
-    """All θ whose relative entropy from `auc` is at most ln(2/α) / pairs: the bound of Hoeffding, inverted."""
+    """All θ (from, to) whose relative entropy from `auc` is at most ln(2/α) / pairs: Hoeffding's bound, inverted."""
     reach = math.log(2 / (1 - level)) / pairs
     return _edge(auc, 0.0, reach), _edge(auc, 1.0, reach)
 

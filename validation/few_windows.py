@@ -37,7 +37,10 @@ class Scores:
 
 
 def plain_line_length(signal: np.ndarray) -> float:
-    """Mean absolute difference of neighbouring samples over all channels, in µV; no baseline, no patient's past."""
+    """Mean absolute difference of neighbouring samples over all channels, in µV; no baseline, no patient's past.
+
+    `signal` (channels, samples) in µV, gapless: NaN where a sample is missing.
+    """
     return float(np.abs(np.diff(signal, axis=-1)).mean())
 
 

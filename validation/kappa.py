@@ -24,7 +24,7 @@ def rating_counts(persons: Sequence[Sequence[np.ndarray]], raters: int) -> np.nd
     """Seconds of each person with each combination of marks, (persons, 2^raters): every κ of any resample follows.
 
     Per person any number of bool arrays (raters, seconds), one per recording. Bit r of a column's number is set where
-    rater r marks a seizure.
+    rater r marks a seizure. ValueError for more raters than `MAX_RATERS`.
     """
     if raters > MAX_RATERS:
         raise ValueError(f"{raters} raters give {2**raters} combinations of marks: give at most {MAX_RATERS}")

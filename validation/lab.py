@@ -43,7 +43,10 @@ def inflation(found: Mapping[str, Sequence[Case]], seed: int, draws: int = MIN_D
 
 
 def in_common(ours: Iterable[Case], theirs: Iterable[Case]) -> tuple[list[Case], list[Case]]:
-    """Both, blank where either was not assessed, without the seizures of which no second is left."""
+    """Both, blank where either was not assessed, without the seizures of which no second is left.
+
+    ValueError where they are not of the same recordings.
+    """
     pairs = list(zip(_by_name(ours), _by_name(theirs), strict=True))
     if any((a.recording, a.person, len(a.trend)) != (b.recording, b.person, len(b.trend)) for a, b in pairs):
         raise ValueError("the regimes were not scored on the same recordings: predict all of them under each")

@@ -63,7 +63,10 @@ SAID = ("reason", "f1_reason", "trained_on_it")
 
 @dataclass(frozen=True)
 class Yardstick:
-    """One point to measure by; `false_per_24h` are false alarms. `detectors` says how many stand behind it."""
+    """One point to measure by; `false_per_24h` are false alarms. `detectors` says how many stand behind it.
+
+    Sensitivity and F1 are of events, 0–1.
+    """
 
     name: str
     sensitivity: float
@@ -116,7 +119,7 @@ def yardsticks(table: pd.DataFrame, dataset: str) -> Yardsticks:
     """What others reach on `dataset` (event scores) without having been trained on it; unusable results stay out.
 
     A detector whose F1 alone is of the older policy stays in the medians of sensitivity and false alarms: to drop the
-    weak would flatter the rest.
+    weak would flatter the rest. Refuses a dataset of which `table` holds nothing.
     """
     rows = table[(table["dataset"] == dataset) & (table["unit"] == "event")]
     if rows.empty:

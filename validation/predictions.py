@@ -50,7 +50,7 @@ def write_predictions(
     """Keep predictions in `folder` (made if need be), and return their digests.
 
     Law: `read_predictions` gives back what was written, rows in the order of `validation.seconds.ordered`. Every
-    recording needs its seconds, a hypothesis (empty for none) and its `About`.
+    recording needs its seconds, a hypothesis (empty for none) and its `About`, else a ValueError.
     """
     kept = [*NAMES, *NUMBERS, *([SETS] if SETS in predictions else [])]
     table = ordered(predictions)[kept].astype({"second": "int32", "label": "int8"})

@@ -18,7 +18,7 @@ BINS = 10
 @dataclass(frozen=True)
 class Calibration:
     """Sums per patient and bin, shape (patients, bins): stated probability, seizure seconds, all seconds with a
-    probability; and per patient the squared error and the seconds recorded, with a probability or without.
+    probability; and (patients,) the summed squared error and the seconds recorded, with a probability or without.
 
     Bins are equally wide on 0–1, closed on the left (the last on both sides)."""
 
@@ -37,7 +37,7 @@ class Calibration:
         return cls(*(np.array(column) for column in zip(*rows, strict=True)))
 
     def of_patients(self, chosen: np.ndarray) -> "Calibration":
-        """The patients where `chosen` (bool per patient) is true."""
+        """The patients where `chosen`, bool (patients,), is true, or those of these indices in their order."""
         return Calibration(*(getattr(self, part.name)[chosen] for part in fields(self)))
 
     def curve(self) -> list[dict[str, Any]]:
@@ -62,7 +62,8 @@ class Calibration:
 def ece(weights: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Statistic: expected calibration error, the gap between stated and seen, weighted by seconds (0 is perfect).
 
-    Noise adds to it, so it and its interval lie too high in small cohorts.
+    `weights` (draws, patients) → (draws,), 0–1, NaN without a second. Noise adds to it, so it and its interval lie too
+    high in small cohorts.
     """
     gap = np.abs(weights @ calibration.stated - weights @ calibration.seizure).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -70,7 +71,10 @@ def ece(weights: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def brier(weights: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Statistic: mean squared error of the probability, per second (0 is perfect; stating 0.5 always gives 0.25)."""
+    """Statistic: mean squared error of the probability, per second (0 is perfect; stating 0.5 always gives 0.25).
+
+    `weights` (draws, patients) → (draws,), NaN without a second.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         return (weights @ calibration.squared_error) / (weights @ calibration.seconds.sum(axis=1))
 
@@ -86,7 +90,10 @@ def brier_interval(calibration: Calibration, weights: np.ndarray) -> Interval:
 
 
 def reliability(calibration: Calibration, sites: Sequence[str], weights: np.ndarray) -> dict[str, Any]:
-    """Curve, ECE and Brier over all and per site; `weights` as drawn by `uncertainty.patient_draws`, by site."""
+    """Curve, ECE and Brier over all and per site, as plain JSON.
+
+    `weights` (draws, patients) as drawn by `uncertainty.patient_draws`, by site; `sites` names that of each patient.
+    """
     every = np.array(sites)
     per_site = {
         site: _summary(calibration.of_patients(every == site), weights[:, every == site]) for site in sorted(set(sites))

@@ -64,7 +64,7 @@ class Material:
 
     @cached_property
     def by_person(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Labels and probabilities second by second, an array per person, in the order of `table`."""
+        """Labels and probabilities second by second, (seconds,) for each person, in the order of `table`."""
         return clinical.trends(self.cases)
 
 

@@ -9,7 +9,7 @@ from validation.splits import Fold, Member
 
 
 def scaled(fold: Fold, members: Iterable[Member], share: float, seed: int) -> Fold:
-    """`fold` with a share (above 0, up to 1) of its training persons; who tunes and who is tested stays.
+    """`fold` with a share (above 0, up to 1: else ValueError) of its training persons; who tunes, who is tested stays.
 
     Laws: a smaller share is part of every larger one; all of them at 1; at least one person with seizures and one
     without, where there are such. `seed` and the fold's own persons draw the order, whatever the order of `members`.

@@ -23,9 +23,9 @@ SETS = "prediction_set"
 
 @dataclass(frozen=True)
 class Seconds:
-    """One recording as it enters the table: `trend` one probability per second (NaN: not assessable), `labels` 0 or 1.
+    """One recording as it enters the table: `trend` (seconds,) probabilities (NaN: not assessable), `labels` 0 or 1.
 
-    `sets` is a prediction set per second, or None where none are stated; a cohort states them of all or of none.
+    `sets` (seconds,) are prediction sets, or None where none are stated; a cohort states them of all or of none.
     """
 
     recording: str
@@ -38,7 +38,10 @@ class Seconds:
 
 
 def table_of(recordings: Sequence[Seconds]) -> pd.DataFrame:
-    """The table of a cohort, in the order of `ordered`. Law: `recordings_of(table_of(r))` is r by name."""
+    """The table of a cohort, in the order of `ordered`. Law: `recordings_of(table_of(r))` is r by name.
+
+    ValueError where some recordings have prediction sets and others none.
+    """
     held = sorted(recordings, key=lambda r: r.recording)
     lengths = [len(r.trend) for r in held]
     columns: dict[str, Any] = {name: _repeated([getattr(r, name) for r in held], lengths) for name in NAMES}

@@ -95,7 +95,7 @@ class Split:
         """Role of each window of a recording in one fold, int array (windows,): TRAIN, INNER_VALID, TEST or OUT.
 
         `onset_s` (windows,) are the windows' onsets, `window_s` their common length; `event` (windows,) numbers the
-        seizure that each lies in, by which the regime `seizure` divides.
+        seizure that each lies in, by which the regime `seizure` divides (ValueError without it).
         """
         named = self.folds[fold]
         if self.regime == "seizure":
@@ -128,8 +128,9 @@ class Split:
 def nested_patient_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
     """Outer folds by person, stratified by site and by seizing or seizure-free, with tuning persons set aside inside.
 
-    Laws: every recording is tested in exactly one fold; persons, and seizing persons, per fold differ by at most
-    one; the order of `entries` does not matter. Refuses a cohort with too few persons.
+    `inner_share` (0–1) of the persons who are not tested tune. Laws: every recording is tested in exactly one fold;
+    persons, and seizing persons, per fold differ by at most one; the order of `entries` does not matter. Refuses
+    (`CannotSplit`) a cohort with fewer than two persons per fold.
     """
     people = _people(entries)
     if folds < 2 or len(people) < 2 * folds:
@@ -147,7 +148,8 @@ def nested_patient_split(entries: Iterable[Member], folds: int = 3, inner_share:
 def site_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
     """One fold per site (`folds` is not used): its recordings are tested, persons who were ever there are not learned from.
 
-    A person recorded at two sites is tested at both, by two models neither of which knows them. Refuses one site.
+    A person recorded at two sites is tested at both, by two models neither of which knows them. Refuses (`CannotSplit`)
+    one site, and a site at which everybody was recorded.
     """
     entries = list(entries)
     sites = sorted({m.site for m in entries})
@@ -188,7 +190,7 @@ def seizure_split(entries: Iterable[Member], folds: int = 3, inner_share: float 
 
 
 def draw_split(regime: str, entries: Iterable[Member], folds: int, inner_share: float, seed: int) -> Split:
-    """The split of a regime (of `REGIMES` or `TYPING_REGIMES`); refuses a cohort that it cannot divide so."""
+    """The split of a regime (of `REGIMES` or `TYPING_REGIMES`); CannotSplit for a cohort that cannot be divided so."""
     draw = {
         "patient": nested_patient_split,
         "site": site_split,

@@ -18,7 +18,7 @@ class StretchDossier:
 
     `results`: detector → regime → result of its task's evaluation; the regime `patient` of `name` must be there.
     `inflation`: what random stretches instead of patients apart are worth, where both were run. `published`: what the
-    detector's paper states (its card's header).
+    detector's paper states (its card's header). ValueError where the regime `patient` is missing.
     """
 
     name: str

@@ -62,7 +62,7 @@ def draw_excerpt(excerpt: Excerpt) -> "Figure":
 
 
 def scale_uv(signal: np.ndarray) -> float:
-    """Distance between traces: a round number of µV that most of the signal stays inside (from 20 µV up)."""
+    """Distance between traces: a round number of µV, 20 to 5000, that most of (channels, samples) stays inside."""
     known = signal[np.isfinite(signal)]
     spread = 2.5 * float(np.percentile(np.abs(known), 95)) if len(known) else 0.0
     steps = np.array([20, 50, 100, 200, 500, 1000, 2000, 5000])

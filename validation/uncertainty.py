@@ -21,7 +21,10 @@ Statistic = Callable[[np.ndarray, Any], np.ndarray]
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its percentile bootstrap interval. `undefined` counts draws in which it did not exist."""
+    """A figure with its percentile bootstrap interval. `undefined` counts draws in which it did not exist.
+
+    `n` is how many patients were redrawn, `level` 0–1. NaN: the figure, or its interval, does not exist.
+    """
 
     estimate: float
     low: float
@@ -50,7 +53,10 @@ def bootstrap_patients(
     draws: int = MIN_DRAWS,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of `statistic` over redrawn patients, drawn inside `strata` (one per patient, e.g. the site)."""
+    """Interval of `statistic` over redrawn patients, drawn inside `strata` (one per patient, e.g. the site).
+
+    Refused as in `patient_draws`.
+    """
     return interval_of(values, statistic, patient_draws(strata, rng, draws), level)
 
 
@@ -63,6 +69,7 @@ def patient_draws(strata: Sequence[Hashable], rng: np.random.Generator, draws: i
     """How often each patient was drawn: int array (draws, patients); each stratum keeps its size in every draw.
 
     A patient alone in a stratum would never vary, so the smallest strata are pooled until none has one patient.
+    ValueError for fewer draws than `MIN_DRAWS`.
     """
     if draws < MIN_DRAWS:
         raise ValueError(f"an interval needs at least {MIN_DRAWS} draws, got {draws}")
@@ -75,7 +82,10 @@ def patient_draws(strata: Sequence[Hashable], rng: np.random.Generator, draws: i
 
 
 def interval_of(values: Any, statistic: Statistic, weights: np.ndarray, level: float = 0.95) -> Interval:
-    """As `bootstrap_patients`, on draws made before: figures that are compared share their draws."""
+    """As `bootstrap_patients`, on draws made before: figures that are compared share their draws.
+
+    `weights` (draws, patients) as of `patient_draws`. Of fewer than two patients there is no interval (NaN).
+    """
     n = weights.shape[1]
     estimate = float(statistic(np.ones((1, n), dtype=np.int64), values)[0])
     drawn = statistic(weights, values)
@@ -104,8 +114,9 @@ def mean_over_patients(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 class PairWins:
     """The area under the ROC curve taken apart by patients, so that a resample is wᵀ U w.
 
-    `wins[i, j]` counts pairs of a seizure second of patient i and another second of patient j that are ordered
-    rightly (ties count half). Exact: equal to pooling the seconds of the patients drawn.
+    `wins[i, j]` counts pairs of a seizure second of patient i and another second of patient j that are ordered rightly
+    (ties count half), (patients, patients); `positives` and `negatives` (patients,) count the seconds of either. Exact:
+    equal to pooling the seconds of the patients drawn.
     """
 
     wins: np.ndarray
@@ -114,7 +125,7 @@ class PairWins:
 
     @classmethod
     def of(cls, labels: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> "PairWins":
-        """One array of labels (0, 1) and of scores per patient; seconds with a NaN score are left out."""
+        """Labels (seconds,) of 0 and 1 and scores (seconds,) of each patient; seconds with a NaN score are left out."""
         kept = [(np.asarray(y, bool)[np.isfinite(s)], s[np.isfinite(s)]) for y, s in zip(labels, scores, strict=True)]
         seizure, other = [s[y] for y, s in kept], [np.sort(s[~y]) for y, s in kept]
         sizes = (np.array([len(s) for s in group], dtype=float) for group in (seizure, other))
@@ -127,17 +138,17 @@ class PairWins:
         return cls.of(labels, scores).asked(*asked.T)
 
     def of_patients(self, chosen: np.ndarray) -> "PairWins":
-        """The patients where `chosen` (bool per patient) is true."""
+        """The patients where `chosen`, bool (patients,), is true, or those of these indices in their order."""
         return PairWins(self.wins[np.ix_(chosen, chosen)], self.positives[chosen], self.negatives[chosen])
 
     def asked(self, positives: np.ndarray, negatives: np.ndarray) -> "PairWins":
-        """The same ranking, asked of so many seconds per patient: a pair with an unanswered second counts half."""
+        """The same ranking, asked of so many seconds, (patients,) each: a pair with an unanswered one counts half."""
         missing = np.outer(positives, negatives) - np.outer(self.positives, self.negatives)
         return PairWins(self.wins + missing / 2, positives, negatives)
 
 
 def pooled_auc(weights: np.ndarray, pairs: PairWins) -> np.ndarray:
-    """Statistic: area under the ROC curve of all seconds of the patients drawn."""
+    """Statistic: area under the ROC curve of all seconds of the patients drawn, (draws,); NaN without both classes."""
     won = ((weights @ pairs.wins) * weights).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return won / ((weights @ pairs.positives) * (weights @ pairs.negatives))

@@ -20,7 +20,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Focus:
-    """One seizure: mean weight and mean log power of every derivation over its windows, and which are ictal (bool)."""
+    """One seizure, (derivations,) each: mean weight and log power over its windows, and which are ictal (bool)."""
 
     person: str
     site: str
@@ -31,8 +31,8 @@ class Focus:
 
 @dataclass(frozen=True)
 class Disturbed:
-    """One injected artefact: mean weights without and with it, the derivations that share its electrode (bool), and
-    the mean probability of a seizure without and with it."""
+    """One injected artefact: mean weights without and with it, the derivations that share its electrode (bool), each
+    (derivations,), and the mean probability (0–1) of a seizure without and with it."""
 
     person: str
     site: str
@@ -44,12 +44,12 @@ class Disturbed:
 
 
 def hits(values: np.ndarray, ictal: np.ndarray, top: int = TOP) -> int:
-    """How many of the `top` largest values are of ictal derivations."""
+    """How many of the `top` largest values (derivations,) are of derivations that are `ictal`, bool (derivations,)."""
     return int(np.asarray(ictal, dtype=bool)[np.argsort(-np.asarray(values), kind="stable")[:top]].sum())
 
 
 def chance_of_a_hit(ictal: int, among: int, top: int = TOP) -> float:
-    """How often `top` derivations drawn blindly hold at least one ictal one."""
+    """How often (0–1) `top` of `among` derivations, drawn blindly, hold at least one of the `ictal` ones."""
     return 1 - comb(among - ictal, top) / comb(among, top)
 
 

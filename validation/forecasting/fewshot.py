@@ -42,7 +42,10 @@ def few_shot_figures(
 
 
 def gain_of(redraws: Redraws, ours: np.ndarray, theirs: np.ndarray, comparisons: int = 1) -> Block:
-    """Ours minus theirs, and whether that may be claimed as one of so many comparisons."""
+    """Ours minus theirs, and whether that may be claimed as one of so many comparisons.
+
+    Both (tasks, persons, 4) as of `tasks.right_of`, persons as in `redraws`.
+    """
     found = redraws.gain(ours, theirs)
     surely = redraws.gain(ours, theirs, level=1 - 0.05 / comparisons)
     return {

@@ -61,7 +61,7 @@ def evaluate_forecasting(
 
     `table`: of `validation.seizure_typing.answers.table_of`; the variant named `answer` is the detector's own.
     `over_stretches` says which fold tests a (recording, clip) where clips are dealt out: what the baselines, which need
-    no training, reach there stands beside as well.
+    no training, reach there stands beside as well. ValueError for other classes than interictal and preictal.
     """
     if tuple(classes) != ("interictal", AHEAD):
         raise ValueError(f"a forecast tells interictal from preictal, got {', '.join(classes)}")
@@ -98,7 +98,11 @@ def evaluate_forecasting(
 
 
 def figures_of(table: pd.DataFrame, probability: np.ndarray, rule: WarningRule, weights: np.ndarray) -> Block:
-    """Every figure of one set of probabilities, with intervals over patients; `weights` as of `patient_draws`."""
+    """Every figure of one set of probabilities, with intervals over patients.
+
+    `probability` (rows of the table,) of `preictal`, NaN where nothing was said; `weights` (draws, persons) as of
+    `patient_draws`, persons in order of their keys.
+    """
     counted = per_person(table, probability, rule)
     pairs, own_auc = _ranking(table, probability, list(counted.index))
     statistics: dict[str, tuple[Any, Any]] = {
@@ -118,7 +122,10 @@ def figures_of(table: pd.DataFrame, probability: np.ndarray, rule: WarningRule, 
 def difference_of(
     table: pd.DataFrame, ours: np.ndarray, theirs: np.ndarray, rule: WarningRule, weights: np.ndarray
 ) -> Block:
-    """The first minus the second, on the same clips of the same patients in every draw."""
+    """Balanced accuracy, the first minus the second, on the same clips of the same patients in every draw.
+
+    `ours` and `theirs` (rows of the table,), as the probability in `figures_of`.
+    """
     pair = tuple(_answers(per_person(table, said, rule)) for said in (ours, theirs))
     return {"balanced_accuracy": interval_of(pair, difference(balanced_accuracy), weights).to_json()}
 
@@ -134,7 +141,7 @@ def forecast_evidence(
 def regime_difference(
     first: pd.DataFrame, second: pd.DataFrame, rule: WarningRule, seed: int, draws: int = MIN_DRAWS
 ) -> Block:
-    """What a change of the split is worth: the first minus the second, same clips of the same patients."""
+    """What a change of the split is worth: first minus second; ValueError unless of the same clips and patients."""
     keys = ["recording", "event"]
     ours, theirs = (part.sort_values(keys).reset_index(drop=True) for part in (first, second))
     if not ours[[*keys, "truth"]].equals(theirs[[*keys, "truth"]]):
@@ -148,7 +155,10 @@ def regime_difference(
 
 
 def operating_curve(table: pd.DataFrame, probability: np.ndarray, rule: WarningRule) -> list[Block]:
-    """What is foreseen and what it costs from the most to the least willing to warn; estimates of all patients together."""
+    """What is foreseen and what it costs, from the most to the least willing to warn; all patients together.
+
+    `probability` (rows of the table,) as in `figures_of`; a share of nothing is None.
+    """
     points, asked = [], Asked.of(table)
     for threshold in THRESHOLDS:
         total = asked.counted(probability, replace(rule, threshold=threshold)).sum(numeric_only=True)

@@ -15,7 +15,7 @@ from validation.uncertainty import MIN_DRAWS, Interval, PairWins, interval_of, p
 
 @dataclass(frozen=True)
 class Task:
-    """Indices of clips: `support` to learn from (`shots` of each class), `query` to be asked about."""
+    """Indices of clips, (clips,) each: `support` to learn from (`shots` of each class), `query` to be asked about."""
 
     shots: int
     number: int
@@ -26,9 +26,9 @@ class Task:
 def draw_tasks(label: np.ndarray, person: np.ndarray, shots: int, count: int, rng: np.random.Generator) -> list[Task]:
     """`count` tasks of `shots` clips of each class; who gives a clip to learn from is not asked about.
 
-    Each preictal clip comes from another person as long as there are enough, the interictal ones from the same persons
-    first, so that who it is tells nothing. The query is every clip of all others. Refuses a cohort in which nobody with
-    both classes would be left to ask about.
+    `label` (clips,) is 1 for preictal, `person` (clips,) whose each is. Each preictal clip comes from another person as
+    long as there are enough, the interictal ones from the same persons first, so that who it is tells nothing. The
+    query is every clip of all others. Refuses a cohort in which nobody with both classes would be left to ask about.
     """
     return [_draw(label, person, shots, number, rng) for number in range(count)]
 
@@ -36,7 +36,10 @@ def draw_tasks(label: np.ndarray, person: np.ndarray, shots: int, count: int, rn
 def right_of(
     clips: np.ndarray, said: np.ndarray, label: np.ndarray, person: np.ndarray, persons: Sequence[str]
 ) -> np.ndarray:
-    """(persons, 4): foreseen, ahead, silent, quiet; `said` is whether a seizure was foretold at each of `clips` (indices)."""
+    """(persons, 4): foreseen, ahead, silent, quiet; `said`: was a seizure foretold at each of `clips` (indices)?
+
+    `label` (1 for preictal) and `person` are of all clips, `persons` the rows.
+    """
     counted, place = np.zeros((len(persons), 4)), {p: n for n, p in enumerate(persons)}
     who, ahead = np.array([place[str(p)] for p in person[clips]], dtype=int), label[clips] == 1
     for column, counts in enumerate((ahead & said, ahead, ~ahead & ~said, ~ahead)):
@@ -70,7 +73,10 @@ class Foretold:
 
 
 def ranked_within(weights: np.ndarray, foretold: Foretold) -> np.ndarray:
-    """Statistic: area under the ROC curve of pairs scored by the same fold, among the persons drawn."""
+    """Statistic: area under the ROC curve of pairs scored by the same fold, among the persons drawn.
+
+    `weights` (draws, persons) → (draws,), NaN without a pair.
+    """
     won, asked = (((weights @ table) * weights).sum(axis=1) for table in (foretold.wins, foretold.pairs))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(won / asked)

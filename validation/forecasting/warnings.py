@@ -16,7 +16,10 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class WarningRule:
-    """`threshold`: the probability (0–1) of `preictal` from which a clip warns. `hop_s`: the time that each clip stands for."""
+    """`threshold`: probability (0–1) of `preictal` from which a clip warns. `hop_s`: what each clip stands for.
+
+    `lasts_s`, `refractory_s` and `longest_s` as the rule above says.
+    """
 
     hop_s: float
     threshold: float = 0.5
@@ -164,5 +167,5 @@ class Asked:
 
 
 def per_person(table: pd.DataFrame, probability: np.ndarray, rule: WarningRule) -> pd.DataFrame:
-    """Everything counted of each person; see `Asked.counted`."""
+    """Everything counted of each person, of `probability` (rows of the table,); see `Asked.counted`."""
     return Asked.of(table).counted(probability, rule)

@@ -30,6 +30,7 @@ class Evidence:
     """What gates read of one detector, per person (rows of `table`, and every other part, in the same order).
 
     `table`: index person; columns site, stratum, seizures, detected, false_alarms, recorded_s, assessed_s.
+    `cost_s_per_eeg_hour`: seconds of computing per hour of recording, None where nobody measured it.
     """
 
     task: ClassVar[str] = "detection"
@@ -43,7 +44,7 @@ class Evidence:
     declared: Declared | None = None
 
     def of_persons(self, chosen: np.ndarray) -> "Evidence":
-        """These persons (indices) in this order."""
+        """These persons, indices (chosen,), in this order."""
         s, pairs = self.sweep, self.pairs.of_patients(chosen)
         counts = {"detected": s.detected[:, chosen], "false_alarms": s.false_alarms[:, chosen]}
         sweep = replace(s, seizures=s.seizures[chosen], hours=s.hours[chosen], **counts)
@@ -64,7 +65,7 @@ class Evidence:
 
     @property
     def alarms(self) -> np.ndarray:
-        """(false alarms, assessed days) per person."""
+        """(persons, 2): false alarms, assessed days."""
         return np.stack([self.table["false_alarms"], self.table["assessed_s"] / 86400], axis=1).astype(float)
 
     @property
@@ -95,7 +96,7 @@ def alone(study: Study[Evidence]) -> list[Gate]:
 
 
 def at_equal_alarms(study: Study[Evidence]) -> tuple[np.ndarray, np.ndarray]:
-    """(detected, seizures) per person of both, each at its best threshold with no more false alarms than the rival
+    """(persons, 2) of both: detected, seizures, each at its best threshold with no more false alarms than the rival
     raises as it is set. Both are moved alike, so that a detector is neither better nor worse than itself."""
     alarms, days = study.against.alarms.sum(axis=0)
     rate = float(alarms / days) if days > 0 else 0.0
@@ -154,7 +155,8 @@ def _ece(study: Study[Evidence]) -> Gate:
 
 def ece_within(weights: np.ndarray, values: tuple[Calibration, np.ndarray]) -> np.ndarray:
     """Statistic: expected calibration error, gaps taken inside each cell, so that a site in which probabilities are
-    too high cannot make up for one in which they are too low."""
+    too high cannot make up for one in which they are too low. `weights` (draws, persons); values: the calibration, and
+    the cell of each person (persons,)."""
     made, cells = values
     gap = made.stated - made.seizure
     parts = [np.abs(weights[:, cells == cell] @ gap[cells == cell]).sum(axis=1) for cell in sorted(set(cells))]
@@ -175,7 +177,7 @@ def _abstained(evidence: Evidence) -> np.ndarray:
 
 
 def floor(study: Study[Evidence], name: str, inside: np.ndarray) -> Gate:
-    """The share of seizures found in a stratum (`inside`, bool per person), as the candidate is set."""
+    """The share of seizures found in a stratum (`inside`, bool (persons,)), as the candidate is set."""
     plan, candidate = study.plan, study.candidate
     truth = min(1.0, plan.floor_sensitivity + plan.power_alternative)
     claim = Claim(

@@ -14,7 +14,8 @@ from validation.gates.plan import FURTHER, KINDS, Envelope
 class Declared:
     """What a detector states about itself: what it looks at, in whom, what it tells apart, and what for.
 
-    `montage` names the input channels; `rate_hz` is the rate at which it reads them, `age_days` from and to.
+    `montage` names the input channels; `rate_hz` is the rate at which it reads them, None where it is not stated;
+    `age_days` from and to.
     """
 
     task: str

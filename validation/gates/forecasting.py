@@ -39,7 +39,7 @@ class ForecastEvidence:
     declared: Declared | None = None
 
     def of_persons(self, chosen: np.ndarray) -> "ForecastEvidence":
-        """These persons (indices) in this order."""
+        """These persons, indices (chosen,), in this order."""
         return replace(self, table=self.table.iloc[chosen])
 
     def numbers(self) -> np.ndarray:
@@ -54,12 +54,12 @@ class ForecastEvidence:
 
     @property
     def warnings(self) -> np.ndarray:
-        """(false warnings, answered hours) per person: film that was refused raises none, and stands in no rate."""
+        """(persons, 2): false warnings, answered hours; film that was refused raises none, and stands in no rate."""
         return self.columns("false_warnings", "answered_s") / [1, 3600]
 
     @property
     def errors(self) -> np.ndarray:
-        """(summed squared error, clips) per person."""
+        """(persons, 2): summed squared error, clips."""
         error, judged, ahead, quiet = self.columns("squared_error", "judged", "ahead", "quiet").T
         return with_silence(error, judged, ahead + quiet)
 

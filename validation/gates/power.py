@@ -30,10 +30,10 @@ class Power:
 def power(
     margin: float, standard_error: float, persons: int, confidence: float, assumed: str, minimum: int, enough: float = 1
 ) -> Power:
-    """Power where the truth lies `margin` inside the limit.
+    """Power where the truth lies `margin` inside the limit, in the figure's unit as `standard_error` is.
 
-    Fewer than `minimum` persons never pass. `enough` is what there is of another need, such as recorded hours, as a
-    share of what is needed.
+    `confidence` (0–1) is that of the one-sided bound. Fewer than `minimum` persons never pass. `enough` is what there
+    is of another need, such as recorded hours, as a share of what is needed.
     """
     if not isfinite(standard_error) or margin <= 0 or persons == 0:
         return Power(0.0 if persons < minimum else None, assumed)
@@ -46,7 +46,7 @@ def power(
 
 
 def standard_error(value: Interval) -> float:
-    """Half the interval's width in units of the normal distribution; NaN where there is no interval."""
+    """Half the interval's width over the normal quantile of its level, in the figure's unit; NaN without one."""
     return (value.high - value.low) / 2 / NormalDist().inv_cdf((1 + value.level) / 2)
 
 

@@ -41,7 +41,7 @@ class TypingEvidence:
             raise ValueError(f"confusion must be {wanted} (no answer last), got {self.confusion.shape}")
 
     def of_persons(self, chosen: np.ndarray) -> "TypingEvidence":
-        """These persons (indices) in this order."""
+        """These persons, indices (chosen,), in this order."""
         return replace(self, table=self.table.iloc[chosen], confusion=self.confusion[chosen])
 
     def numbers(self) -> np.ndarray:
@@ -70,7 +70,7 @@ def f1_of(index: int) -> Statistic:
 
 
 def macro_f1_of(evaluable: np.ndarray) -> Statistic:
-    """Statistic: mean F1 of the classes where `evaluable` (bool per class); NaN with fewer than two of them."""
+    """Statistic: mean F1 of the classes where `evaluable`, bool (classes,); NaN with fewer than two of them."""
 
     def statistic(weights: np.ndarray, confusion: np.ndarray) -> np.ndarray:
         if evaluable.sum() < 2:

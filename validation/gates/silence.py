@@ -14,13 +14,16 @@ IGNORANCE = 0.25
 
 
 def squared_errors(own: Calibration, other: Calibration) -> np.ndarray:
-    """(summed squared error, seconds) per patient, over as many seconds as either detector answered."""
+    """(patients, 2): summed squared error, seconds, over as many seconds as either detector answered."""
     mine, theirs = own.seconds.sum(axis=1), other.seconds.sum(axis=1)
     return with_silence(own.squared_error, mine, np.maximum(mine, theirs))
 
 
 def with_silence(squared_error: np.ndarray, answered: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """(summed squared error, asked) per patient, each question that was not answered counted as `IGNORANCE`."""
+    """(patients, 2): summed squared error, asked; each question that was not answered counts as `IGNORANCE`.
+
+    All three (patients,).
+    """
     return np.stack([squared_error + IGNORANCE * (asked - answered), asked], axis=1).astype(float)
 
 

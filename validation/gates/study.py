@@ -41,7 +41,7 @@ class Scored(Protocol):
         """What the detector states about itself; None where it states nothing."""
 
     def of_persons(self, chosen: np.ndarray) -> Any:
-        """The same evidence of these persons, in this order."""
+        """The same evidence of these persons, indices (chosen,), in this order."""
 
     def numbers(self) -> np.ndarray:
         """Everything counted of each person, (persons, numbers)."""
@@ -101,7 +101,7 @@ def refuse_unpaired(candidate: Scored, rival: Scored) -> None:
 
 
 def cells_of(table: pd.DataFrame) -> np.ndarray:
-    """Site and stratum of each person as one label."""
+    """Site and stratum of each person as one label, (persons,) in the rows' order."""
     strata = table["stratum"] if "stratum" in table else pd.Series("all", index=table.index)
     return np.array([f"{site} · {stratum}" for site, stratum in zip(table["site"], strata, strict=True)], dtype=object)
 

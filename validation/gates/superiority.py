@@ -22,7 +22,10 @@ NOTHING = 1e-12
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The figures of both, their statistic, which way is better, and in how many patients the candidate is better."""
+    """The figures of both, their statistic, which way is better, and in how many patients the candidate is better.
+
+    `sign` is 1 where more is better, −1 where less is.
+    """
 
     ours: Any
     theirs: Any
@@ -33,7 +36,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better the candidate is (larger is better), its spread over draws, and the one-sided p that it is not."""
+    """How much better the candidate is (larger is better), its spread over draws, and the one-sided p that it is not.
+
+    Estimate and spread (standard deviation) in the endpoint's unit; NaN where the endpoint could not be compared.
+    """
 
     estimate: float
     spread: float

@@ -52,7 +52,8 @@ def copies(fingerprints: Mapping[str, Fingerprints]) -> tuple[Copy, ...]:
 def duplicates_apart(study: Study) -> None:
     """No stretch of signal stands on both sides of a fold, cut, amplified or turned over, under whatever name.
 
-    Seen in simulated and real EEG: unrelated stretches agree up to 0.84 (the limit is 0.95).
+    Seen in simulated and real EEG: unrelated stretches agree up to 0.84 (the limit is 0.95). Raises `Leak`
+    (`near_duplicates`), or `Unknown` without fingerprints of every recording.
     """
     prints = study.disclosed.fingerprints
     if prints is None:

@@ -27,7 +27,8 @@ REPEATS = 0.9
 class Fingerprints:
     """Moments of one recording (about 0.9 per second) and their prints, int8 (moments, 195): 12 kB per minute.
 
-    `channels` is how many channels were mixed: prints of different channel sets cannot be compared.
+    `at_s` (moments,) in seconds of the recording. `channels` is how many channels were mixed: prints of different
+    channel sets cannot be compared.
     """
 
     at_s: np.ndarray
@@ -47,8 +48,8 @@ class Fingerprints:
 def fingerprint(signal: np.ndarray, rate_hz: float, onset_s: float = 0.0) -> Fingerprints:
     """Fingerprints of one gapless stretch (channels, samples) that begins `onset_s` into its recording.
 
-    Channels must come in one order in all recordings compared (a montage); any rate ≥ 32 Hz. Moments within 2 s of
-    an edge or of a missing sample are left out. 20–40 ms for 10 minutes of 18 channels at 128 Hz.
+    Channels must come in one order in all recordings compared (a montage); a rate below 32 Hz is a ValueError. Moments
+    within 2 s of an edge or of a missing sample are left out. 20–40 ms for 10 minutes of 18 channels at 128 Hz.
     """
     if rate_hz < 4 * BAND_HZ[1]:
         raise ValueError(f"fingerprints need a rate ≥ {4 * BAND_HZ[1]:g} Hz, got {rate_hz:g} Hz")
@@ -64,7 +65,7 @@ def fingerprint(signal: np.ndarray, rate_hz: float, onset_s: float = 0.0) -> Fin
 
 
 def unit(prints: np.ndarray) -> np.ndarray:
-    """Prints as float32 rows of unit length: the product of two is their correlation."""
+    """Prints (moments, numbers) as float32 rows of unit length: the product of two is their correlation."""
     rows = prints.astype(np.float32)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 

@@ -7,7 +7,8 @@ from validation.leakage.study import FITTED, Study
 def fitted_inside(study: Study) -> None:
     """Normaliser, network, early stopping, threshold and calibration of a fold saw its own training side only.
 
-    Each of `FITTED` must be stated for each fold: what nobody states is unknown.
+    Each of `FITTED` must be stated for each fold: what nobody states is unknown (`Unknown`). Raises `Leak`
+    (`fitted_on`).
     """
     folds = study.split.folds
     for seen in study.fitted_on:
@@ -29,7 +30,10 @@ def fitted_inside(study: Study) -> None:
 
 
 def holdout_within_budget(study: Study) -> None:
-    """The locked hold-out was opened no more often than was declared; a study without one states a budget of 0."""
+    """The locked hold-out was opened no more often than was declared; a study without one states a budget of 0.
+
+    Raises `Leak` (`holdout_budget`) naming the first opening beyond it, or `Unknown` where nothing is stated.
+    """
     use = study.disclosed.holdout
     if use is None:
         raise Unknown("nothing is stated about the locked hold-out")

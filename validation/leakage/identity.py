@@ -46,7 +46,10 @@ def identity_embedding(signal: np.ndarray, rate_hz: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Recordings of two keys that are each other's nearest, and how often a cohort of different people has such a pair."""
+    """Recordings of two keys that are each other's nearest, and how often a cohort of different people has such a pair.
+
+    `chance` is of cohorts, 0–1.
+    """
 
     first: str
     second: str
@@ -56,8 +59,9 @@ class Likeness:
 def likeness(embeddings: Mapping[str, np.ndarray], person: Mapping[str, str]) -> tuple[Likeness, ...]:
     """The nearest recordings of every two person keys that are each other's nearest, the least likely first.
 
-    `chance` is per cohort (times the pairs there can be). Keys are as far apart as their nearest recordings, so that
-    other recordings of one key stand neither for its nearest neighbour nor for the second one.
+    `embeddings`: recording → (pieces, numbers) as of `identity_embedding`; `person`: recording → key. `chance` is per
+    cohort (times the pairs there can be). Keys are as far apart as their nearest recordings, so that other recordings
+    of one key stand neither for its nearest neighbour nor for the second one.
     """
     names = sorted(embeddings, key=lambda name: (person[name], name))
     between = _distances([embeddings[n] for n in names])
@@ -77,11 +81,12 @@ def likeness(embeddings: Mapping[str, np.ndarray], person: Mapping[str, str]) ->
 def identities_apart(study: Study) -> None:
     """No two recordings on both sides of a fold are so alike that they are one person under two keys.
 
-    Needs recordings of eight persons. Measured on the simulator with cohorts of 24, when each recording was a point
-    of its own and not each person: a false alarm in 3 of 1000 audits;
-    a session of 10 minutes cut in two is found in 39 %; a baby recorded again at the same or another site never (0 of
-    334), since all that a simulated baby takes along is its amplitude. With its pattern over the scalp kept as well it
-    is found in 84 % at the same site and in 67 % at another. A pass is therefore no proof: person keys remain needed.
+    Needs embeddings of every recording and eight persons, else raises `Unknown`; raises `Leak` (`identity_probe`) of a
+    pair whose chance is below `LEVEL`. Measured on the simulator with cohorts of 24, when each recording was a point of
+    its own and not each person: a false alarm in 3 of 1000 audits; a session of 10 minutes cut in two is found in 39 %;
+    a baby recorded again at the same or another site never (0 of 334), since all that a simulated baby takes along is
+    its amplitude. With its pattern over the scalp kept as well it is found in 84 % at the same site and in 67 % at
+    another. A pass is therefore no proof: person keys remain needed.
     """
     given = study.disclosed.embeddings
     if given is None:

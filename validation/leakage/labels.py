@@ -13,10 +13,11 @@ def labels_not_read(study: Study) -> None:
     """No single feature parts seizure from background perfectly, in one direction, in every seizing person.
 
     Where fewer than three persons have 20 windows of either label, as with clips or seizures of which nobody has many,
-    the windows of all persons are taken together: 20 of either label, of three persons each, are needed, else unknown. A
-    missing value (a joint that was not seen) stands in the middle of its feature. A label in disguise that is wrong now and then
-    (AUC < 0.9995), or that only several features tell together, is not seen. Where several types are told apart, a
-    feature must not part every pair of types over all persons: one type may look like nothing else, all of them cannot.
+    the windows of all persons are taken together: 20 of either label, of three persons each, are needed, else it is
+    `Unknown`. A missing value (a joint that was not seen) stands in the middle of its feature. A label in disguise that
+    is wrong now and then (AUC < 0.9995), or that only several features tell together, is not seen. Where several types
+    are told apart, a feature must not part every pair of types over all persons: one type may look like nothing else,
+    all of them cannot. Raises `Leak` (`label_derived`) naming the feature.
     """
     features = study.disclosed.features
     if features is None:

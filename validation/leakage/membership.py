@@ -11,7 +11,8 @@ from validation.splits import Member
 def persons_apart(study: Study) -> None:
     """No person, under whatever patient id, is learned from and tested in one fold, or tested in two.
 
-    Where sites are left out in turn, a person recorded at two may be tested at both, each recording once.
+    Where sites are left out in turn, a person recorded at two may be tested at both, each recording once. Raises `Leak`
+    (`same_person`) naming two recordings.
     """
     for number, learned, tested in study.sides():
         pair = shared(learned, tested, study.person)
@@ -25,7 +26,10 @@ def persons_apart(study: Study) -> None:
 
 
 def bytes_apart(study: Study) -> None:
-    """No raw bytes stand on both sides of a fold, under whatever name."""
+    """No raw bytes stand on both sides of a fold, under whatever name.
+
+    Raises `Leak` (`same_bytes`), or `Unknown` where a recording has no digest.
+    """
     if any(not study.member(name).digest for name in study.recordings):
         raise Unknown("some recordings have no digest of their raw bytes")
     for number, learned, tested in study.sides():
@@ -35,7 +39,7 @@ def bytes_apart(study: Study) -> None:
 
 
 def inner_validation_apart(study: Study) -> None:
-    """No person of the inner validation is trained on or tested in the same fold."""
+    """No person of the inner validation is trained on or tested in the same fold (`Leak`: `inner_validation`)."""
     for number, fold in enumerate(study.split.folds):
         for names, role in ((fold.train, "training"), (fold.test, "test")):
             pair = shared(fold.inner_valid, names, study.person)
@@ -49,8 +53,9 @@ def inner_validation_apart(study: Study) -> None:
 def pretraining_apart(study: Study) -> None:
     """Nobody who is tested was in the data of a pre-trained part, by person key, by raw bytes or by a stretch of signal.
 
-    An empty statement says that nothing was pre-trained. Pre-training data that name nobody are unknown. Signals are
-    compared where both have fingerprints; one in which nothing moves has none.
+    An empty statement says that nothing was pre-trained. Pre-training data that name nobody are unknown, as is no
+    statement (`Unknown`). Signals are compared where both have fingerprints; one in which nothing moves has none.
+    Raises `Leak` (`pretraining`).
     """
     stated = study.disclosed.pretrained_on
     if stated is None:

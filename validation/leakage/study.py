@@ -17,7 +17,10 @@ FITTED = ("normaliser", "network", "early_stopping", "threshold", "calibration",
 
 @dataclass(frozen=True)
 class FittedOn:
-    """Which recordings one fitted thing of a fold has seen; `what` is one of `FITTED`, no recordings: not fitted."""
+    """Which recordings one fitted thing of a fold has seen; `what` is one of `FITTED`, no recordings: not fitted.
+
+    ValueError for a thing that is not one of `FITTED`.
+    """
 
     fold: int
     what: str

@@ -18,7 +18,8 @@ def windows_apart(study: Study) -> None:
     """No second of signal lies in windows of two roles of a fold.
 
     Without windows whole recordings are looked at: one that stands in two roles overlaps with itself. Where windows are
-    dealt and some are given, those of every recording are needed: what was not looked at is unknown.
+    dealt and some are given, those of every recording are needed: what was not looked at is `Unknown`. Raises `Leak`
+    (`overlapping_windows`).
     """
     for number, fold in enumerate(study.split.folds):
         if not study.windows or study.split.regime not in DEALS_WINDOWS:

@@ -19,10 +19,11 @@ class Dossier:
     """One candidate, `name`, beside other detectors that were evaluated on the same recordings.
 
     `results`: detector → regime → result of `validation.evaluation.evaluate`, or the same from JSON; the regime
-    `patient` of the candidate must be there. `inflation` as of `validation.lab.inflation`; `split` is
-    `Split.to_json()` of the regime `patient`; `undivided`: regimes that the cohort cannot be divided by, with the
-    reason. `gates` may be empty: then nothing was decided. `worst` is None where nobody looked. `labels_alone`: what the labels of the
-    published data set score without any EEG (`validation.labels_alone`), with `where` it was computed. `beside`: text → address of what lies in the same folder.
+    `patient` of the candidate must be there. `inflation` as of `validation.lab.inflation`; `split` is `Split.to_json()`
+    of the regime `patient`; `undivided`: regimes that the cohort cannot be divided by, with the reason. `gates` may be
+    empty: then nothing was decided. `worst` is None where nobody looked. `labels_alone`: what the labels of the
+    published data set score without any EEG (`validation.labels_alone`), with `where` it was computed. `beside`: text →
+    address of what lies in the same folder. ValueError where the regime `patient` is missing.
     """
 
     name: str

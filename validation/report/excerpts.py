@@ -32,7 +32,7 @@ def cut_excerpt(worst: WorstCase, case: Case, threshold: float, prepared: Prepar
 
 
 def signal_between(prepared: Prepared, onset_s: float, end_s: float) -> np.ndarray:
-    """(channels, samples) between two times, NaN where nothing was recorded."""
+    """(channels, samples) µV between two times in seconds of the recording, NaN where nothing was recorded."""
     start, stop = (round(t * prepared.rate_hz) for t in (onset_s, end_s))
     cut = np.full((len(prepared.channels), stop - start), np.nan, dtype=np.float32)
     for segment in prepared.segments:

@@ -28,8 +28,8 @@ Spans = Sequence[Span] | np.ndarray
 class Case:
     """One recording with what experts marked and what the detector said.
 
-    `trend` holds one probability per second, NaN where it was not assessable; `labels` one 0 or 1 per second, in
-    small integers.
+    `trend` (seconds,) holds the probability (0–1) of each second, NaN where it was not assessable; `labels` (seconds,)
+    0 or 1, in small integers.
     """
 
     recording: str
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def assessed(self) -> np.ndarray:
-        """Bool per second: the detector could say something."""
+        """Bool (seconds,): the detector could say something."""
         return np.isfinite(self.trend)
 
 

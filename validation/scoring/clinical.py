@@ -53,7 +53,7 @@ def people(cases: Sequence[Case]) -> dict[str, list[Case]]:
 
 
 def trends(cases: Sequence[Case]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Labels and probabilities per second of each person, in the order of `people`."""
+    """Labels and probabilities (seconds,) of each person, recordings one after another, in the order of `people`."""
     groups = people(cases).values()
     return [np.concatenate([c.labels for c in g]) for g in groups], [
         np.concatenate([c.trend for c in g]) for g in groups

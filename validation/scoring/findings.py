@@ -42,7 +42,7 @@ class Findings:
 
 
 def compare(reference: Annotations, hypothesis: Annotations, assessed: np.ndarray | None = None) -> Findings:
-    """Compare raw events by any overlap; `assessed` is a bool per second (all of the recording unless told)."""
+    """Compare raw events by any overlap; `assessed` is bool (seconds,), all of the recording unless told."""
     seizures = [(e.onset_s, e.end_s) for e in reference.events]
     detections = [(e.onset_s, e.end_s) for e in hypothesis.events]
     shared_s = overlaps_s(seizures, detections)

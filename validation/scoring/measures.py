@@ -7,7 +7,10 @@ import numpy as np
 
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve of seconds (0–1), ties counting half; NaN scores are left out; NaN if one class only."""
+    """Area under the ROC curve of seconds (0–1), ties counting half; NaN scores are left out; NaN if one class only.
+
+    Labels and scores (seconds,).
+    """
     known = np.isfinite(scores)
     positive = np.asarray(labels, dtype=bool)[known]
     seizure, other = scores[known][positive], np.sort(scores[known][~positive])
@@ -18,7 +21,7 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def f1(labels: np.ndarray, calls: np.ndarray) -> float:
-    """F1 of seconds; NaN where there is neither a seizure nor a call."""
+    """F1 (0–1) of seconds, labels and calls (seconds,); NaN where there is neither a seizure nor a call."""
     truth, said = np.asarray(labels, dtype=bool), np.asarray(calls, dtype=bool)
     called = int(truth.sum() + said.sum())
     return 2 * int((truth & said).sum()) / called if called else float("nan")

@@ -116,7 +116,7 @@ class Sweep:
 
     @property
     def alarms_per_24h(self) -> np.ndarray:
-        """False alarms per 24 assessed hours of the cohort at each threshold."""
+        """(thresholds,) false alarms of the cohort per 24 assessed hours."""
         return self.false_alarms.sum(axis=1) / max(float(self.hours.sum()), 1e-9) * 24
 
     def best_at(self, alarms_per_24h: float) -> int:
@@ -144,7 +144,7 @@ def sweep(cases: Sequence[Case], to_events: ToEvents, steps: int = 48) -> Sweep:
 
 def operating_curve(curve: Sweep, weights: np.ndarray) -> dict[str, Any]:
     """Sensitivity at fixed false alarms per day; the thresholds are read off these patients, so the curve is a
-    description, not a setting."""
+    description, not a setting. `weights` (draws, persons), persons in the sweep's order."""
     seizures = int(curve.seizures.sum())
     return {
         "scorer": scorer("operating_curve").to_json(),

@@ -38,7 +38,10 @@ not among `METRICS`, since no other table holds it, stands the same per 24 h tha
 
 @dataclass(frozen=True)
 class Policy:
-    """SzCORE's settings; the defaults are the community's and no other value may be called SzCORE."""
+    """SzCORE's settings; the defaults are the community's and no other value may be called SzCORE.
+
+    `min_overlap` is a share (0–1) of the event: more of it than this has to be detected.
+    """
 
     tolerance_before_s: float = 30.0
     tolerance_after_s: float = 60.0
@@ -54,7 +57,7 @@ HOURS = {ALARMS: "recorded hours", ALARMS_ASSESSED: "assessed hours; not a figur
 
 @dataclass(frozen=True)
 class SzcoreCounts:
-    """Counts of one recording; `+` adds recordings. Event counts at 10 Hz, sample counts in seconds at 1 Hz."""
+    """Counts of one recording; `+` adds recordings. Events at 10 Hz, samples in seconds; `hours` recorded."""
 
     event_tp: int
     event_fp: int
@@ -69,7 +72,7 @@ class SzcoreCounts:
 
 
 def szcore(reference: Annotations, hypothesis: Annotations, policy: Policy = SZCORE) -> SzcoreCounts:
-    """Score one recording. Refuses a hypothesis of another duration: a failed analysis is not a silent detector."""
+    """Score one recording. Refuses (ValueError) another duration: a failed analysis is not a silent detector."""
     if abs(reference.duration_s - hypothesis.duration_s) > policy.duration_tolerance_s:
         raise ValueError(
             f"the hypothesis covers {hypothesis.duration_s:g} s and the reference {reference.duration_s:g} s, more than "
@@ -104,7 +107,7 @@ def per_patient(counts: Mapping[str, SzcoreCounts], patient_of: Mapping[str, str
 
 
 def scores(tp: np.ndarray, fp: np.ndarray, ref: np.ndarray, hours: np.ndarray) -> dict[str, np.ndarray]:
-    """The library's formulas on arrays of counts; NaN where a score is not defined (no event to find, none found)."""
+    """The library's formulas on counts of one shape; NaN where none is defined (no event to find, none found)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "sensitivity": tp / ref,
@@ -115,7 +118,10 @@ def scores(tp: np.ndarray, fp: np.ndarray, ref: np.ndarray, hours: np.ndarray) -
 
 
 def legacy_scores(tp: np.ndarray, fp: np.ndarray, ref: np.ndarray, hours: np.ndarray) -> dict[str, np.ndarray]:
-    """As before timescoring 0.0.7: F1 undefined, and so left out of the mean, for whoever has no detection."""
+    """As before timescoring 0.0.7: F1 undefined, and so left out of the mean, for whoever has no detection.
+
+    Counts of one shape, as in `scores`.
+    """
     current = scores(tp, fp, ref, hours)
     undefined = np.isnan(current["sensitivity"]) | np.isnan(current["precision"])
     return current | {"f1": np.where(undefined, np.nan, current["f1"])}

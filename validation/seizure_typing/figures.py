@@ -80,7 +80,7 @@ def typing_evidence(
 def regime_difference(
     first: pd.DataFrame, second: pd.DataFrame, classes: Sequence[str], seed: int, draws: int
 ) -> Block:
-    """What a change of the split is worth: the first minus the second, same patients and seizures, with intervals."""
+    """What a change of the split is worth: first minus second; ValueError unless of the same patients and seizures."""
     persons, ours = confusions(first, classes)
     others, theirs = confusions(second, classes)
     if list(persons.index) != list(others.index) or not np.array_equal(ours.sum(axis=2), theirs.sum(axis=2)):
@@ -91,7 +91,10 @@ def regime_difference(
 
 
 def weighted_f1(weights: np.ndarray, confusion: np.ndarray) -> np.ndarray:
-    """Statistic: F1 of the classes weighted by their seizures, as the literature reports it; classes nobody had are left out."""
+    """Statistic: F1 of the classes weighted by their seizures, as the literature does; classes nobody had are left out.
+
+    Values (patients, classes, classes + 1) as of `answers.confusions`.
+    """
     classes = confusion.shape[1]
     had = weights @ confusion.sum(axis=2).astype(float)
     f1 = np.stack([f1_of(i)(weights, confusion) for i in range(classes)], axis=1)
@@ -100,7 +103,7 @@ def weighted_f1(weights: np.ndarray, confusion: np.ndarray) -> np.ndarray:
 
 
 def accuracy(weights: np.ndarray, confusion: np.ndarray) -> np.ndarray:
-    """Statistic: share of all seizures that were called right."""
+    """Statistic: share of all seizures that were called right, values (patients, classes, classes + 1)."""
     right = np.einsum("pcc->p", confusion[:, :, : confusion.shape[1]]).astype(float)
     return np.asarray((weights @ right) / (weights @ confusion.sum(axis=(1, 2)).astype(float)))
 

@@ -126,7 +126,10 @@ def regime_difference(
     *,
     clip_s: float = 5.0,
 ) -> Block:
-    """What a change of the split is worth: the first minus the second (one variant each), same patients and clips."""
+    """What a change of the split is worth: the first minus the second (one variant each).
+
+    ValueError unless both are of the same clips of the same patients.
+    """
     ours, theirs = (People.of(t, truths=truths, clip_s=clip_s, seed=seed, draws=draws) for t in (first, second))
     if not ours.same_clips(theirs):
         raise ValueError("two splits are compared on the same clips of the same patients, and these are others")
@@ -134,7 +137,7 @@ def regime_difference(
 
 
 class People:
-    """Persons with what was said of their recordings, and how often each was drawn."""
+    """Persons with what was said of their recordings, and how often each was drawn: `weights` (draws, persons)."""
 
     def __init__(self, people: dict[str, list[Watched]], weights: np.ndarray):
         self.people, self.weights = people, weights
@@ -155,7 +158,7 @@ class People:
         return cls(people, patient_draws(sites, np.random.default_rng(seed), draws))
 
     def among(self, chosen: np.ndarray) -> "People":
-        """The persons where `chosen` (bool) is true, drawn as they were among all."""
+        """The persons where `chosen`, bool (persons,), is true, drawn as they were among all."""
         kept = {name: own for (name, own), take in zip(self.people.items(), chosen, strict=True) if take}
         return People(kept, self.weights[:, chosen])
 
@@ -182,7 +185,7 @@ class People:
         return interval_of((values, others), difference(statistic), self.weights).to_json()
 
     def values(self, name: str) -> tuple[Any, Callable[[np.ndarray, Any], np.ndarray]]:
-        """What a figure is made of, and how, as intervals take it."""
+        """What one of `FIGURES` is made of, and how, as intervals take it: pair wins (AUROC) or (persons, 2)."""
         if name == "auroc":
             return self.pairs(), pooled_auc
         above, below = (_summed(self.counts, parts) for parts in _RATES[name])
