@@ -42,7 +42,7 @@ class Ablations:
     repeats: int = 1
 
     def named(self, names: list[str]) -> list[Variant]:
-        """These variants, with the whole detector, which they are compared with; refuses a name that is not there."""
+        """These variants, with the whole detector, which they are compared with; BadAblation for an unknown name."""
         known = {v.name: v for v in self.variants}
         for name in names:
             if name not in known:
@@ -53,7 +53,7 @@ class Ablations:
 def read_ablations(name: str, document: Mapping[str, Any], params: Mapping[str, Any]) -> Ablations:
     """The variants that a detector's params.yaml declares, on the numbers of one preset.
 
-    Refuses a detector that declares nothing, and a declaration that cannot be meant.
+    Refuses (`BadAblation`) a detector that declares nothing, and a declaration that cannot be meant.
     """
     declared, scaling = document.get("ablations") or {}, document.get("scaling") or []
     if not declared and not scaling:

@@ -44,7 +44,7 @@ def analyse(recording: Recording, bundle: Bundle, told: Told = nobody, explained
 
 
 def assess(prepared: Prepared, bundle: Bundle) -> np.ndarray:
-    """The calibrated probability of each second (unsmoothed, NaN where there is none), whatever it looks like."""
+    """(seconds,) calibrated probability, unsmoothed, NaN where there is none, whatever the second looks like."""
     examples = bundle.detector.examples(prepared)
     probability = bundle.calibration(bundle.detector.score(examples))
     return raw_trend(examples.onset_s, probability, examples.window_s, prepared.duration_s)

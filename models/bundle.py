@@ -61,7 +61,7 @@ class Bundle:
 
 
 def refuse_leaky(bundle: "Made") -> None:
-    """Refuse a model that was not made with patients or sites apart, or that does not say how it was made."""
+    """Refuse (`NonReportable`) a model not made with patients or sites apart, or that does not say how it was made."""
     if bundle.origin.get("reportable") is not True or bundle.origin.get("regime") not in ("patient", "site"):
         regime = bundle.origin.get("regime", "a regime that it does not name")
         raise NonReportable(
@@ -112,7 +112,7 @@ def write_files(folder: Path, detector: Detector, parts: Mapping[str, Any]) -> D
 
 
 def load_bundle(folder: Path, engine: str = REFERENCE) -> Bundle:
-    """Rebuild a bundle after comparing every file with its manifest; refuses what differs.
+    """Rebuild a bundle after comparing every file with its manifest; refuses what `read_description` refuses.
 
     `engine` is what it will score with; by the reference where it holds nothing for another.
     """
@@ -129,7 +129,10 @@ def load_bundle(folder: Path, engine: str = REFERENCE) -> Bundle:
 
 
 def read_description(folder: Path, parts: tuple[str, ...] = ("origin",)) -> tuple[dict[str, Any], Digest]:
-    """What bundle.json holds, and the bundle's digest, once every file was compared with the manifest."""
+    """What bundle.json holds, and the bundle's digest, once every file was compared with the manifest.
+
+    `BrokenBundle` where a file differs, is missing or has come in, and where bundle.json lacks one of `parts`.
+    """
     try:
         manifest = Manifest.read(folder / "manifest.json")
     except (OSError, ValueError, KeyError) as error:
@@ -146,7 +149,7 @@ def read_description(folder: Path, parts: tuple[str, ...] = ("origin",)) -> tupl
 
 
 def rebuilt(folder: Path, description: Mapping[str, Any], engine: str = REFERENCE) -> Detector:
-    """The fitted detector of a bundle; refuses one that was fitted behind another front end."""
+    """The fitted detector of a bundle; refuses (`BrokenBundle`) one that was fitted behind another front end."""
     from safetensors.numpy import load_file
 
     detector = detectors.build(description["detector"], description["params"])

@@ -14,7 +14,10 @@ class NotCalibrated(Refused):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Platt's logistic calibration: probability = 1 / (1 + exp(−(slope · score + intercept)))."""
+    """Platt's logistic calibration: probability = 1 / (1 + exp(−(slope · score + intercept))).
+
+    Called with scores (windows,) it gives probabilities (windows,), 0–1.
+    """
 
     slope: float
     intercept: float
@@ -26,7 +29,8 @@ class Calibration:
     def fit(cls, score: np.ndarray, label: np.ndarray) -> "Calibration":
         """Fitted by maximum likelihood with a little ridge; a negative slope (an inverted score) is set to 0.
 
-        `NotCalibrated` where a score is no finite number: one of them would make every probability none.
+        `score` (windows,), `label` (windows,) 0 or 1. `NotCalibrated` where a score is no finite number: one of them
+        would make every probability none.
         """
         score = np.asarray(score, dtype=float)
         if unknown := int((~np.isfinite(score)).sum()):
@@ -42,7 +46,7 @@ class Calibration:
 
 
 def fit_logistic(x: np.ndarray, label: np.ndarray, ridge: float = 1e-3) -> np.ndarray:
-    """Coefficients (intercept first) of a ridge logistic regression by Newton's method; x (rows, features)."""
+    """(1 + features,), intercept first, of a ridge logistic regression by Newton's method; x (rows, features)."""
     design = np.column_stack([np.ones(len(x)), x])
     penalty = ridge * len(x) * np.diag([0.0] + [1.0] * x.shape[1])
     penalty /= max(1.0, float(np.mean(x**2)))

@@ -40,7 +40,10 @@ class Conformal:
     patients_seizure: int
 
     def sets(self, trend: np.ndarray) -> np.ndarray:
-        """One prediction set per second, int8; 0 also where the trend is NaN (not assessed, so not abstained from)."""
+        """Prediction sets, int8 (seconds,), of a trend (seconds,).
+
+        0 also where the trend is NaN (not assessed, so not abstained from).
+        """
         with np.errstate(invalid="ignore"):
             may = BACKGROUND * (trend <= self.background_to) + SEIZURE * (trend >= self.seizure_from)
         return may.astype(np.int8)
@@ -85,10 +88,11 @@ class Conformal:
 
 
 def patient_quantile(scores: Sequence[np.ndarray], coverage: float) -> float | None:
-    """The limit that covers `coverage` of a new patient's scores; None where patients left out were not covered.
+    """The limit that covers `coverage` (0–1) of a new patient's scores; None where patients left out were not covered.
 
-    `scores` holds one array per patient, each patient weighing the same. The level of the pooled distribution is the
-    lowest, from `coverage` up, at which the patients left out one by one are covered on average.
+    `scores` holds the (seconds,) of each patient, each patient weighing the same; of fewer than two it is None. The
+    level of the pooled distribution is the lowest, from `coverage` up, at which the patients left out one by one are
+    covered on average.
     """
     if len(scores) < 2:
         return None

@@ -15,8 +15,9 @@ class Decision:
     """How a trend becomes events.
 
     A causal mean over `smooth_s`, a threshold, and a minimum duration of `min_duration_s` (10 s makes a seizure
-    electrographic: ACNS 2013). Smoothing delays both ends of an event by about half its length, so events are moved
-    `smooth_s / 2` earlier, never before the start of the assessed stretch.
+    electrographic: ACNS 2013). `threshold` is a probability (0–1), from which on a second is called. Smoothing delays
+    both ends of an event by about half its length, so events are moved `smooth_s / 2` earlier, never before the start
+    of the assessed stretch.
     """
 
     threshold: float = 0.5
@@ -24,7 +25,7 @@ class Decision:
     min_duration_s: float = 10.0
 
     def smoothed(self, raw: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray:
-        """Causal mean of the past `smooth_s` assessed seconds; NaN stays NaN and starts the mean anew.
+        """Causal mean (seconds,) of the past `smooth_s` assessed seconds; NaN stays NaN and starts the mean anew.
 
         Seconds that are `outside` (bool, out of distribution) never enter a mean. One of them breaks no event in two;
         where more than half of the past seconds are outside, nothing is said (NaN).
@@ -32,7 +33,7 @@ class Decision:
         return Smoother(self.smooth_s)(raw, outside)
 
     def events(self, trend: np.ndarray, duration_s: float | None = None) -> Annotations:
-        """Events of a smoothed trend (one value per second, NaN = not assessable); confidence is the peak probability.
+        """Events of a smoothed trend (seconds,), NaN where not assessable; confidence is the peak probability.
 
         `duration_s` is the recording's length where it is not a whole number of seconds.
         """
@@ -46,7 +47,7 @@ class Decision:
 
 
 class Smoother:
-    """`Decision.smoothed` while the seconds arrive, in any chunks; remembers no more than it averages over."""
+    """`Decision.smoothed` while the seconds (chunk,) arrive, in any chunks; remembers no more than it averages over."""
 
     def __init__(self, smooth_s: int):
         self.smooth_s = smooth_s
@@ -77,7 +78,7 @@ class Smoother:
 
 
 class EventFinder:
-    """`Decision.events` while the smoothed seconds arrive, in any chunks: an event is given when it has ended."""
+    """`Decision.events` while the smoothed seconds (chunk,) arrive, any chunks: an event is given when it has ended."""
 
     def __init__(self, decision: Decision):
         self._decision = decision
@@ -136,7 +137,7 @@ class BySecond:
         self._second, self._value = np.append(self._second, second), np.append(self._value, value)
 
     def until(self, second: int) -> np.ndarray:
-        """One value for each second from where the last call ended up to `second`."""
+        """(seconds,) a value for each from where the last call ended up to `second`; NaN where no window ended."""
         trend = np.full(max(0, second - self._at), np.nan)
         now = self._second < second
         late = self._second[now] >= self._at
@@ -146,14 +147,14 @@ class BySecond:
 
 
 def second_of(end_s: np.ndarray) -> np.ndarray:
-    """The second for which windows that end at `end_s` speak: the one in which they end."""
+    """The second for which windows that end at `end_s` (windows,) speak, int (windows,): the one in which they end."""
     return np.asarray(np.ceil(end_s - 1e-6), dtype=int) - 1
 
 
 def raw_trend(onset_s: np.ndarray, probability: np.ndarray, window_s: float, duration_s: float) -> np.ndarray:
-    """One value per second: second k gets the last window that ended by k + 1 and after k; NaN where none did.
+    """(seconds,): second k gets the last window that ended by k + 1 and after k; NaN where none did.
 
-    Causal: nothing in second k depends on signal after k + 1.
+    `onset_s` and `probability` (windows,). Causal: nothing in second k depends on signal after k + 1.
     """
     seconds = BySecond(window_s)
     seconds.add(onset_s, probability)
@@ -161,7 +162,10 @@ def raw_trend(onset_s: np.ndarray, probability: np.ndarray, window_s: float, dur
 
 
 def choose_threshold(decision: Decision, trends: Sequence[np.ndarray], truths: Sequence[Annotations]) -> Decision:
-    """The threshold with the best pooled second-by-second F1 of the finished events, on inner validation patients."""
+    """The threshold with the best pooled second-by-second F1 of the finished events, on inner validation patients.
+
+    One of `THRESHOLDS`, of equals the nearest to ½. `trends`: smoothed, (seconds,) each, of the recordings of `truths`.
+    """
     masks = [t.to_mask(1.0) for t in truths]
     best = max(THRESHOLDS, key=lambda t: (_seconds_f1(decision.at(t), trends, masks), -abs(t - 0.5)))
     return decision.at(best)

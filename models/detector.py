@@ -21,7 +21,10 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class InputContract:
-    """What a detector is meant for; anything else is refused, never guessed at."""
+    """What a detector is meant for; anything else is refused, never guessed at.
+
+    `age_days`: youngest and oldest; `min_duration_s`: of an EEG the longest gapless stretch, else the whole recording.
+    """
 
     montage: str
     age_days: tuple[float, float]
@@ -82,7 +85,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class State:
-    """All that a fitted detector is: named float tensors and JSON settings."""
+    """All that a fitted detector is: named float tensors, each of its own shape, and JSON settings."""
 
     tensors: Mapping[str, np.ndarray]
     settings: Mapping[str, Any]
@@ -194,7 +197,7 @@ class Listener:
 
     @property
     def next_end_s(self) -> float:
-        """When the next window will be whole."""
+        """Seconds of the recording at which the next window will be whole."""
         return self._cut.next_end_s
 
 
@@ -223,7 +226,7 @@ class WindowDetector(Detector):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a part of a detector asks for: trained numbers, their size on disk, and processor time on this machine."""
+    """What a part of a detector asks for: trained numbers, their size on disk (10⁶ bytes), and processor time here."""
 
     parameters: int
     megabytes: float
@@ -281,11 +284,14 @@ class TypingDetector(Detector):
         return self.classes
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution | None:
-        """What in a clip (`x` of one example) spoke for a class; None of a detector that cannot tell."""
+        """What in a clip (`x` of one example, without its first axis) spoke for a class, by its index (`name`).
+
+        None of a detector that cannot tell. The shapes are those of `Attribution`.
+        """
         return None
 
     def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
-        """Onset and length of what `attributed` tells of, for a clip that begins at `onset_s` in a stretch."""
+        """Onset and length (s) of what `attributed` tells of, for a clip that begins at `onset_s` in a stretch."""
         return onset_s, self.window_s
 
     def variants(self, examples: Examples) -> dict[str, np.ndarray]:
@@ -296,7 +302,7 @@ class TypingDetector(Detector):
         return {}
 
     def scored(self, examples: Examples) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """`score` and `variants` of the same clips, for a detector that need not look twice."""
+        """`score` and `variants` of the same clips, (windows, classes) each, where one look does for both."""
         return self.score(examples), self.variants(examples)
 
     def costs(self, examples: Examples) -> dict[str, Cost]:

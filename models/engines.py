@@ -116,7 +116,7 @@ def apart(networks: Mapping[str, Network], folder: Path) -> dict[str, float]:
 
 
 def refuse_unequal(distances: Mapping[str, float]) -> None:
-    """Refuse networks that lie further apart than `LIMIT`, or whose distance is no number."""
+    """Refuse (`NotEqual`) networks that lie further apart than `LIMIT`, or whose distance is no number."""
     for name, distance in distances.items():
         if not distance <= LIMIT:
             raise NotEqual(

@@ -35,7 +35,8 @@ class Drivers:
 @dataclass(frozen=True)
 class Attribution:
     """What spoke for a name in one clip, none of it below 0: of each channel and band, and along the clip, which `profile`
-    cuts into equal parts. Of what a detector cannot tell apart there is nothing."""
+    (parts,) cuts into equal ones. Of what a detector cannot tell apart there is nothing. The numbers have no unit: only
+    shares of the whole are shown."""
 
     profile: np.ndarray
     channels: Mapping[str, float] = field(default_factory=dict)
@@ -85,7 +86,7 @@ def log_odds(logits: Any, name: int) -> Any:
 
 
 def in_parts(profile: np.ndarray, parts: int) -> np.ndarray:
-    """What spoke for a name along a clip, summed over so many parts of equal length (but for one step)."""
+    """What spoke for a name along a clip (steps,), summed over parts of equal length (but for one step): (parts,)."""
     return np.array([piece.sum() for piece in np.array_split(profile, parts)])
 
 
@@ -126,7 +127,7 @@ def _together(parts: Sequence[Mapping[str, float]]) -> tuple[tuple[str, float], 
 
 @dataclass(frozen=True)
 class Peak:
-    """A window above the threshold."""
+    """A window above the threshold, `onset_s` into the recording; `x` is the detector's example, of any shape."""
 
     probability: float
     onset_s: float
@@ -142,7 +143,7 @@ class Peaks:
         self._run: list[Peak] = []
 
     def __call__(self, onset_s: np.ndarray, probability: np.ndarray, x: np.ndarray) -> None:
-        """The next windows."""
+        """The next windows: onsets (s) and probabilities (windows,), and `x` (windows, …) as the detector reads it."""
         for at in range(len(onset_s)):
             if probability[at] < self._threshold:
                 if self._run:

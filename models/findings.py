@@ -20,11 +20,12 @@ Spans = tuple[tuple[float, float], ...]
 class Analysis:
     """What was found, in how much of the recording one could look, and where the model commits itself.
 
-    `trend` holds one probability per second, NaN where nothing could be assessed; `events` is None where the outcome
-    is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused. `prediction_set` holds one set
-    per second (int8, see `models.conformal`): it changes neither trend nor events. `ood` says how far the recording
-    lies from the training patients and is None where it was refused before; `ood_trend` says it second by second.
-    `drivers` says of each event what drove it, None where the detector does not tell; empty where it never does.
+    `trend` (seconds,) holds a probability each, NaN where nothing could be assessed; `events` is None where the outcome
+    is `not_evaluable`, so that "no seizure" and "not looked at" can never be confused. `prediction_set` (seconds,)
+    holds a set each (int8, see `models.conformal`): it changes neither trend nor events. `ood` says how far the
+    recording lies from the training patients and is None where it was refused before; `ood_trend` (seconds,) says it
+    second by second. `drivers` says of each event what drove it, None where the detector does not tell; empty where it
+    never does.
     """
 
     outcome: Outcome

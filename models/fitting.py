@@ -66,7 +66,10 @@ def fit_fold(
 
 
 class Fitted(NamedTuple):
-    """A detector with its calibration, which is no bundle: it cannot decide, abstain or be registered."""
+    """A detector with its calibration, which is no bundle: it cannot decide, abstain or be registered.
+
+    `inner_probability` (windows,) is what it says of the inner windows.
+    """
 
     detector: Detector
     calibration: Calibration
@@ -111,7 +114,7 @@ def _check_classes(who: str, examples: Examples) -> None:
 
 
 def fit_conformal(fold: FoldData, trends: Mapping[str, np.ndarray]) -> Conformal:
-    """Prediction sets from the inner patients' trends (second by second, as they will be answered)."""
+    """Prediction sets from the inner patients' trends by recording, (seconds,) each, as they will be answered."""
     by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, trend in trends.items():
         patient = str(fold.valid.patient[fold.valid.recording == name][0])
@@ -123,7 +126,10 @@ def fit_conformal(fold: FoldData, trends: Mapping[str, np.ndarray]) -> Conformal
 
 
 def fit_ood(fold: FoldData) -> Ood:
-    """What the training patients look like, and how far from them their own left-out ones lie."""
+    """What the training patients look like, and how far from them their own left-out ones lie.
+
+    ValueError where a training recording was not looked at; refuses what `Ood.fit` refuses.
+    """
     names, first = np.unique(fold.train.recording, return_index=True)
     if missing := [str(n) for n in names if n not in fold.looks]:
         raise ValueError(f"{len(missing)} training recordings were not looked at, {missing[0]} is the first")

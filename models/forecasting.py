@@ -81,6 +81,6 @@ class ForecastingDetector(TypingDetector):
 
 
 def refuse_shorter(prepared: PreparedFilm, needed_s: float) -> None:
-    """Refuse a stretch that does not hold a clip."""
+    """Refuse (`too_short`) a stretch that does not hold a clip."""
     if prepared.duration_s < needed_s - 1e-3:
         raise Refusal("too_short", f"the clip has {prepared.duration_s:.1f} s, needed are {needed_s:g} s")

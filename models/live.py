@@ -22,8 +22,8 @@ from models.ood import Strangeness
 class Heard:
     """What became final with a chunk: the seconds `[first_s, first_s + len(trend))` and the events that ended.
 
-    `trend`, `prediction_set` and `ood_trend` as in `Analysis`. `ongoing` is the event that goes on, if it is long
-    enough to be one: its onset is final, its length and peak are those so far.
+    `trend`, `prediction_set` and `ood_trend`, (seconds,) each, as in `Analysis`. `ongoing` is the event that goes on,
+    if it is long enough to be one: its onset is final, its length and peak are those so far.
     """
 
     first_s: int
@@ -98,7 +98,11 @@ def asked_for(bundle: Bundle) -> dict[str, Any]:
 
 
 class Hearing:
-    """What a bundle makes of a recording's signal, chunk by chunk; whoever calls has asked at the door."""
+    """What a bundle makes of a recording's signal, chunk by chunk; whoever calls has asked at the door.
+
+    Called with the next samples (channels, samples) in µV; ValueError for another number of channels. TypeError for a
+    detector that does not score windows one after another.
+    """
 
     def __init__(self, bundle: Bundle, channels: tuple[str, ...], rate_hz: float, explained: bool = True):
         if not isinstance(bundle.detector, WindowDetector):
@@ -117,11 +121,14 @@ class Hearing:
 
     @property
     def now_s(self) -> float:
-        """Where on the recording's clock the next sample stands."""
+        """Seconds of the recording at which the next sample stands."""
         return self._onset_s + self._samples / self._rate_hz
 
     def start(self, onset_s: float) -> Heard:
-        """A new gapless stretch begins, `onset_s` seconds after the recording's start."""
+        """A new gapless stretch begins, `onset_s` seconds after the recording's start.
+
+        ValueError where that is before the last one ended.
+        """
         if onset_s < self.now_s - 1e-6:
             raise ValueError(f"a stretch starts at {onset_s:.3f} s, before the last one ends ({self.now_s:.3f} s)")
         self._is_apart = self._stretches > 0 and onset_s - self.now_s > 1e-6

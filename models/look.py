@@ -82,7 +82,7 @@ class Looking:
 
     @property
     def next_end_s(self) -> float:
-        """When the next window will be whole."""
+        """Seconds of the recording at which the next window will be whole."""
         return self._cut.next_end_s + (HOP_S if self._before is None else 0.0)
 
 

@@ -35,8 +35,8 @@ def offset_of(task: str, margin: np.ndarray, label: np.ndarray) -> float:
 
 
 def best_offset(margin: np.ndarray, label: np.ndarray, worth: Worth) -> float:
-    """`offset_of` by one figure. The threshold lies half-way between two margins; of several that are equally good the
-    lowest is taken."""
+    """`offset_of` by one figure, margin and label (clips,). The threshold lies half-way between two margins; of several
+    that are equally good the lowest is taken."""
     order = np.argsort(-margin, kind="stable")
     ordered, right = margin[order], np.cumsum(label[order] == 1)
     yes, said = int(right[-1]), np.arange(1, len(order) + 1)

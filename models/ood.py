@@ -82,7 +82,7 @@ class Ood:
         return _distance(x, np.array(self.centre), np.array(self.precision))
 
     def is_outside(self, scores: np.ndarray) -> np.ndarray:
-        """Which of these `scores` lie beyond the limit of single windows: bool, as many; a NaN (no window) does not."""
+        """Which of `scores` (windows,) lie beyond the limit of single windows: bool (windows,); a NaN does not."""
         return (scores > self.window_limit) | (scores >= CEILING)
 
     def judge(self, seen: Look) -> Strangeness:
@@ -101,7 +101,11 @@ class Ood:
 
     @classmethod
     def fit(cls, x: np.ndarray, patient: np.ndarray, seizing: np.ndarray) -> "Ood":
-        """From the windows (windows, features) of training patients, with whose they are and whether they seize."""
+        """From the windows (windows, features) of training patients, with whose they are and whether they seize.
+
+        `patient` and `seizing` (windows,); windows with a missing feature are left out. Refuses (`TooFewPatients`)
+        fewer than two patients.
+        """
         whole = np.isfinite(x).all(axis=1)
         x, patient, seizing = x[whole], patient[whole], np.asarray(seizing, dtype=bool)[whole]
         names = np.unique(patient)

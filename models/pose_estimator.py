@@ -59,7 +59,7 @@ class PoseEstimator:
         return self.joints_in(read_frames(view, times_s, self.size_px, grey=True))
 
     def joints_in(self, frames: np.ndarray) -> np.ndarray:
-        """The same of frames, uint8 (times, size, size)."""
+        """(times, joints, 3) as `look`, of frames, uint8 (times, size, size); BadEstimator for any other shape."""
         said = self.session.run(None, {self.session.get_inputs()[0].name: as_input(frames)})[0]
         found = from_heat_maps(said, self.size_px) if self.output == "heat_maps" else np.array(said, dtype=float)
         if found.shape != (len(frames), len(self.joints), 3):

@@ -78,7 +78,10 @@ class FilmTyping(TypingDetector):
         return one.onset_s, one.end_s - one.onset_s
 
     def views_of(self, prepared: PreparedFilm) -> tuple[np.ndarray, list[str]]:
-        """Of the usable views (views, positions, features + 1), the last the view's place in `VIEWS`; and why others are not."""
+        """Of usable views (views, positions, features + 1), the last the view's place in `VIEWS`; why others are not.
+
+        Refuses (`too_short`) a stretch of less than `shortest_s`.
+        """
         if prepared.duration_s < (shortest_s := self.params["shortest_s"]):
             raise Refusal(
                 "too_short", f"the seizure has {prepared.duration_s:.1f} s on film, needed are {shortest_s:g} s"
@@ -94,7 +97,7 @@ class FilmTyping(TypingDetector):
         return np.array(usable, dtype=np.float32), reasons
 
     def clips(self, views: np.ndarray, prepared: PreparedFilm) -> np.ndarray:
-        """`x` of the clips, from the usable views."""
+        """`x` (views, …) of the clips, one per usable view, from (views, positions, features + 1) as of `views_of`."""
         return views
 
     def _look(self, prepared: PreparedFilm, view: int) -> Mapping[str, np.ndarray]:

@@ -43,7 +43,10 @@ def snippets_of(prepared: PreparedFilm, view: int, grid: Grid) -> np.ndarray:
 
 
 def blindness(snippets: np.ndarray) -> str:
-    """Why a view shows nothing: `black` (or any one grey), `frozen` (the same frame for ever); empty where it does."""
+    """Why a view shows nothing: `black` (or any one grey), `frozen` (the same frame for ever); empty where it does.
+
+    `snippets`: uint8 (positions, frames, size, size[, 3]).
+    """
     grey = snippets.astype(np.float32)
     if grey.ndim == 5:
         grey = grey.mean(axis=4)

@@ -17,7 +17,10 @@ from models.look import HOP_S, WINDOW_S, looks
 
 @dataclass(frozen=True)
 class Judged:
-    """Onset in s and probability of each whole window of a stretch, NaN where it looks unlike the training patients."""
+    """Onset (s) in a stretch and probability of its whole windows, (windows,) each.
+
+    The probability is NaN where the window looks unlike the training patients.
+    """
 
     onset_s: np.ndarray
     probability: np.ndarray

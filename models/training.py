@@ -27,6 +27,7 @@ class Schedule:
     """How long and how fast to learn; `decoupled` weight decay is held apart from the gradient (AdamW, not Adam).
 
     After each epoch `inner` windows of inner patients are looked at, evenly spaced (0: all), since neighbours say the same.
+    Training ends after `patience` epochs without a better one.
     """
 
     epochs: int
@@ -89,7 +90,7 @@ def chosen_by_the_other(halves: np.ndarray, best: float) -> float:
 
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
-    """Area under the ROC curve by ranks (ties count half); NaN where only one class is present."""
+    """Area under the ROC curve by ranks (ties count half), both (windows,); NaN where only one class is present."""
     from scipy.stats import rankdata
 
     positives = int(label.sum())
@@ -109,9 +110,9 @@ def macro_auc(score: np.ndarray, label: np.ndarray) -> float:
 
 
 def balanced_order(patient: np.ndarray, label: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` window indices: class at random, then a patient who has that class, then a window of theirs.
+    """Window indices (count,): class at random, then a patient who has that class, then a window of theirs.
 
-    So neither a long recording nor a patient with many seizures outweighs the others.
+    `patient` and `label` (windows,). So neither a long recording nor a patient with many seizures outweighs the others.
     """
     order = np.lexsort((patient, label))
     (by_label, by_patient), ordinal = (label[order], patient[order]), np.arange(len(order))

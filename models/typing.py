@@ -131,7 +131,10 @@ def fit_typing_fold(
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """The temperature that makes inner patients' labels most likely (Guo et al. 2017), within 0.05–20."""
+    """The temperature that makes inner patients' labels most likely (Guo et al. 2017), within 0.05–20.
+
+    Logits (clips, classes), label (clips,) of class indices.
+    """
 
     from scipy.optimize import minimize_scalar
 
@@ -150,7 +153,7 @@ def save_typing(bundle: TypingBundle, folder: Path) -> TypingBundle:
 
 
 def load_typing(folder: Path, engine: str = REFERENCE) -> TypingBundle:
-    """Rebuild a bundle after comparing every file with its manifest; refuses what differs, and a detection."""
+    """Rebuild a bundle after comparing every file with its manifest; BrokenBundle for what differs, and a detection."""
     description, digest = read_description(folder, PARTS)
     detector = rebuilt(folder, description, engine)
     if not isinstance(detector, TypingDetector):
@@ -160,7 +163,7 @@ def load_typing(folder: Path, engine: str = REFERENCE) -> TypingBundle:
 
 
 def load_model(folder: Path, engine: str = REFERENCE) -> Bundle | TypingBundle:
-    """Rebuild whichever kind of bundle a folder holds; refuses what differs from its manifest."""
+    """Rebuild whichever kind of bundle a folder holds; refuses (`BrokenBundle`) what differs from its manifest."""
     description, _ = read_description(folder, ("detector",))
     load = load_bundle if detectors.task_of(description["detector"]) == "detection" else load_typing
     return load(folder, engine)

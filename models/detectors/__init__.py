@@ -36,13 +36,13 @@ EEG, which clips of a pose track are spasms, of which type a seizure is on film,
 
 
 def task_of(name: str) -> str:
-    """What a detector answers: one of `TASKS`."""
+    """What a detector answers: one of `TASKS`; UnknownDetector for a name not in the index."""
     _folder(name)
     return next(task for task in TASKS if name in names(task))
 
 
 def params_of(name: str, preset: str) -> dict[str, Any]:
-    """A preset's numbers: the detector's `common` block with the preset's own on top."""
+    """A preset's numbers: the detector's `common` block with the preset's own on top; UnknownDetector for any other."""
     document = _document(name)
     presets = document["presets"]
     if preset not in presets:
@@ -51,7 +51,7 @@ def params_of(name: str, preset: str) -> dict[str, Any]:
 
 
 def ablations_of(name: str, preset: str) -> Ablations:
-    """What the detector declares may be taken away from a preset of it; refuses one that declares nothing."""
+    """What the detector declares may be taken away from a preset of it; refused as in `read_ablations`."""
     return read_ablations(name, _document(name), params_of(name, preset))
 
 

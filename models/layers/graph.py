@@ -147,7 +147,10 @@ def _taken(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 
 
 def unpool(x: torch.Tensor, index: torch.Tensor, joints: int) -> torch.Tensor:
-    """gUnpool: every kept joint back in its place among `joints`, 0 elsewhere. Law: pooled again by `index` it is x."""
+    """gUnpool: every kept joint back in its place among `joints`, 0 elsewhere. Law: pooled again by `index` it is x.
+
+    x (batch, features, frames, kept), index (batch, kept) → (batch, features, frames, joints).
+    """
     batch, features, frames = x.shape[:3]
     empty = x.new_zeros(batch, features, frames, joints)
     return empty.scatter(3, index[:, None, None, :].expand(batch, features, frames, -1), x)

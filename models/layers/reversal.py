@@ -18,7 +18,7 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse_gradient(x: torch.Tensor, strength: float) -> torch.Tensor:
-    """`x` itself forwards; the gradient times −`strength` backwards."""
+    """`x`, of any shape, itself forwards; the gradient times −`strength` backwards."""
     return _Reverse.apply(x, strength)  # type: ignore[no-any-return,no-untyped-call]
 
 

@@ -21,7 +21,10 @@ from models.layers.r2plus1d import WeightsRefused
 
 @dataclass(frozen=True)
 class VideoShape:
-    """A clip of `frames` square frames of `size_px`, cut into cubes of `tubelet` frames × `patch_px` × `patch_px`."""
+    """A clip of `frames` square frames of `size_px`, cut into cubes of `tubelet` frames × `patch_px` × `patch_px`.
+
+    ValueError where they cannot be cut into whole cubes.
+    """
 
     size_px: int = 224
     patch_px: int = 16
@@ -160,7 +163,7 @@ class MaskedAutoencoder(nn.Module):
         return drawn
 
     def loss(self, clips: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of the hidden pixels, as they are.
+        """Mean squared error of the hidden pixels, as they are; clips and `hidden` (clips, cubes) as in `forward`.
 
         Not scaled cube by cube: in still infrared scenes nearly all of that would be camera noise.
         """
@@ -178,7 +181,7 @@ class Loaded:
 def load_published(network: nn.Module, path: Path) -> Loaded:
     """Load published weights (`.safetensors` or `.bin`, or a folder with one) from this machine into a network.
 
-    What fits is loaded and the rest is named. Refuses a weight of another shape, with its name.
+    What fits is loaded and the rest is named. Refuses (`WeightsRefused`) a weight of another shape, with its name.
     """
     weights = renamed(_read(weights_file(path)))
     mine = network.state_dict()
@@ -190,7 +193,10 @@ def load_published(network: nn.Module, path: Path) -> Loaded:
 
 
 def renamed(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same weights under today's names: the biases of queries and values were once called `q_bias` and `v_bias`."""
+    """The same weights, shapes and all, under today's names.
+
+    The biases of queries and values were once called `q_bias` and `v_bias`.
+    """
     today = {"q_bias": "query.bias", "v_bias": "value.bias"}
     return {re.sub(r"\b[qv]_bias$", lambda m: today[m[0]], name): weight for name, weight in weights.items()}
 

@@ -153,7 +153,7 @@ class DaStNet(WindowDetector):
     def attention(self, examples: Examples) -> np.ndarray:
         """How much each derivation weighs in each window, (windows, derivations), rows of sum 1.
 
-        Refused where attention was taken away: equal weights would pass for an explanation.
+        Refused (`NoAttention`) where attention was taken away: equal weights would pass for an explanation.
         """
         pool = self.network.pool
         if not isinstance(pool, AttentionPool):
@@ -161,7 +161,7 @@ class DaStNet(WindowDetector):
         return self._read(lambda x: pool.weights(self.network.per_channel(x)), examples)
 
     def shares(self, x: np.ndarray) -> np.ndarray:
-        """Of each derivation in what raised a window above the training babies' mean, (windows, derivations).
+        """Of each derivation in what raised a window of x above the training babies' mean, (windows, derivations).
 
         Not the attention: the LSTM has mixed the derivations before it, and its weights hardly differ.
         """

@@ -71,7 +71,10 @@ class Forecaster(ForecastingDetector, Pretrained):
         return [lesson for lesson in lessons if lesson.content in self.params["pretraining"]["contents"]]
 
     def pretrain(self, lessons: Sequence[Lesson], *, seed: int, progress: Progress | None = None) -> dict[str, Any]:
-        """Learn to fill in what was hidden in lessons of `pretraining.contents`; others are not looked at."""
+        """Learn to fill in what was hidden in lessons of `pretraining.contents`; others are not looked at.
+
+        ValueError where no lesson holds any of them.
+        """
         p = self.params["pretraining"]
         wanted = self.wanted(lessons)
         if not wanted:
@@ -108,7 +111,8 @@ class Forecaster(ForecastingDetector, Pretrained):
     def start_from(self, path: Path) -> Loaded:
         """Begin with published weights that lie on this machine; says what the file lacked and had too much.
 
-        Refuses a file that lacks weights of the encoder: the rest of it would begin by chance. The decoder may lack.
+        Refuses (`WeightsRefused`) a file that lacks weights of the encoder: the rest of it would begin by chance. The
+        decoder may lack.
         """
         network = MaskedAutoencoder(self.shape, self.trunk, Trunk(**self.params["decoder"]))
         file = weights_file(path)
@@ -130,8 +134,12 @@ class Forecaster(ForecastingDetector, Pretrained):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Teach the whole network, from what was pre-trained if anything was; the AUC of `valid` says when to stop, and the
-        best balanced accuracy of `valid` lies at a probability of ½, of the network and of the probe (the log's `offset`)."""
+        """Teach the whole network, from what was pre-trained if anything was; the AUC of `valid` says when to stop, and
+        the best balanced accuracy of `valid` lies at a probability of ½, of the network and of the probe
+        (the log's `offset`).
+
+        ValueError where labels are missing.
+        """
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
         self.begin(seed)
@@ -164,7 +172,7 @@ class Forecaster(ForecastingDetector, Pretrained):
         return _two(self._logits(examples.x) + self.offset)
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution:
-        """Of each frame; nothing is the clip's own mean, a scene that stands still."""
+        """Of each frame of a clip (frames, size, size[, 3]); nothing is the clip's mean, a scene that stands still."""
         still = np.broadcast_to(clip.mean(axis=0), clip.shape)
         sign, seen, nothing = (1 if name else -1), self._seen(clip[None]).numpy(), self._seen(still[None]).numpy()[0]
         self.network.eval()
@@ -196,7 +204,10 @@ class Forecaster(ForecastingDetector, Pretrained):
         self.offset, self.probe_offset = (float(state.settings.get(name, 0.0)) for name in ("offset", "probe_offset"))
 
     def fine_tune(self, x: np.ndarray, label: np.ndarray, *, steps: int, learning_rate: float) -> None:
-        """A few steps on a handful of clips, all of them at every step: few-shot learning."""
+        """A few steps on a handful of clips, all of them at every step: few-shot learning, in place.
+
+        `x` (clips, frames, size, size[, 3]), `label` (clips,) 1 for preictal.
+        """
         seen, wanted = self._seen(x), torch.from_numpy(label.astype(np.float32))
         optimiser = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
         self.network.train()

@@ -45,7 +45,10 @@ def fill_in(
     seed: int,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Teach `network` in place to draw hidden tubes; returns a log with the mean loss of each tenth of the steps."""
+    """Teach `network` in place to draw hidden tubes; returns a log with the mean loss of each tenth of the steps.
+
+    `clips` (clips, frames, size, size[, 3]) and their `content` (clips,); `seen` makes of clips what the network reads.
+    """
     rng, losses, steps = np.random.default_rng(seed), list[float](), settings["steps"]
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     network.train()
@@ -71,7 +74,10 @@ def fill_in(
 
 
 def draw(content: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of `count` clips: a content at random, then one of its clips, so that the larger does not outweigh the other."""
+    """Indices (count,) of clips by their content (clips,): a content at random, then one of its clips.
+
+    So the larger does not outweigh the other.
+    """
     kinds, kind = np.unique(content, return_inverse=True)
     wanted = rng.integers(len(kinds), size=count)
     own = [np.flatnonzero(kind == number) for number in range(len(kinds))]

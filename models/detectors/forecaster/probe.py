@@ -11,7 +11,10 @@ PROBE = "frozen encoder (probe)"
 
 
 class Probe:
-    """Logistic with ridge on the features of an encoder kept as it was before any labelled clip."""
+    """Logistic with ridge on the features of an encoder kept as it was before any labelled clip.
+
+    Weights of the encoder are by name, each of its own shape.
+    """
 
     def __init__(self, width: int, ridge: float):
         self.logistic = Logistic(width, 2, ridge)

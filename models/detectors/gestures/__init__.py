@@ -105,7 +105,10 @@ class Gestures(FilmTyping, Pretrained):
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Fit the aggregators on features that lie ready, one after the other from the same draws; the STCNN stays."""
+        """Fit the aggregators on features that lie ready, one after the other from the same draws; the STCNN stays.
+
+        ValueError where labels are missing.
+        """
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled films")
         logs = {}
@@ -127,11 +130,14 @@ class Gestures(FilmTyping, Pretrained):
         return {**whole, "classes_seen": names, "taught": self.taught, "parts": logs}
 
     def score(self, examples: Examples) -> np.ndarray:
-        """Logits of each view by itself; the mean of the views' probabilities is the answer for the seizure."""
+        """Logits (views, classes), of each by itself; the mean of their probabilities is the answer for the seizure."""
         return self._said(WHOLE, examples)
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution:
-        """Of each of the moments that were looked at, and of the camera; nothing is what training films show on average."""
+        """Of each of the moments looked at, and of the camera; nothing is what training films show on average.
+
+        `clip` (positions, features), one view.
+        """
         part = self.parts[WHOLE].eval()
         (found,) = attributions(
             lambda seen: log_odds(part(seen), name),

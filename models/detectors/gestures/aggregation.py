@@ -26,7 +26,7 @@ HIDDEN = 64
 class Sampling:
     """n segments, and where in each the snippet lies: Beta(γ, γ) in training, the middle otherwise or where γ = ∞.
 
-    The film has `positions` snippets ready, as many in each segment; one of those is drawn.
+    The film has `positions` snippets ready, as many in each segment (else ValueError); one of those is drawn.
     """
 
     segments: int
@@ -157,6 +157,9 @@ def fit_aggregator(
 
 
 def likelihood(score: np.ndarray, label: np.ndarray) -> float:
-    """How likely the labels are, by the geometric mean: exp(−log loss), from 0 to 1. Finer than an AUC of a few patients."""
+    """How likely the labels (films,) are by the logits (films, classes), by the geometric mean: exp(−log loss), 0 to 1.
+
+    Finer than an AUC of a few patients.
+    """
     loss = F.cross_entropy(torch.from_numpy(np.asarray(score, dtype=float)), torch.from_numpy(label.astype(np.int64)))
     return float(torch.exp(-loss))

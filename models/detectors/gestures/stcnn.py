@@ -77,7 +77,7 @@ class Stcnn:
         )  # fmt: skip
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Its weights by name, without the layer of the actions."""
+        """Its weights by name, each of its own shape, without the layer of the actions."""
         state = self.network.state_dict()
         return {n: t.detach().contiguous().numpy().copy() for n, t in state.items() if _belongs(n)}
 

@@ -57,7 +57,7 @@ class LineLength(WindowDetector):
         return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
 
     def score(self, examples: Examples) -> np.ndarray:
-        """Summed window by window: a matrix product may round otherwise for other numbers of windows."""
+        """(windows,) summed one by one: a matrix product may round otherwise for other numbers of windows."""
         return (examples.x.astype(float) * self.coefficients[1:]).sum(axis=1) + self.coefficients[0]
 
     def state(self) -> State:

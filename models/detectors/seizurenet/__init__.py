@@ -76,6 +76,7 @@ class SeizureNet(TypingDetector):
         """Fit the members one by one, then both students from the same weights in the same number of steps.
 
         While it trains, every network has a checkpoint of its own beside `checkpoint`, which holds all in the end.
+        ValueError where labels are missing.
         """
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled clips")
@@ -97,7 +98,7 @@ class SeizureNet(TypingDetector):
         return log
 
     def score(self, examples: Examples) -> np.ndarray:
-        """Log of the mean over members of their probabilities; about −30 for a type that was never trained on."""
+        """(clips, types) log of the mean over members of their probabilities; about −30 for a type never trained on."""
         if self.sessions:
             members = {name: member for name, member in self._parts.items() if name in self.sessions}
             said = [np.exp(member.ask(examples.x, self.sessions[name])) for name, member in members.items()]
@@ -118,7 +119,7 @@ class SeizureNet(TypingDetector):
         }
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution:
-        """Of the members together: derivations, bands of frequency, and parts of about a second."""
+        """Of the members together: derivations, bands, and parts of about a second of a clip (derivations, samples)."""
         told = [member.attributed(clip, name) for member in self.members.values()]
         parts = max(1, round(self.window_s / PART_S))
         profile = np.sum([in_parts(along, parts) for _, along in told], axis=0)

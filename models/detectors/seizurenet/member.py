@@ -80,7 +80,7 @@ class Member:
         return made.reshape(*windows.shape[:2], *made.shape[1:])
 
     def judge(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same as `look`, from `images`."""
+        """The same as `look`, from `images` (clips, windows, 3, derivations, bins)."""
         clips, windows = images.shape[:2]
         self.network.eval()
         with torch.inference_mode():
@@ -90,7 +90,7 @@ class Member:
         return features.numpy(), mean_log(probability.mean(dim=1).numpy())
 
     def ask(self, clips: np.ndarray, network: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """The log probabilities of `look`, by another engine's `network`, images → logits."""
+        """The log probabilities (clips, types) of `look`, by another engine's `network`, images → logits."""
         made = [np.zeros((0, len(self.network.classifier.bias)))]
         for piece in _pieces(clips, self.setting.count(clips.shape[-1], self.rate_hz)):
             images = self.images(piece)
@@ -168,7 +168,7 @@ class Member:
 
 
 def mean_log(probability: np.ndarray) -> np.ndarray:
-    """Log of mean probabilities, not below `UNSEEN`."""
+    """Log of mean probabilities (clips, types), not below `UNSEEN`."""
     return np.log(np.maximum(probability, np.exp(UNSEEN)))
 
 

@@ -80,8 +80,9 @@ class StaGunet(SpasmDetector):
         return np.concatenate(parts) + np.array([0.0, self.offset])
 
     def attributed(self, clip: np.ndarray, name: int) -> Attribution:
-        """Of each joint and half second; nothing is a body whose every joint moves as it does on average. Not the attention:
-        it compares joints with each other, and is no share of what was said."""
+        """Of each joint and half second; nothing is a body whose every joint moves as it does on average. Not the
+        attention: it compares joints with each other, and is no share of what was said. `clip` (6, frames, joints), NaN
+        where not seen."""
         self.network.eval()
         scaled, seen = self.network.scaled(torch.from_numpy(clip)[None])
 
@@ -124,7 +125,10 @@ class StaGunet(SpasmDetector):
 
 
 def focal(logits: torch.Tensor, label: torch.Tensor, gamma: float) -> torch.Tensor:
-    """Focal loss (Lin et al. 2017): −(1 − p)^γ log p of the true class, mean over clips; cross-entropy at γ = 0."""
+    """Focal loss (Lin et al. 2017): −(1 − p)^γ log p of the true class, mean over clips; cross-entropy at γ = 0.
+
+    Logits (clips, classes), label (clips,).
+    """
     log = torch.log_softmax(logits, dim=1).gather(1, label[:, None]).squeeze(1)
     return -((1 - log.exp()) ** gamma * log).mean()
 
