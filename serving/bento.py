@@ -27,7 +27,7 @@ class NotServedLikeThis(Refused):
 
 @service(name="ictal")
 class Ictal:
-    """What `bentoml build` packs. `bentoml serve` would open a port for its own control that asks for no key."""
+    """What `bentoml build` packs. Refuses `bentoml serve`, which would open a port for its own control without a key."""
 
     def __init__(self) -> None:
         raise NotServedLikeThis(
