@@ -1,5 +1,6 @@
 """One recording, one answer: here through the service's own loader, or from a running service."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,11 +34,11 @@ def predict_file(
 ) -> dict[str, Any]:
     """The answer as JSON values, with `text` for people. Refused for a missing file, and where no model is approved.
 
-    A service at `url` answers at once, or, with `job`, takes the file and is waited for; it asks with `key`, and
-    neither `detector` nor `site` is told to it. Here the answer stands in the workspace's ledger. `age` reads as
-    `data.ages.parse_age` takes it; None is the recording's own.
+    A service at `url` answers at once, or, with `job`, takes the file and is waited for. It knows the site by its `key`
+    and chooses the model: refused are a `detector` or a `site` with `url`, and a `key` or a `job` without it. Here the
+    answer stands in the workspace's ledger. `age` reads as `data.ages.parse_age` takes it; None is the recording's own.
     """
-    _check_job(job, url)
+    _check_door(url, key, detector, site, job)
     if not file.is_file():
         raise Refused("there is no such file to analyse")
     if age is not None:
@@ -59,9 +60,23 @@ def _left(client: Client, job: dict[str, Any]) -> dict[str, Any]:
         return client.wait(job["job_id"], lambda state: show(state["stage"], round(100 * state["progress"]), 100))
 
 
-def _check_job(job: bool, url: str | None) -> None:
+KEY = "ICTAL_KEY"
+"""The variable that holds a site's key, for whenever a service is asked."""
+
+
+def _check_door(url: str | None, key: str | None, detector: str | None, site: str | None, job: bool) -> None:
+    """Refuse what whoever answers would not heed."""
     if job and not url:
         raise Refused("a job is left with a service: name it with --url")
+    if key and not url and key != os.environ.get(KEY):
+        raise Refused("a key is shown to a service: name it with --url, or leave --key out to be answered here")
+    if url and site:
+        raise Refused("a service knows the site by its key: leave --site out, or --url to be answered here")
+    if url and detector:
+        raise Refused(
+            "a service answers with the model that is approved for the site: leave --detector out, or --url to be "
+            "answered here"
+        )
 
 
 def predict_stretches(
@@ -82,7 +97,7 @@ def predict_stretches(
     asked about, the whole recording unless given. The rest is as in `predict_file`. Refused for a missing file, a third
     one, a `question` that nobody answers, an `at` that does not read so, and where no model is approved.
     """
-    _check_job(job, url)
+    _check_door(url, key, detector, site, job)
     if question not in QUESTIONS:
         raise Refused(f"no question {question[:30]!r}; questions are detection, {', '.join(QUESTIONS)}")
     if not all(file.is_file() for file in files):

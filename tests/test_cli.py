@@ -189,6 +189,33 @@ def test_predict_says_that_a_service_cannot_be_reached(tmp_path: Path) -> None:
     assert said.code == 2 and "cannot be reached" in said.err
 
 
+@pytest.mark.parametrize("question", ["detection", "spasms"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--url", "http://127.0.0.1:9", "--detector", "da_stnet"], "leave --detector out"),
+        (["--url", "http://127.0.0.1:9", "--site", "hospital-1"], "leave --site out"),
+        (["--key", "k"], "name it with --url"),
+        (["--job"], "name it with --url"),
+    ],
+)
+def test_predict_refuses_what_whoever_answers_would_not_heed(
+    at_real: Workspace, tmp_path: Path, options: list[str], says: str, question: str
+) -> None:
+    (tmp_path / "some.edf").write_bytes(b"0")
+    said = ictal("predict", tmp_path / "some.edf", "--question", question, *options)
+    assert said.code == 2 and says in said.err
+
+
+def test_a_key_that_waits_in_the_environment_asks_for_no_service(
+    at_real: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICTAL_KEY", "k")
+    (tmp_path / "some.edf").write_bytes(b"0")
+    said = ictal("predict", tmp_path / "some.edf", "--age", "3d")
+    assert said.code == 2 and "--site" in said.err
+
+
 def test_a_site_key_is_shown_once_and_kept_only_as_a_hash(at_real: Workspace) -> None:
     said = ictal("key", "issue", "--site", "hospital-1", "--json")
     key = said.json["key"]
