@@ -20,14 +20,14 @@ from lineage.belonging import BelongingRow, bind
 from lineage.checkpoints import Checkpoint, Progress, TreeHead, Verification
 from lineage.digest import Digest, sha256_bytes
 from lineage.entries import Actor, Draft, Edge, Entry, EntryType, Software, Subject
-from lineage.older import bring_up_to_date
+from lineage.older import NAMED_BY_DIGEST, bring_up_to_date
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
 from lineage.store import add_rows, open_store, session, settle
 from lineage.times import utc_text
 
 __all__ = [
     "Actor", "Checkpoint", "Draft", "Edge", "Entry", "EntryType", "Ledger", "LedgerBroken", "Software", "Subject",
-    "TreeHead", "Verification",
+    "TreeHead", "Verification", "is_of_this_release",
 ]  # fmt: skip
 
 
@@ -35,6 +35,12 @@ CHECKPOINT_LINES, CHECKPOINT_EVERY = 1000, timedelta(hours=1)
 """A line that is certified at least so long after the last checkpoint makes a new one."""
 
 TABLES = (EntryRow, TreeRow, SubjectRow, PayloadRow, CheckpointRow, graph.NodeRow, graph.EdgeRow, BelongingRow)
+
+
+def is_of_this_release(tables: set[str]) -> bool:
+    """Whether the tables that a store holds are those of a ledger as it is kept now: in any other, `Ledger` makes or
+    changes some."""
+    return {table.__tablename__ for table in TABLES} <= tables and not set(NAMED_BY_DIGEST) <= tables
 
 
 class Ledger:

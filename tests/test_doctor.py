@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from flows import doctor
 from flows.doctor import machine, packages, places, workspace
@@ -15,6 +16,8 @@ from flows.doctor.finding import Check, Finding, Outcome
 from flows.workspace import Workspace, make_workspace
 from lineage.keys import create_platform_key, platform_key
 from lineage.ledger import Actor, Ledger
+from lineage.store import open_store, reach, session
+from serving.auth import SiteKeyRow
 from tests.commands import ictal
 from tests.databases import NewPlace
 
@@ -224,10 +227,6 @@ def test_a_ledger_goes_on_from_its_last_checkpoint(home: Workspace) -> None:
 
 
 def test_a_ledger_that_does_not_go_on_from_its_last_checkpoint_is_wrong(home: Workspace) -> None:
-    from sqlalchemy import text
-
-    from lineage.store import session
-
     with session(a_ledger(home).engine) as writing:
         guards = text("select name from sqlite_master where type = 'trigger' and tbl_name = 'tree'")
         for name in writing.scalars(guards).all():
@@ -244,6 +243,28 @@ def test_a_checkpoint_that_our_key_did_not_sign_is_wrong(home: Workspace) -> Non
         path.unlink()
     create_platform_key(home.keys)
     assert found(workspace.workspace)["ledger"].outcome == "wrong"
+
+
+def test_a_database_that_holds_other_tables_gets_none_by_being_looked_at(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch, new_place: NewPlace
+) -> None:
+    place = str(new_place())
+    open_store(place, SiteKeyRow).dispose()
+    monkeypatch.setenv("ICTAL_LEDGER", place)
+    ledger = found(workspace.workspace)["ledger"]
+    assert (ledger.outcome, ledger.needed) == ("missing", False)
+    assert reach(place) == {"site_key"}
+
+
+def test_a_ledger_of_an_earlier_release_is_left_as_it_is(home: Workspace) -> None:
+    with session(a_ledger(home).engine) as owner:
+        owner.execute(text("CREATE TABLE node (digest VARCHAR)"))
+        owner.execute(text("CREATE TABLE edge (child VARCHAR)"))
+        owner.execute(text("DROP TABLE lineage_edge"))
+    before = reach(str(home.ledger))
+    ledger = found(workspace.workspace)["ledger"]
+    assert (ledger.outcome, ledger.needed) == ("unknown", False) and "earlier release" in ledger.found
+    assert reach(str(home.ledger)) == before
 
 
 def test_a_key_that_others_may_read_is_wrong(home: Workspace) -> None:

@@ -76,11 +76,16 @@ def _ledger(here: Workspace) -> Iterator[Finding]:
 def _head(here: Workspace, needed: str) -> Finding:
     from lineage.dsse import read_pem
     from lineage.keys import every_platform_key
-    from lineage.ledger import Ledger
+    from lineage.ledger import Ledger, is_of_this_release
+    from lineage.rows import EntryRow
     from lineage.store import reach
 
-    if isinstance(here.ledger_place, str) and not reach(here.ledger_place):
-        return Finding("ledger", MISSING, "the database is empty", needed, "`ictal check`", needed=False)
+    tables = reach(str(here.ledger_place))
+    if EntryRow.__tablename__ not in tables:
+        return Finding("ledger", MISSING, "there are no lines yet", needed, "`ictal check`", needed=False)
+    if not is_of_this_release(tables):  # to open it would change its tables
+        said = "it is of an earlier release, and is brought up to date by whatever opens it next"
+        return Finding("ledger", UNKNOWN, said, needed, "`ictal audit verify`", needed=False)
     ledger = Ledger(here.ledger_place)
     keys = [read_pem(path.read_bytes()) for path in every_platform_key(here.keys)]
     problems = ledger.head_problems(*keys)
