@@ -69,7 +69,9 @@ def restore_ledger(backup: Path) -> dict[str, Any]:
 def destroy_backup(named: str, reason: str) -> dict[str, Any]:
     """Write down that a backup was destroyed, named by its file name or digest (or its beginning): it is named no more.
 
-    Whoever works on this machine says so; nothing here can look. Refuses one that still lies where it is named.
+    Whoever works on this machine says so; nothing here can look. The copy beside the ledger is written first, while the
+    ledger waits: cut off in between, nothing is restored from that backup, and it can be said again. Refuses one that
+    still lies where it is named.
     """
     workspace = open_workspace()
     check_reason(reason)
@@ -77,8 +79,11 @@ def destroy_backup(named: str, reason: str) -> dict[str, Any]:
     file = _backup_of(ledger, Path(named).name)
     if Path(named).is_file() and sha256_file(Path(named)) == file.digest:
         raise Refused(f"{file.id} is still there: destroy it first, here and wherever it was copied to")
-    ledger.append_many([Draft(DESTROYED, operator(), (file,), reason.strip())])
-    write_json(workspace.root / SAID_DESTROYED, sorted({*_said_destroyed(workspace), file.digest}))
+
+    def note(_: Any) -> None:
+        write_json(workspace.root / SAID_DESTROYED, sorted({*_said_destroyed(workspace), file.digest}))
+
+    ledger.append_many([Draft(DESTROYED, operator(), (file,), reason.strip())], also=note)
     said = {"backup": file.id, "digest": file.digest, "reason": reason.strip()}
     return {
         **said,

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from flows import audit, withdraw
+from flows import audit, backup, withdraw
 from flows.audit_impact import impact
 from flows.audit_receipt import check_receipt
 from flows.consent import withdrawn
 from flows.dvc_stores import Stores
 from flows.stages.check import _permitted
-from flows.stages.files import cohort_of, development, read_json
+from flows.stages.files import cohort_of, development, read_json, write_json
 from flows.taking_out import keep_out
 from flows.workspace import Workspace, dvc, git
 from lineage.digest import Manifest, sha256_file
@@ -358,6 +358,29 @@ def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not
     assert b"onset_s" not in (tmp_path / "after.jsonl").read_bytes()
     told = ictal("audit", "impact", "--patient", PERSON, "--json").json["would_go"]["backups_that_hold_payloads"]
     assert [b["backup"] for b in told] == ["january.jsonl", "february.jsonl"]
+
+
+@pytest.mark.parametrize("is_written", [False, True], ids=["before the copy", "after the copy"])
+def test_a_backup_whose_destruction_was_said_and_cut_off_is_said_again(
+    here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    digest = ictal("audit", "backup", tmp_path / "january.jsonl", "--json").json["digest"]
+    (tmp_path / "january.jsonl").rename(tmp_path / "a copy")
+
+    def cut_off(path: Path, value: Any) -> None:
+        if is_written:
+            write_json(path, value)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(backup, "write_json", cut_off)
+        backup.destroy_backup("january.jsonl", "consent was withdrawn")
+    assert not Ledger(here.ledger).entries("ledger.backup_destroyed")
+    backup.destroy_backup("january.jsonl", "consent was withdrawn")
+    assert [e.subjects[0].digest for e in Ledger(here.ledger).entries("ledger.backup_destroyed")] == [digest]
+    here.ledger.rename(tmp_path / "lost.db")
+    with pytest.raises(Refused, match="said here that it was destroyed"):
+        backup.restore_ledger(tmp_path / "a copy")
 
 
 def test_a_backup_that_was_destroyed_is_named_no_more_and_nothing_is_restored_from_it(
