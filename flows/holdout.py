@@ -89,23 +89,13 @@ def ask_holdout(name: str | None, reason: str | None) -> dict[str, Any]:
 
 def status(workspace: Workspace) -> dict[str, Any]:
     """Who is locked (how many), and every opening so far."""
+    ledger = records.open_ledger(workspace)
     return {
         "persons": len({e.person for e in files.holdout(workspace)}),
         "recordings": len(files.holdout(workspace)),
-        "budget": budget_of(workspace),
-        "openings": [{"at": _when(e), "reason": e.reason} for e in openings(workspace)],
+        "budget": records.holdout_budget(workspace, ledger),
+        "openings": [{"at": _when(e), "reason": e.reason} for e in records.openings(ledger)],
     }
-
-
-def budget_of(workspace: Workspace) -> int:
-    """The smallest budget that was ever stated: whoever has seen the answer may not ask for another question."""
-    stated = [lock["lock"]["budget"] for lock in records.locks(records.open_ledger(workspace))]
-    return min([workspace.params.holdout.budget, *stated])
-
-
-def openings(workspace: Workspace) -> list[Line]:
-    """Every opening that the ledger knows of, for whatever detector or state of the hold-out."""
-    return records.open_ledger(workspace).entries("holdout.opened")
 
 
 def _locked(workspace: Workspace) -> list[Entry]:
@@ -116,7 +106,8 @@ def _locked(workspace: Workspace) -> list[Entry]:
 
 
 def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) -> int:
-    done, budget = openings(workspace), budget_of(workspace)
+    ledger = records.open_ledger(workspace)
+    done, budget = records.openings(ledger), records.holdout_budget(workspace, ledger)
     if len(done) >= budget:
         before = "; ".join(f"{_when(e)} for {e.subjects[0].id} ({e.reason})" for e in done)
         raise BudgetSpent(
@@ -128,7 +119,7 @@ def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) ->
     )
     edges = (Edge(opened.digest, "opened_for", bundle),)
     draft = Draft("holdout.opened", records.PIPELINE, (opened,), reason, {"recordings": recordings}, edges)
-    records.open_ledger(workspace).append_many([draft], now=datetime.now(UTC))
+    ledger.append_many([draft], now=datetime.now(UTC))
     return len(done) + 1
 
 

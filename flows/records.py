@@ -24,7 +24,7 @@ from flows.stages.files import (
 from flows.workspace import Workspace, checkout_state, lock_digest
 from lineage.circumstances import made_in
 from lineage.digest import Digest, digest_of, sha256_file
-from lineage.ledger import Actor, Draft, Edge, Ledger, Software, Subject
+from lineage.ledger import Actor, Draft, Edge, Entry, Ledger, Software, Subject
 from lineage.refused import Refused
 from validation.leakage import Leak
 
@@ -143,6 +143,17 @@ def locks(ledger: Ledger) -> list[dict[str, Any]]:
     entries = [e for e in ledger.entries("dataset.frozen") if e.payload_digest]
     stated = [ledger.payload(e.payload_digest) or {} for e in entries]
     return [payload for payload in stated if "locked_persons" in payload]
+
+
+def holdout_budget(workspace: Workspace, ledger: Ledger) -> int:
+    """How often the hold-out may be opened: the smallest number that was ever stated, since whoever has seen the answer
+    may not ask for another question."""
+    return min([workspace.params.holdout.budget, *(lock["lock"]["budget"] for lock in locks(ledger))])
+
+
+def openings(ledger: Ledger) -> list[Entry]:
+    """Every opening of the hold-out that the ledger knows of, for whatever detector or state of it."""
+    return ledger.entries("holdout.opened")
 
 
 def refuse_freed(workspace: Workspace) -> None:

@@ -3,17 +3,20 @@
 import csv
 import io
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from data.cohorts.bids import read_cohort
+from flows import holdout as holdout_flow
 from flows import records
 from flows.params import set_params
+from flows.stages import audits
 from flows.stages.files import development, holdout, write_json
 from flows.workspace import Workspace
 from lineage.refused import Refused
-from tests.patients import PEOPLE, light_workspace
+from tests.patients import MODEL, PEOPLE, light_workspace
 from validation.holdout import is_locked
 
 
@@ -72,3 +75,13 @@ def test_who_was_never_locked_away_is_learned_from(locked: Workspace) -> None:
     comes_in_again(locked, {}, ("sub-04",))
     records.refuse_freed(locked)
     assert len(development(locked)) == 1
+
+
+def test_the_audit_judges_openings_by_the_smallest_budget_that_was_ever_stated(locked: Workspace) -> None:
+    ask = partial(holdout_flow._count_opening, locked, "line_length", MODEL, "before the first deployment")
+    ask()
+    set_params(locked.root / "params.yaml", {"holdout.budget": 5})
+    use = audits.holdout_use(locked)
+    assert (use.budget, use.opened) == (1, 1)
+    with pytest.raises(holdout_flow.BudgetSpent, match="opened 1 times of 1"):
+        ask()

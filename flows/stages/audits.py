@@ -110,13 +110,11 @@ def holdout_use(workspace: Workspace) -> HoldoutUse:
     """The hold-out's budget, and every opening that the ledger knows of."""
     if not workspace.has_ledger:
         return HoldoutUse(workspace.params.holdout.budget)
-    from flows.records import open_ledger
+    from flows.records import holdout_budget, open_ledger, openings
 
-    made = tuple(
-        Opening(e.actor.id, e.recorded_at.isoformat(timespec="seconds"), e.reason)
-        for e in open_ledger(workspace).entries("holdout.opened")
-    )
-    return HoldoutUse(workspace.params.holdout.budget, made)
+    ledger = open_ledger(workspace)
+    made = tuple(Opening(e.actor.id, e.recorded_at.isoformat(timespec="seconds"), e.reason) for e in openings(ledger))
+    return HoldoutUse(holdout_budget(workspace, ledger), made)
 
 
 def write_signals(workspace: Workspace, entries: list[Entry], out: Path) -> None:
