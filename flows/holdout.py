@@ -1,5 +1,6 @@
 """The locked hold-out: asked a few times, ever, and each time a line in the ledger before anything is looked at."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from flows.stages import audits, files
 from flows.stages.evaluate import analysed, score
 from flows.workspace import Workspace, open_workspace
 from lineage.digest import digest_of, sha256_file
-from lineage.ledger import Draft, Edge, Subject
+from lineage.ledger import Draft, Edge, Ledger, Subject
 from lineage.ledger import Entry as Line
 from lineage.refused import Refused
 from models.bundle import Bundle, load_bundle, refuse_leaky
@@ -107,6 +108,13 @@ def _locked(workspace: Workspace) -> list[Entry]:
 
 def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) -> int:
     ledger = records.open_ledger(workspace)
+    (line,) = ledger.append_many(_next_opening(workspace, ledger, name, bundle, reason), now=datetime.now(UTC))
+    return [opened.seq for opened in records.openings(ledger)].index(line.seq) + 1
+
+
+def _next_opening(workspace: Workspace, ledger: Ledger, name: str, bundle: str, reason: str) -> Iterator[Draft]:
+    """The line of the next opening, or BudgetSpent. Counted while nobody else can write, so that of two at once the
+    second sees the first."""
     done, budget = records.openings(ledger), records.holdout_budget(workspace, ledger)
     if len(done) >= budget:
         before = "; ".join(f"{_when(e)} for {e.subjects[0].id} ({e.reason})" for e in done)
@@ -118,9 +126,7 @@ def _count_opening(workspace: Workspace, name: str, bundle: str, reason: str) ->
         "holdout", f"{name}, opening {len(done) + 1} of {budget}", digest_of([recordings, bundle, len(done)])
     )
     edges = (Edge(opened.digest, "opened_for", bundle),)
-    draft = Draft("holdout.opened", records.PIPELINE, (opened,), reason, {"recordings": recordings}, edges)
-    ledger.append_many([draft], now=datetime.now(UTC))
-    return len(done) + 1
+    yield Draft("holdout.opened", records.PIPELINE, (opened,), reason, {"recordings": recordings}, edges)
 
 
 def _lines(workspace: Workspace, result: dict[str, Any] | None) -> list[str]:

@@ -87,7 +87,11 @@ class Ledger:
         now: datetime | None = None,
         also: Callable[[Session], None] | None = None,
     ) -> list[Entry]:
-        """Add several lines, and what `also` writes, in one transaction: all or none. Refuses what `append` refuses."""
+        """Add several lines, and what `also` writes, in one transaction: all or none. Refuses what `append` refuses.
+
+        `drafts` are drawn inside it: a generator may ask the ledger first, and nobody writes between its look and its
+        lines.
+        """
         with session(self.engine) as writing:
             entries = appending.append(writing, drafts, self.software, now)
             if also:

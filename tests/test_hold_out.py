@@ -5,6 +5,7 @@ import io
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from flows.params import set_params
 from flows.stages import audits
 from flows.stages.files import development, holdout, write_json
 from flows.workspace import Workspace
+from lineage.ledger import Ledger
 from lineage.refused import Refused
 from tests.patients import MODEL, PEOPLE, light_workspace
 from validation.holdout import is_locked
@@ -85,3 +87,18 @@ def test_the_audit_judges_openings_by_the_smallest_budget_that_was_ever_stated(l
     assert (use.budget, use.opened) == (1, 1)
     with pytest.raises(holdout_flow.BudgetSpent, match="opened 1 times of 1"):
         ask()
+
+
+def test_two_openings_at_once_do_not_both_count_as_the_last(locked: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, others = Ledger.append_many, []
+
+    def with_another_just_before(ledger: Ledger, drafts: Any, **how: Any) -> Any:
+        if not others:
+            others.append("the other")
+            assert holdout_flow._count_opening(locked, "line_length", MODEL, others[0]) == 1
+        return append(ledger, drafts, **how)
+
+    monkeypatch.setattr(Ledger, "append_many", with_another_just_before)
+    with pytest.raises(holdout_flow.BudgetSpent, match="the other"):
+        holdout_flow._count_opening(locked, "line_length", MODEL, "before the first deployment")
+    assert [e.reason for e in records.openings(records.open_ledger(locked))] == others
