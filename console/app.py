@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -24,7 +25,7 @@ from console.lines import show_ledger, show_line
 from console.models import show_card, show_model, show_models
 from console.opened import Desk
 from console.overview import Verifier, show_overview, verify
-from console.pages import page, room_of
+from console.pages import LONGEST, page, room_of
 from console.predictions import show_prediction, show_predictions
 from console.recordings import show_recordings
 from console.rehearsals import show_rehearsal, show_rehearsals
@@ -59,6 +60,15 @@ SHOWN_REPORTS = {
     ".png": "image/png",
 }
 
+
+class _Counted(IntegerConvertor):
+    """A number in a path; one that is longer than `number_in` reads leads nowhere."""
+
+    regex = f"[0-9]{{1,{LONGEST}}}"
+
+
+register_url_convertor("counted", _Counted())
+
 ROUTES = (
     Route("/", show_overview),
     Route("/recordings", show_recordings),
@@ -84,7 +94,7 @@ ROUTES = (
     Route("/predictions/{id}", show_prediction),
     Route("/ledger", show_ledger),
     Route("/ledger/verify", verify, methods=["POST"]),
-    Route("/ledger/{seq:int}", show_line),
+    Route("/ledger/{seq:counted}", show_line),
     Route("/impact", ask_impact, methods=["GET"]),
     Route("/impact", show_impact, methods=["POST"]),
 )
@@ -132,9 +142,13 @@ def show_report(request: Request) -> Response:
     """A page of the workspace's reports, or a file beside one. Raises HTTPException 404 for what lies elsewhere, is of
     another kind (`SHOWN_REPORTS`), or is not there."""
     folder = room_of(request).reports.resolve()
-    path = (folder / request.path_params["path"]).resolve()
+    try:
+        path = (folder / request.path_params["path"]).resolve()
+        is_there = path.is_relative_to(folder) and path.is_file()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise HTTPException(404) from error
     kind = SHOWN_REPORTS.get(path.suffix)
-    if kind is None or not path.is_relative_to(folder) or not path.is_file():
+    if kind is None or not is_there:
         raise HTTPException(404)
     drawn = any(path.relative_to(folder).match(pattern) for pattern in DRAWN_REPORTS)
     policy = DRAWN_POLICY if drawn else REPORT_POLICY

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.acts import Room
-from console.pages import page, room_of
+from console.pages import number_in, page, room_of
 from lineage import merkle
 from lineage.browsing import Page, Wanted
 from lineage.browsing import page as page_of_lines
@@ -20,10 +20,6 @@ from lineage.ledger import Entry, EntryType, LedgerBroken
 
 ASKED = ("type", "subject", "since", "until")
 """Names of the filters, in the form and in the address."""
-
-
-LARGEST = 2**62
-"""No ledger counts so far, and databases cannot."""
 
 
 class Inclusion(NamedTuple):
@@ -106,7 +102,7 @@ def _health(room: Room) -> Health:
 
 
 def _entry(room: Room, seq: int) -> Entry:
-    found = page_of_lines(room.ledger, Wanted(), before=seq + 1, size=1).entries if seq < LARGEST else []
+    found = page_of_lines(room.ledger, Wanted(), before=seq + 1, size=1).entries
     if not found or found[0].seq != seq:
         raise HTTPException(404, "The ledger has no entry of this number.")
     return found[0]
@@ -122,8 +118,8 @@ class Turn(NamedTuple):
 def place_of(request: Request) -> dict[str, int]:
     """Where in the ledger the page that was asked for begins (`before`) or ends (`after`); what is no number there is
     left out."""
-    asked = {name: request.query_params.get(name, "") for name in ("before", "after")}
-    return {name: int(value) for name, value in asked.items() if value.isdecimal() and int(value) < LARGEST}
+    asked = {name: number_in(request.query_params.get(name, "")) for name in ("before", "after")}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def turn(request: Request, found: Page) -> Turn:
@@ -139,12 +135,11 @@ def turn(request: Request, found: Page) -> Turn:
 def _wanted(asked: dict[str, str]) -> Wanted:
     if asked["type"] and asked["type"] not in {t.value for t in EntryType}:
         raise ValueError("There is no such type of entry; choose one of the list.")
-    until = _day(asked["until"])
     return Wanted(
         types=(asked["type"],) if asked["type"] else (),
         subject=asked["subject"],
         since=_day(asked["since"]),
-        until=None if until is None else until + timedelta(days=1),
+        until=_end_of(_day(asked["until"])),
     )
 
 
@@ -156,6 +151,11 @@ def _day(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise ValueError("A day is written as in 2026-11-26.") from error
+
+
+def _end_of(day: datetime | None) -> datetime | None:
+    """Of the last day that there is, as of none, nothing is left out."""
+    return None if day is None or day.date() == date.max else day + timedelta(days=1)
 
 
 def _payload(room: Room, entry: Entry) -> tuple[Any, str]:

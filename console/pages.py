@@ -42,6 +42,16 @@ def tokens_of(request: Request) -> Tokens:
     return tokens
 
 
+LONGEST = 18
+"""Digits of a number that an address may hold: nothing here counts so far, a database cannot, and Python refuses to read
+thousands of them."""
+
+
+def number_in(text: str) -> int | None:
+    """The whole number that a part of an address is; None where it is none, or of more digits than `LONGEST`."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST else None
+
+
 def page(request: Request, template: str, *, title: str, status: int = 200, **context: Any) -> Response:
     """The page of `templates/<template>.html.j2`. What a template names and nobody gave is an error, never a gap."""
     room, tokens = room_of(request), tokens_of(request)

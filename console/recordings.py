@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.lines import Turn
-from console.pages import page, room_of
+from console.pages import number_in, page, room_of
 
 SHOWN = 200
 """Recordings on a page."""
@@ -27,7 +27,7 @@ def show_recordings(request: Request) -> Response:
     found = [r for r in everything if asked["verdict"] in ("", r.verdict) and asked["site"] in ("", r.site)]
     found.sort(key=lambda r: (r.verdict != "quarantined", r.name))
     asked["cohort"] = chosen.cohort if chosen else ""
-    begins = _begins(request.query_params.get("from", ""))
+    begins = number_in(request.query_params.get("from", "")) or 0
     return page(
         request,
         "recordings",
@@ -40,10 +40,6 @@ def show_recordings(request: Request) -> Response:
         shown=found[begins : begins + SHOWN],
         turn=_turn(asked, begins, len(found)),
     )
-
-
-def _begins(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def _turn(asked: dict[str, str], begins: int, many: int) -> Turn:

@@ -14,7 +14,7 @@ from console.display import Shown, Tiles
 from console.door import POLICY
 from console.drawn import draw_view
 from console.opened import Desk, Opened
-from console.pages import page, room_of
+from console.pages import number_in, page, room_of
 from console.shelf import Reading, Stretch
 from console.strips import SEEN_THROUGH, film_strip, pose_strip, said_instead
 from console.views import GAINS_UV, PASSES_HZ, SECONDS, View, named, steps, view_asked
@@ -105,8 +105,9 @@ def send_strip(request: Request) -> Response:
     try:
         if kind == "pose" and recorded.pose:
             return Response(pose_strip(recorded.pose, recorded.pose_rate_hz, times_s), media_type=SVG)
-        if kind.isdecimal() and int(kind) < len(recorded.views):
-            return Response(film_strip(recorded.views[int(kind)], times_s), media_type="image/png")
+        number = number_in(kind)
+        if number is not None and number < len(recorded.views):
+            return Response(film_strip(recorded.views[number], times_s), media_type="image/png")
     except Refusal as refusal:
         return Response(said_instead(f"not shown: {refusal.reason}"), media_type=SVG)
     raise HTTPException(404, "This recording has no such film or pose.")
@@ -128,10 +129,10 @@ def _spans(opened: Opened) -> EdfSpans:
 
 
 def _whole(request: Request, name: str, most: int) -> int:
-    text = request.query_params.get(name, "0")
-    if not text.isdecimal() or int(text) > most:
+    number = number_in(request.query_params.get(name, "0"))
+    if number is None or number > most:
         raise HTTPException(400, f"{name.capitalize()} is a whole number from 0 to {most}.")
-    return int(text)
+    return number
 
 
 def _shown(spans: EdfSpans, view: View) -> Shown:

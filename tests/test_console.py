@@ -114,10 +114,10 @@ def test_a_name_that_is_a_script_is_shown_and_not_run(client: TestClient, path: 
     "path",
     [
         "/nothing", "/models/ffff", f"/models/{RECORDINGS[0]}", f"/models/{'0' * 64}", "/predictions/nobody",
-        "/predictions/" + named("prediction 1")[:8], "/ledger/4096", f"/ledger/{10**30}", "/models/ffff/card",
+        "/predictions/" + named("prediction 1")[:8], "/ledger/4096", f"/ledger/{10**30}", "/ledger/" + "9" * 5000, "/models/ffff/card",
         "/models/ffff/sign", "/reports/", "/reports/nothing.html", "/reports/evaluation/run.exe",
         "/reports/../people.json", "/reports/%2e%2e/people.json", "/reports/evaluation/%2e%2e/%2e%2e/people.json",
-        "/static/../acts.py", "/recordings/small/nobody", "/recordings/small/nobody/traces",
+        "/reports/%00.html", f"/reports/{'a' * 300}.html", "/static/../acts.py", "/recordings/small/nobody", "/recordings/small/nobody/traces",
         "/recordings?cohort=unheard-of",
     ],
 )  # fmt: skip
@@ -294,6 +294,12 @@ def test_the_ledger_is_filtered_and_turned_under_the_same_filter(office: Office,
     assert len(re.findall(r'scope="row" class="number"', first.text + second)) == 60
     assert client.get("/ledger?subject=answer-7").text.count('scope="row" class="number"') == 1
     assert 'scope="row"' not in client.get("/ledger?since=2030-01-01").text
+
+
+@pytest.mark.parametrize("query", ["until=9999-12-31", "before=" + "9" * 5000, "after=" + "9" * 5000, "after=٣"])
+def test_a_filter_that_leaves_nothing_out_shows_the_newest_lines(client: TestClient, query: str) -> None:
+    said = client.get(f"/ledger?{query}")
+    assert said.status_code == 200 and 'href="/ledger/9"' in said.text
 
 
 @pytest.mark.parametrize("query", ["type=made.up", "since=yesterday", "until=2026-13-01"])

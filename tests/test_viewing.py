@@ -209,7 +209,7 @@ def test_an_address_leads_to_the_second_that_it_is_of_however_long_the_recording
 def test_a_view_that_means_nothing_is_refused_in_a_sentence(client: TestClient, query: str) -> None:
     said = client.get(f"{ADDRESS}?{query}")
     assert said.status_code == 400 and "." in words(said.text)
-    for wrong in ("level=-1", "level=99", "tile=x"):
+    for wrong in ("level=-1", "level=99", "tile=x", "level=" + "9" * 5000):
         assert client.get(f"{ADDRESS}/traces?{wrong}").status_code == 400
 
 
@@ -246,7 +246,7 @@ def test_a_pose_is_drawn_in_torso_lengths_where_one_was_seen(files: Path) -> Non
 def test_strips_come_with_the_view_and_what_is_not_there_is_404(client: TestClient) -> None:
     assert client.get(f"{ADDRESS}/strip/0?start=2&seconds=10&frames=4").headers["content-type"] == "image/png"
     assert client.get(f"{ADDRESS}/strip/pose?start=2").headers["content-type"].startswith("image/svg")
-    for kind in ("1", "raw", "-1"):
+    for kind in ("1", "raw", "-1", "9" * 5000):
         assert client.get(f"{ADDRESS}/strip/{kind}").status_code == 404
 
 
