@@ -192,10 +192,7 @@ def _in_words(said: dict[str, Any]) -> str:
         lines.append(
             f"{len(said['events'])} events, {said['analysed_s']:g} s analysed, coverage {said['coverage']:.2f}"
         )
-        lines += [
-            f"  {e['onset_s']:8.1f} s  {e['duration_s']:6.1f} s  confidence {e['confidence']:.2f}"
-            for e in said["events"]
-        ]
+        lines += [_one_event(e) for e in said["events"]]
         if said["decided_share"] is not None and said["decided_share"] < 1:
             undecided_s = sum(span["duration_s"] for span in said["abstained"])
             lines.append(
@@ -205,6 +202,11 @@ def _in_words(said: dict[str, Any]) -> str:
         lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
     lines.append(f"prediction {said['prediction_id']}")
     return "\n".join(lines)
+
+
+def _one_event(event: dict[str, Any]) -> str:
+    sure = "" if event["confidence"] is None else f"  confidence {event['confidence']:.2f}"
+    return f"  {event['onset_s']:8.1f} s  {event['duration_s']:6.1f} s{sure}"
 
 
 SHOWN = 40

@@ -11,6 +11,7 @@ import typer.main
 from flows.cli import PANELS, app
 from flows.workspace import Workspace, make_workspace
 from models import detectors
+from serving.schema import EXAMPLE
 from tests import SHARED, needs_shared
 from tests.commands import ictal, ictal_process
 from tests.robustness import FILES, patient_text
@@ -214,6 +215,14 @@ def test_a_key_that_waits_in_the_environment_asks_for_no_service(
     (tmp_path / "some.edf").write_bytes(b"0")
     said = ictal("predict", tmp_path / "some.edf", "--age", "3d")
     assert said.code == 2 and "--site" in said.err
+
+
+def test_an_event_without_a_confidence_is_listed_without_one() -> None:
+    from flows.predict import _in_words
+
+    [event] = EXAMPLE["events"]
+    assert "12.0 s    41.0 s  confidence 0.93" in _in_words(EXAMPLE)
+    assert "12.0 s    41.0 s\n" in _in_words({**EXAMPLE, "events": [{**event, "confidence": None}]})
 
 
 def test_a_site_key_is_shown_once_and_kept_only_as_a_hash(at_real: Workspace) -> None:
