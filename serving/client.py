@@ -24,12 +24,22 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ServiceRefused(Refused):
-    """The service did not answer; `status` is the HTTP status (0 where it could not be reached)."""
+    """The service did not answer; `status` is the HTTP status (0 where it could not be reached, or was not asked)."""
 
     def __init__(self, status: int, detail: str, instance: str = ""):
         named = f" ({instance})" if instance else ""
         super().__init__(f"the service refused ({status}): {detail}{named}" if status else detail)
         self.status, self.detail, self.instance = status, detail, instance
+
+
+def check_rows(signal: np.ndarray, channels: int) -> None:
+    """Refuse (ServiceRefused) samples that are not a row for each channel: sent as numbers one after another, others
+    would be read as of other channels and times."""
+    if signal.ndim != 2 or len(signal) != channels:
+        raise ServiceRefused(
+            0,
+            f"samples are (channels, samples) with a row for each channel that was named ({channels}), got {signal.shape}",
+        )
 
 
 class Client:
@@ -134,8 +144,9 @@ class Client:
     def windows(
         self, signal: np.ndarray, channels: Sequence[str], rate_hz: float, age: str | None = None
     ) -> dict[str, Any]:
-        """The probability of each window of a gapless stretch of at most a minute: `signal` (channels, samples) in µV,
-        `age` as of `detect`."""
+        """The probability of each window of a gapless stretch of at most a minute: `signal` (channels, samples) in µV, a
+        row for each of `channels`, `age` as of `detect`."""
+        check_rows(signal, len(channels))
         described = {"X-Channels": ",".join(channels), "X-Rate-Hz": repr(rate_hz)} | ({"X-Age": age} if age else {})
         headers = {"Content-Type": "application/octet-stream", **described}
         samples = np.ascontiguousarray(signal, dtype="<f4").tobytes()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
-from serving.client import AGAIN, LOOPBACK, ServiceRefused
+from serving.client import AGAIN, LOOPBACK, ServiceRefused, check_rows
 from serving.stream import HEADER, SAMPLE, chunk_of
 
 OPEN_S, CLOSE_S = 30.0, 2.0
@@ -63,8 +63,9 @@ class Stream:
         return str(self.welcome["prediction_id"])
 
     def send(self, signal: np.ndarray) -> None:
-        """The next samples (channels, any number) in µV, of as many channels as were named. Waits while too much of
+        """The next samples (channels, any number) in µV, a row for each channel that was named. Waits while too much of
         what was sent is not heard."""
+        check_rows(signal, self._rows)
         room = (self.welcome["limits"]["chunk_bytes"] - HEADER) // (self._rows * SAMPLE.itemsize)
         for at in range(0, signal.shape[1], room):
             self._number(chunk_of(self._seq, signal[:, at : at + room]))

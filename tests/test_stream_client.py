@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from serving import stream_client
-from serving.client import ServiceRefused
+from serving.client import Client, ServiceRefused
 from serving.stream_client import Stream
 
 WELCOME = {
@@ -66,6 +66,26 @@ def playing(*acts: Play) -> Iterator[tuple[str, list[threading.Event]]]:
 
 def stream(url: str) -> Stream:
     return Stream(url, "k", channels=("Cz",), rate_hz=256, patience_s=10)
+
+
+def welcomes(ends: Ends) -> None:
+    ends.hear()
+    ends.say(WELCOME)
+    ends.is_left()
+
+
+@pytest.mark.parametrize("shape", [(2, 256), (1,), (0, 256), (1, 2, 256)])
+def test_samples_of_other_than_the_named_channels_are_not_sent(shape: tuple[int, ...]) -> None:
+    """Twice as many rows would be read as twice as many samples."""
+    with playing(welcomes) as (url, _), stream(url) as sending:
+        with pytest.raises(ServiceRefused, match=r"each channel that was named \(1\), got"):
+            sending.send(np.zeros(shape))
+        assert sending._seq == 0
+
+
+def test_windows_of_other_than_the_named_channels_are_not_asked_for() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ServiceRefused, match=r"named \(2\), got \(4, 256\)"):
+        client.windows(np.zeros((4, 256)), ("Cz", "C3"), 256.0)
 
 
 def says_nothing(ends: Ends) -> None:
