@@ -9,6 +9,7 @@ from typing import TypeVar
 from data.processes import context
 from flows import cluster
 from flows.progress import Show
+from lineage.refused import Refused
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,9 +20,14 @@ SHARE = "ICTAL_WORKERS"
 
 
 def workers() -> int:
-    """Processes to use: ICTAL_WORKERS (0 is as if not set; ValueError where it is empty or no whole number), or every
-    core. Never changes a result, only how fast it comes."""
-    return int(os.environ.get(SHARE, 0)) or len(os.sched_getaffinity(0))
+    """Processes to use: ICTAL_WORKERS, or every core where it is 0, empty or not set. Never changes a result, only how
+    fast it comes. Refused where it is no whole number from 0 on."""
+    share = os.environ.get(SHARE) or "0"
+    if not (share.isascii() and share.isdecimal() and len(share) < 10):
+        raise Refused(
+            f"{SHARE} is a whole number of processes, 0 for every core, got {share[:20]!r}: put it right, or unset it"
+        )
+    return int(share) or len(os.sched_getaffinity(0))
 
 
 def over(

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from flows.parallel import over, workers
+from lineage.refused import Refused
 
 
 def noise(seed: int) -> float:
@@ -41,6 +42,19 @@ def test_results_come_in_the_order_of_the_items_whatever_the_number_of_workers(
     monkeypatch.setenv("ICTAL_WORKERS", count)
     assert workers() == int(count)
     assert over(noise, range(7), "noise", silent) == [noise(seed) for seed in range(7)]
+
+
+@pytest.mark.parametrize("share", ["", "0"])
+def test_every_core_is_used_where_no_number_is_given(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+    monkeypatch.setenv("ICTAL_WORKERS", share)
+    assert workers() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("share", ["-1", "two", "1.5", " ", "9" * 5000])
+def test_a_number_of_workers_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+    monkeypatch.setenv("ICTAL_WORKERS", share)
+    with pytest.raises(Refused, match="ICTAL_WORKERS is a whole number"):
+        workers()
 
 
 def test_progress_goes_from_nothing_to_all() -> None:
