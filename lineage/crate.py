@@ -15,6 +15,7 @@ from typing import Any
 from lineage.digest import sha256_bytes
 from lineage.refused import Refused
 from lineage.verify_pack import MANIFEST, MANIFEST_SIGNATURE, METADATA, PREVIEW
+from lineage.whole import whole_file
 
 VERSION = "1.2"
 
@@ -75,14 +76,15 @@ _MADE_LAST = {
 
 def write_zip(path: Path, contents: Mapping[str, bytes], at: datetime) -> None:
     """Write the files in the order of their names, each dated `at`; whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.partial")
     when = max(at.astimezone(UTC), datetime(1980, 1, 1, tzinfo=UTC)).timetuple()[:6]  # the oldest that a zip knows
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as pack:
+    with (
+        whole_file(path) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as pack,
+    ):
         for name in sorted(contents):
             info = zipfile.ZipInfo(name, when)
             info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o100644 << 16
             pack.writestr(info, contents[name])
-    unfinished.replace(path)
 
 
 def problems(path: Path) -> Iterator[str]:

@@ -29,6 +29,14 @@ def contents() -> dict[str, bytes]:
     return {**held, **made_last, METADATA: metadata(ABOUT, ITEMS)}
 
 
+def test_a_crate_that_cannot_be_written_leaves_nothing_and_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "crate.zip"
+    path.write_bytes(b"before")
+    with pytest.raises(TypeError):
+        write_zip(path, {"a": b"whole", "b": None}, AT)  # type: ignore[dict-item]
+    assert [p.name for p in tmp_path.iterdir()] == ["crate.zip"] and path.read_bytes() == b"before"
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "crate.zip"
