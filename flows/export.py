@@ -51,8 +51,6 @@ def export_poses(folder: Path, tier: str) -> dict[str, Any]:
         raise Refused(f"--tier is {' or '.join(EXPORTED)}, got {tier[:20]!r}: films stay at the site")
     workspace = open_workspace().of("spasms")
     refuse_unchecked(workspace)
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused("the folder for the export is not empty: name another")
     entries = [e for period in PERIODS for e in accepted(workspace, period)]
     names = _numbers(entries, workspace.params.evaluate.seed)
     with whole_folder(folder) as partial:
@@ -81,8 +79,6 @@ def export_films(folder: Path, task: str) -> dict[str, Any]:
     if workspace.modality != "video":
         raise Refused(f"the recordings of {task[:20]!r} are no films: --for is semiology or forecasting")
     refuse_unchecked(workspace)
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused("the folder for the export is not empty: name another")
     entries = [e for period in PERIODS for e in accepted(workspace, period)]
     names = _numbers(entries, workspace.params.evaluate.seed)
     home = workspace.root if estimator_of(workspace.root) else None

@@ -11,6 +11,7 @@ import pytest
 
 from flows import audit, cli, export, workspace
 from flows.workspace import make_workspace
+from lineage.refused import Refused
 from lineage.whole import whole_file, whole_folder
 from tests.commands import ictal
 
@@ -81,6 +82,21 @@ def test_a_folder_is_filled_when_all_is_there(tmp_path: Path, there: bool) -> No
     with whole_folder(path) as partial:
         (partial / "a.npz").write_text("whole")
     assert [p.relative_to(path).as_posix() for p in path.rglob("*")] == ["a.npz"]
+
+
+def test_a_folder_in_which_another_writes_or_was_killed_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with whole_folder(path) as partial:
+        (partial / "a.npz").write_text("half")
+        with pytest.raises(Refused, match=r"lies \.partial.* remove it if none writes there"), whole_folder(path):
+            pass
+        assert (partial / "a.npz").exists()
+    assert [p.name for p in path.iterdir()] == ["a.npz"]
+    with pytest.raises(Refused, match="not empty"), whole_folder(path):
+        pass
+    with pytest.raises(Refused, match="this is a file"), whole_folder(path / "a.npz"):
+        pass
+    assert [p.name for p in path.iterdir()] == ["a.npz"]
 
 
 def test_a_bento_that_is_stopped_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
