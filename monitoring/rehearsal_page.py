@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from monitoring.findings import BUDGET
 from monitoring.persistence import AMONG, NEEDED
 from monitoring.rehearsal import LONGEST, NOTICED
 from validation.drawing import BLUE, GREY, INK, ORANGE, QUIET, RED, canvas
@@ -10,9 +11,6 @@ from validation.pages import Cell, Figure, Headline, Section, Table, figure_svg,
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
-
-BUDGET = 0.05
-"""Share of change-free weeks that may raise an alarm."""
 
 PARTS = {"checks": BLUE, "rules": ORANGE, "statistics": GREY}
 
