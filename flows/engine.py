@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,12 +52,17 @@ def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
             return flow(**arguments)
 
 
+LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock\.|is busy, it is being blocked by:)", re.MULTILINE)
+"""How DVC says that another of its commands holds the workspace (`dvc.lock`), or what a stage reads and writes
+(`dvc.rwlock`)."""
+
+
 def _locked(task_: Any, run: Any, state: Any) -> bool:
     """Retry only where another dvc command held the lock; a stage that failed will fail again."""
     try:
         state.result()
     except CommandFailed as error:
-        return "lock" in str(error).lower()
+        return bool(LOCKED.search(str(error)))
     except Exception:
         return False
     return False

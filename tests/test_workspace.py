@@ -1,5 +1,7 @@
 """A workspace is its own Git and DVC repository, made over nothing and reporting to nobody."""
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -114,6 +116,32 @@ def test_unchanged_code_leaves_its_digests_alone_and_changed_code_does_not(copie
 def test_a_command_that_fails_says_why(made: Workspace) -> None:
     with pytest.raises(CommandFailed, match="no-such-stage"):
         dvc(made, "repro", "no-such-stage")
+
+
+def _is_tried_again(made: Workspace, stage: str) -> bool:
+    from flows.engine import _locked
+
+    with pytest.raises(CommandFailed) as failed:
+        dvc(made, "repro", "--single-item", stage)
+
+    class Ended:
+        def result(self) -> None:
+            raise failed.value
+
+    return _locked(None, None, Ended())
+
+
+def test_a_stage_is_tried_again_where_dvc_is_locked_and_not_where_it_failed(made: Workspace) -> None:
+    temporary = made.root / ".dvc" / "tmp"
+    temporary.mkdir(exist_ok=True)
+    with (temporary / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert _is_tried_again(made, "split@detection")
+    holder = {"pid": os.getpid(), "cmd": "dvc repro"}
+    (temporary / "rwlock").write_text(json.dumps({"write": {str(made.root): holder}}))
+    assert _is_tried_again(made, "split@detection")
+    (temporary / "rwlock").unlink()
+    assert not _is_tried_again(made, "a-padlock"), "there is no such stage"
 
 
 def test_nothing_is_reported_from_a_workspace_to_anybody(made: Workspace) -> None:
