@@ -43,11 +43,11 @@ def ablate(home: str, name: str, only: list[str] | None = None) -> dict[str, Any
     settings = workspace.params.evaluate
     result = task.result(study, dict(declared.probes), settings.seed, settings.draws)
     document = _document(study, declared, result)
-    changed = _write(workspace, name, document)
+    write_json(_folder(workspace) / f"{name}.json", document)
+    write_page(_folder(workspace) / f"{name}.html", ablation_page(document))
     if "study" in result:  # what the page of the evaluation shows of it
         write_json(workspace.store / "studies" / name / "ablation.json", result["study"])
-    if changed:
-        _record(workspace, name, document, study)
+    _record(workspace, name, document, study)
     return {**document, "runs_made": made, "seconds": round(time.monotonic() - started, 1)}
 
 
@@ -111,15 +111,6 @@ def _folder(workspace: Workspace) -> Path:
     return workspace.reports / "ablation"
 
 
-def _write(workspace: Workspace, name: str, document: dict[str, Any]) -> bool:
-    """Write page and JSON; returns whether the JSON says something else than before."""
-    path = _folder(workspace) / f"{name}.json"
-    before = sha256_file(path) if path.exists() else ""
-    write_json(path, document)
-    write_page(_folder(workspace) / f"{name}.html", ablation_page(document))
-    return sha256_file(path) != before
-
-
 def _record(workspace: Workspace, name: str, document: dict[str, Any], study: Study) -> None:
     subject = Subject("ablation", name, sha256_file(_folder(workspace) / f"{name}.json"))
     measure = next(iter(document["measures"]))
@@ -127,4 +118,4 @@ def _record(workspace: Workspace, name: str, document: dict[str, Any], study: St
     payload = {"measure": measure, "figures": figures, "runs": digest_of([r.key for r in study.runs])}
     edges = (Edge(subject.digest, "split_by", study.about["split"]),)
     draft = Draft("evaluation.recorded", records.PIPELINE, (subject,), payload=payload, edges=edges)
-    records.open_ledger(workspace).append_many([draft])
+    records.record_once(workspace, draft)

@@ -52,6 +52,10 @@ def variants(**changed: object) -> list[Variant]:
 PROBES = {"identity": "no_reversal", "attention": True}
 
 
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def here(work, items, what, show, needs=()) -> list:
     """`flows.parallel.over` without worker processes."""
     show(what, 0, len(items))
@@ -208,6 +212,9 @@ def test_the_verb_writes_page_figures_and_one_line_in_the_ledger_for_each_that_d
         said = ablate.ablate.fn(str(copied.root), "da_stnet")
         return said, list(open_ledger(copied).entries("evaluation.recorded"))
 
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # cut off before the ledger
+        patch.setattr(ablate, "_record", stop)
+        run()
     said, entries = run()
     page = copied.reports / "ablation" / "da_stnet"
     written = json.loads(page.with_suffix(".json").read_text())
