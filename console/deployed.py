@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,11 +38,13 @@ class Answering:
 
 @dataclass(frozen=True)
 class AtSite:
-    """One site: why it is stopped (empty where it is not), what answers it, how often and when last it was answered."""
+    """One site: why it is stopped (empty where it is not), what answers it, which canaries were given to it and may not
+    answer, how often and when last it was answered."""
 
     site: str
     stopped: str
     models: tuple[Answering, ...]
+    refused: tuple[Answering, ...]
     answers: int
     newest: Issued | None
 
@@ -72,22 +73,34 @@ def show_deployments(request: Request) -> Response:
 
 def _at(room: Room, site: str, candidates: Sequence[Candidate], now: Deployments) -> AtSite:
     newest = predictions_of(room.ledger, None, site=site, limit=1)
+    canaries = _canaries(site, candidates, now)
     return AtSite(
         site,
         now.stopped.get(site, ""),
-        tuple(_answering(site, candidates, now)),
+        tuple(_answering(site, candidates, canaries)),
+        tuple(canary for canary in canaries if not _may_answer(site, canary.model)),
         count_predictions(room.ledger, None, site=site),
         newest[0] if newest else None,
     )
 
 
-def _answering(site: str, candidates: Sequence[Candidate], now: Deployments) -> list[Answering]:
-    """For each question the canary that this site is given to, else the model in force whose scope holds it."""
+def _canaries(site: str, candidates: Sequence[Candidate], now: Deployments) -> list[Answering]:
+    """What this site was given to by the ledger, whether or not it may answer."""
     by_digest = {c.digest: c for c in candidates}
     trials = {task: t for (how, task), t in now.trials.items() if how == "canary" and site in t.sites}
-    found = {task: Answering(task, by_digest[t.bundle], True) for task, t in trials.items() if t.bundle in by_digest}
+    return [Answering(task, by_digest[t.bundle], True) for task, t in trials.items() if t.bundle in by_digest]
+
+
+def _answering(site: str, candidates: Sequence[Candidate], canaries: Sequence[Answering]) -> list[Answering]:
+    """For each question the canary of this site, where it may answer, else the model in force whose scope holds it."""
+    found = {canary.task: canary for canary in canaries if _may_answer(site, canary.model)}
     for candidate in candidates:
-        sites = candidate.approval.record.scope.sites if candidate.in_force and candidate.approval else ()
-        if any(fnmatch(site, pattern) for pattern in sites):
+        if candidate.pointed_at and _may_answer(site, candidate):
             found.setdefault(candidate.proposed["task"], Answering(candidate.proposed["task"], candidate))
     return list(found.values())
+
+
+def _may_answer(site: str, candidate: Candidate) -> bool:
+    """Whether its approval holds, for this site too."""
+    approval = candidate.approval
+    return approval is not None and not candidate.against and approval.record.scope.covers_site(site)

@@ -326,6 +326,29 @@ def test_a_site_is_shown_with_what_answers_it_and_why_it_is_stopped(office: Offi
     assert "Sites stopped hospital-1" in words(browser(desk, tmp_path).get("/").text)
 
 
+def test_a_canary_is_shown_as_answering_only_where_its_approval_holds(office: Office, tmp_path: Path) -> None:
+    from lineage.deployments import edges, what
+    from lineage.ledger import Actor, Draft, Subject
+
+    desk = open_desk(tmp_path, office)
+    desk.sites, desk.pointed_at = {"hospital-1", "elsewhere"}, False
+    trial = Subject("deployment", "canary", "e" * 64)
+    given = (trial, *what("detection", sites=("elsewhere", "hospital-1")))
+    permitted = edges(trial.digest, desk.candidates(NOW)[0].digest, desk.record.digest)
+    desk.ledger.append_many([Draft("deployment.canary", Actor("operator"), given, edges=permitted)], now=NOW + 9 * HOUR)
+
+    def row(site: str) -> str:
+        html = browser(desk, tmp_path).get("/deployments").text
+        found = re.search(rf'<th scope="row">{site}</th>(.*?)</tr>', html, re.S)
+        assert found
+        return words(found[1])
+
+    assert "answered" in row("hospital-1") and "canary" in row("hospital-1")
+    assert "no model for it" in row("elsewhere") and "The site is outside its scope." in row("elsewhere")
+    desk.against = ("it ended at 2026-03-02",)
+    assert "no model for it" in row("hospital-1") and "canary that may not answer It ended at" in row("hospital-1")
+
+
 def test_an_approval_is_shown_with_its_people_terms_and_what_speaks_against_it(office: Office, tmp_path: Path) -> None:
     desk = open_desk(tmp_path, office, against=("it ended at 2026-03-02",))
     said = words(browser(desk, tmp_path).get("/approvals").text)
