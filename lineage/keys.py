@@ -24,6 +24,7 @@ from lineage.people import People, Person, SigningKey
 from lineage.reauthentication import AuthenticationFailed
 from lineage.refused import Refused
 from lineage.times import in_a_zone
+from lineage.whole import whole_file
 
 PLATFORM = "platform"
 DEMO_LIFETIME = timedelta(hours=24)
@@ -125,22 +126,24 @@ def create_platform_key(folder: Path) -> Path:
     path = _platform_path(folder)
     if not path.exists():
         _write_private(path, _pem(_new_private(), serialization.NoEncryption()))
-    platform_public_path(folder).write_text(dsse.pem_of(platform_key(folder).public_key()))
+    _write_public(platform_public_path(folder), platform_key(folder))
     return path
 
 
 def rotate_platform_key(folder: Path) -> Path:
     """A new platform key in place of the present one, which is destroyed; its public half stays, for what it signed.
 
-    Returns the path of that former public key. FileNotFoundError where no key was made.
+    Returns the path of that former public key. FileNotFoundError where no key was made. Wherever it is cut off, the public
+    half of the key that signs is among `platform_public_paths`.
     """
-    former = _former_path(folder, dsse.key_id(platform_key(folder).public_key()))
-    former.write_text(platform_public_path(folder).read_text())
+    present, new = platform_key(folder), _new_private()
+    former = _former_path(folder, dsse.key_id(present.public_key()))
+    _write_public(former, present)
     unfinished = folder / f"{PLATFORM}.pem.new"
     unfinished.unlink(missing_ok=True)
-    _write_private(unfinished, _pem(_new_private(), serialization.NoEncryption()))
+    _write_private(unfinished, _pem(new, serialization.NoEncryption()))
+    _write_public(platform_public_path(folder), new)
     unfinished.replace(_platform_path(folder))
-    create_platform_key(folder)
     return former
 
 
@@ -260,6 +263,14 @@ def _former_path(folder: Path, key_id: str) -> Path:
 
 def _pem(key: dsse.PrivateKey, encryption: serialization.KeySerializationEncryption) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def _write_public(path: Path, key: dsse.PrivateKey) -> None:
+    """Whole or not at all, and only where it is another: services read it, and look at everything anew when it changes."""
+    content = dsse.pem_of(key.public_key()).encode()
+    if not path.exists() or path.read_bytes() != content:
+        with whole_file(path) as partial:
+            partial.write_bytes(content)
 
 
 def _write_private(path: Path, content: bytes) -> None:

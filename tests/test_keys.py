@@ -1,6 +1,7 @@
 """People sign with two components; the platform's key is nobody's."""
 
 import base64
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,48 @@ def test_a_new_platform_key_leaves_the_old_public_key_and_destroys_the_old_priva
     assert platform_public_paths(keys) == [platform_public_path(keys), former]
     secret = old.private_numbers().private_value.to_bytes(32, "big")
     assert secret not in b"".join(serialization_of(path) for path in keys.glob("*.pem"))
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(4))
+def test_a_platform_key_whose_exchange_was_cut_off_still_signs_what_can_be_verified(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_done: bool
+) -> None:
+    """Cut off before or after each file that gets its name, and then exchanged once more."""
+    create_platform_key(keys)
+    signed_by, replace_, turns = [dsse.key_id(platform_key(keys).public_key())], Path.replace, iter(range(99))
+
+    def cut_off(path: Path, target: Path) -> Path:
+        cut = next(turns) == number
+        if cut and not is_done:
+            raise KeyboardInterrupt
+        made = replace_(path, target)
+        if cut:
+            raise KeyboardInterrupt
+        return made
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "replace", cut_off)
+        rotate_platform_key(keys)
+    signed_by.append(dsse.key_id(platform_key(keys).public_key()))
+    assert set(signed_by) <= verifiable(keys)
+    rotate_platform_key(keys)
+    signed_by.append(dsse.key_id(platform_key(keys).public_key()))
+    assert set(signed_by) <= verifiable(keys)
+    assert dsse.key_id(dsse.read_pem(platform_public_path(keys).read_bytes())) == signed_by[-1]
+
+
+def verifiable(keys: Path) -> set[str]:
+    """Whose signatures the public keys in a folder verify."""
+    return {dsse.key_id(dsse.read_pem(path.read_bytes())) for path in platform_public_paths(keys)}
+
+
+def test_a_platform_key_that_is_there_is_not_written_again(keys: Path) -> None:
+    create_platform_key(keys)
+    before = platform_public_path(keys).stat()
+    create_platform_key(keys)
+    after = platform_public_path(keys).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def serialization_of(path: Path) -> bytes:
