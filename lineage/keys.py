@@ -8,6 +8,7 @@ import base64
 import os
 import re
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -125,7 +126,12 @@ def create_platform_key(folder: Path) -> Path:
     """
     path = _platform_path(folder)
     if not path.exists():
-        _write_private(path, _pem(_new_private(), serialization.NoEncryption()))
+        unfinished = folder / f"{PLATFORM}.{os.getpid()}.new"
+        unfinished.unlink(missing_ok=True)
+        _write_private(unfinished, _pem(_new_private(), serialization.NoEncryption()))
+        with suppress(FileExistsError):  # another program was first
+            os.link(unfinished, path)
+        unfinished.unlink()
     _write_public(platform_public_path(folder), platform_key(folder))
     return path
 

@@ -18,6 +18,7 @@ from lineage.keys import (
     People,
     PersonRefused,
     _stretched,
+    _write_private,
     create_platform_key,
     platform_key,
     platform_public_path,
@@ -302,6 +303,35 @@ def test_a_platform_key_whose_exchange_was_cut_off_still_signs_what_can_be_verif
     signed_by.append(dsse.key_id(platform_key(keys).public_key()))
     assert set(signed_by) <= verifiable(keys)
     assert dsse.key_id(dsse.read_pem(platform_public_path(keys).read_bytes())) == signed_by[-1]
+
+
+def test_a_platform_key_that_was_cut_off_while_it_was_written_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(path: Path, content: bytes) -> None:
+        path.write_bytes(content[:9])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lineage.keys._write_private", cut_off)
+        create_platform_key(tmp_path)
+    assert create_platform_key(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert verifiable(tmp_path) == {dsse.key_id(platform_key(tmp_path).public_key())}
+
+
+def test_of_two_programs_that_make_a_platform_key_at_once_both_sign_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_meanwhile(path: Path, content: bytes) -> None:
+        monkeypatch.undo()
+        create_platform_key(tmp_path)
+        _write_private(path, content)
+
+    monkeypatch.setattr("lineage.keys._write_private", made_meanwhile)
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    create_platform_key(tmp_path)
+    assert verifiable(tmp_path) == {dsse.key_id(platform_key(tmp_path).public_key())}
+    assert {path.name for path in tmp_path.iterdir()} == {"platform.pem", "platform.pub"}
 
 
 def verifiable(keys: Path) -> set[str]:
