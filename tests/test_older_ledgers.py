@@ -7,6 +7,7 @@ from sqlalchemy import text
 from lineage import graph
 from lineage.ledger import Edge, Ledger, Subject
 from lineage.store import session, table_names
+from tests.databases import Place
 from tests.ledgers import DIGESTS, LATER, PERSON, recording, small_ledger
 
 
@@ -18,6 +19,18 @@ def of_before(ledger: Ledger) -> None:
         owner.execute(text("INSERT INTO node SELECT digest, kind, label FROM lineage_node"))
         for table in ("lineage_node", "lineage_edge"):
             owner.execute(text(f"DROP TABLE {table}"))
+
+
+def test_tables_of_others_that_are_called_as_ours_once_were_are_left_alone(place: Place) -> None:
+    engine = Ledger(place).engine
+    with session(engine) as owner:
+        owner.execute(text("CREATE TABLE node (id INTEGER, name VARCHAR)"))
+        owner.execute(text("CREATE TABLE edge (source INTEGER, target INTEGER)"))
+        owner.execute(text("INSERT INTO edge VALUES (1, 2)"))
+    opened = Ledger(place)
+    with session(opened.engine, write=False) as reading:
+        assert reading.execute(text("SELECT source, target FROM edge")).all() == [(1, 2)]
+    assert {"node", "edge"} <= table_names(opened.engine)
 
 
 def test_a_ledger_of_before_is_the_same_ledger_now(tmp_path: Path) -> None:
