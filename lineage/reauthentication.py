@@ -94,7 +94,7 @@ def _row(writing: Session, who: str) -> AttemptRow:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[Session]:
-    engine = open_store(folder / STORE)
+    engine = open_store(folder / STORE, AttemptRow)
     try:
         with session(engine) as writing:
             yield writing

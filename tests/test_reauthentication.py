@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from lineage import onetime
 from lineage.keys import AuthenticationFailed, Person, create_person, unlock
-from lineage.reauthentication import ATTEMPTS, LOCKED_FOR, Locked, count
+from lineage.ledger import Ledger
+from lineage.reauthentication import ATTEMPTS, LOCKED_FOR, STORE, Locked, count, last_step
+from lineage.store import reach
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PHRASE = "a long enough phrase"
@@ -120,6 +122,12 @@ def test_one_success_forgives_the_failures_before_it(folder: Path, person: Perso
             with pytest.raises(AuthenticationFailed):
                 unlock(folder, person.id, "a guess", "000000", now)
         unlock(folder, person.id, PHRASE, shown(person, now), now)
+
+
+def test_attempts_are_counted_in_a_store_that_holds_nothing_else(folder: Path, person: Person) -> None:
+    Ledger(folder / "ledger.db")  # of which this program knows the tables
+    assert last_step(folder, person.key_id) == -1
+    assert reach(str(folder / STORE)) == {"reauthentication"}
 
 
 def test_a_name_that_nobody_has_is_locked_as_well_and_written_nowhere(folder: Path, person: Person) -> None:
