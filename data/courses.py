@@ -6,6 +6,7 @@ from data.film import Film
 from data.film_frontend import FilmFrontEnd
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
+from data.pose_quality import ordered
 from data.readers.video import frame_times
 
 RATE_HZ = 32.0
@@ -37,22 +38,25 @@ def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
-    """(courses (10, samples) at `RATE_HZ`, identity (pieces, 19)) of a track of `JOINTS`.
+    """(courses (10, samples) at `RATE_HZ`, identity (pieces, 19)) of a track that has `JOINTS`, in whatever order.
 
     Courses are the places of head, arms and legs in hundredths of a limb's length, NaN where nothing of them was seen for
     `BRIDGED_S`. The identity is how long each limb is beside all limbs, in the median of 5 s, and the whole body in the
-    picture's units (logarithms). Refuses (`montage_missing`) a track of other joints.
+    picture's units (logarithms). Refuses (`montage_missing`) a track that lacks any of the joints.
     """
-    if track.joints != JOINTS:
+    missing = [joint for joint in JOINTS if joint not in track.joints]
+    if missing:
         raise Refusal(
             "montage_missing",
-            f"the track has {len(track.joints)} joints of another body than the {len(JOINTS)} known ones",
+            f"{len(missing)} of the {len(JOINTS)} joints are not in the track, it is of another body: estimate the pose "
+            "of a human",
         )
-    limbs = np.stack([np.linalg.norm(track.xy[:, a] - track.xy[:, b], axis=-1) for a, b in EDGES], axis=1)
+    time_s, xy = ordered(track)
+    limbs = np.stack([np.linalg.norm(xy[:, a] - xy[:, b], axis=-1) for a, b in EDGES], axis=1)
     torso = np.nanmedian(limbs)
-    at_s = np.arange(track.time_s[0], track.time_s[-1] + 1e-9, 1 / RATE_HZ)
-    places = np.concatenate([_middle(track.xy[:, list(part)]) for part in PARTS], axis=1) / torso * POSE_UNIT
-    courses = np.stack([_resampled(at_s, track.time_s, place) for place in places.T])
+    at_s = np.arange(time_s[0], time_s[-1] + 1e-9, 1 / RATE_HZ)
+    places = np.concatenate([_middle(xy[:, list(part)]) for part in PARTS], axis=1) / torso * POSE_UNIT
+    courses = np.stack([_resampled(at_s, time_s, place) for place in places.T])
     size = max(1, round(PIECE_S * track.rate_hz))
     pieces = [limbs[a : a + size] for a in range(0, len(limbs) - size + 1, size)]
     kept = [np.log(np.nanmedian(p, axis=0)) for p in pieces if np.isfinite(p).any(axis=0).all()]

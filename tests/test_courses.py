@@ -65,6 +65,16 @@ def test_a_joint_that_is_not_seen_for_long_leaves_no_print_there() -> None:
     assert not ((gap.at_s > 10.5) & (gap.at_s < 17.5)).any()
 
 
+def test_joints_in_another_order_and_one_more_are_the_same_body() -> None:
+    told = track(1)
+    turned = list(range(len(JOINTS)))[::-1]
+    xy = np.concatenate([told.xy[:, turned], told.xy[:, :1] + 7.0], axis=1)
+    names = (*(JOINTS[i] for i in turned), "sternum")
+    same = replace(told, xy=xy, confidence=np.ones(xy.shape[:2]), joints=names)
+    for one, other in zip(pose_courses(told), pose_courses(same), strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_poses_of_another_body_are_refused() -> None:
     animal = replace(track(1), joints=tuple(f"part-{i}" for i in range(len(JOINTS))))
     with pytest.raises(Refusal, match="another body"):
