@@ -19,7 +19,8 @@ PARTS = ((0, 1, 2, 3, 4), (7, 9), (8, 10), (13, 15), (14, 16))
 """Head, left arm, right arm, left leg and right leg, as indices of `JOINTS`."""
 BRIDGED_S = 0.5
 POSE_UNIT = 100.0
-"""Lengths of a limb (the middle one) are written in hundredths, so that movements are as large as grey levels."""
+"""Lengths of a limb (the middle one) are written in hundredths, so that movements are as large as grey levels. A limb is
+never taken to be shorter than one of them: two joints on one point of the picture have no logarithm."""
 
 
 def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +43,7 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
 
     Courses are the places of head, arms and legs in hundredths of a limb's length, NaN where nothing of them was seen for
     `BRIDGED_S`. The identity is how long each limb is beside all limbs, in the median of 5 s, and the whole body in the
-    picture's units (logarithms). Refuses (`montage_missing`) a track that lacks any of the joints.
+    picture's units (logarithms); a track whose limbs have no length has neither. Refuses (`montage_missing`) a track that lacks any of the joints.
     """
     missing = [joint for joint in JOINTS if joint not in track.joints]
     if missing:
@@ -53,13 +54,15 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
         )
     time_s, xy = ordered(track)
     limbs = np.stack([np.linalg.norm(xy[:, a] - xy[:, b], axis=-1) for a, b in EDGES], axis=1)
-    torso = np.nanmedian(limbs)
+    middle = float(np.median(seen)) if len(seen := limbs[np.isfinite(limbs)]) else 0.0
+    unit = middle / POSE_UNIT if middle > 0 else np.nan
     at_s = np.arange(time_s[0], time_s[-1] + 1e-9, 1 / RATE_HZ)
-    places = np.concatenate([_middle(xy[:, list(part)]) for part in PARTS], axis=1) / torso * POSE_UNIT
+    places = np.concatenate([_middle(xy[:, list(part)]) for part in PARTS], axis=1) / unit
     courses = np.stack([_resampled(at_s, time_s, place) for place in places.T])
     size = max(1, round(PIECE_S * track.rate_hz))
     pieces = [limbs[a : a + size] for a in range(0, len(limbs) - size + 1, size)]
-    kept = [np.log(np.nanmedian(p, axis=0)) for p in pieces if np.isfinite(p).any(axis=0).all()]
+    whole = [p for p in pieces if np.isfinite(p).any(axis=0).all() and np.isfinite(unit)]
+    kept = [np.log(np.maximum(np.nanmedian(p, axis=0), unit)) for p in whole]
     return courses, _beside_all(np.array(kept).reshape(len(kept), len(EDGES)))
 
 

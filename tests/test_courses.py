@@ -12,7 +12,7 @@ from data.outcomes import Refusal
 from data.pose import JOINTS, PoseTrack
 from data.readers.video import read_film
 from data.readers.video_writer import write_video
-from validation.leakage import Fingerprints, copies, fingerprint
+from validation.leakage import Fingerprints, copies, fingerprint, likeness
 
 
 def waved(seed: int, seconds: float = 40.0, rate_hz: float = 25.0) -> np.ndarray:
@@ -73,6 +73,24 @@ def test_joints_in_another_order_and_one_more_are_the_same_body() -> None:
     same = replace(told, xy=xy, confidence=np.ones(xy.shape[:2]), joints=names)
     for one, other in zip(pose_courses(told), pose_courses(same), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_two_joints_on_one_point_of_the_picture_are_a_short_limb_and_persons_are_still_told_apart() -> None:
+    tracks = {f"p{seed}": track(seed) for seed in range(9)}
+    for one in tracks.values():
+        one.xy[:, 3] = one.xy[:, 1]  # ear and eye
+    tracks["again"] = replace(tracks["p1"])
+    found = {name: pose_courses(t)[1] for name, t in tracks.items()}
+    assert all(len(pieces) and np.isfinite(pieces).all() for pieces in found.values())
+    nearest = likeness(found, {name: name for name in found})[0]
+    assert {nearest.first, nearest.second} == {"p1", "again"}
+
+
+def test_a_track_that_is_one_point_has_no_course_and_no_body() -> None:
+    whole = track(1)
+    for xy in (np.full_like(whole.xy, 40.0), np.full_like(whole.xy, np.nan)):
+        courses, pieces = pose_courses(replace(whole, xy=xy))
+        assert np.isnan(courses).all() and len(prints(courses)) == 0 and pieces.shape == (0, 19)
 
 
 def test_poses_of_another_body_are_refused() -> None:
