@@ -64,7 +64,7 @@ def test_channels_that_contradict_the_terms_are_refused(channels):
 @pytest.mark.parametrize(
     "row",
     ["TERM,0.0,0.0,seiz,1.0", "TERM,9.0,5.0,seiz,1.0", "TERM,-1.0,5.0,seiz,1.0", "TERM,300.0,400.0,seiz,1.0",
-     "TERM,1.0,5.0,seiz", "TERM,one,5.0,seiz,1.0", "TERM,1.0,5.0,seiz,2.0", "TERM,1.0,nan,seiz,1.0"],
+     "TERM,301.0,301.5,seiz,1.0", "TERM,301.2,301.8,seiz,1.0", "TERM,1.0,5.0,seiz", "TERM,one,5.0,seiz,1.0", "TERM,1.0,5.0,seiz,2.0", "TERM,1.0,nan,seiz,1.0"],
 )  # fmt: skip
 def test_a_row_that_cannot_be_true_is_refused_by_its_number(row):
     refusal = refusal_of(text("TERM,0.0,1.0,bckg,1.0", row))
@@ -77,6 +77,7 @@ def test_an_unknown_label_or_another_format_is_refused():
         "",
         SPANS.replace("csv_v1.0.0", "tse_v1.0.0"),
         SPANS.replace("duration", "length"),
+        SPANS.replace("301.0000 secs", "3.0.1 secs"),
         "TERM,1,2,seiz,1\n",
     ):
         assert refusal_of(broken).code == "unsupported_format"
@@ -106,6 +107,17 @@ def test_a_folder_as_published_is_converted(tmp_path):
     assert [said.split(":")[0] for said in conversion.refused] == ["aaaaaaac_s001_t001.edf", "aaaaaaac_s001_t002.edf"]
     names = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*") if p.is_file()]
     assert {PUBLISHED.patient_of(n) for n in names} == {"aaaaaaac"}
+
+
+def test_a_seizure_after_the_end_of_the_edf_leaves_its_recording_out(tmp_path):
+    """The text may be up to a second longer than the EDF: 300.4 s lies in the one, and not in the other."""
+    session = tmp_path / "edf" / "dev" / "aaaaaaac" / "s001_2002" / "02_tcp_le"
+    late = text("TERM,300.4,301.0,seiz,1.0")
+    recording(session, "aaaaaaac_s001_t000", (".csv_bi", late), seconds=300)
+    recording(session, "aaaaaaac_s001_t001", (".csv_bi", late), seconds=301)
+    conversion = convert(tmp_path, Corrections())
+    assert [r.stem[-3:] for r in conversion.recordings] == ["001"]
+    assert conversion.refused == ("aaaaaaac_s001_t000.edf: 1 of its seizures begin after the 300 s that the EDF has",)
 
 
 def test_a_patient_in_two_divisions_is_refused(tmp_path):

@@ -67,7 +67,7 @@ def read_terms(text: str) -> tuple[tuple[Term, ...], float]:
     """
     lines = text.splitlines()
     about = dict(re.findall(r"(?m)^#\s*(\w+)\s*=\s*(.+?)\s*$", text))
-    length = re.fullmatch(r"([\d.]+) secs", about.get("duration", ""))
+    length = re.fullmatch(r"(\d+\.?\d*) secs", about.get("duration", ""))
     if about.get("version") != "csv_v1.0.0" or not length:
         raise Refusal("unsupported_format", "the annotation is no csv_v1.0.0 that states its duration: fetch it again")
     rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
@@ -134,7 +134,8 @@ def _term(row: list[str], number: int, duration_s: float) -> Term:
         ) from None
     if label not in (BACKGROUND, ANY_SEIZURE) and label.upper() not in TUH_TYPES:
         raise Refusal("unsupported_format", f"row {number} of the annotation has a label that TUSZ does not list")
-    if not 0 <= start_s < end_s <= duration_s + ROUNDING_S or not 0 <= confidence <= 1:
+    inside = 0 <= start_s < end_s <= duration_s + ROUNDING_S and start_s < duration_s
+    if not inside or not 0 <= confidence <= 1:
         raise Refusal(
             "corrupt", f"row {number} of the annotation: {start_s:g}–{end_s:g} s in a recording of {duration_s:g} s"
         )
@@ -162,6 +163,8 @@ def _within(marks: Annotations, duration_s: float) -> Annotations:
         raise Refusal(
             "corrupt", f"its annotation is of a recording of {marks.duration_s:g} s, the EDF has {duration_s:g} s"
         )
+    if late := sum(e.onset_s >= duration_s for e in marks.events):
+        raise Refusal("corrupt", f"{late} of its seizures begin after the {duration_s:g} s that the EDF has")
     events = (
         Event(e.onset_s, min(e.end_s, duration_s) - e.onset_s, e.type, e.confidence, e.channels) for e in marks.events
     )
