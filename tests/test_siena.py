@@ -136,9 +136,17 @@ def test_a_registration_across_midnight_is_counted_through():
 
 
 def test_an_end_after_the_recording_before_the_start_or_an_hour_late_is_refused():
-    assert "into a recording of 1200 s" in refusal_of(LISTED, replace(BEGUN, duration_s=1200.0))
+    assert "1143 to 1213 s of a recording of 1200 s" in refusal_of(LISTED, replace(BEGUN, duration_s=1200.0))
     assert "86330 s" in refusal_of(replace(LISTED, start="19.59.46", end="19.58.36"))
     assert "3670 s" in refusal_of(replace(LISTED, end="20.59.46"), replace(BEGUN, duration_s=9000.0))
+
+
+def test_a_seizure_of_a_second_that_begins_where_the_recording_ends_is_refused():
+    """Its end may pass the recording's by a second, since clocks are written in whole seconds; its begin may not."""
+    last = replace(LISTED, end="19.58.37")
+    assert span_of(last, replace(BEGUN, duration_s=1143.5)) == (1143, 0.5)
+    for ends_s in (1143.0, 1142.5):
+        assert "1143 to 1144 s" in refusal_of(last, replace(BEGUN, duration_s=ends_s))
 
 
 def test_a_text_that_contradicts_the_recorders_clock_is_refused():

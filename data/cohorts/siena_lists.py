@@ -83,11 +83,12 @@ def span_of(listed: Listed, begun: Begun) -> tuple[float, float]:
         )
     onset_s, duration_s = after_s(begun.starts_s, start_s), after_s(start_s, end_s)
     ends_s = onset_s + duration_s
-    if not 0 < duration_s <= LONGEST_S or ends_s > begun.duration_s + ROUNDING_S:
+    inside = onset_s < begun.duration_s and ends_s <= begun.duration_s + ROUNDING_S
+    if not 0 < duration_s <= LONGEST_S or not inside:
         raise Refusal(
             "corrupt",
-            f"from {listed.start} to {listed.end} it would last {duration_s:g} s (at most {LONGEST_S:g} s are believed) "
-            f"and end {ends_s:g} s into a recording of {begun.duration_s:g} s",
+            f"from {listed.start} to {listed.end} it would last {duration_s:g} s (at most {LONGEST_S:g} s are believed), "
+            f"from {onset_s:g} to {ends_s:g} s of a recording of {begun.duration_s:g} s",
         )
     return onset_s, min(duration_s, begun.duration_s - onset_s)
 
