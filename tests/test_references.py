@@ -340,7 +340,7 @@ class Person:
             "alarms_per_24h": alarms / hours * 24 if hours else nan,
             "latency_s": clinical.median(latencies),
             "auc": clinical.auc(self.labels, self.trend),
-            "mcc": clinical.mcc(tp, fp, fn, tn) if tp + fn else nan,
+            "mcc": clinical.mcc(tp, fp, fn, tn),
             "burden_min_per_h": marked_s / 60 / (recorded_s / 3600),
             "detected_burden_min_per_h": alarm_s / 60 / hours if hours else nan,
             "time_in_alarm": alarm_s / 3600 / hours if hours else nan,

@@ -265,7 +265,7 @@ def test_the_share_of_early_detections_is_of_the_seizures_found():
     labels, trend = clinical.trends(cases)
     made = clinical.figures(table, PairWins.of(labels, trend), np.ones((2000, 2), dtype=int))
     assert made["early_detections"]["estimate"] == pytest.approx(1 / 3)
-    assert (made["scorer"]["version"], made["latency_s_patient_mean"]["estimate"]) == ("2", (median((-10, 5)) + 0) / 2)
+    assert (made["scorer"]["version"], made["latency_s_patient_mean"]["estimate"]) == ("3", (median((-10, 5)) + 0) / 2)
 
 
 def test_a_touching_detection_is_not_an_overlap():
@@ -299,6 +299,11 @@ def case(person: str, reference: Annotations, hypothesis: Annotations, trend: np
         reference,
         hypothesis,
     )
+
+
+def figures_of(cases: list[Case]) -> dict:
+    table = per_patient(cases)
+    return clinical.figures(table, PairWins.of(*clinical.trends(cases)), np.ones((2000, len(table)), dtype=int))
 
 
 def test_a_patient_without_seizures_is_not_evaluable_for_sensitivity_and_counts_for_false_detections():
@@ -376,6 +381,13 @@ def test_auc_mcc_and_f1_equal_scikit_learn():
     counts = [(labels & said).sum(), (~labels & said).sum(), (labels & ~said).sum(), (~labels & ~said).sum()]
     assert mcc(*counts) == pytest.approx(matthews_corrcoef(labels, said))
     assert mcc_statistic(np.ones((1, 1)), np.array([counts]))[0] == pytest.approx(mcc(*counts))
+
+
+def test_the_correlation_of_a_cohort_without_a_second_of_a_seizure_does_not_exist():
+    """0 would say that the detector is no better than chance; it was right of every second, and asked about one kind."""
+    assert isnan(mcc(0, 0, 0, 3600)) and isnan(mcc(0, 10, 0, 3590)) and mcc(0, 0, 60, 3540) == 0
+    of_nobody_seizing = figures_of([case("p", marked(), marked()), case("q", marked(), marked((50, 60)))])["mcc_pooled"]
+    assert of_nobody_seizing["estimate"] is None and of_nobody_seizing["undefined"] == 2000
 
 
 def test_pearson_of_burden_equals_numpy_on_the_patients_drawn():

@@ -123,7 +123,9 @@ def auc_all_seconds(labels: list[float], scores: list[float]) -> float:
 
 
 def mcc(tp: float, fp: float, fn: float, tn: float) -> float:
-    """Matthews correlation; 0 where every second was called the same."""
+    """Matthews correlation; 0 where every second was called the same, nothing where no second was of a seizure."""
+    if not tp + fn:
+        return nan
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
     return (tp * tn - fp * fn) / sqrt(product) if product else 0.0
 

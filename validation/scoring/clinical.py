@@ -34,7 +34,7 @@ def per_patient(cases: Sequence[Case]) -> pd.DataFrame:
     hours = _positive(table["assessed_s"]) / 3600
     return table.assign(
         sensitivity=table["detected"] / _positive(table["seizures"]),
-        mcc=[mcc(*row) if row[0] + row[2] > 0 else np.nan for row in table[["tp", "fp", "fn", "tn"]].to_numpy()],
+        mcc=[mcc(*row) for row in table[["tp", "fp", "fn", "tn"]].to_numpy()],
         false_per_hour=table["false_detections"] / hours,
         alarms_per_24h=table["false_alarms"] / hours * 24,
         burden_min_per_h=table["seizure_s"] / 60 / (_positive(table["recorded_s"]) / 3600),
@@ -181,7 +181,7 @@ def scorer() -> Scorer:
         "latency_s": "of seizures found, to the alarm that is on at onset, begun anew each alarm_s",
         "auc_all_seconds": "a pair with an unassessed second counts half",
     }
-    return Scorer("clinical", "2", code_digest([__file__]), policy)
+    return Scorer("clinical", "3", code_digest([__file__]), policy)
 
 
 def _row(person: str, cases: Sequence[Case]) -> dict[str, Any]:

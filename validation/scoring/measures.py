@@ -28,16 +28,17 @@ def f1(labels: np.ndarray, calls: np.ndarray) -> float:
 
 
 def mcc(tp: float, fp: float, fn: float, tn: float) -> float:
-    """Matthews correlation of seconds (−1 to 1); 0 where the detector says the same of every second."""
-    product = float(tp + fp) * float(tp + fn) * float(tn + fp) * float(tn + fn)
-    return float((tp * tn - fp * fn) / np.sqrt(product)) if product > 0 else 0.0
+    """Matthews correlation of seconds (−1 to 1); 0 where the detector says the same of every second, NaN where none of
+    them was one of a seizure."""
+    return float(mcc_statistic(np.ones((1, 1)), np.array([[tp, fp, fn, tn]]))[0])
 
 
 def mcc_statistic(weights: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Statistic: MCC of all seconds of the patients drawn; `seconds` (patients, 4) as tp, fp, fn, tn."""
+    """Statistic: `mcc` of all seconds of the patients drawn; `seconds` (patients, 4) as tp, fp, fn, tn."""
     tp, fp, fn, tn = (weights @ seconds.astype(float)).T
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return np.where(product > 0, (tp * tn - fp * fn) / np.sqrt(np.where(product > 0, product, 1.0)), 0.0)
+    correlation = np.where(product > 0, (tp * tn - fp * fn) / np.sqrt(np.where(product > 0, product, 1.0)), 0.0)
+    return np.where(tp + fn > 0, correlation, np.nan)
 
 
 def pearson_statistic(weights: np.ndarray, burdens: np.ndarray) -> np.ndarray:
