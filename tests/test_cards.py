@@ -39,7 +39,7 @@ def test_a_card_begins_with_what_people_wrote_and_ends_with_where_its_figures_co
     card = fill_card(STATIC, document)
     assert card.startswith(STATIC) and card.endswith("|\n")
     assert yaml.safe_load(card.split("---")[1]) == {"title": "DA-STNet"}
-    assert patient(document)["digests"]["predictions"] in card and "cd" * 32 in card and "clinical 2 " in card
+    assert patient(document)["digests"]["predictions"] in card and "cd" * 32 in card and "clinical 3 " in card
 
 
 def test_a_card_states_the_figures_of_the_report_with_interval_and_coverage(document):

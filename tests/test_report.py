@@ -189,7 +189,7 @@ def test_latency_says_of_how_many_seizures_it_is_and_how_many_were_early():
     assert rows[f"Alarm on before the onset, % of the {found} seizures found"].startswith(
         f"{100 * early / found:.0f} ("
     )
-    assert "begins anew every 300 s" in shown.note and "Scored by clinical 2" in shown.note
+    assert "begins anew every 300 s" in shown.note and "Scored by clinical 3" in shown.note
 
 
 def test_burden_and_agreement_are_those_of_experts_who_mark_as_the_reference_does():

@@ -334,7 +334,27 @@ def test_a_patient_who_could_not_be_assessed_has_no_rates_and_no_coverage():
     row = per_patient([case("p", marked((100, 160)), marked(), np.full(3600, np.nan))]).loc["p"]
     assert row["coverage"] == 0 and isnan(row["false_per_hour"]) and isnan(row["auc"])
     assert row["sensitivity"] == 0 and row["unassessable"] == 1
-    assert not_evaluable(row)["auc"] == "no assessable second"
+    assert not_evaluable(row) == {
+        "latency_s": "no seizure was detected",
+        "auc": "no assessable second",
+        "mcc": "no assessable second",
+        "false_per_hour": "no assessable second",
+        "alarms_per_24h": "no assessable second",
+        "detected_burden_min_per_h": "no assessable second",
+        "time_in_alarm": "no assessable second",
+    }
+
+
+@given(st.data())
+def test_every_measure_of_a_patient_that_does_not_exist_has_a_reason_and_no_other_has_one(data):
+    length = data.draw(st.sampled_from((0, 1, 40)))
+    edges = st.tuples(st.integers(0, 39), st.integers(1, 40)).filter(lambda e: e[0] < e[1] <= length)
+    reference, hypothesis = (
+        marked(*data.draw(st.lists(edges, max_size=2 * (length == 40))), duration_s=length) for _ in range(2)
+    )
+    known = np.repeat(data.draw(st.lists(st.booleans(), min_size=4, max_size=4)), 10)[:length]
+    (row,) = clinical.rows(per_patient([case("p", reference, hypothesis, np.where(known, 0.5, np.nan))]))
+    assert {name for name, value in row.items() if value is None} == set(row["not_evaluable"])
 
 
 def test_burden_is_minutes_of_raw_events_per_hour():

@@ -61,17 +61,19 @@ def trends(cases: Sequence[Case]) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 
 def not_evaluable(row: pd.Series) -> dict[str, str]:
-    """Why measures of a patient are left blank."""
-    reasons: dict[str, str] = {}
-    if row["seizures"] == 0:
-        reasons |= dict.fromkeys(("sensitivity", "auc", "mcc", "latency_s"), "no seizures in this patient")
-    elif row["detected"] == 0:
-        reasons["latency_s"] = "no seizure was detected"
-    if row["assessed_s"] == 0:
-        reasons |= dict.fromkeys(("auc", "mcc", "false_per_hour", "alarms_per_24h"), "no assessable second")
-    elif row["seizures"] > 0 and np.isnan(row["auc"]):
+    """Why measures of a patient are left blank: a reason for each that is NaN, and for no other."""
+    reasons = dict.fromkeys(("burden_min_per_h", "coverage"), "nothing was recorded")
+    reasons |= dict.fromkeys(("sensitivity", "auc", "mcc", "latency_s"), "no seizures in this patient")
+    if row["seizures"] > 0:
+        reasons |= {"latency_s": "no seizure was detected", "mcc": "no second of a seizure was assessed"}
         reasons["auc"] = "assessed seconds are all seizure or all without"
-    return reasons
+    if row["assessed_s"] == 0:
+        reasons |= dict.fromkeys(("auc", "mcc", *OF_ASSESSED), "no assessable second")
+    return {measure: why for measure, why in reasons.items() if np.isnan(row[measure])}
+
+
+OF_ASSESSED = ("false_per_hour", "alarms_per_24h", "detected_burden_min_per_h", "time_in_alarm")
+"""Measures of a patient that are per assessed hour or second."""
 
 
 def counts(cases: Sequence[Case], table: pd.DataFrame) -> dict[str, Any]:
