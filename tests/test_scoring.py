@@ -306,6 +306,23 @@ def figures_of(cases: list[Case]) -> dict:
     return clinical.figures(table, PairWins.of(*clinical.trends(cases)), np.ones((2000, len(table)), dtype=int))
 
 
+def test_every_figure_of_a_cohort_that_does_not_exist_says_why_and_no_other_does():
+    """One person who was never assessed, nobody seizing, and a whole cohort; and there is a reason for each figure."""
+    unheard = figures_of([case("p", marked((100, 160)), marked(), np.full(3600, np.nan))])
+    quiet = figures_of([case("p", marked(), marked()), case("q", marked(), marked((50, 60)))])
+    whole = figures_of([
+        case("p", marked((100, 160)), marked((110, 160))), case("q", marked((100, 130)), marked((90, 190))),
+    ])  # fmt: skip
+    for made in (unheard, quiet, whole):
+        absent = {name for name, found in made.items() if isinstance(found, dict) and found.get("estimate", 0) is None}
+        assert absent == set(made["not_evaluable"])
+    assert quiet["not_evaluable"]["event_sensitivity"] == "nobody had a seizure" and not whole["not_evaluable"]
+    assert unheard["not_evaluable"]["time_in_alarm"] == "no assessable second"
+    assert set(clinical.WHY_NOT) == {
+        name for name, found in whole.items() if isinstance(found, dict) and "estimate" in found
+    }
+
+
 def test_a_patient_without_seizures_is_not_evaluable_for_sensitivity_and_counts_for_false_detections():
     cases = [case("p", marked((100, 160)), marked((100, 160))), case("q", marked(), marked((50, 60), (90, 100)))]
     table = per_patient(cases)

@@ -113,7 +113,8 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def figures(table: pd.DataFrame, pairs: PairWins, weights: np.ndarray) -> dict[str, Any]:
-    """Every clinical figure of a cohort with its interval; `table` from `per_patient`, `weights` (draws, persons)."""
+    """Every clinical figure of a cohort with its interval, and why one is null; `table` from `per_patient`, `weights`
+    (draws, persons)."""
     hours = table["assessed_s"].to_numpy(dtype=float) / 3600
     measures: dict[str, tuple[Any, Statistic]] = {
         "event_sensitivity": (_columns(table, "detected", "seizures"), ratio_of_sums),
@@ -139,9 +140,29 @@ def figures(table: pd.DataFrame, pairs: PairWins, weights: np.ndarray) -> dict[s
     return {
         "scorer": scorer().to_json(),
         **intervals,
+        "not_evaluable": {name: WHY_NOT[name] for name, found in intervals.items() if found["estimate"] is None},
         "zero_alarms_upper_per_24h": zero_alarms_upper_per_24h(int(table["false_alarms"].sum()), float(hours.sum())),
         "burden_total": totals,
     }
+
+
+WHY_NOT = {
+    "event_sensitivity": "nobody had a seizure",
+    "event_sensitivity_patient_mean": "nobody had a seizure",
+    "false_detections_per_hour": "no assessable second",
+    "false_alarms_per_24h": "no assessable second",
+    "auc_pooled": "assessed seconds are all seizure or all without",
+    "auc_all_seconds": "recorded seconds are all seizure or all without",
+    "auc_patient_mean": "nobody's assessed seconds are of both kinds",
+    "mcc_pooled": "no second of a seizure was assessed",
+    "mcc_patient_mean": "no second of a seizure was assessed",
+    "burden_pearson_r": "fewer than two patients were assessed, or all had the same burden or the same detected",
+    "latency_s_patient_mean": "no seizure was detected",
+    "early_detections": "no seizure was detected",
+    "time_in_alarm": "no assessable second",
+    "coverage": "nothing was recorded",
+}
+"""What is the matter where a figure of a cohort does not exist."""
 
 
 def zero_alarms_upper_per_24h(alarms: int, hours: float) -> float | None:
