@@ -48,7 +48,7 @@ class Annotations:
         for event in self.events:
             if not event.duration_s > 0:
                 raise ValueError(f"event duration must be > 0 s, got {event.duration_s}")
-            if event.onset_s < 0 or event.end_s > self.duration_s + 1e-6:
+            if not (event.onset_s >= 0 and event.end_s <= self.duration_s + 1e-6):  # NaN is neither
                 raise ValueError(
                     f"event {event.onset_s:g}–{event.end_s:g} s lies outside the recording (0–{self.duration_s:g} s)"
                 )

@@ -102,7 +102,12 @@ def test_masks_are_those_of_the_reference_scorer() -> None:
         np.testing.assert_array_equal(ours.to_mask(rate_hz), theirs.mask)
 
 
-@pytest.mark.parametrize("event", [Event(-1, 5), Event(95, 6), Event(5, 0), Event(5, -1), Event(101, 1)])
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "event", [Event(-1, 5), Event(95, 6), Event(5, 0), Event(5, -1), Event(101, 1), Event(NAN, 1), Event(1, NAN)]
+)
 def test_events_lie_inside_the_recording_and_last(event: Event) -> None:
     with pytest.raises(ValueError, match="event"):
         Annotations((event,), 100.0)
