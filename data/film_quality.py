@@ -60,9 +60,14 @@ def view_facts(film: Film) -> "pd.DataFrame":
 
 
 def dropped_share(times_s: np.ndarray) -> float:
-    """Share (0–1) of frames missing between time stamps (frames,), ascending seconds, by the middle step."""
+    """Share (0–1) of frames missing between time stamps (frames,), ascending seconds, by the middle step.
+
+    NaN of fewer than two, between which nothing can be missing.
+    """
     steps_s = np.diff(times_s)
-    missing = int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum()) if len(steps_s) else 0
+    if not len(steps_s):
+        return float("nan")
+    missing = int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum())
     return missing / (len(times_s) + missing)
 
 

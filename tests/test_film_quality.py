@@ -91,6 +91,11 @@ def test_dropped_frames_are_counted_from_the_time_stamps(tmp_path: Path) -> None
     assert facts["dropped_share"] == pytest.approx(0.1) and facts["variable_rate"] is np.False_
 
 
+def test_of_fewer_than_two_frames_it_is_not_known_whether_any_is_missing() -> None:
+    assert np.isnan(dropped_share(np.zeros(0))) and np.isnan(dropped_share(np.zeros(1)))
+    assert dropped_share(np.array([0.0, 0.04])) == 0
+
+
 @needs_shared
 def test_a_real_cartoon_is_in_colour_and_without_gaps() -> None:
     facts = view_facts(read_film([SHARED / "video_files" / "bigbuckbunny.mp4"])).iloc[0]
