@@ -97,6 +97,17 @@ def test_one_seed_gives_one_split_and_another_seed_another():
     assert nested_patient_split(entries, seed=1).digest != nested_patient_split(entries, seed=2).digest
 
 
+@pytest.mark.parametrize("regime", ["window", "gap", "seizure"])
+def test_recordings_are_divided_into_two_folds_or_more_as_persons_are(regime):
+    """One fold would test every window and learn from none."""
+    for folds in (0, 1):
+        with pytest.raises(CannotSplit, match=f"got {folds} folds and 6 recordings"):
+            draw_split(regime, [listed(i) for i in range(6)], folds, 0.25, 0)
+    with pytest.raises(CannotSplit, match="got 3 folds and 0 recordings"):
+        draw_split(regime, [], 3, 0.25, 0)
+    assert len(draw_split(regime, [listed(0)], 2, 0.25, 0).folds) == 2
+
+
 def test_a_split_survives_json_with_its_digest():
     split = nested_patient_split([listed(i) for i in range(12)], seed=3)
     again = Split.from_json(json.loads(json.dumps(split.to_json())))

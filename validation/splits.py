@@ -174,18 +174,32 @@ def recording_split(entries: Iterable[Member], folds: int = 3, inner_share: floa
 
 
 def gap_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
-    """Stretches of every recording with time between them; not reportable. Apply it with `Split.roles`."""
+    """Stretches of every recording with time between them; not reportable. Apply it with `Split.roles`.
+
+    Refused as in `window_split`.
+    """
     return replace(window_split(entries, folds, inner_share, seed), regime="gap")
 
 
 def window_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
-    """The leaky control: random windows of every recording. Not reportable; apply it with `Split.roles`."""
+    """The leaky control: random windows of every recording. Not reportable; apply it with `Split.roles`.
+
+    Refuses (`CannotSplit`) fewer than two folds, which leave no window to learn from, and a cohort without recordings.
+    """
     names = tuple(sorted(m.recording for m in entries))
+    if folds < 2 or not names:
+        raise CannotSplit(
+            f"dividing each recording needs at least 2 folds and 1 recording, got {folds} folds and {len(names)} "
+            "recordings: ask for more folds or add recordings"
+        )
     return Split("window", seed, inner_share, (Fold(names, names, names),) * folds)
 
 
 def seizure_split(entries: Iterable[Member], folds: int = 3, inner_share: float = 0.25, seed: int = 0) -> Split:
-    """Random seizures of every recording, whoever has them; not reportable. Apply it with `Split.roles`."""
+    """Random seizures of every recording, whoever has them; not reportable. Apply it with `Split.roles`.
+
+    Refused as in `window_split`.
+    """
     return replace(window_split(entries, folds, inner_share, seed), regime="seizure")
 
 
