@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.cohorts import helsinki, seizeit2, siena
+from data.cohorts import chbmit, helsinki, seizeit2, siena, tusz
 from data.cohorts.bids import import_cohort, read_cohort
 from data.cohorts.corrections import Corrections
 from data.cohorts.derivatives import expert_folders
@@ -225,3 +225,63 @@ def test_a_layout_that_breaks_off_leaves_nothing_that_looks_like_a_cohort(tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
     with pytest.raises(Refusal):
         read_cohort(tmp_path / "made")
+
+
+@pytest.mark.parametrize(
+    ("cohort", "recording", "table"),
+    [
+        (chbmit, "chb01/chb01_01.edf", "SUBJECT-INFO"),
+        (chbmit, "chb01/chb01_01.edf", "RECORDS-WITH-SEIZURES"),
+        (siena, "PN01/PN01-1.edf", "subject_info.csv"),
+        (seizeit2, "sub-001/ses-01/eeg/sub-001_ses-01_task-szMonitoring_run-01_eeg.edf", "participants.tsv"),
+        (tusz, "edf/dev/aaaaaaac/s001_2002/01_tcp_ar/aaaaaaac_s001_t000.edf",
+         "edf/dev/aaaaaaac/s001_2002/01_tcp_ar/aaaaaaac_s001_t000.csv_bi"),
+    ],
+)  # fmt: skip
+def test_a_published_table_that_is_not_utf_8_is_refused_by_its_name(tmp_path, cohort, recording, table):
+    """Of TUSZ one recording's text is refused, and with it that recording alone."""
+    (tmp_path / recording).parent.mkdir(parents=True)
+    edf(tmp_path / recording, 60)
+    (tmp_path / table).write_bytes("M\u00e4rz".encode("latin-1"))
+    try:
+        said = " ".join(cohort.convert(tmp_path, Corrections()).refused)
+    except Refusal as refusal:
+        said = str(refusal)
+    assert f"{Path(table).name} is not UTF-8 text" in said
+
+
+@pytest.mark.parametrize(("typed", "years"), [("55", 55.0), ("", None), ("7.5", 7.5)])
+def test_an_age_of_siena_is_a_number_of_years_or_nothing(tmp_path, typed, years):
+    table = tmp_path / "subject_info.csv"
+    table.write_text(f"patient_id, age_years, gender, seizure\nPN01, {typed}, Male, IAS\n")
+    (tmp_path / "PN01").mkdir()
+    edf(tmp_path / "PN01" / "PN01-1.edf", 60)
+    assert [p.age_years for p in siena.convert(tmp_path, Corrections()).patients] == [years]
+    for wrong in ("?", "fifty", "nan", "-3"):
+        table.write_text(f"patient_id, age_years, gender, seizure\nPN01, {wrong}, Male, IAS\n")
+        with pytest.raises(Refusal, match="is not a number of years"):
+            siena.convert(tmp_path, Corrections())
+
+
+def test_a_newborn_of_whom_the_clinical_table_says_nothing_has_neither_age_nor_sex():
+    (patient,) = read_clinical("EEG file,Gender,GA (weeks),EEG to PMA (weeks)\neeg1\n").values()
+    assert (patient.label, patient.age_years, patient.sex) == ("01", None, "n/a")
+
+
+@pytest.mark.parametrize("stated", ['"n/a"', "NaN", "Infinity", "-5", "0", "[60]", "true"])
+def test_a_sidecar_that_states_no_length_leaves_that_to_the_events_file(tmp_path, stated):
+    folder = tmp_path / "sub-001" / "ses-01" / "eeg"
+    folder.mkdir(parents=True)
+    stem = "sub-001_ses-01_task-szMonitoring_run-01"
+    edf(folder / f"{stem}_eeg.edf", 60)
+    (folder / f"{stem}_eeg.json").write_text(f'{{"RecordingDuration": {stated}}}')
+    events = folder / f"{stem}_events.tsv"
+    events.write_text("onset\tduration\teventType\n1\t2\tsz\n")
+    assert "states no recordingDuration" in seizeit2.convert(tmp_path, Corrections()).refused[0]
+    events.write_text("onset\tduration\teventType\trecordingDuration\n1\t2\tsz\t60\n")
+    assert seizeit2.convert(tmp_path, Corrections()).recordings[0].marks.duration_s == 60
+    (tmp_path / "dataset_description.json").write_text('{"BIDSVersion": "1.9.0"}')
+    events.write_text("onset\tduration\teventType\n1\t2\tsz\n")
+    cohort = read_cohort(tmp_path)
+    with pytest.raises(Refusal, match="states no recordingDuration"):
+        cohort.annotations(cohort.entries[0])

@@ -16,7 +16,7 @@ from data.cohorts.derivatives import expert_files, expert_folders, read_expert
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.privacy import Strip, scrub_video
-from data.readers.bids import read_events, read_json, write_events
+from data.readers.bids import positive, read_events, read_json, write_events
 from data.readers.edf import read_duration_s
 from data.readers.video_container import REFUSED
 
@@ -135,7 +135,7 @@ class Cohort:
         )
 
     def _stated_s(self, entry: Entry) -> float | None:
-        return _positive(_sidecar(self.root, entry.path).get("RecordingDuration"))
+        return positive(_sidecar(self.root, entry.path).get("RecordingDuration"))
 
 
 def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
@@ -273,7 +273,7 @@ def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
         sex=_SEXES.get(person.get("sex", "").lower(), "n/a"),
         period=person.get("period", ""),
         events_path=events if events.is_file() else None,
-        line_hz=_positive(_sidecar(root, path).get("PowerLineFrequency")),
+        line_hz=positive(_sidecar(root, path).get("PowerLineFrequency")),
         modality=modality,
         views=tuple(views) if modality == "video" else (),
     )
@@ -324,10 +324,6 @@ def _sidecar(root: Path, path: Path) -> dict[str, Any]:
         return {}  # that would be a pose
     files = (root / f"{task}{name}", _beside(path, name))
     return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
-
-
-def _positive(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def _beside(path: Path, suffix: str) -> Path:

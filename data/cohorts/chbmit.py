@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.cohorts.corrections import Corrections
 from data.cohorts.headers import edf_facts
-from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording
+from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording, text_of
 from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.readers.bids import ROUNDING_S
@@ -95,7 +95,7 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
         except Refusal as refusal:
             refused.append(f"{file.name}: {refusal.reason}")
     tables = [f for name in ("SUBJECT-INFO", "RECORDS-WITH-SEIZURES") if (f := source / name).is_file()]
-    people = read_people(tables[0].read_text("utf-8")) if tables and tables[0].name == "SUBJECT-INFO" else {}
+    people = read_people(text_of(tables[0])) if tables and tables[0].name == "SUBJECT-INFO" else {}
     cases = sorted({f.parent.name for f in files})
     patients = tuple(people.get(case, Patient(case, person=SAME_CHILD.get(case, case))) for case in cases)
     notes = tuple(f"{p.label}: age and sex are not published" for p in patients if p.age_years is None)
@@ -159,7 +159,7 @@ def _summaries(source: Path) -> dict[str, tuple[Span, ...] | Refusal]:
 
 
 def _seizing(path: Path) -> set[str] | None:
-    return {line.strip() for line in path.read_text("utf-8").splitlines()} if path.is_file() else None
+    return {line.strip() for line in text_of(path).splitlines()} if path.is_file() else None
 
 
 def _listed(file: Path, seizing: set[str] | None) -> bool | None:

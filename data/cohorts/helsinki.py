@@ -201,10 +201,12 @@ def _counted(newborns: Collection[Newborn]) -> str:
     return f"seizures by expert: {said} in {len(newborns)} newborns ({known})"
 
 
-def _patient(row: dict[str, str]) -> Patient:
-    recording, gestation, postmenstrual = (row[c].strip() for c in ("EEG file", "GA (weeks)", "EEG to PMA (weeks)"))
+def _patient(row: dict[str, str | None]) -> Patient:
+    recording, gestation, postmenstrual = (
+        (row[c] or "").strip() for c in ("EEG file", "GA (weeks)", "EEG to PMA (weeks)")
+    )
     bounds = age_bounds_days(gestation, postmenstrual)
-    sex = row["Gender"].strip().lower()
+    sex = (row["Gender"] or "").strip().lower()
     return Patient(
         subject_of(recording).removeprefix("sub-"),
         None if bounds is None else sum(bounds) / 2 / 365.25,

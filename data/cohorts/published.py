@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from data.events import Annotations
+from data.outcomes import Refusal
 from lineage.refused import Refused
 
 
@@ -124,6 +125,14 @@ class Conversion:
     source: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+
+
+def text_of(path: Path) -> str:
+    """The text of a published table; refuses (`corrupt`) what is not UTF-8."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refusal("corrupt", f"{path.name} is not UTF-8 text: fetch it again") from None
 
 
 def refuse_name(name: str) -> None:

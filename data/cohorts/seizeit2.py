@@ -8,9 +8,9 @@ import io
 from pathlib import Path
 
 from data.cohorts.corrections import Corrections
-from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording
+from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording, text_of
 from data.outcomes import Refusal
-from data.readers.bids import EventTable, read_event_table, read_json
+from data.readers.bids import EventTable, positive, read_event_table, read_json
 
 PUBLISHED = Published(
     name="seizeit2",
@@ -55,13 +55,15 @@ def _events(events: Path, sidecar: Path) -> EventTable:
     if not events.is_file():
         raise Refusal("unsupported_format", "it has no events file: fetch it as well")
     stated = read_json(sidecar) if sidecar.is_file() else {}
-    return read_event_table(events, stated.get("RecordingDuration"))
+    return read_event_table(events, positive(stated.get("RecordingDuration")))
 
 
 def _people(path: Path) -> dict[str, Patient]:
     """Sex by label; the ages are not published."""
     if not path.is_file():
         return {}
-    rows = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter="\t")
+    rows = csv.DictReader(io.StringIO(text_of(path)), delimiter="\t")
+    if "participant_id" not in (rows.fieldnames or ()):
+        raise Refusal("unsupported_format", "participants.tsv has no column participant_id: fetch it again")
     labels = ((r["participant_id"].removeprefix("sub-"), r.get("sex") or "n/a") for r in rows)
     return {label: Patient(label, sex=sex) for label, sex in labels}

@@ -15,7 +15,7 @@ from pathlib import Path
 from data.cohorts.clock import clock_s
 from data.cohorts.corrections import Corrections
 from data.cohorts.headers import EdfFacts, edf_facts
-from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording
+from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording, text_of
 from data.cohorts.siena_lists import CLOCKS_APART_S, RECORDING, Begun, Listed, clocks_apart_s, read_list, span_of
 from data.events import Annotations, Event
 from data.outcomes import Refusal
@@ -171,12 +171,18 @@ def _subjects(path: Path) -> tuple[dict[str, Patient], dict[str, str]]:
     """Patients and the type of their seizures, by the label of the patient; empty without the table."""
     if not path.is_file():
         return {}, {}
-    rows = list(_rows(path.read_text("utf-8-sig")))
-    people = {r["patient_id"]: Patient(r["patient_id"], float(r["age_years"]), r["gender"][:1].lower()) for r in rows}
+    rows = list(_rows(text_of(path)))
+    people = {r["patient_id"]: Patient(r["patient_id"], _years(r["age_years"]), r["gender"][:1].lower()) for r in rows}
     unknown = sorted({r["seizure"] for r in rows} - set(TYPES))
     if unknown:
         raise Refusal("unsupported_format", f"subject_info.csv has seizure types that are not known: {len(unknown)}")
     return people, {r["patient_id"]: TYPES[r["seizure"]] for r in rows}
+
+
+def _years(typed: str) -> float | None:
+    if typed and not re.fullmatch(r"\d{1,3}(\.\d+)?", typed):
+        raise Refusal("corrupt", "an age in subject_info.csv is not a number of years: fetch it again")
+    return float(typed) if typed else None
 
 
 def _rows(text: str) -> Iterator[dict[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data.cohorts.corrections import Corrections
 from data.cohorts.headers import edf_facts
-from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording
+from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording, text_of
 from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.readers.bids import ROUNDING_S
@@ -155,7 +155,7 @@ def _read(file: Path) -> Annotations:
     spans, channels = (file.with_suffix(suffix) for suffix in (".csv_bi", ".csv"))
     if not spans.is_file():
         raise Refusal("unsupported_format", "it has no .csv_bi beside it: fetch that as well")
-    return marks_of(spans.read_text("utf-8"), channels.read_text("utf-8") if channels.is_file() else None)
+    return marks_of(text_of(spans), text_of(channels) if channels.is_file() else None)
 
 
 def _within(marks: Annotations, duration_s: float) -> Annotations:

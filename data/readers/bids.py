@@ -124,6 +124,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def positive(stated: object) -> float | None:
+    """A number above 0 as a sidecar states it; None for everything else, which JSON also allows to stand there."""
+    known = isinstance(stated, int | float) and not isinstance(stated, bool) and isfinite(stated) and stated > 0
+    return float(stated) if known else None  # type: ignore[arg-type]
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
