@@ -122,6 +122,30 @@ def test_an_imported_film_says_nothing_more_than_its_pictures(told: Path, tmp_pa
         read_film([cohort.entries[1].path])
 
 
+def clinic(folder: Path, told: Path, name: str = "sub-01_task-ward") -> Path:
+    (folder / "sub-01" / "video").mkdir(parents=True)
+    (folder / "dataset_description.json").write_text('{"Name": "clinic", "BIDSVersion": "1.10.0"}')
+    told.rename(folder / "sub-01" / "video" / f"{name}_video.mov")
+    return folder
+
+
+def test_what_is_written_over_one_view_is_covered_in_that_view(told: Path, tmp_path: Path) -> None:
+    source = clinic(tmp_path / "clinic", told, "sub-01_task-ward_view-bed")
+    (source / "sub-01" / "video" / "sub-01_task-ward_view-bed_video.json").write_text('{"OverlayStrip": [0, 0.11]}')
+    (entry,) = import_cohort(source, tmp_path / "raw", "video").entries
+    assert np.abs(pictures_of(entry.path)[:, :5].astype(int) - GREY).max() < 12
+
+
+@pytest.mark.parametrize("strip", ["[]", "5", "[0]", "[0, 11, 0, 100]", '{"top": 0, "bottom": 0.1}', '"top"', "null"])
+def test_a_film_whose_strip_is_not_understood_is_not_taken_over(told: Path, tmp_path: Path, strip: str) -> None:
+    """What was written over it would stay in sight."""
+    source = clinic(tmp_path / "clinic", told)
+    (source / "sub-01" / "video" / "sub-01_task-ward_video.json").write_text(f'{{"OverlayStrip": {strip}}}')
+    with pytest.raises(Refusal, match="OverlayStrip"):
+        import_cohort(source, tmp_path / "raw", "video")
+    assert not (tmp_path / "raw").exists()
+
+
 def stripes(size: int = 96) -> np.ndarray:
     """The finest stripes that there are."""
     picture = np.zeros((size, size, 3), dtype=np.uint8)

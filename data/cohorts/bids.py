@@ -196,12 +196,25 @@ def _take(source: Path, path: Path, copy: Path) -> None:
     if path.suffix.lower() not in _RECORDINGS["video"]:
         shutil.copyfile(path, copy)
         return
-    strip = _sidecar(source, path).get("OverlayStrip")
-    overlay = Strip(*strip) if strip else None
+    overlay = _overlay(_sidecar(source, path))
     try:
         scrub_video(path, copy.with_suffix(".mp4"), overlay=overlay)
     except Refusal as refusal:
         copy.with_suffix(".mp4").write_bytes(REFUSED + refusal.code.encode())
+
+
+def _overlay(sidecar: dict[str, Any]) -> Strip | None:
+    """What a film's sidecar says is written over its picture; a strip that is not understood must not stay in sight."""
+    if "OverlayStrip" not in sidecar:
+        return None
+    try:
+        return Strip(*sidecar["OverlayStrip"])
+    except (TypeError, ValueError):
+        raise Refusal(
+            "corrupt",
+            "OverlayStrip in a film's sidecar is not [top, bottom, left, right] with shares of the picture from 0 to 1: "
+            "correct it, or take it away where nothing is written over the film",
+        ) from None
 
 
 def _check_description(root: Path) -> None:
@@ -317,12 +330,15 @@ def _age_days(years: str) -> float | None:
 
 
 def _sidecar(root: Path, path: Path) -> dict[str, Any]:
-    """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle)."""
+    """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle).
+
+    Over both that of a single view of a film.
+    """
     task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
     name = f"_{_modality(path)}.json"
     if name == "_pose.json":
         return {}  # that would be a pose
-    files = (root / f"{task}{name}", _beside(path, name))
+    files = dict.fromkeys((root / f"{task}{name}", _beside(path, name), path.with_suffix(".json")))
     return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
 
 
