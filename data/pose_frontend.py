@@ -47,7 +47,7 @@ class PoseFrontEnd:
         Refuses joints that are not a human's (`montage_missing`) and too few frames per second (`rate_too_low`).
         """
         xyc = human(track)
-        if track.rate_hz < SLOWEST_HZ:
+        if not track.rate_hz >= SLOWEST_HZ:  # NaN where there is a single frame
             raise Refusal(
                 "rate_too_low",
                 f"the track has {track.rate_hz:.1f} frames per second, needed are {SLOWEST_HZ:g}: a spasm rises in less "

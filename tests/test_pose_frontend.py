@@ -97,6 +97,11 @@ def test_five_frames_a_second_are_too_few() -> None:
         PoseFrontEnd().prepare(moving(np.arange(0, 10, 0.2)))
 
 
+def test_a_single_frame_has_no_rate_and_is_refused() -> None:
+    with pytest.raises(Refusal, match="rate_too_low: the track has nan frames per second"):
+        PoseFrontEnd().prepare(moving(np.zeros(1), 10.0))
+
+
 def test_a_track_without_anybody_has_no_segments() -> None:
     track = moving(np.arange(0, 2, 1 / 25), 2.0)
     assert PoseFrontEnd().prepare(replace(track, xy=np.full_like(track.xy, np.nan))).segments == ()
