@@ -28,7 +28,7 @@ class PoseTrack:
     `time_s` (time,) ascending · `xy` (time, joint, 2) in the units of the picture, x to the right and y down, NaN where
     a joint was not seen · `confidence` (time, joint) 0–1, NaN where it was not seen · `people` (time,) persons seen in
     the frame, None where nobody counted. `duration_s` is the recording's length, frames without a person included.
-    ValueError for arrays of other shapes, and for times that do not ascend.
+    ValueError for arrays of other shapes, for times that do not ascend, and for two joints of one name.
     """
 
     time_s: np.ndarray
@@ -47,6 +47,10 @@ class PoseTrack:
         shape = (len(self.time_s), len(self.joints))
         if self.xy.shape != (*shape, 2) or self.confidence.shape != shape:
             raise ValueError(f"xy {self.xy.shape} and confidence {self.confidence.shape} do not fit {shape} joints")
+        if self.people is not None and self.people.shape != shape[:1]:
+            raise ValueError(f"people {self.people.shape} do not fit {shape[0]} frames")
+        if len(set(self.joints)) < len(self.joints):
+            raise ValueError("the joints of a pose track have a name each")
         if len(self.time_s) > 1 and not (np.diff(self.time_s) > 0).all():
             raise ValueError("the times of a pose track ascend")
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -180,6 +182,39 @@ def test_times_that_do_not_ascend_are_corrupt(tmp_path: Path) -> None:
     np.savez(tmp_path / "pose.npz", time_s=track.time_s[::-1], **arrays)
     with pytest.raises(Refusal, match="corrupt"):
         read_pose(tmp_path / "pose.npz")
+
+
+@pytest.mark.parametrize("sure", [np.nan, -0.1, 90.0, np.inf])
+def test_a_joint_that_was_seen_has_a_confidence_from_0_to_1(tmp_path: Path, sure: float) -> None:
+    """Without one the door saw a person, and the front end nobody: such tracks passed every check and held nothing."""
+    track = drawn()
+    seen = int(track.seen.sum())
+    track.confidence[:] = sure
+    for write, name in ((write_npz, "pose.npz"), (write_parquet, "pose.parquet")):
+        write(track, tmp_path / name)
+        with pytest.raises(Refusal, match=f"corrupt: {seen} of {seen} joints"):
+            read_pose(tmp_path / name)
+
+
+def test_how_many_persons_were_seen_is_a_whole_number_for_every_frame(tmp_path: Path) -> None:
+    track = drawn()
+    for people in (np.array(["one"] * 40), np.full(40, np.nan), np.ones(40)):
+        write_npz(replace(track, people=people), tmp_path / "pose.npz")
+        with pytest.raises(Refusal, match="corrupt: the persons"):
+            read_pose(tmp_path / "pose.npz")
+    write_parquet(track, tmp_path / "pose.parquet")
+    table = pq.read_table(tmp_path / "pose.parquet")
+    gap = pa.array([None, *track.people[1:]], pa.int16())  # type: ignore[index]
+    pq.write_table(table.set_column(table.column_names.index("people"), "people", gap), tmp_path / "pose.parquet")
+    with pytest.raises(Refusal, match="corrupt: the persons"):
+        read_pose(tmp_path / "pose.parquet")
+    with pytest.raises(ValueError, match="people"):
+        replace(track, people=np.ones(3, dtype=int))
+
+
+def test_no_two_joints_have_one_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a name each"):
+        replace(drawn(), joints=(*JOINTS[:-1], "nose"))
 
 
 def test_no_object_is_ever_unpickled(tmp_path: Path) -> None:

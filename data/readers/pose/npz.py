@@ -37,10 +37,13 @@ def read_npz(path: Path, *, age_days: float | None = None, name: str = "") -> Po
         raise Refusal("corrupt", "the NPZ file cannot be read: export or transfer it again") from None
     if missing := set(_NEEDED) - set(arrays):
         raise Refusal("unsupported_format", f"the file holds no pose: {', '.join(sorted(missing))} are not in it")
+    people = arrays.get("people")
+    if people is not None and people.dtype.kind not in "iu":
+        raise Refusal("corrupt", "the persons in the frames of a pose are whole numbers: export it again")
     time_s, xy, confidence = (np.asarray(arrays[key], dtype=_kind(arrays[key])) for key in _NEEDED[:3])
     return PoseTrack(
         time_s, xy, confidence, float(arrays["duration_s"]),
-        tuple(str(joint) for joint in arrays["joints"]), arrays.get("people"), sha256_file(path), name, age_days,
+        tuple(str(joint) for joint in arrays["joints"]), people, sha256_file(path), name, age_days,
     )  # fmt: skip
 
 

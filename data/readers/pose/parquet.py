@@ -41,7 +41,10 @@ def read_parquet(path: Path, *, age_days: float | None = None, name: str = "") -
     if not joints or duration is None or not set(needed) <= set(table.column_names):
         raise Refusal("unsupported_format", "the table holds no pose: it needs time_s, joints, and duration_s")
     values = np.stack([_column(table, name) for name in needed[1:]], axis=1).reshape(len(table), len(joints), 3)
-    people = table["people"].to_numpy().astype(int) if "people" in table.column_names else None
+    counted = table["people"] if "people" in table.column_names else None
+    if counted is not None and (counted.null_count or not pa.types.is_integer(counted.type)):
+        raise Refusal("corrupt", "the persons in the frames of a pose are whole numbers: export it again")
+    people = None if counted is None else counted.to_numpy().astype(int)
     return PoseTrack(
         _column(table, "time_s", float), values[..., :2], values[..., 2], float(duration), joints, people,
         sha256_file(path), name, age_days,

@@ -15,6 +15,8 @@ from lineage.digest import digest_of, sha256_bytes, sha256_file
 
 _MISSHAPEN = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, MemoryError)
 """What comes of a file whose shape is not the one that its format promises."""
+MOST_SURE = 1.1
+"""The highest confidence that is believed to be of 0–1: peaks of OpenPose's heat maps may lie a little above 1."""
 _GZIP, _TAR_AT, _TAR = b"\x1f\x8b", 257, b"ustar"
 
 
@@ -38,6 +40,7 @@ def read_pose(
     if not len(track.time_s):
         raise Refusal("no_signal", "the pose file holds no frames: export it again")
     _check_times(track)
+    _check_confidence(track)
     return track
 
 
@@ -67,6 +70,18 @@ def _check_times(track: PoseTrack) -> None:
     if hours > MAX_HOURS:
         raise Refusal("unsupported_format", f"the pose lasts {hours:.3g} h, at most {MAX_HOURS:g} h are read: split it")
     check_frames(len(track.time_s))
+
+
+def _check_confidence(track: PoseTrack) -> None:
+    """A joint that was seen has a confidence, or how surely is unknown: front end and checks would think differently."""
+    sure = track.confidence[track.seen]
+    odd = int((~((sure >= 0) & (sure <= MOST_SURE))).sum())
+    if odd:
+        raise Refusal(
+            "corrupt",
+            f"{odd} of {len(sure)} joints that were seen have no confidence from 0 to 1: export it as a share, not in "
+            "per cent, and 1 where nobody estimated it",
+        )
 
 
 def _openpose(files: list[bytes], rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
