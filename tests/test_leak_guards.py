@@ -415,6 +415,14 @@ def test_many_recordings_of_few_persons_do_not_say_how_alike_people_are():
     assert reason == ("unknown", "7 persons are too few to know how alike people are: 8")
 
 
+def test_recordings_of_one_piece_do_not_say_how_much_a_person_varies():
+    """Nothing varies within them, so that nobody looked like anybody: even a copy under another key passed."""
+    single = {name: pattern(name)[:1] for name in NAMES} | {TESTED: pattern(TRAINED)[:1]}
+    found = inspect(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, embeddings=single))
+    outcome = {o.guard: o for o in found.outcomes}["identity_probe"]
+    assert outcome.outcome == "unknown" and "no recording has two pieces" in outcome.reason
+
+
 def test_one_key_is_never_accused_of_being_itself():
     people = {name: pattern(name) for name in NAMES}
     people[TESTED] = people[TRAINED] + 0.001
