@@ -119,6 +119,13 @@ def test_a_faulty_impedance_check_is_left_out_and_named() -> None:
     assert found.defects == ("row 2: impedance check at 50 s for -40 s left out",)
 
 
+def test_a_column_that_is_named_twice_is_refused() -> None:
+    """Of two onsets the last would have counted, with every cell behind it."""
+    with pytest.raises(Refusal, match="corrupt: the events file names a column twice"):
+        parse_events("onset\tonset\tduration\teventType\n1\t2\t3\tsz\n", 100.0)
+    assert len(parse_events("onset\tduration\teventType\t\t\n1\t2\tsz\t\t\n", 100.0).annotations.events) == 1
+
+
 def test_a_seizure_that_rounding_moved_past_the_end_is_cut_and_named() -> None:
     found = parse_events(table(row(90, 10.5)))
     assert found.annotations.events == (Event(90.0, 10.0),)
@@ -135,6 +142,7 @@ def test_a_seizure_that_rounding_moved_past_the_end_is_cut_and_named() -> None:
         ([row(100, 0.5)], "corrupt"),
         ([row("n/a")], "corrupt"),
         ([row("ten")], "corrupt"),
+        ([row("1_0")], "corrupt"),
         ([row(duration="inf")], "corrupt"),
         (["10"], "unsupported_format"),
         ([row(), row(tail="n/a\tn/a\tn/a\t200")], "corrupt"),

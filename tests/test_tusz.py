@@ -64,7 +64,7 @@ def test_channels_that_contradict_the_terms_are_refused(channels):
 @pytest.mark.parametrize(
     "row",
     ["TERM,0.0,0.0,seiz,1.0", "TERM,9.0,5.0,seiz,1.0", "TERM,-1.0,5.0,seiz,1.0", "TERM,300.0,400.0,seiz,1.0",
-     "TERM,301.0,301.5,seiz,1.0", "TERM,301.2,301.8,seiz,1.0", "TERM,1.0,5.0,seiz", "TERM,one,5.0,seiz,1.0", "TERM,1.0,5.0,seiz,2.0", "TERM,1.0,nan,seiz,1.0"],
+     "TERM,301.0,301.5,seiz,1.0", "TERM,301.2,301.8,seiz,1.0", "TERM,1.0,5.0,seiz", "TERM,one,5.0,seiz,1.0", "TERM,1.0,5.0,seiz,2.0", "TERM,1.0,nan,seiz,1.0", "TERM,1.0,1_5,seiz,1.0"],
 )  # fmt: skip
 def test_a_row_that_cannot_be_true_is_refused_by_its_number(row):
     refusal = refusal_of(text("TERM,0.0,1.0,bckg,1.0", row))

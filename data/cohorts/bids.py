@@ -16,7 +16,7 @@ from data.cohorts.derivatives import expert_files, expert_folders, read_expert
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.privacy import Strip, scrub_video
-from data.readers.bids import positive, read_events, read_json, write_events
+from data.readers.bids import plain_number, positive, read_events, read_json, write_events
 from data.readers.edf import read_duration_s
 from data.readers.video_container import REFUSED
 
@@ -320,10 +320,7 @@ def _age_days(years: str) -> float | None:
     """BIDS writes ages in years; `89+` protects the oldest."""
     if not years:
         return None
-    try:
-        age = float(years.removesuffix("+"))
-    except ValueError:
-        age = -1.0
+    age = plain_number(years.removesuffix("+"))
     if not 0 <= age <= 130:
         raise Refusal("corrupt", "an age in participants.tsv is not a number of years from 0 to 130: correct it")
     return age * DAYS["y"]

@@ -14,7 +14,7 @@ from data.cohorts.headers import edf_facts
 from data.cohorts.published import Conversion, Listing, Patient, Published, PublishedRecording, text_of
 from data.events import Annotations, Event
 from data.outcomes import Refusal
-from data.readers.bids import ROUNDING_S
+from data.readers.bids import ROUNDING_S, plain_number
 from data.seizure_types import TUH_TYPES
 
 PUBLISHED = Published(
@@ -125,19 +125,18 @@ def convert(source: Path, corrections: Corrections) -> Conversion:
 
 
 def _term(row: list[str], number: int, duration_s: float) -> Term:
-    try:
-        channel, label = row[0].strip(), row[3].strip().lower()
-        start_s, end_s, confidence = float(row[1]), float(row[2]), float(row[4])
-    except (IndexError, ValueError):
-        raise Refusal(
-            "corrupt", f"row {number} of the annotation is not channel, start, stop, label, confidence"
-        ) from None
+    if len(row) < 5:
+        raise Refusal("corrupt", f"row {number} of the annotation is not channel, start, stop, label, confidence")
+    channel, label = row[0].strip(), row[3].strip().lower()
+    start_s, end_s, confidence = (plain_number(row[column]) for column in (1, 2, 4))
     if label not in (BACKGROUND, ANY_SEIZURE) and label.upper() not in TUH_TYPES:
         raise Refusal("unsupported_format", f"row {number} of the annotation has a label that TUSZ does not list")
     inside = 0 <= start_s < end_s <= duration_s + ROUNDING_S and start_s < duration_s
     if not inside or not 0 <= confidence <= 1:
         raise Refusal(
-            "corrupt", f"row {number} of the annotation: {start_s:g}–{end_s:g} s in a recording of {duration_s:g} s"
+            "corrupt",
+            f"row {number} of the annotation: {start_s:g}–{end_s:g} s in a recording of {duration_s:g} s, confidence "
+            f"{confidence:g} (0 to 1)",
         )
     return Term(channel, start_s, min(end_s, duration_s), label, confidence)
 

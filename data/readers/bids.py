@@ -130,6 +130,14 @@ def positive(stated: object) -> float | None:
     return float(stated) if known else None  # type: ignore[arg-type]
 
 
+def plain_number(text: str) -> float:
+    """The number that a cell holds; NaN for any other text, and for `1_0`, which Python would take for 10."""
+    try:
+        return float("" if "_" in text else text)
+    except ValueError:
+        return float("nan")
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8-sig")
@@ -146,6 +154,9 @@ def _rows(table: str) -> tuple[list[dict[str, str | None]], str]:
         raise Refusal(
             "unsupported_format", "the events file lacks columns: needed are onset, duration and eventType, by tabs"
         )
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
+        raise Refusal("corrupt", "the events file names a column twice: which one is meant cannot be known")
     try:
         rows = [{k: v.strip() if isinstance(v, str) else None for k, v in row.items() if k} for row in reader]
     except csv.Error:
@@ -169,10 +180,7 @@ def _recording_length_s(rows: list[dict[str, str | None]], duration_s: float | N
 
 
 def _number(row: dict[str, str | None], column: str, number: int) -> float:
-    try:
-        value = float(row.get(column) or "")
-    except ValueError:
-        value = float("nan")
+    value = plain_number(row.get(column) or "")
     if not isfinite(value):
         raise Refusal("corrupt", f"row {number} of the events file has no number of seconds as {column}: correct it")
     return value

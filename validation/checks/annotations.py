@@ -8,7 +8,7 @@ import pandas as pd
 
 from data.events import Annotations
 from data.outcomes import Refusal
-from data.readers.bids import ROUNDING_S, read_rows
+from data.readers.bids import ROUNDING_S, plain_number, read_rows
 from data.seizure_types import seizure_type
 from validation.checks.suites import Expectation, Suite
 
@@ -145,18 +145,10 @@ def _rows_of_file(name: str, path: Path, duration_s: float) -> list[dict[str, ob
         return []
     events = [(number, row, row[type_column] or "") for number, row in enumerate(rows, 1)]
     return [
-        _row(name, number, _seconds(row["onset"]), _seconds(row["duration"]), kind, duration_s)
+        _row(name, number, plain_number(row["onset"] or ""), plain_number(row["duration"] or ""), kind, duration_s)
         for number, row, kind in events
         if kind not in NOT_SEIZURES
     ]
-
-
-def _seconds(cell: str | None) -> float:
-    """NaN where the cell holds no number."""
-    try:
-        return float(cell or "")
-    except ValueError:
-        return float("nan")
 
 
 def _row(name: str, number: int, onset_s: float, duration_s: float, kind: str, recording_s: float) -> dict[str, object]:
