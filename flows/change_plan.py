@@ -76,6 +76,9 @@ class ForecastingGateParams(Block):
         FORECASTING_ENDPOINTS, description="what is adjusted for together; neither fewer nor others"
     )
     floor_balanced_accuracy: float = Field(0.50, ge=0.50, lt=1, description="has to be exceeded; 0.5 is chance")
+    baseline_margin: float = Field(
+        0.0, ge=0, lt=0.5, description="by how much the best of what looks at no film has to be exceeded"
+    )
     min_patients: int = Field(24, ge=24, description="fewest patients for any interval")
 
 

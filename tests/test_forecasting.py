@@ -28,7 +28,7 @@ from validation.forecasting.figures import BLIND, clock, elapsed, regime_differe
 from validation.forecasting.tasks import Foretold, Redraws, right_of
 from validation.forecasting.transfer import claims
 from validation.forecasting.warnings import Clips, per_person, warnings_of
-from validation.gates import GateSettings, run_gates
+from validation.gates import ForecastingPlan, GateSettings, run_gates
 from validation.seizure_typing import Answer, table_of
 
 CLASSES = ("interictal", "preictal")
@@ -215,6 +215,21 @@ def test_the_gates_can_judge_the_evidence() -> None:
     found = {g.name: g for g in run_gates(ours, None, GateSettings(), floor=floor)}
     assert found["balanced_accuracy"].value is not None and found["balanced_accuracy"].value > 0
     assert found["floor:balanced_accuracy"].outcome == "insufficient_evidence"  # 16 patients, 24 are needed
+
+
+def test_the_gates_are_told_what_looks_at_no_film_as_the_page_states_it() -> None:
+    evidence, found = forecast_evidence(answers(), RULE, None, None), result()["baselines"]
+    assert set(evidence.blind) == {BLIND[name] for name in found}
+    for name, block in found.items():
+        foreseen, ahead, silent, quiet = evidence.blind[BLIND[name]].sum(axis=0)
+        assert (foreseen / ahead + silent / quiet) / 2 == pytest.approx(block["balanced_accuracy"]["estimate"])
+
+
+def test_a_forecaster_that_the_length_of_the_film_outdoes_fails_the_gate_of_baselines() -> None:
+    """Time tells these clips apart (balanced accuracy above 0.85, see below); 16 patients suffice here."""
+    plan = GateSettings(forecasting=ForecastingPlan(min_patients=5))
+    found = {g.name: g for g in run_gates(forecast_evidence(answers(0.5), RULE, None, 1.0), None, plan)}["baselines"]
+    assert found.outcome == "fail" and "; how far the film has come reached 0." in found.reason
 
 
 def test_without_skill_the_interval_holds_chance() -> None:

@@ -16,6 +16,7 @@ from validation.gates import (
     Envelope,
     Evidence,
     ForecastEvidence,
+    ForecastingPlan,
     Gate,
     GateSettings,
     TypingEvidence,
@@ -357,7 +358,10 @@ def forecasts(draw: st.DrawFn) -> ForecastEvidence:
         },
         index=range(n),
     )
-    return ForecastEvidence(table, CLEAN, 1.0, replace(VIDEO, task="forecasting", classes=("seizure",)))
+    told = [rng.binomial(asked, draw(st.floats(0, 1))) for asked in (ahead, quiet)]
+    blind = {"the time": np.stack([told[0], ahead, told[1], quiet], axis=1)}
+    declared = replace(VIDEO, task="forecasting", classes=("seizure",))
+    return ForecastEvidence(table, CLEAN, 1.0, declared, blind)
 
 
 @few(max_examples=20)
@@ -373,6 +377,35 @@ def test_a_worse_or_equal_forecaster_never_passes(champion, seed):
     for challenger in (replace(champion, table=table), champion):
         gates = run_gates(challenger, champion, WIDE)
         assert outcome(gates, "superior") in ("fail", "unknown") and not passed(gates)
+
+
+def no_film(made: ForecastEvidence) -> ForecastEvidence:
+    """A forecaster that answers as the baseline does."""
+    foreseen, _, silent, _ = made.blind["the time"].T
+    return replace(made, table=made.table.assign(foreseen=foreseen, silent=silent))
+
+
+@few(max_examples=20)
+@given(forecasts(), seeds)
+def test_who_knows_no_more_than_a_baseline_never_passes_whoever_the_rival_is(made, seed):
+    wide = replace(WIDE, forecasting=ForecastingPlan(min_patients=2))
+    for rival in (made, None):
+        gates = run_gates(no_film(made), rival, wide)
+        assert outcome(gates, "baselines") in ("fail", "unknown", "insufficient_evidence") and not passed(gates)
+    order = np.random.default_rng(seed).permutation(len(made.table))
+    assert run_gates(made.of_persons(order), None, wide) == run_gates(made, None, wide)
+
+
+@few(max_examples=20)
+@given(forecasts(), seeds)
+def test_a_further_baseline_makes_no_forecaster_better(made, seed):
+    rng = np.random.default_rng(seed)
+    ahead, quiet = made.table["ahead"].to_numpy(), made.table["quiet"].to_numpy()
+    further = np.stack([rng.binomial(ahead, 0.7), ahead, rng.binomial(quiet, 0.7), quiet], axis=1)
+    more = replace(made, blind=dict(made.blind) | {"further": further})
+    wide = replace(WIDE, forecasting=ForecastingPlan(min_patients=2))
+    before, after = (run_gates(e, None, wide) for e in (made, more))
+    assert RANK[outcome(after, "baselines")] <= RANK[outcome(before, "baselines")]
 
 
 # Power, held against simulated cohorts

@@ -133,9 +133,11 @@ def difference_of(
 def forecast_evidence(
     table: pd.DataFrame, rule: WarningRule, audit: LeakageAudit | None, cost_s: float | None
 ) -> ForecastEvidence:
-    """What the gates read of the same answers (one variant)."""
-    counted = per_person(table.reset_index(drop=True), table[AHEAD].to_numpy(dtype=float), rule)
-    return ForecastEvidence(counted, audit, cost_s)
+    """What the gates read of the same answers (one variant), and of all that looks at no film."""
+    table = table.reset_index(drop=True)
+    asked = Asked.of(table)
+    blind = {BLIND[name]: _answers(asked.counted(said, rule)) for name, said in blind_answers(table, rule).items()}
+    return ForecastEvidence(asked.counted(table[AHEAD].to_numpy(dtype=float), rule), audit, cost_s, blind=blind)
 
 
 def regime_difference(

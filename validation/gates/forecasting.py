@@ -1,11 +1,13 @@
 """The gates of detectors that warn ahead of seizures: no worse in what is foreseen, nor in what the warnings cost.
 
 A detector that always warns foresees everything; so balanced accuracy, warnings per hour and time in warning are
-judged together, and balanced accuracy must exceed chance. Clips that got no answer count as wrong, and no more of the
-film may be left without one.
+judged together, and balanced accuracy must exceed chance and whatever needs no look at a film: how far the film has come
+may foretell more than a forecaster does. Clips that got no answer count as wrong, and no more of the film may be left
+without one.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +31,9 @@ class ForecastEvidence:
     quiet, silent (clips that none followed, and those of them without a warning);
     judged, squared_error (clips that got a probability, and their summed squared error);
     false_warnings, warning_s (over the film that was answered), answered_s, observed_s (film answered, and film there was).
+
+    `blind`: of each baseline that looks at no film, by what it looks at instead, (persons, 4) foreseen, ahead, silent and
+    quiet of the same clips.
     """
 
     task: ClassVar[str] = "forecasting"
@@ -37,13 +42,15 @@ class ForecastEvidence:
     audit: LeakageAudit | None = None
     cost_s_per_eeg_hour: float | None = None
     declared: Declared | None = None
+    blind: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def of_persons(self, chosen: np.ndarray) -> "ForecastEvidence":
         """These persons, indices (chosen,), in this order."""
-        return replace(self, table=self.table.iloc[chosen])
+        blind = {what: answers[chosen] for what, answers in self.blind.items()}
+        return replace(self, table=self.table.iloc[chosen], blind=blind)
 
     def numbers(self) -> np.ndarray:
-        return self.table.select_dtypes("number").to_numpy(dtype=float)
+        return np.hstack([self.table.select_dtypes("number").to_numpy(dtype=float), *self.blind.values()])
 
     def recorded(self) -> pd.DataFrame:
         return self.table[["site", "ahead", "quiet", "observed_s"]]
@@ -76,7 +83,11 @@ def compare(study: Study[ForecastEvidence]) -> list[Gate]:
 
 
 def alone(study: Study[ForecastEvidence]) -> list[Gate]:
-    """Better than chance, whoever the rival is."""
+    """Better than chance, and than what looks at no film, whoever the rival is."""
+    return [_floor(study), _baselines(study)]
+
+
+def _floor(study: Study[ForecastEvidence]) -> Gate:
     plan = study.plan
     limit, values = plan.forecasting.floor_balanced_accuracy, _answers(study.candidate)
     truth = min(1.0, limit + plan.power_alternative)
@@ -84,7 +95,39 @@ def alone(study: Study[ForecastEvidence]) -> list[Gate]:
         "floor:balanced_accuracy", "balanced accuracy", limit, _warnable(study), plan.forecasting.min_patients,
         strict=True, who=WHO, truth=truth, assumed=f"the true balanced accuracy were {truth:.2f}",
     )  # fmt: skip
-    return [judge(claim, study.interval(values, balanced_accuracy))]
+    return judge(claim, study.interval(values, balanced_accuracy))
+
+
+def _baselines(study: Study[ForecastEvidence]) -> Gate:
+    """Better than the best of what looks at no film, whichever that is among the patients of each draw."""
+    plan, blind = study.plan, study.candidate.blind
+    limit = plan.forecasting.baseline_margin
+    if not blind:
+        return Gate("baselines", "unknown", None, limit, "nothing that looks at no film was scored")
+    truth = limit + plan.power_alternative
+    claim = Claim(
+        "baselines", "Δ balanced accuracy to the best that looks at no film", limit, _warnable(study),
+        plan.forecasting.min_patients, strict=True, who=WHO, truth=truth,
+        assumed=f"balanced accuracy were truly {100 * truth:g} points above it",
+    )  # fmt: skip
+    own = _answers(study.candidate)
+    gate = judge(claim, study.delta([own], list(blind.values()), _best))
+    return replace(gate, reason=gate.reason + _reached(own, blind))
+
+
+def _reached(own: np.ndarray, blind: Mapping[str, np.ndarray]) -> str:
+    """Both figures in words, which are told however few patients there are."""
+    once = np.ones((1, len(own)), dtype=np.int64)
+    reached = {what: float(balanced_accuracy(once, answers)[0]) for what, answers in blind.items()}
+    best = max(reached, key=lambda what: reached[what])
+    if not np.isfinite(reached[best]):
+        return ""
+    return f"; {best} reached {reached[best]:.3f}, the forecaster {balanced_accuracy(once, own)[0]:.3f}"
+
+
+def _best(weights: np.ndarray, several: Sequence[np.ndarray]) -> np.ndarray:
+    """Statistic: the highest balanced accuracy of several, in each draw."""
+    return np.max([balanced_accuracy(weights, answers) for answers in several], axis=0)
 
 
 WHO = "patients with a seizure to foresee"

@@ -27,7 +27,8 @@ class TypingPlan:
 
 @dataclass(frozen=True)
 class ForecastingPlan:
-    """Warnings ahead of seizures. The floor of balanced accuracy is chance and has to be exceeded, not reached.
+    """Warnings ahead of seizures. The floor of balanced accuracy is chance and has to be exceeded, not reached; so does the
+    best of what looks at no film, by `baseline_margin`.
 
     24 patients are the fewest for which percentile intervals held about what they say (`validation.uncertainty`).
     """
@@ -38,6 +39,7 @@ class ForecastingPlan:
     brier_margin: float = 0.01
     endpoints: tuple[str, ...] = FORECASTING_ENDPOINTS
     floor_balanced_accuracy: float = 0.50
+    baseline_margin: float = 0.0
     min_patients: int = 24
 
     def __post_init__(self) -> None:
