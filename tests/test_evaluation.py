@@ -319,6 +319,7 @@ def test_evidence_for_the_gates_has_persons_in_one_order():
 def test_a_detector_against_itself_is_neither_worse_nor_better_and_24_patients_are_too_few():
     same = evidence(*COHORT, to_events=at_least_10_s)
     outcomes = {g.name: g.outcome for g in run_gates(same, same, GateSettings())}
-    assert outcomes["sensitivity_non_inferior"] == outcomes["calibration"] == outcomes["abstention"] == "pass"
+    assert outcomes["calibration"] == outcomes["abstention"] == "pass"
     assert outcomes["superior"] == "fail"
-    assert outcomes["floor:all"] == outcomes["false_alarms"] == "insufficient_evidence"
+    undecided = {outcomes[name] for name in ("sensitivity_non_inferior", "floor:all", "false_alarms")}
+    assert undecided == {"insufficient_evidence"}

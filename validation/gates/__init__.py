@@ -1,7 +1,7 @@
 """Gates: what must hold before a challenger may replace the champion, declared beforehand, paired by patient.
 
 `plan` (what is declared), `engine` (runs all of it), `detection`, `seizure_types`, `forecasting` (one task each),
-`superiority`, `envelope`, `power`. Small cohorts end without enough evidence, as they must; nobody loosens a gate.
+`superiority`, `few_patients`, `envelope`, `power`. Small cohorts end without enough evidence, as they must; nobody loosens a gate.
 """
 
 from validation.gates.detection import PAIRED, Evidence

@@ -80,7 +80,7 @@ def compare(study: Study[Evidence]) -> list[Gate]:
         non_inferior(study),
         false_alarms(study),
         _superior(study),
-        *_sites(study),
+        *sites(study),
         _ece(study),
         _abstention(study),
     ]
@@ -111,10 +111,17 @@ def _found_at(sweep: Sweep, rate: float) -> np.ndarray:
 
 def non_inferior(study: Study[Evidence]) -> Gate:
     """Seizures found: no worse by more than the margin, at the same false alarms."""
-    plan, persons = study.plan, int(study.candidate.seizing.sum())
-    delta = study.delta(*at_equal_alarms(study), ratio_of_sums)
-    what, limit = "Δ sensitivity at equal alarms", -plan.sensitivity_margin
-    return judge(Claim("sensitivity_non_inferior", what, limit, persons, plan.min_patients, who=SEIZING), delta)
+    everybody = np.ones(len(study.cells), dtype=bool)
+    return _none_lost(study, "sensitivity_non_inferior", study.plan.sensitivity_margin, everybody)
+
+
+def _none_lost(study: Study[Evidence], name: str, margin: float, inside: np.ndarray) -> Gate:
+    """Seizures found by the persons `inside` (bool): of them, those who had any are what the interval is drawn from."""
+    ours, theirs = at_equal_alarms(study)
+    persons, asked = int(study.candidate.seizing[inside].sum()), inside & (theirs[:, 1] != 0)
+    claim = Claim(name, "Δ sensitivity at equal alarms", -margin, persons, study.plan.min_patients, who=SEIZING)
+    seizures = float(theirs[asked, 1].sum())
+    return judge(claim, study.no_worse(ours[asked], theirs[asked], ratio_of_sums, margin, seizures, asked))
 
 
 def false_alarms(study: Study[Evidence]) -> Gate:
@@ -130,19 +137,12 @@ def false_alarms(study: Study[Evidence]) -> Gate:
     return judge(claim, study.delta(ours, theirs, ratio_of_sums))
 
 
-def _sites(study: Study[Evidence]) -> list[Gate]:
-    sites = study.candidate.table["site"].to_numpy()
-    ours, theirs = at_equal_alarms(study)
-    limit = -study.plan.site_margin
-    gates = []
-    for site in sorted(set(sites)):
-        inside = sites == site
-        persons = int(study.candidate.seizing[inside].sum())
-        claim = Claim(
-            f"site:{site}", "Δ sensitivity at equal alarms", limit, persons, study.plan.min_patients, who=SEIZING
-        )
-        gates.append(judge(claim, study.delta(ours[inside], theirs[inside], ratio_of_sums, inside)))
-    return gates or [Gate("sites", "insufficient_evidence", None, limit, "there are no patients")]
+def sites(study: Study[Evidence]) -> list[Gate]:
+    """Seizures found at each site: nowhere worse by more than the margin."""
+    names = study.candidate.table["site"].to_numpy()
+    margin = study.plan.site_margin
+    gates = [_none_lost(study, f"site:{name}", margin, names == name) for name in sorted(set(names))]
+    return gates or [Gate("sites", "insufficient_evidence", None, -margin, "there are no patients")]
 
 
 def _ece(study: Study[Evidence]) -> Gate:

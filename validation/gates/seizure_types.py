@@ -102,8 +102,9 @@ def _macro_f1(study: Study[TypingEvidence]) -> Gate:
         if n < study.plan.typing.min_patients_per_class
     ]
     what = "Δ macro-F1" + (f" (without {', '.join(left_out)}: too few patients)" if left_out else "")
-    claim = Claim("macro_f1", what, -study.plan.typing.macro_f1_margin, len(ours.table), study.plan.min_patients)
-    return judge(claim, study.delta(ours.confusion, theirs.confusion, _statistic(study)))
+    margin, clips = study.plan.typing.macro_f1_margin, float(ours.confusion.sum())
+    claim = Claim("macro_f1", what, -margin, len(ours.table), study.plan.min_patients)
+    return judge(claim, study.no_worse(ours.confusion, theirs.confusion, _statistic(study), margin, clips))
 
 
 def _superior(study: Study[TypingEvidence]) -> Gate:

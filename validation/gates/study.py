@@ -14,6 +14,7 @@ import pandas as pd
 
 from lineage.digest import digest_of
 from validation.gates.envelope import Declared
+from validation.gates.few_patients import widened
 from validation.gates.plan import GateSettings
 from validation.leakage import LeakageAudit
 from validation.uncertainty import Interval, Statistic, difference, interval_of, patient_draws
@@ -80,6 +81,13 @@ class Study(Generic[E]):
     def delta(self, ours: Any, theirs: Any, statistic: Statistic, inside: Any = slice(None)) -> Interval:
         """Candidate − rival on the same patients in every draw."""
         return self.interval((ours, theirs), difference(statistic), inside)
+
+    def no_worse(
+        self, ours: Any, theirs: Any, statistic: Statistic, margin: float, asked: float, inside: Any = slice(None)
+    ) -> Interval:
+        """As `delta`, where no more than `margin` may be lost of what was `asked`: few patients cannot be sure of that."""
+        delta = self.delta(ours, theirs, statistic, inside)
+        return widened(delta, (ours, theirs), difference(statistic), margin, asked)
 
 
 def arrange(candidate: E, rival: E | None, plan: GateSettings) -> Study[E]:
