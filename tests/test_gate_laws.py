@@ -20,6 +20,7 @@ from validation.gates import (
     Gate,
     GateSettings,
     TypingEvidence,
+    TypingPlan,
     passed,
     run_gates,
 )
@@ -335,6 +336,18 @@ def test_a_worse_or_equal_namer_of_types_never_passes(champion, seed):
     order = rng.permutation(len(champion.table))
     again = replace(champion, confusion=worse).of_persons(order), champion.of_persons(order)
     assert run_gates(*again, WIDE) == run_gates(replace(champion, confusion=worse), champion, WIDE)
+
+
+@few(max_examples=20)
+@given(typings(), st.integers(0, 1))
+def test_who_names_every_seizure_alike_never_passes_whoever_the_rival_is(made, said):
+    """What is known without a look, with patients apart: one type for everybody. The floor of the other type stops it."""
+    alike = np.zeros_like(made.confusion)
+    alike[:, :, said] = made.confusion.sum(axis=2)
+    plan = replace(WIDE, min_patients=2, typing=TypingPlan(min_patients_per_class=1))
+    for rival in (replace(made, confusion=alike), made, None):
+        gates = run_gates(replace(made, confusion=alike), rival, plan)
+        assert outcome(gates, f"floor:{TYPES[1 - said]}") != "pass" and not passed(gates)
 
 
 @st.composite
