@@ -1,30 +1,32 @@
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.events import Annotations, Event
-from validation.ranking import COUNTS, LOWER_IS_BETTER, POLICIES, NotComparable, person_counts, rank
+from validation.ranking import COUNTS, LOWER_IS_BETTER, POLICIES, RANKED, NotComparable, person_counts, rank
 from validation.scoring import Case, szcore
-from validation.scoring.szcore import AGGREGATES, METRICS, UNITS, SzcoreCounts
+from validation.scoring.szcore import ALARMS, ALARMS_ASSESSED, UNITS, SzcoreCounts, statistic
 
 HOURS = 1.0
 
 
-def result_of(rows: list[tuple[int, int, int]], with_counts: bool = True) -> dict:
-    """What an evaluation states of persons with (found, false, missed) events, each of one hour; draws 2,000."""
+def result_of(rows: list[tuple[int, int, int]], with_counts: bool = True, assessed_h: float = HOURS) -> dict:
+    """What an evaluation states of persons with (found, false, missed) events, each of one hour of which `assessed_h` were
+    assessed; draws 2,000."""
     counts = {
         f"p{i}": SzcoreCounts(t, f, t + m, 10 * t, 10 * f, 10 * (t + m), HOURS) for i, (t, f, m) in enumerate(rows)
     }
-    table = szcore.per_patient(counts, {name: name for name in counts})
+    table = szcore.per_patient(counts, {name: name for name in counts}).assign(assessed_hours=assessed_h)
     blocks = {
         policy: {
             "scorer": szcore.scorer(policy).to_json(),
             **{
-                unit: {m: {"estimate": None if np.isnan(v) else v} for m, v in AGGREGATES[policy](table, unit).scores.items()}
-                for unit in UNITS
+                unit: {m: {"estimate": _figure(m, policy, unit, table)} for m in (*RANKED[unit], ALARMS)} for unit in UNITS
             },
         }
         for policy in POLICIES
@@ -36,6 +38,11 @@ def result_of(rows: list[tuple[int, int, int]], with_counts: bool = True) -> dic
         "uncertainty": {"seed": 1, "draws": 2000},
         "szcore": blocks,
     } | ({COUNTS: {"persons": persons}} if with_counts else {})
+
+
+def _figure(measure: str, policy: str, unit: str, table: pd.DataFrame) -> float | None:
+    value = float(statistic(measure, policy, unit)(np.ones((1, len(table))), table)[0])
+    return None if np.isnan(value) else value
 
 
 # Many seizures in one patient, few in three. `steady` finds half of everybody's, `busy` all of the many and no other.
@@ -118,7 +125,7 @@ def test_every_order_is_by_the_figure_and_fewer_alarms_are_better(detectors):
 
 def test_every_measure_is_ranked_under_every_policy():
     made = rank({"a": result_of(STEADY), "b": result_of(BUSY)})
-    wanted = {(unit, m, policy) for unit in UNITS for m in METRICS[unit] for policy in POLICIES}
+    wanted = {(unit, m, policy) for unit in UNITS for m in RANKED[unit] for policy in POLICIES}
     assert {(r.unit, r.measure, r.policy) for r in made.rankings} == wanted and len(made.rankings) == len(wanted)
 
 
@@ -148,9 +155,20 @@ def test_equal_detectors_are_reversed_in_half_of_the_draws():
 
 def test_fewer_false_alarms_lead_and_their_probability_has_the_same_sense():
     quiet, loud = result_of([(1, 0, 0)] * 4), result_of([(1, 3, 0)] * 4)
-    rates = [r for r in rank({"quiet": quiet, "loud": loud}).rankings if r.measure == "alarms_per_24h"]
+    rates = [r for r in rank({"quiet": quiet, "loud": loud}).rankings if r.measure == ALARMS_ASSESSED]
     assert [r.places for r in rates] == [(("quiet",), ("loud",))] * 3
     assert [r.leads[0].reversed_in for r in rates] == [0.0] * 3 and rates[0].leads[0].by == pytest.approx(3 * 24)
+
+
+def test_who_refuses_most_of_the_night_does_not_lead_by_few_false_alarms():
+    """One false alarm in each of four hours is 24 a day recorded by SzCORE's rule, with a quarter of an hour assessed 96. The
+    other raises two in each hour, all of which it assessed: 48."""
+    refusing, looking = result_of([(1, 1, 0)] * 4, assessed_h=0.25), result_of([(1, 2, 0)] * 4)
+    rates = [r for r in rank({"refusing": refusing, "looking": looking}).rankings if r.measure == ALARMS_ASSESSED]
+    assert [r.places for r in rates] == [(("looking",), ("refusing",))] * 3
+    assert rates[0].figures == {"looking": 48.0, "refusing": 96.0} and rates[0].leads[0].reversed_in == 0.0
+    recorded = [r["szcore"]["pooled"]["event"][ALARMS]["estimate"] for r in (refusing, looking)]
+    assert recorded == [24.0, 48.0], "SzCORE's own figure stays what it is"
 
 
 def test_without_counts_per_person_there_is_an_order_and_no_probability():
@@ -197,6 +215,8 @@ def test_counts_per_person_are_those_of_szcore_with_recordings_summed():
         Case(f"r{i}", person, person, site, labels * 1.0, labels, reference, hypothesis)
         for i, (person, site, hypothesis) in enumerate([("p", "A", reference), ("p", "B", silence), ("q", "A", silence)])
     ]  # fmt: skip
+    cases[1] = replace(cases[1], trend=np.where(np.arange(3600) < 1800, labels, np.nan))
     p, q = person_counts(cases)["persons"]
+    assert (p["assessed_hours"], q["assessed_hours"]) == (1.5, 1)
     assert (p["person"], p["site"], p["event_tp"], p["event_ref"], p["hours"]) == ("p", "A+B", 1, 2, 2)
     assert (q["person"], q["site"], q["event_tp"], q["event_ref"], q["hours"]) == ("q", "A", 0, 1, 1)

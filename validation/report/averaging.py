@@ -11,11 +11,11 @@ POLICY = {
     "patient_mean": "Mean over patients,\nundetected as 0",
     "legacy_patient_mean": "Mean over patients,\nundetected left out\n(until 2026-01)",
 }
-PER_DAY = {ALARMS: MEASURES[ALARMS], ALARMS_ASSESSED: f"{MEASURES[ALARMS]} assessed"}
+PER_DAY = {ALARMS: "False alarms per 24 h recorded,\nas SzCORE counts", ALARMS_ASSESSED: MEASURES[ALARMS_ASSESSED]}
 RULES = (
     "SzCORE merges events closer than 90 s and tolerates 30 s before and 60 s after: never read burden off these. It "
     "counts false alarms per 24 h recorded, whether the detector could assess them or not; per 24 h assessed they stand "
-    "below, which is no figure of SzCORE. In "
+    "below, which is no figure of SzCORE, and is what detectors are ordered by. In "
     "brackets 95 % intervals, then how many patients stand behind the figure."
 )
 

@@ -106,6 +106,14 @@ def per_patient(counts: Mapping[str, SzcoreCounts], patient_of: Mapping[str, str
     return rows.groupby(level=0).sum()
 
 
+def of_persons(cases: Sequence[Case], policy: Policy = SZCORE) -> pd.DataFrame:
+    """Counts of each person's recordings summed as by `per_patient`, and `assessed_hours` beside the hours recorded."""
+    counts = {c.recording: szcore(c.reference, c.hypothesis, policy) for c in cases}
+    assessed = pd.Series([float(c.assessed.sum()) / 3600 for c in cases], index=[c.person for c in cases])
+    table = per_patient(counts, {c.recording: c.person for c in cases})
+    return table.assign(assessed_hours=assessed.groupby(level=0).sum())
+
+
 def scores(tp: np.ndarray, fp: np.ndarray, ref: np.ndarray, hours: np.ndarray) -> dict[str, np.ndarray]:
     """The library's formulas on counts of one shape; NaN where none is defined (no event to find, none found)."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -128,7 +136,13 @@ def legacy_scores(tp: np.ndarray, fp: np.ndarray, ref: np.ndarray, hours: np.nda
 
 
 def statistic(metric: str, averaging: Averaging, unit: Unit) -> Callable[[np.ndarray, pd.DataFrame], np.ndarray]:
-    """A score of resampled patients: weights (draws, patients) and the table of `per_patient` → (draws,)."""
+    """A score of resampled patients: weights (draws, patients) and the table of `per_patient` → (draws,).
+
+    `ALARMS_ASSESSED` needs the table of `of_persons`.
+    """
+    if metric == ALARMS_ASSESSED:
+        of_recorded = statistic(ALARMS, averaging, unit)
+        return lambda weights, table: of_recorded(weights, _by_assessed(table))
 
     def pooled_score(weights: np.ndarray, table: pd.DataFrame) -> np.ndarray:
         return scores(*(weights @ column for column in _columns(table, unit)))[metric]
@@ -174,25 +188,26 @@ AGGREGATES: dict[Averaging, Callable[[pd.DataFrame, Unit], Aggregate]] = {
 
 def figures(cases: Sequence[Case], weights: np.ndarray, policy: Policy = SZCORE) -> dict[str, Any]:
     """Every SzCORE figure under every averaging, with intervals; `weights` (draws, persons), persons in order of key."""
-    counts = {c.recording: szcore(c.reference, c.hypothesis, policy) for c in cases}
-    table = per_patient(counts, {c.recording: c.person for c in cases})
-    hours = pd.Series([float(c.assessed.sum()) / 3600 for c in cases], index=[c.person for c in cases])
-    assessed = table.assign(hours=hours.groupby(level=0).sum())
+    table = of_persons(cases, policy)
     return {
         averaging: {
             "scorer": scorer(averaging, policy).to_json(),
-            "event": _events(table, assessed, averaging, weights),
+            "event": _events(table, averaging, weights),
             "sample": _intervals(table, averaging, "sample", weights),
         }
         for averaging in AGGREGATES
     }
 
 
-def _events(table: pd.DataFrame, assessed: pd.DataFrame, averaging: Averaging, weights: np.ndarray) -> dict[str, Any]:
+def _events(table: pd.DataFrame, averaging: Averaging, weights: np.ndarray) -> dict[str, Any]:
     made = _intervals(table, averaging, "event", weights)
-    made[ALARMS_ASSESSED] = interval_of(assessed, statistic(ALARMS, averaging, "event"), weights).to_json()
-    made["patients_behind"][ALARMS_ASSESSED] = _patients(assessed, averaging, "event")[ALARMS]
+    made[ALARMS_ASSESSED] = interval_of(table, statistic(ALARMS_ASSESSED, averaging, "event"), weights).to_json()
+    made["patients_behind"][ALARMS_ASSESSED] = _patients(_by_assessed(table), averaging, "event")[ALARMS]
     return made
+
+
+def _by_assessed(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(hours=table["assessed_hours"])
 
 
 def _intervals(table: pd.DataFrame, averaging: Averaging, unit: Unit, weights: np.ndarray) -> dict[str, Any]:
