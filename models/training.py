@@ -55,10 +55,28 @@ def fit_network(
     """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
 
     `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. The
-    log's `inner_auc` is what detectors are chosen by: the figure of each half of the inner patients at the epoch that the
-    other half calls best. Every epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to
-    one never stopped.
+    log's `inner_auc` is what detectors are chosen by (`figure_by_halves`). Every epoch is seeded by (seed, epoch), so
+    training resumed from `checkpoint` ends bit-equal to one never stopped.
     """
+    return fit_crossed(
+        network, loss, score, data, schedule, seed=seed, checkpoint=checkpoint, progress=progress, judge=judge
+    )[0]
+
+
+def fit_crossed(
+    network: nn.Module,
+    loss: Loss,
+    score: Callable[[Examples], np.ndarray],
+    data: tuple[Examples, Examples],
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    judge: Judge | None = None,
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """As `fit_network`; beside its log the score of each inner window (windows, …) at the epoch that the other half of the
+    inner patients calls best, for who makes one answer of several networks. None where a half cannot be judged."""
     run = _Run(network, schedule, seed, checkpoint)
     run.resume()
     train_set, valid_set = data[0], _spaced(data[1], schedule.inner)
@@ -67,26 +85,31 @@ def fit_network(
     while run.epoch < schedule.epochs and run.since_best < schedule.patience:
         _epoch(run, loss, train_set, domains)
         said = score(valid_set)
-        run.finish_epoch(own(said, label), [own(said[half], label[half]) if half.any() else np.nan for half in halves])
+        reached = [own(said[half], label[half]) if half.any() else np.nan for half in halves]
+        run.finish_epoch(own(said, label), reached, said)
         if progress:
             progress(run.epoch, schedule.epochs, run.history[-1])
     run.restore_best()
-    return {
+    crossed, best = run.crossed(halves), run.history[run.best_epoch - 1]
+    log = {
         "epochs": run.epoch, "best_epoch": run.best_epoch, "valid_auc": run.history, "windows": len(train_set),
-        "inner_auc": chosen_by_the_other(np.array(run.halves), run.history[run.best_epoch - 1]),
+        "inner_auc": figure_by_halves(crossed, valid_set, own, best),
     }  # fmt: skip
+    return log, crossed
 
 
-def chosen_by_the_other(halves: np.ndarray, best: float) -> float:
-    """What a network reaches at an epoch that others chose, from the figures of both halves (epochs, 2).
+def figure_by_halves(crossed: np.ndarray | None, inner: Examples, judge: Judge, best: float) -> float:
+    """What is reached at epochs that others chose: the mean over both halves of the inner patients, from the scores that
+    `fit_crossed` gives (windows, …).
 
     The best of many epochs flatters on those who chose it, and floors have one epoch. `best`, that of all together, where
     a half shows one class only.
     """
-    if not np.isfinite(halves).all():
+    if crossed is None:
         return best
-    first, second = halves.argmax(axis=0)
-    return float((halves[first, 1] + halves[second, 0]) / 2)
+    label = _labels(inner)
+    figures = [judge(crossed[half], label[half]) for half in _halves(inner)]
+    return float(np.mean(figures)) if np.isfinite(figures).all() else best
 
 
 def auc(score: np.ndarray, label: np.ndarray) -> float:
@@ -194,7 +217,9 @@ class _Run:
         self.network, self.schedule, self.seed, self.checkpoint = network, schedule, seed, checkpoint
         kind = torch.optim.AdamW if schedule.decoupled else torch.optim.Adam
         self.optimiser = kind(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-        self.epoch, self.best_epoch, self.history, self.halves = 0, 0, list[float](), list[list[float]]()
+        self.epoch, self.best_epoch, self.history = 0, 0, list[float]()
+        self.halves: list[tuple[float, np.ndarray] | None] = [None, None]
+        """The best figure of each half of the inner patients, and what was said of all inner windows then."""
         self.saved_s = time.monotonic()
         self.best = self._weights()
 
@@ -202,16 +227,27 @@ class _Run:
     def since_best(self) -> int:
         return self.epoch - self.best_epoch
 
-    def finish_epoch(self, reached: float, halves: list[float]) -> None:
+    def finish_epoch(self, reached: float, halves: list[float], said: np.ndarray) -> None:
         self.epoch += 1
         self.history.append(reached)
-        self.halves.append(halves)
+        for number, (known, own) in enumerate(zip(self.halves, halves, strict=True)):
+            if np.isfinite(own) and (known is None or own > known[0]):
+                self.halves[number] = (own, said)
         best = self.history[self.best_epoch - 1] if self.best_epoch else np.nan
         if np.isnan(best) or reached > best:  # as long as nothing could be judged, the last epoch is the best known
             self.best_epoch, self.best = self.epoch, self._weights()
         if self.checkpoint and time.monotonic() - self.saved_s >= SAVE_EVERY_S:
             self._save(self.checkpoint)
             self.saved_s = time.monotonic()
+
+    def crossed(self, halves: list[np.ndarray]) -> np.ndarray | None:
+        """What was said of each half (bool (windows,), together all of them) at the epoch that the other calls best."""
+        first, second = self.halves
+        if first is None or second is None:
+            return None
+        said = np.array(first[1])
+        said[halves[0]] = second[1][halves[0]]
+        return said
 
     def restore_best(self) -> None:
         self.network.load_state_dict(self.best)
@@ -224,7 +260,8 @@ class _Run:
         self.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.best, self.best_epoch = saved["best"], saved["best_epoch"]
-        self.epoch, self.history, self.halves = saved["epoch"], saved["history"], saved["halves"]
+        self.epoch, self.history = saved["epoch"], saved["history"]
+        self.halves = [known and (known[0], known[1].numpy()) for known in saved["halves"]]
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -235,7 +272,8 @@ class _Run:
         torch.save(
             {
                 "network": self._weights(), "optimiser": self.optimiser.state_dict(), "best": self.best,
-                "best_epoch": self.best_epoch, "epoch": self.epoch, "history": self.history, "halves": self.halves,
+                "best_epoch": self.best_epoch, "epoch": self.epoch, "history": self.history,
+                "halves": [known and (known[0], torch.from_numpy(known[1])) for known in self.halves],
             },
             partial,
         )  # fmt: skip

@@ -16,6 +16,7 @@ from data.outcomes import Refusal
 from data.seizure_types import semiology_type
 from models import detectors
 from models.detector import UNSEEN, Examples, Lesson
+from models.detectors import gestures
 from models.detectors.gestures import MEAN, RANDOM, SHUFFLED, WHOLE, Gestures
 from models.detectors.gestures.aggregation import Aggregator, Sampling, likelihood, orders_of
 from models.detectors.motion_energy import MotionEnergy
@@ -251,6 +252,24 @@ def test_published_weights_take_the_place_of_lessons(taught: Gestures, tmp_path:
     detector = Gestures({**TINY, "weights": str(tmp_path / "published.pth")})
     log = detector.pretrain([], seed=0)
     assert log["published"] == "published.pth" and detector.stcnn.digest == taught.stcnn.digest
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_it_is_chosen_by_epochs_that_other_inner_patients_call_best(
+    missing: bool, taught: Gestures, data: tuple[Examples, Examples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every second inner patient the truth was said at those epochs (macro AUC 1), of the others the contrary (0)."""
+
+    def fit(network: Any, train: Examples, inner: Examples, *_: Any, **__: Any) -> Any:
+        assert inner.label is not None
+        every_second = np.unique(inner.patient, return_inverse=True)[1] % 2 == 0
+        return {}, None if missing else np.eye(2)[np.where(every_second, inner.label, 1 - inner.label)]
+
+    monkeypatch.setattr(gestures, "fit_aggregator", fit)
+    detector = Gestures(TINY)
+    detector.load_pretrained(taught.pretrained())
+    log = detector.fit(*data, seed=1)
+    assert log["inner_auc"] == (log["valid_auc"][0] if missing else 0.5)
 
 
 def test_two_fits_with_one_seed_are_the_same_and_a_bundle_read_back_answers_bit_equally(

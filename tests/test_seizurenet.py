@@ -211,6 +211,26 @@ def test_the_log_says_what_was_learnt_from_and_how_far_each_network_came() -> No
         assert all(0 <= reached <= 1 for reached in part["valid_auc"])
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_ensemble_is_chosen_by_epochs_that_other_inner_patients_call_best(
+    missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every second inner patient the members said the truth at those epochs (macro AUC 1), of the others the same of every
+    clip (0.5). Where one member cannot tell, all inner patients together have to do."""
+    number = iter(range(9))
+
+    def fit_member(self: Member, train: Examples, valid: Examples, *_: Any, **__: Any) -> Any:
+        assert valid.label is not None
+        every_second = np.unique(valid.patient, return_inverse=True)[1] % 2 == 0
+        said = np.where(every_second[:, None], np.eye(7)[valid.label], 1 / 7)
+        return {"epochs": 1}, None if missing and next(number) == 1 else np.log(np.maximum(said, 1e-9))
+
+    monkeypatch.setattr(Member, "fit", fit_member)
+    detector = SeizureNet(QUICK)
+    log = detector.fit(cohort(detector, *range(6)), cohort(detector, *range(6, 12)), seed=1)
+    assert log["inner_auc"] == (log["valid_auc"][0] if missing else 0.75)
+
+
 def test_two_fits_with_one_seed_are_the_same_and_another_seed_is_not() -> None:
     assert same(quick()[0], fit()[0])
     assert not same(quick()[0], fit(seed=2)[0])

@@ -1,6 +1,7 @@
 """Training is seeded, balanced and resumable; calibration and decisions follow from what they were shown."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_t
 from models.detector import Examples
 from models.layers.attention import AttentionPool
 from models.layers.reversal import reverse_gradient, schedule
-from models.training import Schedule, auc, balanced_order, balanced_weights, chosen_by_the_other, fit_network
+from models.training import Schedule, auc, balanced_order, balanced_weights, figure_by_halves, fit_crossed, fit_network
 
 
 def toy(seed: int = 0, n: int = 400) -> Examples:
@@ -29,6 +30,16 @@ def toy(seed: int = 0, n: int = 400) -> Examples:
 
 
 def fit(epochs: int, checkpoint: Path | None = None) -> dict[str, torch.Tensor]:
+    return fitted(epochs, checkpoint)[0].state_dict()
+
+
+def fit_log(epochs: int, checkpoint: Path | None) -> tuple[dict[str, Any], np.ndarray]:
+    _, log, crossed = fitted(epochs, checkpoint)
+    assert crossed is not None
+    return log, crossed
+
+
+def fitted(epochs: int, checkpoint: Path | None) -> tuple[torch.nn.Module, dict[str, Any], np.ndarray | None]:
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.2), torch.nn.ReLU(), torch.nn.Linear(8, 1))
 
@@ -40,8 +51,8 @@ def fit(epochs: int, checkpoint: Path | None = None) -> dict[str, torch.Tensor]:
             return network(torch.from_numpy(examples.x)).squeeze(-1).numpy()
 
     plan = Schedule(epochs, 32, 1e-2, 100, 320)
-    fit_network(network, loss, score, (toy(), toy(1)), plan, seed=5, checkpoint=checkpoint)
-    return network.state_dict()
+    log, crossed = fit_crossed(network, loss, score, (toy(), toy(1)), plan, seed=5, checkpoint=checkpoint)
+    return network, log, crossed
 
 
 def test_short_epochs_are_not_written_down_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,10 +314,63 @@ def test_the_threshold_is_the_one_that_serves_the_inner_recordings() -> None:
     assert 0.4 < chosen.threshold <= 0.6
 
 
+def inner_of(labels: list[int]) -> Examples:
+    """Two windows of each of two patients."""
+    patient = np.array(["a", "a", "b", "b"])
+    x = np.zeros((4, 4), dtype=np.float32)
+    return Examples(x, np.arange(4.0), patient, patient, 2.0, np.array(labels, dtype=np.int8))
+
+
+def scripted(said: list[list[float]], inner: Examples) -> tuple[dict[str, Any], np.ndarray | None]:
+    """A training in which this was said of the inner windows after each epoch."""
+    answers = iter(np.array(said))
+    plan = Schedule(epochs=len(said), batch=32, learning_rate=1e-3, patience=len(said), windows_per_epoch=32)
+    return fit_crossed(torch.nn.Linear(4, 1), lose, lambda _: next(answers), (toy(), inner), plan, seed=0)
+
+
+def lose(net: Any, x: Any, label: Any, domain: Any, progress: float) -> torch.Tensor:
+    return F.binary_cross_entropy_with_logits(net(x).squeeze(-1), label.float())
+
+
 def test_what_detectors_are_chosen_by_is_each_half_at_the_epoch_that_the_other_calls_best() -> None:
-    halves = np.array([[0.5, 0.9], [0.8, 0.6], [0.6, 0.7]])  # the first is best in epoch 2, the second in epoch 1
-    assert chosen_by_the_other(halves, 0.85) == pytest.approx((0.6 + 0.5) / 2)
-    assert chosen_by_the_other(np.array([[0.7, np.nan]]), 0.85) == 0.85
+    """Of `a` the second epoch ranks rightly and the first wrongly, of `b` the first rightly and the second not at all: the AUC
+    of `a` is that of the first, 0, and of `b` that of the second, 0.5."""
+    inner = inner_of([0, 1, 0, 1])
+    log, crossed = scripted([[0.9, 0.1, 0.1, 0.9], [0.1, 0.9, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]], inner)
+    assert crossed is not None and crossed.tolist() == [0.9, 0.1, 0.5, 0.5]
+    assert log["inner_auc"] == (0 + 0.5) / 2 < max(log["valid_auc"])
+    assert figure_by_halves(crossed, inner, auc, 0.85) == log["inner_auc"]
+
+
+def test_where_a_half_shows_one_class_all_inner_patients_together_have_to_do() -> None:
+    log, crossed = scripted([[0.9, 0.1, 0.2, 0.3], [0.1, 0.9, 0.2, 0.3]], inner_of([0, 1, 0, 0]))
+    assert crossed is None and log["inner_auc"] == max(log["valid_auc"]) == 1
+
+
+def test_what_was_said_at_the_epochs_of_either_half_outlasts_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SAVE_EVERY_S", 0.0)
+    whole, stopped, resumed = (
+        fit_log(epochs, file) for epochs, file in ((6, None), (3, tmp_path / "run.pt"), (6, tmp_path / "run.pt"))
+    )
+    assert whole[0] == resumed[0] != stopped[0] and np.array_equal(whole[1], resumed[1])
+
+
+def test_chance_in_several_networks_does_not_flatter_what_they_say_together() -> None:
+    """As below; the answer is the mean of three networks that stop by the same inner patients."""
+    rng, found, best = np.random.default_rng(1), [], []
+    for trial in range(20):
+        inner = toy(200 + trial)
+        label = inner.label
+        assert label is not None
+        said = rng.random((3, 30, len(inner)))
+        members = [scripted(list(own), inner)[1] for own in said]
+        together = np.mean([own for own in members if own is not None], axis=0)
+        at_best = np.mean([own[np.argmax([auc(one, label) for one in own])] for own in said], axis=0)
+        best.append(auc(at_best, label))
+        found.append(figure_by_halves(together, inner, auc, 1.0))
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found) / np.sqrt(len(found)) < np.mean(best) - 0.5
 
 
 def test_many_epochs_of_chance_do_not_flatter_a_network_by_its_best() -> None:

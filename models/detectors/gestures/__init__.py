@@ -22,7 +22,7 @@ from models.explain import Attribution, attributions, log_odds
 from models.layers.r2plus1d import load_published
 from models.semiology import VIEWS, FilmTyping
 from models.snippets import blindness, grid_of, snippets_of
-from models.training import Schedule, macro_auc
+from models.training import Schedule, figure_by_halves, macro_auc
 
 WHOLE, MEAN, SHUFFLED, RANDOM = "whole", "mean of moments", "order shuffled", "never taught (random frozen)"
 PARTS: dict[str, tuple[str, Kind, bool, bool]] = {
@@ -111,13 +111,13 @@ class Gestures(FilmTyping, Pretrained):
         """
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled films")
-        logs = {}
+        logs, said = {}, {}
         for number, name in enumerate(self._named):
             file = None if checkpoint is None else checkpoint.with_suffix(f".{number}.pt")
             torch.manual_seed(seed)
             self.parts[name] = self._aggregator(name)
             own, inner = self._seen_by_part(name, train), self._seen_by_part(name, valid)
-            logs[name] = fit_aggregator(
+            logs[name], said[name] = fit_aggregator(
                 self.parts[name], own, inner, schedule_of(self.params),
                 seed=seed, checkpoint=file, progress=progress if number == 0 else None,
             )  # fmt: skip
@@ -125,7 +125,10 @@ class Gestures(FilmTyping, Pretrained):
                 file.unlink(missing_ok=True)
         self.seen = np.isin(np.arange(len(self.classes)), train.label).astype(float)
         reached = macro_auc(self.score(valid), valid.label)
-        whole = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
+        of_whole = said[WHOLE]
+        crossed = None if of_whole is None else self._named_only(of_whole)
+        chosen = figure_by_halves(crossed, valid, macro_auc, reached)
+        whole = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "inner_auc": chosen}
         names = [c for c, met in zip(self.classes, self.seen, strict=True) if met]
         return {**whole, "classes_seen": names, "taught": self.taught, "parts": logs}
 
@@ -213,7 +216,11 @@ class Gestures(FilmTyping, Pretrained):
         return replace(examples, x=examples.x[:, :, first : first + self.stcnn.width])
 
     def _said(self, name: str, examples: Examples) -> np.ndarray:
-        return np.where(self.seen > 0, self.parts[name].logits(self._seen_by_part(name, examples).x), UNSEEN)
+        return self._named_only(self.parts[name].logits(self._seen_by_part(name, examples).x))
+
+    def _named_only(self, logits: np.ndarray) -> np.ndarray:
+        """`UNSEEN` for classes that no training patient had."""
+        return np.where(self.seen > 0, logits, UNSEEN)
 
     def _lesson_snippets(self, lessons: Sequence[Lesson]) -> Examples | None:
         """Snippets (uint8) of every view that shows something of every lesson of an action, labelled with it."""

@@ -70,7 +70,7 @@ def fit_cell(
     torch.manual_seed(seed)
     sampling = Sampling(cell.segments, cell.gamma, positions)
     network = Aggregator(cell.aggregator, width, sampling, len(detector.classes), shuffled=cell.shuffled)
-    log = fit_aggregator(network, train, inner, schedule_of(detector.params), seed=seed)
+    log, _ = fit_aggregator(network, train, inner, schedule_of(detector.params), seed=seed)
     return np.asarray(softmax(network.logits(test.x), axis=1)), log
 
 

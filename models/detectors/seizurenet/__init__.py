@@ -5,7 +5,7 @@ and stands in params.yaml and the card.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from models.explain import Attribution, in_parts
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
 from models.layers.stem import Stem
-from models.training import Schedule, macro_auc
+from models.training import Schedule, figure_by_halves, macro_auc
 
 PART_S = 1.0
 BANDS_HZ = {"below 4 Hz": 0.0, "4–8 Hz": 4.0, "8–13 Hz": 8.0, "13–30 Hz": 13.0, "30 Hz and above": 30.0}
@@ -85,11 +85,12 @@ class SeizureNet(TypingDetector):
         inner = valid.take(np.unique(np.linspace(0, len(valid) - 1, self.params["valid_clips"]).round().astype(int)))
         files = [] if checkpoint is None else [checkpoint.with_suffix(f".{n}.pt") for n in range(len(self._networks))]
         plan = _Plan(train, inner, seed, files, progress, len(self._networks))
-        parts = {name: self._fit_member(number, name, plan) for number, name in enumerate(self.members)}
-        parts |= self._fit_students(plan)
+        fitted = {name: self._fit_member(number, name, plan) for number, name in enumerate(self.members)}
+        parts = {name: log for name, (log, _) in fitted.items()} | self._fit_students(plan)
         reached = macro_auc(self.score(inner), inner.label)  # type: ignore[arg-type]
+        chosen = figure_by_halves(_together([said for _, said in fitted.values()]), inner, macro_auc, reached)
         seen = [self.classes[c] for c in np.unique(train.label)]
-        whole = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
+        whole = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "inner_auc": chosen}
         log = {**whole, "classes_seen": seen, "parts": parts}
         if checkpoint:
             self._write(checkpoint, log)
@@ -197,7 +198,7 @@ class SeizureNet(TypingDetector):
         features = np.concatenate([features for features, _ in looks], axis=1)
         return features, mean_log(np.mean([np.exp(log) for _, log in looks], axis=0))
 
-    def _fit_member(self, number: int, name: str, plan: "_Plan") -> dict[str, Any]:
+    def _fit_member(self, number: int, name: str, plan: "_Plan") -> tuple[dict[str, Any], np.ndarray | None]:
         seed = plan.seed_of(number)
         torch.manual_seed(seed)
         member = self._member(self.params["members"][number])
@@ -223,10 +224,11 @@ class SeizureNet(TypingDetector):
         self.students[name] = student
         student.prepare(plan.train)
         learner = Learner(student.network, teacher[0].shape[1])
-        return student.fit(
+        log, _ = student.fit(
             plan.train, plan.inner, self._schedule(stops=False), seed=seed, **plan.of(number),
             loss=lesson_loss(learner, lesson, *teacher), learner=learner,
         )  # fmt: skip
+        return log
 
     def _write(self, checkpoint: Path, log: dict[str, Any]) -> None:
         partial = checkpoint.with_suffix(".partial")
@@ -268,6 +270,12 @@ class _Plan:
 
         checkpoint = self.checkpoints[number] if self.checkpoints else None
         return {"checkpoint": checkpoint, "progress": progress if self.progress else None}
+
+
+def _together(said: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """The answer of members from their log probabilities (clips, types); None where one has none."""
+    known = [np.exp(own) for own in said if own is not None]
+    return mean_log(np.mean(known, axis=0)) if len(known) == len(said) else None
 
 
 def _by_band(over: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:

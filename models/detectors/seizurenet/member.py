@@ -16,7 +16,7 @@ from models.detector import UNSEEN, Examples, Progress
 from models.explain import attributions, log_odds
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
-from models.training import Schedule, fit_network, macro_auc
+from models.training import Schedule, fit_crossed, macro_auc
 
 ClipLoss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
 """loss(numbers of the clips, their images, their types) → scalar."""
@@ -140,8 +140,9 @@ class Member:
         progress: Progress | None = None,
         loss: ClipLoss | None = None,
         learner: nn.Module | None = None,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], np.ndarray | None]:
         """Learn from one drawn window of each drawn clip; the macro AUC of the clips of `valid` says which epoch is best.
+        The log, and the log probabilities (clips, types) of `valid` as `fit_crossed` gives them.
 
         A student is given its own `loss`, and a `learner` that holds its network and whatever else learns.
         """
@@ -157,7 +158,7 @@ class Member:
         # The loop is given the clips' numbers, so that a loss can look up what a teacher said of them.
         numbered = replace(train, x=np.arange(len(train)))
         inner = replace(valid, x=np.concatenate([self.images(piece) for piece in _pieces(valid.x)]))
-        return fit_network(
+        return fit_crossed(
             learner or self.network, of_batch, score, (numbered, inner), schedule,
             seed=seed, checkpoint=checkpoint, progress=progress, judge=macro_auc,
         )  # fmt: skip
