@@ -66,6 +66,7 @@ def _command(port: int) -> list[str]:
 
     options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
     options += ["--ws-max-size", str(StreamLimits().chunk_bytes)]  # larger messages are not even kept
+    options += ["--http", "serving.connections:Connection"]
     return [sys.executable, "-m", "uvicorn", "serving.service:app_from_environment", *options]
 
 

@@ -3,7 +3,7 @@
 It is run by uvicorn inside our own door, in a workspace that holds keys, ledger and the approved model:
 
     bentoml import ictal.bento && cd "$(bentoml get ictal:latest -o path)/src"
-    ICTAL_HOME=… python -m uvicorn --factory serving.service:app_from_environment --host 127.0.0.1
+    ICTAL_HOME=… python -m uvicorn --factory serving.service:app_from_environment --http serving.connections:Connection
 """
 
 import tempfile

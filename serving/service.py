@@ -1,10 +1,12 @@
 """The prediction API of a hospital site: a recording in, one answer out, at once.
 
-Run it with `python -m uvicorn --factory serving.service:app_from_environment --host 127.0.0.1`.
+Run it with `python -m uvicorn --factory serving.service:app_from_environment --http serving.connections:Connection --host
+127.0.0.1`.
 """
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -34,6 +36,7 @@ from serving.stream_routes import add_stream
 from serving.window_routes import Beside, add_windows
 
 TITLE = "Ictal prediction API"
+MOST_FILES = 65_536
 PROBLEMS: Problems = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status, what in {
@@ -84,6 +87,7 @@ def app_from_environment() -> ASGIApp:
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two analyses side by side, one core each
     _log_to_stdout()
+    _open_many_files()
     names = os.environ.get("ICTAL_COMMIT", "unknown"), os.environ.get("ICTAL_LOCK", "unknown")
     software = Software(*names, dirty=os.environ.get("ICTAL_DIRTY", "1") != "0")
     return create_app(Path(os.environ["ICTAL_HOME"]), os.environ.get("ICTAL_ALLOW_DEMO", "0") == "1", software=software)
@@ -217,6 +221,13 @@ def _say_what_is_missing(request: Request, error: Exception) -> Response:
     if "recording" in fields:
         detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
     return _say(request, ProblemError(400, detail))
+
+
+def _open_many_files() -> None:
+    """As many as the system lets this process have, within reason: every connection and every upload takes one."""
+    may, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(may, wanted), most))
 
 
 def _log_to_stdout() -> None:

@@ -172,11 +172,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def running(home: Path, port: int, program: Sequence[str] = ("-m", "uvicorn")) -> Iterator["subprocess.Popen[bytes]"]:
     """A service process of its own, as it is run at a site."""
     environment = {**os.environ, "ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
+    command = [sys.executable, *program, "--factory", "serving.service:app_from_environment"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    command += ["--http", "serving.connections:Connection"]
     with open(home / "service.log", "wb") as log:
         service = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:

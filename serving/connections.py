@@ -1,0 +1,72 @@
+"""Connections of which nobody knows yet whose they are: their number and what they hold are bounded, since uvicorn bounds neither.
+
+Run uvicorn with `--http serving.connections:Connection`. What a site's requests take is bounded by `limits.Bounds`.
+"""
+
+from asyncio import BaseTransport
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_WAITING = 512
+"""Connections on which nothing is being answered. Each takes a file of the process, of which systems often allow 1024."""
+MOST_HEAD = 65_536
+"""Bytes of a head, or of what else comes between two parts of a body, before it is whole (roughly: a read may hold more)."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, which ends the one that has waited longest where more than `most_waiting` wait: for the head of a request, or for
+    the rest of a body that is not read any more. uvicorn itself waits for these without end."""
+
+    most_waiting: ClassVar = MOST_WAITING
+    _waiting: ClassVar[dict["Connection", None]] = {}
+    """In the order in which they began to wait."""
+    _held = 0
+    """Bytes that came since a head was whole or a part of a body was passed on: uvicorn's parser keeps them."""
+
+    def connection_made(self, transport: BaseTransport) -> None:  # type: ignore[override]
+        """It waits for the head of its first request."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It waits for nothing any more."""
+        self._waiting.pop(self, None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """What comes in; a head without end is answered 400, and the connection ended."""
+        self._held += len(data)
+        super().data_received(data)
+        if self._held > MOST_HEAD and not self.transport.is_closing():
+            self.send_400_response(f"The head of a request has at most {MOST_HEAD} bytes.")
+
+    def on_headers_complete(self) -> None:
+        """It waits no longer: a request is being answered."""
+        self._held = 0
+        self._waiting.pop(self, None)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body is passed on, or left out where nobody reads it any more."""
+        self._held = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request has come in as a whole."""
+        self._held = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """It waits again, unless the next request has come already."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if last and not self.transport.is_closing():
+            self._wait()
+
+    def _wait(self) -> None:
+        self._waiting[self] = None
+        if len(self._waiting) > self.most_waiting:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.transport.close()
