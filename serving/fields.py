@@ -1,8 +1,13 @@
 """The fields of an upload, the same in all routes that take one."""
 
 import re
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from data.ages import parse_age
 from data.outcomes import Refusal
@@ -18,7 +23,32 @@ SECOND_VIEW = "the file of a second camera, begun at the same moment; of films o
 ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
 DURATION = "how long that stretch is, in seconds; goes with onset_s"
 
+MOST_FILES, MOST_FIELDS, FIELD_BYTES = 4, 16, 4096
+"""Of one form; what is no file is held in memory, and each file open."""
+UNREADABLE = (
+    f"the form cannot be read; it has at most {MOST_FILES} files and {MOST_FIELDS} fields of {FIELD_BYTES} bytes: see "
+    "/openapi.json"
+)
+
 IDEMPOTENCY_KEY = "up to 200 signs of the sender's choice: the same again with the same body gives the same answer"
+
+
+class BoundedForm(APIRoute):
+    """A route that refuses (ProblemError 400) a form of more parts, or longer fields, than any of ours has, while it arrives."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own, which finds the form read already."""
+        answer = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+                try:
+                    await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
+                except HTTPException:
+                    raise ProblemError(400, UNREADABLE) from None
+            return await answer(request)
+
+        return bounded
 
 
 def check_idempotency_key(key: str | None) -> None:

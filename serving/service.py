@@ -22,7 +22,18 @@ from starlette.types import ASGIApp
 
 from lineage.entries import Software
 from serving.desk import Desk
-from serving.fields import AGE, DURATION, FIELDS, FILM_FIELDS, ONSET, SHA256, age_days_of, check_fields, marked_of
+from serving.fields import (
+    AGE,
+    DURATION,
+    FIELDS,
+    FILM_FIELDS,
+    ONSET,
+    SHA256,
+    BoundedForm,
+    age_days_of,
+    check_fields,
+    marked_of,
+)
 from serving.job_routes import add_jobs
 from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
@@ -102,6 +113,7 @@ def document() -> dict[str, Any]:
 def _api(desk: Desk) -> FastAPI:
     """The routes of ours. The interactive pages are off: they would load scripts from elsewhere."""
     api = FastAPI(title=TITLE, version="1", description=BANNER, docs_url=None, redoc_url=None)
+    api.router.route_class = BoundedForm
     api.add_exception_handler(ProblemError, _say)
     api.add_exception_handler(RequestValidationError, _say_what_is_missing)
     key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))

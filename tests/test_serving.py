@@ -343,6 +343,21 @@ def test_a_file_field_with_an_address_is_refused_and_never_fetched(served: Serve
             elsewhere.accept()
 
 
+FORMS_OF_TOO_MUCH: dict[str, dict[str, Any]] = {
+    "many files": {"files": [(f"recording{n}", ("a", b"")) for n in range(9)]},
+    "many fields": {"files": {"recording": ("a", b"")}, "data": {f"age{n}": "3d" for n in range(99)}},
+    "a long field": {"files": {"recording": ("a", b"")}, "data": {"age": "3d" * 9999}},
+}
+
+
+@pytest.mark.parametrize("route", ["detect", "jobs", "typing"])
+@pytest.mark.parametrize("what", FORMS_OF_TOO_MUCH)
+def test_a_form_of_more_than_any_has_is_refused_while_it_arrives(served: Served, what: str, route: str) -> None:
+    """Each file would be open, and each field in memory, until the last had come."""
+    sent = served.client.post(f"/v1/{route}", headers=served.headers, **FORMS_OF_TOO_MUCH[what])
+    assert "at most 4 files and 16 fields of 4096 bytes" in problem(sent, 400)
+
+
 def test_requests_that_cannot_be_read_are_told_which_field_is_wrong(served: Served) -> None:
     post = served.client.post
     assert "recording" in problem(post("/v1/detect", headers=served.headers), 400)
