@@ -37,6 +37,7 @@ from serving.shadow import Shadow
 from serving.stops import check_in_service
 from serving.stream_desk import StreamDesk
 from serving.threads import in_thread
+from serving.turns import Turns
 from serving.windows import TOGETHER_S, Asked, WindowBook, answer_windows
 
 KEY_CHECKS = 4
@@ -102,6 +103,7 @@ class Desk:
         self.uploads.mkdir(parents=True, exist_ok=True)
         # An analysis that timed out keeps its thread until it ends, so that never more than `analyses` run.
         self.analyses = ThreadPoolExecutor(limits.analyses, "analysis")
+        self.turns = Turns(self.analyses, limits.analyses)
         self.checks = ThreadPoolExecutor(KEY_CHECKS, "key-check")
         self._cores = Cores()
 
@@ -129,7 +131,7 @@ class Desk:
 
         ProblemError 400 where the upload has not the SHA-256 that was announced, 504 where it was not read in time.
         """
-        return await in_thread(self.analyses, self._detect, upload, sha256, age_days, site, key_id)
+        return await self.turns(site, self._detect, upload, sha256, age_days, site, key_id)
 
     async def name(
         self,
@@ -147,7 +149,7 @@ class Desk:
         `uploads` are the files of one recording; `sha256` is that of the first. ProblemError 400 and 504 as of
         `detect`.
         """
-        return await in_thread(self.analyses, self._name, task, uploads, sha256, age_days, marked, site, key_id)
+        return await self.turns(site, self._name, task, uploads, sha256, age_days, marked, site, key_id)
 
     async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
         """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long.

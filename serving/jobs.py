@@ -28,7 +28,7 @@ class JobLimits:
 
     A service does `at_once` jobs at once; all services together `at_once_per_site` of one site, so that a site which
     sends a hundred leaves room for others. `waiting` jobs may be in, with `waiting_bytes` of files; of one site
-    `waiting_per_site`, with `waiting_bytes_per_site`. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
+    `waiting_per_site`, with `waiting_bytes_per_site`. A site that has none in may always leave one. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
     has told nothing for `stuck_s`; after `attempts` a job has failed. Ended jobs are
     forgotten after `kept_days`. One request brings `upload_bytes` at most.
     """
@@ -260,16 +260,9 @@ class Jobs:
 
     def _check_room(self, writing: Session, site: str, size: int) -> None:
         waits = select(func.count(), func.coalesce(func.sum(JobRow.bytes), 0)).where(JobRow.state.not_in(ENDED))
-        limits = self.limits
-        for of_site, query, jobs, most_bytes in (
-            (True, waits.where(JobRow.site == site), limits.waiting_per_site, limits.waiting_bytes_per_site),
-            (False, waits, limits.waiting, limits.waiting_bytes),
-        ):
-            count, held = writing.execute(query).one()
-            if count >= jobs:
-                raise TooManyJobs(of_site, f"{jobs} jobs")
-            if held + size > most_bytes:
-                raise TooManyJobs(of_site, f"{most_bytes} bytes of files")
+        limits, of_site = self.limits, waits.where(JobRow.site == site)
+        if _check(writing, True, of_site, size, limits.waiting_per_site, limits.waiting_bytes_per_site):
+            _check(writing, False, waits, size, limits.waiting, limits.waiting_bytes)
 
     def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
         alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())
@@ -311,6 +304,16 @@ def _earlier(reading: Session, site: str, idempotency_key: str | None, task: Tas
     if row is not None and row.task_digest != task.digest:
         raise OtherBody
     return row
+
+
+def _check(writing: Session, of_site: bool, waits: Any, size: int, jobs: int, most_bytes: int) -> int:
+    """How many jobs wait; TooManyJobs where one more with files of `size` bytes is too much."""
+    count, held = writing.execute(waits).one()
+    if count >= jobs:
+        raise TooManyJobs(of_site, f"{jobs} jobs")
+    if held + size > most_bytes:
+        raise TooManyJobs(of_site, f"{most_bytes} bytes of files")
+    return int(count)
 
 
 def _held(attempt: str) -> tuple[Any, Any]:

@@ -67,7 +67,8 @@ Observe = Callable[[Exchange, str, int, float], None]
 class Limits:
     """How much one request may bring and how long it may take; `analyses` run at once, the others wait.
 
-    `concurrent` requests are taken in at once, which is more than one site may have (`Quotas`).
+    `concurrent` requests are taken in at once, which is more than one site may have, and of each site as many as are kept for
+    it (`Quotas`).
 
     `take_in_s` is how long a file may take to arrive that is left with us (`jobs`), `stall_s` how long a sender may be silent.
     """
@@ -189,17 +190,21 @@ class Bounds:
         self.in_flight = InFlight(limits.quotas)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            with self.in_flight.request(exchange(scope).site, 0, "streams"):
+                await self.app(scope, receive, send)
+            return
         if scope["type"] != "http" or not scope["path"].startswith(PRIVATE):
             await self.app(scope, receive, send)
             return
-        route = route_of(scope["path"])
+        site, route = exchange(scope).site, route_of(scope["path"])
         most = self.limits.bytes_of(route)
         announced = _announced(Headers(scope=scope).get("content-length", "0"), most)
-        if self.busy >= self.limits.concurrent:
+        if self.busy >= self.limits.concurrent and self.in_flight.has_kept(site):
             raise ProblemError(429, f"{self.busy} requests are being served: try again", {"Retry-After": "2"})
         self.busy += 1
         try:
-            with self.in_flight.request(exchange(scope).site, announced, windows=route == WINDOWS) as count:
+            with self.in_flight.request(site, announced, "windows" if route == WINDOWS else "requests") as count:
                 await self._in_time(scope, _counted(scope, receive, most, count, self.limits.stall_s), send)
         finally:
             self.busy -= 1

@@ -21,8 +21,9 @@ Clock = Callable[[], float]
 @dataclass(frozen=True)
 class Quotas:
     """Of one site: `per_s` requests a second, `burst` at once after a rest; `at_once` being served, with at most
-    `bytes_in_flight` of bodies that are not answered yet. Windows, a millisecond's work each, have `windows_at_once` places
-    of their own and may come as often as they like.
+    `bytes_in_flight` of bodies that are not answered yet, and as many connections for streams. Windows, a millisecond's work
+    each, have `windows_at_once` places of their own and may come as often as they like. `kept` of these places a site has
+    whatever the others hold.
 
     After `wrong_keys` within `wrong_for_s` a peer address may use no key for `locked_for_s` but those that were right
     before: a stranger behind the same proxy as a site does not lock it out. Keys that are being looked at count as wrong
@@ -33,6 +34,7 @@ class Quotas:
     burst: int = 500
     at_once: int = 16
     windows_at_once: int = 32
+    kept: int = 8
     bytes_in_flight: int = 4 * 2**30
     wrong_keys: int = 30
     wrong_for_s: float = 60.0
@@ -59,21 +61,27 @@ class Rate:
 
 
 class InFlight:
-    """What of each site is being served."""
+    """What of each site is being served: requests, windows and connections for streams, each counted for itself."""
 
     def __init__(self, quotas: Quotas):
         self.quotas = quotas
-        self._requests, self._windows, self._bytes = Counter[str](), Counter[str](), Counter[str]()
+        self._most = {"requests": quotas.at_once, "windows": quotas.windows_at_once, "streams": quotas.at_once}
+        self._held = {kind: Counter[str]() for kind in self._most}
+        self._bytes = Counter[str]()
+
+    def has_kept(self, site: str) -> bool:
+        """Whether a site holds as many places as are kept for it."""
+        return self._held["requests"][site] + self._held["windows"][site] >= self.quotas.kept
 
     @contextmanager
-    def request(self, site: str, announced: int, *, windows: bool = False) -> Iterator[Callable[[int], None]]:
+    def request(self, site: str, announced: int, kind: str = "requests") -> Iterator[Callable[[int], None]]:
         """Count a request with a body of `announced` bytes; gives a function that is told how many arrived so far.
 
         Both raise ProblemError 429 where that is more than the site may have in flight.
         """
-        held, most = (self._windows, self.quotas.windows_at_once) if windows else (self._requests, self.quotas.at_once)
+        held, most = self._held[kind], self._most[kind]
         if held[site] >= most:
-            raise _too_many(f"{most} requests of this site are being served: try again", 2)
+            raise _too_many(f"{most} {kind} of this site are being served: try again", 2)
         counted = 0
 
         def count(arrived: int) -> None:

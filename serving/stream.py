@@ -48,7 +48,8 @@ class StreamLimits:
     Chunks have `chunk_bytes` at most; those that come too early wait, `ahead` of them with `ahead_bytes`. What was
     heard is kept on disk until the stream is answered, at most `kept_bytes` of samples (a day of 24 channels at 256
     Hz), with `gaps` gaps, over `hours` h. A connection without a message for `idle_s` is closed; a stream without a
-    connection is ended after `resume_s`. `at_once` are open at once, `at_once_per_site` of one site.
+    connection is ended after `resume_s`. `at_once` may be open, of one site `at_once_per_site`; a site that has none
+    open may always begin one.
     """
 
     chunk_bytes: int = 4 * 2**20

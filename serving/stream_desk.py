@@ -111,7 +111,7 @@ class StreamDesk:
             raise ProblemError(
                 429, f"{mine} streams of this site are open: end one first, or wait", {"Retry-After": "30"}
             )
-        if len(going) + self._beginning.total() >= self.limits.at_once:
+        if mine and len(going) + self._beginning.total() >= self.limits.at_once:
             raise ProblemError(503, "too many streams are open: begin this one later", {"Retry-After": "30"})
         self._forget_ended(site)
         token = secrets.token_urlsafe(32)

@@ -210,6 +210,7 @@ def test_a_full_queue_turns_work_away_and_says_when_to_come_again(held: Served) 
         assert leave(held).status_code == 202
     theirs = key_of(held.home, OTHER_SITE)
     assert leave(held, headers=theirs).status_code == 202
+    assert leave(held, headers=key_of(held.home, "demo-east")).status_code == 202  # it had none in
     full = leave(held, headers=key_of(held.home, "demo-east"))
     assert "queue is full" in problem(full, 503) and full.headers["retry-after"] == "60"
 

@@ -242,8 +242,20 @@ def test_the_queue_is_bounded_for_a_site_for_all_and_in_bytes(jobs: Jobs) -> Non
     left(jobs, "south")
     left(jobs, "east")
     with pytest.raises(TooManyJobs) as caught:
-        left(jobs, "west")
+        left(jobs, "south")
     assert (caught.value.of_site, caught.value.limit) == (False, "6 jobs")
+
+
+def test_a_site_that_has_no_job_in_leaves_one_however_full_the_others_have_made_the_queue(jobs: Jobs) -> None:
+    for site in ("south", "east"):
+        jobs.accept(uuid7(NOW), TASK, site=site, key_id="k", size=4_800, now=NOW)
+    for site in ("south", "south", "south", "west"):
+        left(jobs, site)
+    id = left(jobs, "north")
+    with pytest.raises(TooManyJobs):
+        left(jobs, "north")
+    jobs.cancel(id, "north", NOW)
+    left(jobs, "north")
 
 
 def test_one_site_fills_no_more_than_its_share_of_the_bytes(jobs: Jobs) -> None:
@@ -257,9 +269,9 @@ def test_one_site_fills_no_more_than_its_share_of_the_bytes(jobs: Jobs) -> None:
     assert (caught.value.of_site, caught.value.limit) == (True, "6000 bytes of files")
     large("south", 3_900)
     with pytest.raises(TooManyJobs) as caught:
-        large("east", 101)
+        large("south", 101)
     assert (caught.value.of_site, caught.value.limit) == (False, "10000 bytes of files")
-    large("east", 100)
+    large("south", 100)
 
 
 def test_a_job_of_another_site_is_no_job(jobs: Jobs) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.types import Scope
 
 from serving.auth import SiteKey, Unauthorised, issue_key, key_id, open_keys, revoke_key
-from serving.limits import HEADERS, Admission, Limits
-from serving.problems import KEY, Exchange, ProblemError
+from serving.limits import HEADERS, Admission, Bounds, Limits
+from serving.problems import KEY, Exchange, ProblemError, exchange
 from serving.quotas import InFlight, LockOut, Quotas, Rate
 from tests.faults import sound
 from tests.served import NOW
@@ -55,16 +58,16 @@ def test_what_a_site_has_in_flight_is_counted_until_it_is_answered() -> None:
         refusal(flight.request("north", 50).__enter__)
         with flight.request("north", 0) as other:
             refusal(flight.request("north", 0).__enter__)
-            with flight.request("north", 10, windows=True):
+            with flight.request("north", 10, "windows"), flight.request("north", 0, "streams"):
                 refusal(flight.request("north", 0).__enter__)
-                assert "1 requests" in refusal(flight.request("north", 0, windows=True).__enter__).detail
-            refusal(flight.request("north", 41, windows=True).__enter__)
+                assert "1 windows" in refusal(flight.request("north", 0, "windows").__enter__).detail
+            refusal(flight.request("north", 41, "windows").__enter__)
             other(40)
             refusal(other, 41)
             refusal(count, 61)
     with flight.request("north", 100):
         pass
-    assert not flight._bytes and not flight._requests and not flight._windows
+    assert not flight._bytes and not any(flight._held.values())
 
 
 def test_a_peer_that_tries_keys_is_locked_out_for_a_while_and_nobody_else_is() -> None:
@@ -201,6 +204,81 @@ def test_a_key_is_exchanged_without_a_gap_and_the_site_keeps_what_it_asked(serve
     engine.dispose()
     problem(served.client.get("/v1/models", headers=served.headers), 401)
     assert served.client.get(f"/v1/predictions/{id}", headers=new).status_code == 200
+
+
+class Door:
+    """A service in which every request that is let in stays until its site gives it up."""
+
+    def __init__(self, limits: Limits):
+        self.let_in = Counter[str]()
+        self.bounds = Bounds(self.stay, limits)
+        self.tasks: dict[str, list[asyncio.Task[bool]]] = {}
+
+    async def stay(self, scope: Scope, *_: Any) -> None:
+        self.let_in[exchange(scope).site] += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.let_in[exchange(scope).site] -= 1
+
+    async def come(self, site: str, kind: str, path: str) -> bool:
+        """Whether it was let in; it stays there."""
+        before = self.let_in[site]
+        scope = {"type": kind, "path": path, "method": "POST", "headers": [], KEY: Exchange("id", site)}
+        task = asyncio.create_task(self.ask(scope))
+        self.tasks.setdefault(site, []).append(task)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return self.let_in[site] > before
+
+    async def ask(self, scope: Scope) -> bool:
+        try:
+            await self.bounds(scope, nothing, nothing)
+        except ProblemError as refused:
+            assert refused.status == 429
+        return True
+
+    async def go(self, site: str, which: int) -> None:
+        """One of its requests is given up."""
+        staying = [task for task in self.tasks.get(site, ()) if not task.done()]
+        if staying:
+            staying[which % len(staying)].cancel()
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        for tasks in self.tasks.values():
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+FEW = Limits(concurrent=4, quotas=Quotas(at_once=3, windows_at_once=3, kept=2))
+WAYS = st.sampled_from(
+    [("http", "/v1/detect"), ("http", "/v1/windows"), ("http", "/v1/jobs"), ("websocket", "/v1/stream")]
+)
+OTHERS = st.sampled_from(["south", "east", "west", "far"])
+COME = st.tuples(OTHERS, WAYS)
+GO = st.tuples(OTHERS, st.integers(0, 9))
+
+
+@given(st.lists(st.one_of(COME, GO), max_size=40), st.lists(WAYS, min_size=2, max_size=2))
+@settings(deadline=None)
+def test_whatever_other_sites_do_a_site_has_the_places_that_are_kept_for_it(
+    theirs: list[tuple[str, Any]], mine: list[tuple[str, str]]
+) -> None:
+    """Any number of sites, any order of coming and going; and what is taken in stays bounded."""
+
+    async def run() -> None:
+        door = Door(FEW)
+        for site, what in theirs:
+            await (door.go(site, what) if isinstance(what, int) else door.come(site, *what))
+            assert door.bounds.busy <= FEW.concurrent + 5 * FEW.quotas.kept
+        for kind, path in mine:
+            assert await door.come("north", kind, path)
+        await door.close()
+        assert door.bounds.busy == 0 and not any(door.bounds.in_flight._held.values())
+
+    asyncio.run(run())
 
 
 Messages = list[dict[str, Any]]

@@ -33,6 +33,7 @@ from serving.journal import Journal, verify_answer
 from serving.limits import READS, ROUTES, SCOPES_FOR, Limits
 from serving.loader import Loader, revocations_folder
 from serving.naming import QUESTIONS
+from serving.quotas import Quotas
 from serving.schema import EXAMPLE, Answer
 from serving.service import create_app
 from tests.authenticator import code
@@ -510,7 +511,7 @@ def test_more_requests_than_can_be_served_are_sent_away_and_slow_ones_end(
         raise AssertionError("nobody waits for this answer any more")
 
     monkeypatch.setattr(desk, "answer", slow)
-    with serving(other_home, recording, limits=Limits(concurrent=1, timeout_s=0.8)) as service:
+    with serving(other_home, recording, limits=Limits(concurrent=1, timeout_s=0.8, quotas=Quotas(kept=1))) as service:
         responses: list[httpx.Response] = []
         first = threading.Thread(target=lambda: responses.append(service.detect()))
         first.start()

@@ -283,3 +283,16 @@ def test_ended_streams_of_one_site_shut_no_other_out_and_its_latest_are_kept(
         desk.close()
 
     asyncio.run(run())
+
+
+def test_a_site_without_a_stream_begins_one_however_many_the_others_have(desk_of: Callable[..., StreamDesk]) -> None:
+    async def run() -> None:
+        desk = desk_of(at_once=2, at_once_per_site=2)
+        for _ in range(2):
+            await desk.begin(hello(), OTHER, "k")
+        await desk.begin(hello(), SITE, "k")
+        with pytest.raises(ProblemError, match="too many streams"):
+            await desk.begin(hello(), SITE, "k")
+        desk.close()
+
+    asyncio.run(run())
