@@ -23,7 +23,7 @@ from models.engines import REFERENCE
 from models.explain import Drivers
 from models.ood import Strangeness
 from serving.asking import asked_of
-from serving.journal import Journal
+from serving.journal import SITE, Journal
 from serving.loader import ForSites, Loaded, NoApprovedModel, why_no_more
 from serving.schema import (
     DEMO_NOTICE,
@@ -249,5 +249,5 @@ def rounded(probability: float | None) -> float | None:
 def actor_of(site: str, key_id: str) -> Actor:
     """Who asked: a site by its key, or whoever works on this machine."""
     if key_id:
-        return Actor(f"site-key:{key_id}", role="site", site=site, auth_method="api key")
+        return Actor(f"site-key:{key_id}", role=SITE, site=site, auth_method="api key")
     return Actor("local", role="operator", site=site, auth_method="local")

@@ -194,7 +194,7 @@ class Desk:
         self.checks.shutdown()
         self.accepted.version.close()
         self.keys.dispose()
-        self.journal.ledger.engine.dispose()
+        self.journal.close()
 
     def _keep_up(self) -> None:
         """Every second: look whether another model is in force, and write down what windows were answered."""

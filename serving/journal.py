@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from data.acquisition import Fact
@@ -21,6 +23,7 @@ from lineage.keys import platform_key
 from lineage.ledger import Actor, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.place import ledger_place, workspace_id
 from lineage.receipts import issue, verify_receipt
+from serving.debts import Debts
 from serving.facts import fact_of, open_facts, subject_of
 from serving.schema import SHADOW_NOTICE, Answered
 
@@ -42,8 +45,8 @@ ENTRY_OF = {
 
 BESIDE = "answer given"
 """The kind of subject by which a shadow's line names the answer that was given."""
-MOST_OWED = 10_000
-"""Answers that are remembered at once as owed."""
+SITE = "site"
+"""The role of whoever came in with a key."""
 SHADOW = Actor("shadow", role="service", auth_method="local")
 """Stands for no site: what it has said is found by no key."""
 
@@ -61,8 +64,7 @@ class Journal:
         platform_key(self._keys)  # a service without one does not start
         register(self.ledger)
         self._act: Act | None = None
-        self._owed: dict[tuple[Actor, Digest], str] = {}
-        """Ids of answers that may stand in the ledger and were not given, by who asked and what was said."""
+        self.debts = Debts(self.ledger.engine)
 
     def together_with(self, act: Act) -> "Journal":
         """The same journal, where every answer is kept together with what `act` writes, or neither is."""
@@ -71,27 +73,35 @@ class Journal:
         return both
 
     def record(
-        self, answer: Made, actor: Actor, now: datetime, acquisition: Mapping[str, Fact] = MappingProxyType({})
+        self,
+        answer: Made,
+        actor: Actor,
+        now: datetime,
+        acquisition: Mapping[str, Fact] = MappingProxyType({}),
+        *,
+        announced: bool = False,
     ) -> Made:
         """Write the answer down; returns it with its receipt. What cannot be written down is not answered.
 
         The prediction's digest is that of the answer without the receipt, which is also the entry's payload. Its facts
         for monitoring, with those of how the recording was made (`acquisition`), are kept in the same step. Where this
-        fails half-way, whoever comes again for the same answer is given the one that stands, and none is written twice.
+        fails half-way, or the service is killed over it, the site that comes again for the same answer is given the one that
+        stands, and none is written twice: by its id where that was `announced` to it before.
         """
-        asked = actor, digest_of(answer.statement() | {"prediction_id": ""})
-        owed = self._owed.get(asked) if self._act is None else None
-        if owed is not None:
-            answer = answer.model_copy(update={"prediction_id": owed})
-        try:
-            entry = (owed and self._standing(owed, actor.site)) or self._issued(answer, actor, now, acquisition)
-            receipt = self.receipt(entry, now)
-        except Exception:
-            if self._act is None:  # what is kept together with its answer knows by itself whether that stands
-                self._owe(asked, answer.prediction_id)
-            raise
-        self._owed.pop(asked, None)
-        return answer.model_copy(update={"receipt": receipt})
+        if announced:
+            entry = self._standing(answer.prediction_id, actor.site) or self._issued(answer, actor, now, acquisition)
+        elif self._act is None and actor.role == SITE:
+            return self._given(answer, actor, now, acquisition)
+        else:  # what is kept together with its answer knows by itself whether that stands
+            entry = self._issued(answer, actor, now, acquisition)
+        return answer.model_copy(update={"receipt": self.receipt(entry, now)})
+
+    def close(self) -> None:
+        """Let go of the ledger. All that was given has arrived, as far as can be known here; where a ledger that is away cannot
+        be told, it is given again to a site that asks the same again."""
+        with suppress(DBAPIError):
+            self.debts.settle()
+        self.ledger.engine.dispose()
 
     def record_beside(self, answer: Made, given: Answered, now: datetime) -> Made:
         """Write down what a shadow says beside the answer that was `given`; it is no site's, so none can read it.
@@ -105,19 +115,32 @@ class Journal:
         self._append(answer, SHADOW, f"shadow of {given.prediction_id}", beside, now)
         return answer
 
-    def _owe(self, asked: tuple[Actor, Digest], prediction_id: str) -> None:
-        if len(self._owed) >= MOST_OWED:
-            self._owed.clear()
-        self._owed[asked] = prediction_id
+    def _given(self, answer: Made, actor: Actor, now: datetime, acquisition: Mapping[str, Fact]) -> Made:
+        """The answer, or the same one that the site is owed since before."""
+        asked = digest_of([actor.id, actor.site, answer.statement() | {"prediction_id": ""}])
+        owed = self.debts.of(asked)
+        if owed is not None:
+            answer = answer.model_copy(update={"prediction_id": owed})
+        with self.debts.giving(answer.prediction_id):
+            entry = None if owed is None else self._standing(owed, actor.site)
+            entry = entry or self._issued(answer, actor, now, acquisition, asked)
+            return answer.model_copy(update={"receipt": self.receipt(entry, now)})
 
     def _standing(self, id: str, site: str) -> Entry | None:
         found = graph.prediction_at(self.ledger, id, site)
         return None if found is None else self.ledger.entry(found.seq)
 
-    def _issued(self, answer: Answered, actor: Actor, now: datetime, acquisition: Mapping[str, Fact]) -> Entry:
+    def _issued(
+        self, answer: Answered, actor: Actor, now: datetime, acquisition: Mapping[str, Fact], asked: Digest = ""
+    ) -> Entry:
         fact = partial(fact_of, answer, actor.site, now, acquisition)  # a row is good for one try of a transaction
-        named = (subject_of(fact()),)
-        return self._append(answer, actor, answer.code or "", named, now, lambda writing, _: writing.add(fact()))
+
+        def beside(writing: Session, answer: Answered) -> None:
+            writing.add(fact())
+            if asked:
+                self.debts.owe(writing, answer.prediction_id, asked)
+
+        return self._append(answer, actor, answer.code or "", (subject_of(fact()),), now, beside)
 
     def _append(
         self,

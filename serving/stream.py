@@ -247,7 +247,7 @@ class LiveStream:
         """
         if self.answer is None:
             self._unwritten = self._unwritten or self._concluded(now, duration_s)
-            self.answer = journal.record(self._unwritten, actor_of(self.site, self.key_id), now)
+            self.answer = journal.record(self._unwritten, actor_of(self.site, self.key_id), now, announced=True)
             self._unwritten = None
         return self.answer
 

@@ -38,11 +38,11 @@ class Busy(Journal):
         super().__init__(home)
         self.refusals, self.tried = 0, 0
 
-    def record(self, answer: Made, actor: Actor, now: datetime) -> Made:
+    def record(self, answer: Made, actor: Actor, now: datetime, *_: Any, announced: bool = False) -> Made:
         self.tried += 1
         if self.tried <= self.refusals:
             raise OSError("the ledger is busy")
-        return super().record(answer, actor, now)
+        return super().record(answer, actor, now, announced=announced)
 
 
 @pytest.fixture(scope="module")
