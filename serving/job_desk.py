@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sqlalchemy.exc import OperationalError
+
 from data.readers.apart import ReadLimits, reading_apart
 from lineage.digest import sha256_file
 from lineage.entries import uuid7
@@ -114,10 +116,18 @@ class JobDesk:
             row = self._accepted(id, task, site, key_id, size, now, idempotency_key)
             accepted = row.id
         finally:
-            if accepted != id:  # refused, or known already
+            if accepted != id and not self._is_in(id, site):  # refused, or known already
                 self.files.remove(id)
         self.workers.wake()
         return self._said(row)
+
+    def _is_in(self, id: str, site: str) -> bool:
+        """Whether a job was accepted although nothing came of it here, or may have been: then its files are left, to be swept up
+        once nobody wants them."""
+        try:
+            return self.jobs.of_site(id, site) is not None
+        except OperationalError:
+            return True
 
     def _accepted(
         self, id: str, task: Task, site: str, key_id: str, size: int, now: datetime, idempotency_key: str | None

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +27,9 @@ DETAILS = {
     500: "the service failed; report `instance` to whoever runs it",
     503: "the service cannot answer now",
 }
+
+
+AWAY = "what the service keeps cannot be reached now: try again"
 
 
 class ProblemError(Exception):
@@ -69,6 +73,13 @@ def problem_response(error: ProblemError, request_id: str) -> Response:
     return JSONResponse(problem_of(error, request_id).model_dump(), error.status, error.headers, MEDIA_TYPE)
 
 
+def problem_for(failure: Exception) -> ProblemError:
+    """What a sender is told of a failure of ours: to try again, where the store does not answer now."""
+    if isinstance(failure, OperationalError):
+        return ProblemError(503, AWAY, {"Retry-After": "5"})
+    return ProblemError(500, DETAILS[500])
+
+
 class OneErrorShape:
     """ASGI wrapper: answers of other frameworks with status 400 and above, and exceptions, become problems."""
 
@@ -89,7 +100,7 @@ class OneErrorShape:
             await reply.fail(error)
         except Exception as error:
             write_line("failure", request_id=exchange(scope).request_id, **where(error))
-            await reply.fail(ProblemError(500, DETAILS[500]))
+            await reply.fail(problem_for(error))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A connection that is refused is answered as any request; one that was taken is closed."""
@@ -105,7 +116,7 @@ class OneErrorShape:
         except Exception as error:
             if not isinstance(error, ProblemError):
                 write_line("failure", request_id=exchange(scope).request_id, **where(error))
-            problem = error if isinstance(error, ProblemError) else ProblemError(500, DETAILS[500])
+            problem = error if isinstance(error, ProblemError) else problem_for(error)
             if taken:
                 await send({"type": "websocket.close", "code": 1011})
             elif "websocket.http.response" in scope.get("extensions", {}):

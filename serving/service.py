@@ -8,7 +8,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
+from sqlalchemy.exc import OperationalError
 
 from lineage.entries import Software
 from serving.desk import Desk
@@ -38,8 +39,18 @@ from serving.job_routes import add_jobs
 from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import QUESTIONS
 from serving.past_routes import add_past
-from serving.problems import MEDIA_TYPE, OneErrorShape, ProblemError, Problems, exchange, problem_response
-from serving.schema import BANNER, EXAMPLE, Answer, Models, NamedAnswer, Problem
+from serving.problems import (
+    MEDIA_TYPE,
+    OneErrorShape,
+    ProblemError,
+    Problems,
+    exchange,
+    problem_for,
+    problem_response,
+    where,
+    write_line,
+)
+from serving.schema import BANNER, EXAMPLE, Answer, Answered, Models, NamedAnswer, Problem
 from serving.statements import MODELS_EXAMPLE, NAMED_EXAMPLE
 from serving.stops import InService
 from serving.store import quiet_bentoml
@@ -116,6 +127,7 @@ def _api(desk: Desk) -> FastAPI:
     api.router.route_class = BoundedForm
     api.add_exception_handler(ProblemError, _say)
     api.add_exception_handler(RequestValidationError, _say_what_is_missing)
+    api.add_exception_handler(OperationalError, _say_away)
     key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))
 
     @api.post(
@@ -238,6 +250,11 @@ def _say_what_is_missing(request: Request, error: Exception) -> Response:
 def _open_many_files() -> None:
     """As many as the system lets this process have, within reason: every connection and every upload takes one."""
     may, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _say_away(request: Request, error: Exception) -> Response:
+    write_line("failure", request_id=exchange(request.scope).request_id, **where(error))
+    return _say(request, problem_for(error))
+
+
     wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(may, wanted), most))
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from data.readers.pose import write_parquet
 from data.readers.video_writer import write_video
@@ -16,7 +17,7 @@ from lineage.digest import sha256_bytes
 from lineage.keys import platform_public_path
 from lineage.ledger import Ledger
 from serving import naming
-from serving.jobs import JobLimits
+from serving.jobs import JobLimits, Jobs
 from serving.journal import verify_answer
 from serving.limits import Limits
 from serving.schema import EXAMPLE, Answer
@@ -213,6 +214,25 @@ def test_a_full_queue_turns_work_away_and_says_when_to_come_again(held: Served) 
     assert leave(held, headers=key_of(held.home, "demo-east")).status_code == 202  # it had none in
     full = leave(held, headers=key_of(held.home, "demo-east"))
     assert "queue is full" in problem(full, 503) and full.headers["retry-after"] == "60"
+
+
+def test_a_job_that_was_accepted_without_a_word_of_it_is_done_all_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store goes away after it has kept the job: a site that sends it again finds it."""
+    real, key = Jobs.accept, {"Idempotency-Key": "without-a-word"}
+
+    def away(*given: Any, **named: Any) -> None:
+        real(*given, **named)
+        raise OperationalError("", (), OSError())
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Jobs, "accept", away)
+        first = leave(served, headers=key)
+    assert "cannot be reached now" in problem(first, 503) and first.headers["retry-after"] == "5"
+    again = leave(served, headers=key)
+    assert again.status_code == 202
+    assert (ended(served, again.headers["location"])["state"]) == "done"
 
 
 def test_a_job_that_has_ended_cannot_be_cancelled(served: Served) -> None:
