@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine
+from math import isfinite
 from typing import Any
 
 from fastapi import Request
@@ -80,6 +81,8 @@ def marked_of(onset_s: float | None, duration_s: float | None) -> list[Span]:
         if onset_s is not duration_s:
             raise ProblemError(400, "onset_s and duration_s go together: give both, or neither")
         return []
+    if not isfinite(onset_s + duration_s):
+        raise ProblemError(400, "onset_s and duration_s are seconds of the recording: neither is infinite")
     return [(onset_s, duration_s)]
 
 

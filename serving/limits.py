@@ -235,7 +235,7 @@ def route_of(path: str) -> str:
     )
 
 
-_WITH_ID = {route: re.compile(route.replace("{id}", "[^/]+")) for route in ROUTES if "{id}" in route}
+_WITH_ID = {route: re.compile(route.replace("{id}", "[!-.0-~]+")) for route in ROUTES if "{id}" in route}
 
 
 def _counted(scope: Scope, receive: Receive, most: int, count: Callable[[int], None], stall_s: float) -> Receive:
@@ -282,3 +282,5 @@ def _check_content_type(headers: Headers, route: str) -> None:
     read = READS.get(route, UPLOAD_TYPE)
     if "pickle" in kind or (has_body and kind != read):
         raise ProblemError(415, f"only {read} is read here", {"Accept-Post": read})
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise ProblemError(415, "a body is read as it comes: send it uncompressed", {"Accept-Encoding": "identity"})

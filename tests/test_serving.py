@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sqlalchemy.exc import OperationalError
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.approvals import revoke
@@ -30,7 +31,7 @@ from serving.answering import answer
 from serving.auth import issue_key, key_id, open_keys, revoke_key
 from serving.client import Client, ServiceRefused
 from serving.journal import Journal, verify_answer
-from serving.limits import READS, ROUTES, SCOPES_FOR, Limits
+from serving.limits import READS, ROUTES, SCOPES_FOR, Limits, route_of
 from serving.loader import Loader, revocations_folder
 from serving.naming import QUESTIONS
 from serving.quotas import Quotas
@@ -360,6 +361,52 @@ def test_a_form_of_more_than_any_has_is_refused_while_it_arrives(served: Served,
 
 
 def test_requests_that_cannot_be_read_are_told_which_field_is_wrong(served: Served) -> None:
+@pytest.mark.parametrize("span", [("inf", "5"), ("1", "inf"), ("1e400", "1"), ("1e308", "1e308")])
+@pytest.mark.parametrize("question", ["typing", "jobs"])
+def test_a_stretch_without_end_is_refused(served: Served, question: str, span: tuple[str, str]) -> None:
+    fields = {"age": "3d", "onset_s": span[0], "duration_s": span[1]} | (
+        {"question": "typing"} if question == "jobs" else {}
+    )
+    files = {"recording": ("a.edf", served.recording)}
+    sent = served.client.post(f"/v1/{question}", headers=served.headers, files=files, data=fields)
+    assert "neither is infinite" in problem(sent, 400)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs/%00", "/v1/predictions/a%00b", "/v1/predictions/%00/receipt", "/v1/jobs/%0a"]
+)
+def test_what_is_no_text_is_no_address(served: Served, path: str) -> None:
+    """PostgreSQL knows no text with a zero in it, and would fail."""
+    assert "nothing under this address" in problem(served.client.get(path, headers=served.headers), 404)
+
+
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/windows", "/v1/jobs", "/v1/predictions/a/verdict"])
+def test_a_body_that_was_compressed_is_refused_and_not_read_as_samples(served: Served, path: str) -> None:
+    kind = {"Content-Type": READS.get(route_of(path), "multipart/form-data; boundary=x"), "Content-Encoding": "gzip"}
+    sent = served.client.post(path, headers=served.headers | kind, content=bytes(76))
+    assert "send it uncompressed" in problem(sent, 415)
+
+
+GONE = OperationalError("SELECT what a patient's file holds", (), OSError(MARK))
+
+
+@pytest.mark.parametrize(
+    "place", ["serving.journal.Journal.receipt", "serving.past.Past.answer", "serving.desk.site_of"]
+)
+def test_while_the_store_is_away_a_site_is_told_to_come_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise GONE
+
+    monkeypatch.setattr(place, away)
+    unseen = key_of(served.home, "demo-north") if place.endswith("site_of") else served.headers
+    with caplog.at_level("INFO", logger="ictal.serving"):
+        said = served.detect() if "receipt" in place else served.client.get("/v1/predictions/a", headers=unseen)
+    assert "try again" in problem(said, 503) and said.headers["retry-after"] == "5"
+    assert MARK not in caplog.text and "patient" not in caplog.text
+
+
     post = served.client.post
     assert "recording" in problem(post("/v1/detect", headers=served.headers), 400)
     assert "recording" in problem(post("/v1/detect", headers=served.headers, files={"file": ("a.edf", b"0")}), 400)
