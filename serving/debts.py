@@ -53,6 +53,11 @@ class Debts:
             with self._lock:
                 del self._giving[prediction_id]
 
+    def not_given(self, prediction_id: str) -> None:
+        """An answer was handed out, and nobody was there to take it."""
+        with self._lock:
+            self._given.discard(prediction_id)
+
     def owe(self, writing: Session, prediction_id: str, asked: Digest) -> None:
         """In the transaction that writes the answer down, while it is `giving`."""
         with self._lock:

@@ -31,7 +31,7 @@ from serving.naming import DETECTION, QUESTIONS, Span, estimator_of, name_stretc
 from serving.orders import Orders
 from serving.past import Past, PastDesk
 from serving.problems import ProblemError, where, write_line
-from serving.schema import Answer, Models, NamedAnswer, WindowsAnswer
+from serving.schema import Answer, Answered, Models, NamedAnswer, WindowsAnswer
 from serving.second_core import SecondCore
 from serving.shadow import Shadow
 from serving.stops import check_in_service
@@ -131,7 +131,7 @@ class Desk:
 
         ProblemError 400 where the upload has not the SHA-256 that was announced, 504 where it was not read in time.
         """
-        return await self.turns(site, self._detect, upload, sha256, age_days, site, key_id)
+        return await self.turns(site, self._detect, upload, sha256, age_days, site, key_id, left=self.not_given)
 
     async def name(
         self,
@@ -149,7 +149,12 @@ class Desk:
         `uploads` are the files of one recording; `sha256` is that of the first. ProblemError 400 and 504 as of
         `detect`.
         """
-        return await self.turns(site, self._name, task, uploads, sha256, age_days, marked, site, key_id)
+        asked = task, uploads, sha256, age_days, marked, site, key_id
+        return await self.turns(site, self._name, *asked, left=self.not_given)
+
+    def not_given(self, said: Answered) -> None:
+        """Nobody was there any more to take an answer: it is given to the site when it asks the same again."""
+        self.journal.debts.not_given(said.prediction_id)
 
     async def windows(self, asked: Asked) -> tuple[WindowsAnswer, bytes]:
         """The answer, and its JSON. In the event loop: a millisecond's work, and a thread and back would take as long.

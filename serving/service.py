@@ -4,6 +4,7 @@ Run it with `python -m uvicorn --factory serving.service:app_from_environment --
 127.0.0.1`.
 """
 
+import asyncio
 import logging
 import os
 import resource
@@ -145,9 +146,8 @@ def _api(desk: Desk) -> FastAPI:
         """One EDF, EDF+, BDF or BDF+ recording, answered at once. Also what cannot be evaluated is an answer (200)."""
         await check_fields(request, FIELDS)
         this = exchange(request.scope)
-        answer = await desk.detect(recording.file, sha256, age_days_of(age), this.site, this.key_id)
-        this.outcome, this.code = answer.outcome, answer.code or ""
-        return Response(answer.model_dump_json(), media_type="application/json")
+        asked = desk.detect(recording.file, sha256, age_days_of(age), this.site, this.key_id)
+        return await _given(asked, request, desk)
 
     add_windows(api, desk, key, PROBLEMS)
     for question in QUESTIONS:
@@ -200,9 +200,22 @@ def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
         marked = marked_of(onset_s, duration_s)
         views = [recording.file, *([second_view.file] if second_view else [])]
         this = exchange(request.scope)
-        said = await desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
-        this.outcome, this.code = said.outcome, said.code or ""
-        return Response(said.model_dump_json(), media_type="application/json")
+        asked = desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
+        return await _given(asked, request, desk)
+
+
+async def _given(asked: Awaitable[Answered], request: Request, desk: Desk) -> Response:
+    """The answer as it is sent; where the other end hangs up before there is one, it is owed."""
+    this = exchange(request.scope)
+    gone = asyncio.ensure_future(request.receive())  # all of the body is there: nothing else can come
+    try:
+        said = await asked
+        if gone.done():
+            desk.not_given(said)
+    finally:
+        gone.cancel()
+    this.outcome, this.code = said.outcome, said.code or ""
+    return Response(said.model_dump_json(), media_type="application/json")
 
 
 def _bento(desk: Desk, api: FastAPI) -> ASGIApp:

@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import count
 
 from serving.threads import Made
@@ -21,13 +22,21 @@ class Turns:
         self._running, self._last, self._numbers = Counter[str](), dict[str, int](), count(1)
         self._waiting = dict[str, deque[asyncio.Future[None]]]()
 
-    async def __call__(self, site: str, act: Callable[..., Made], *arguments: object) -> Made:
-        """What `act` makes, once it is the site's turn. Who gives up while it runs leaves its thread at work, and taken."""
+    async def __call__(
+        self, site: str, act: Callable[..., Made], *arguments: object, left: Callable[[Made], None] | None = None
+    ) -> Made:
+        """What `act` makes, once it is the site's turn. Who gives up while it runs leaves its thread at work, and taken; `left` is
+        then told, in that thread, what was made."""
         await self._turn(site)
         loop = asyncio.get_running_loop()
         thread = self._pool.submit(act, *arguments)
         thread.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end, site))
-        return await asyncio.wrap_future(thread)
+        try:
+            return await asyncio.wrap_future(thread)
+        except asyncio.CancelledError:
+            if left is not None:
+                thread.add_done_callback(partial(_hand_over, left))
+            raise
 
     async def _turn(self, site: str) -> None:
         mine = asyncio.get_running_loop().create_future()
@@ -59,3 +68,8 @@ class Turns:
         self._free += 1
         self._running[site] -= 1
         self._lend()
+
+
+def _hand_over(left: Callable[[Made], None], thread: "Future[Made]") -> None:
+    if not thread.cancelled() and thread.exception() is None:
+        left(thread.result())

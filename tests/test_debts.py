@@ -1,21 +1,28 @@
 """An answer that stands and was not given is owed, whatever process wrote it down; one that was given is not given again."""
 
 import signal
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
 from lineage.ledger import Actor
 from lineage.store import session
+from serving import answering, desk
 from serving.client import Client, ServiceRefused
 from serving.debts import Debts, OwedRow
 from serving.journal import Journal, verify_answer
+from serving.limits import Limits
 from serving.schema import Answer
 from tests.served import NOW, free_port, people_and_keys, running, write_recording
+from tests.services import said, served_home, serving
 from tests.test_running_service import home_with_key, until
 
 SITE = Actor("site-key:k", role="site", site="demo-north", auth_method="api key")
@@ -142,6 +149,51 @@ def test_an_announced_answer_that_stands_is_given_under_its_own_id(
     assert given.prediction_id == "mine" and lines(process()) == ["of nobody", "mine"]
 
 
+def left_alone(home: Path, port: int, key: str, file: Path) -> str:
+    """The id of an answer whose asker has hung up before it came."""
+    journal = Journal(home)
+    before = len(journal.ledger.entries("prediction.issued"))
+    request = httpx.Request(
+        "POST", "http://a/v1/detect", files={"recording": ("a", file.read_bytes())}, data={"age": "3d"}
+    )
+    head = "".join(
+        f"{name}: {value}\r\n" for name, value in {**request.headers, "Authorization": f"Bearer {key}"}.items()
+    )
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(f"POST /v1/detect HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+    end = time.monotonic() + 30
+    while len(found := journal.ledger.entries("prediction.issued")) == before:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    journal.ledger.engine.dispose()
+    time.sleep(0.5)  # until the service has seen that nobody is there
+    return found[-1].subjects[0].id
+
+
+def test_an_answer_that_came_too_late_is_given_when_it_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told 504, a site asks again: it would have two lines for one answer."""
+    go_on, late = threading.Event(), list[Answer]()
+
+    def slow(*given: Any, **asked: Any) -> Answer:
+        go_on.wait(20)
+        late.append(answering.answer(*given, **asked))
+        return late[-1]
+
+    monkeypatch.setattr(desk, "answer", slow)
+    home = served_home(tmp_path / "home")
+    recording = write_recording(tmp_path / "a.edf", 40, (10, 30)).read_bytes()
+    with serving(home, recording, limits=Limits(timeout_s=0.5)) as served:
+        assert served.detect().status_code == 504
+        go_on.set()
+        while not late:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert said(served.detect())["prediction_id"] == late[0].prediction_id
+        assert said(served.detect())["prediction_id"] != late[0].prediction_id
+
+
 DIES = """
 import os, runpy, signal
 from {module} import {owner}
@@ -173,8 +225,11 @@ def test_a_site_gets_the_answers_that_stood_when_the_service_was_killed_before_i
         with running(home, port):
             until(client, [], lambda found: True, log)
             again, later = client.detect(file, age="3d"), client.detect(file, age="3d")
+            left = left_alone(home, port, key, file)
+            assert client.detect(file, age="3d")["prediction_id"] == left
     journal = Journal(home)
-    by_job, standing, new = [entry.subjects[0].id for entry in journal.ledger.entries("prediction.issued")]
+    by_job, standing, new, last = [entry.subjects[0].id for entry in journal.ledger.entries("prediction.issued")]
+    assert last == left
     assert (job["attempts"], job["prediction_id"]) == (1, by_job)
     assert (again["prediction_id"], later["prediction_id"]) == (standing, new)
     assert all(verify_answer(said, (home / "keys" / "platform.pub").read_bytes()).ok for said in (again, job["result"]))

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,32 @@ def test_a_turn_that_comes_as_it_is_given_up_goes_to_the_next() -> None:
             assert await turns("south", lambda: "done") == "done"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_what_was_made_for_somebody_who_has_given_up_is_handed_over(given_up: bool) -> None:
+    left: list[str] = []
+
+    async def run() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            turns, go_on, begun = Turns(pool, 2), threading.Event(), threading.Event()
+
+            def work(made: str) -> str:
+                begun.set()
+                go_on.wait()
+                return made
+
+            asked = asyncio.create_task(turns("north", work, "answer", left=left.append))
+            while not begun.is_set():
+                await asyncio.sleep(0.001)
+            if given_up:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+            go_on.set()
+            await asyncio.gather(asked, return_exceptions=True)
+
+    asyncio.run(run())
+    assert left == (["answer"] if given_up else [])
 
 
 def test_what_fails_gives_its_thread_back() -> None:
