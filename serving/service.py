@@ -19,8 +19,8 @@ from fastapi import Depends, FastAPI, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp
 from sqlalchemy.exc import OperationalError
+from starlette.types import ASGIApp
 
 from lineage.entries import Software
 from serving.desk import Desk
@@ -127,8 +127,8 @@ def _api(desk: Desk) -> FastAPI:
     api = FastAPI(title=TITLE, version="1", description=BANNER, docs_url=None, redoc_url=None)
     api.router.route_class = BoundedForm
     api.add_exception_handler(ProblemError, _say)
-    api.add_exception_handler(RequestValidationError, _say_what_is_missing)
     api.add_exception_handler(OperationalError, _say_away)
+    api.add_exception_handler(RequestValidationError, _say_what_is_missing)
     key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))
 
     @api.post(
@@ -250,24 +250,31 @@ def _say(request: Request, error: Exception) -> Response:
     return problem_response(error, exchange(request.scope).request_id)
 
 
-def _say_what_is_missing(request: Request, error: Exception) -> Response:
-    """Names fields, never what stood in them."""
-    assert isinstance(error, RequestValidationError)
-    fields = sorted({str(fault["loc"][-1]) for fault in error.errors()})
-    detail = f"the form field {', '.join(fields)} is missing or has the wrong form"
-    if "recording" in fields:
-        detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
-    return _say(request, ProblemError(400, detail))
-
-
-def _open_many_files() -> None:
-    """As many as the system lets this process have, within reason: every connection and every upload takes one."""
-    may, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 def _say_away(request: Request, error: Exception) -> Response:
     write_line("failure", request_id=exchange(request.scope).request_id, **where(error))
     return _say(request, problem_for(error))
 
 
+def _say_what_is_missing(request: Request, error: Exception) -> Response:
+    """Names fields, never what stood in them."""
+    assert isinstance(error, RequestValidationError)
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        return _say(request, ProblemError(400, "the body is no JSON: see /openapi.json for its form"))
+    fields = sorted({_field(fault["loc"]) for fault in error.errors()})
+    detail = f"the field {', '.join(fields)} is missing or has the wrong form: see /openapi.json"
+    if "recording" in fields:
+        detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
+    return _say(request, ProblemError(400, detail))
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """The last name in a place such as ("body", "events", 0, "channels", 2); the body itself where it has none."""
+    return next((str(part) for part in reversed(place) if isinstance(part, str)), "body")
+
+
+def _open_many_files() -> None:
+    """As many as the system lets this process have, within reason: every connection and every upload takes one."""
+    may, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(may, wanted), most))
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from data.seizure_types import seizure_type
 from lineage.digest import Digest
 from serving.jobs import State
-from serving.schema import EXAMPLE, ModelCard, Models, NamedAnswer, NamedStretch, Probability, Said, Seconds
+from serving.schema import EXAMPLE, ModelCard, Models, NamedAnswer, NamedStretch, Probability, Said
 
 READERS = (
     "epileptologist", "neurologist", "neonatologist", "paediatrician", "intensivist", "clinical_neurophysiologist",
@@ -15,7 +15,9 @@ READERS = (
 )  # fmt: skip
 """Who looked, by profession: a verdict holds no names."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+At = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Lasting = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+"""Seconds that somebody states of a patient: a number, and neither `true` nor a text that may be read as one."""
 Electrode = Annotated[str, Field(pattern=r"^[A-Za-z]{1,3}[0-9]{0,2}(-[A-Za-z]{1,3}[0-9]{0,2})?$")]
 
 
@@ -55,8 +57,8 @@ def _known_type(text: str) -> str:
 class ReadEvent(Said):
     """A seizure as a reader sees it, in seconds from the recording's start; `type` is a name of HED-SCORE."""
 
-    onset_s: Seconds
-    duration_s: Positive
+    onset_s: At
+    duration_s: Lasting
     type: Annotated[str, Field(max_length=80), AfterValidator(_known_type)] = "sz"
     channels: Annotated[tuple[Electrode, ...], Field(max_length=128)] = ()
 
@@ -64,8 +66,8 @@ class ReadEvent(Said):
 class ReadStretch(Said):
     """A stretch and what a reader calls it: one of the answer's classes."""
 
-    onset_s: Seconds
-    duration_s: Positive
+    onset_s: At
+    duration_s: Lasting
     name: Annotated[str, Field(max_length=80)]
 
 

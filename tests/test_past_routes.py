@@ -175,8 +175,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "an event outside": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "onset_s": 119.0}]}, "0–120 s"),
     "an event of no length": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "duration_s": 0}]}, "duration_s"),
     "a type that is none": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "type": MARK}]}, "type"),
-    "a channel that is none": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "channels": [MARK]}]}, "wrong form"),
-    "no object": ([], "wrong form"),
+    "a channel that is none": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "channels": [MARK]}]}, "field channels"),
+    "a yes for a time": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "onset_s": True}]}, "field onset_s"),
+    "a text for a time": ({"verdict": "edit", "reader": "nurse", "events": [{**EVENT, "duration_s": "2"}]}, "field duration_s"),
+    "no object": ([], "field body"),
 }  # fmt: skip
 
 
@@ -197,6 +199,7 @@ def test_not_a_number_is_no_time(served: Served, answer: dict[str, Any]) -> None
     url = f"/v1/predictions/{answer['prediction_id']}/verdict"
     problem(served.client.post(url, headers=headers, content=body), 400)
     problem(served.client.post(url, headers=headers, content=b"\xff{"), 400)
+    assert "no JSON" in problem(served.client.post(url, headers=headers, content=b"{"), 400)
     problem(served.client.post(url, headers=headers, content=b"x" * (3 << 20)), 413)
 
 
