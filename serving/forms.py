@@ -1,6 +1,7 @@
 """The forms in which an answer can be read: JSON as it was given, and what clinical systems and reviewers take in."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,14 +24,23 @@ class Form:
 
 
 def form_of(name: str | None, accept: str) -> Form:
-    """The form that is named, or the first of an Accept header that there is; ProblemError 406 for other names."""
+    """The form that is named, or the one that an Accept header likes best (the first of several) of those that there are, JSON
+    where it likes none; ProblemError 406 for other names."""
     if name is not None:
         if name not in FORMS:
             raise ProblemError(406, f"the forms of an answer are {', '.join(FORMS)}")
         return FORMS[name]
-    wanted = [kind.split(";")[0].strip().lower() for kind in accept.split(",")]
-    found = [form for kind in wanted for form in FORMS.values() if form.media_type == kind]
-    return found[0] if found else FORMS["json"]
+    kinds = [
+        (kind.strip(), _weight(more)) for kind, _, more in (part.partition(";") for part in accept.lower().split(","))
+    ]
+    liked = [(form, weight) for kind, weight in kinds for form in FORMS.values() if form.media_type == kind and weight]
+    return max(liked, key=lambda one: one[1])[0] if liked else FORMS["json"]
+
+
+def _weight(parameters: str) -> float:
+    """How much a kind is liked (RFC 9110, 12.4.2), 1 where nothing is said of it."""
+    found = re.search(r"(?:^|;)\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", parameters)
+    return float(found[1]) if found else 1.0
 
 
 def as_table(said: dict[str, Any]) -> bytes:

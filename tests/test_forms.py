@@ -206,7 +206,10 @@ def test_a_remark_that_edf_cannot_hold_is_refused(remark: tuple[float, float | N
 
 def test_the_form_is_the_one_named_or_the_first_that_is_accepted() -> None:
     assert form_of("fhir", "text/html") is FORMS["fhir"]
-    assert form_of(None, "text/html, application/fhir+json;q=0.9, text/tab-separated-values") is FORMS["fhir"]
+    assert form_of(None, "text/html, application/fhir+json;q=0.9, text/tab-separated-values;q=0.8") is FORMS["fhir"]
+    assert form_of(None, "application/fhir+json;q=0.1, application/json") is FORMS["json"]
+    assert form_of(None, "application/fhir+json; fhirVersion=4.3, application/json") is FORMS["fhir"]
+    assert form_of(None, "text/tab-separated-values;q=0, application/edf;q=0.001") is FORMS["edf"]
     assert form_of(None, "*/*") is form_of(None, "") is FORMS["json"]
     with pytest.raises(ProblemError, match="json, fhir, tsv, edf"):
         form_of("pdf", "")
