@@ -20,6 +20,8 @@ from lineage.times import read_utc, utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
+CLOCKS_S = 60.0
+"""How much the clocks of two machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -195,11 +197,11 @@ class Jobs:
         """Queue the jobs again whose attempt is gone: killed, cut off, or stuck. Gives the ids of those that ended with it,
         since they were cancelled, or had their last attempt."""
         with session(self.engine, write=False) as reading:
-            if reading.scalar(select(JobRow.id).where(*_out(now)).limit(1)) is None:
+            if reading.scalar(select(JobRow.id).where(*self._out(now)).limit(1)) is None:
                 return []
         why = f"the service was stopped {self.limits.attempts} times while it worked on this: cut the recording"
         with session(self.engine) as writing:
-            rows = writing.scalars(select(JobRow).where(*_out(now))).all()
+            rows = writing.scalars(select(JobRow).where(*self._out(now))).all()
             for row in rows:
                 self._end_or_queue(row, now, why, "failed_permanent")
         return [row.id for row in rows if row.state in ENDED]
@@ -265,7 +267,7 @@ class Jobs:
             _check(writing, False, waits, size, limits.waiting, limits.waiting_bytes)
 
     def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
-        alive = (JobRow.state == "running") & (JobRow.lease_until >= now.timestamp())
+        alive = (JobRow.state == "running") & ~self._lapsed(now)
         running: dict[str, int] = dict(
             reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
         )
@@ -278,6 +280,14 @@ class Jobs:
             if site not in paused and running.get(site, 0) < self.limits.at_once_per_site
         ]
         return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
+
+    def _out(self, now: datetime) -> tuple[Any, Any]:
+        return JobRow.state == "running", self._lapsed(now)
+
+    def _lapsed(self, now: datetime) -> Any:
+        """Also of a lease that reaches further than any is given for: the clock was set back, and its attempt may be gone."""
+        latest = now.timestamp() + self.limits.lease_s + CLOCKS_S
+        return (JobRow.lease_until < now.timestamp()) | (JobRow.lease_until > latest)
 
     def _end_or_queue(self, row: JobRow, now: datetime, why: str, last: str) -> None:
         row.worker, row.lease_until = None, None
@@ -318,10 +328,6 @@ def _check(writing: Session, of_site: bool, waits: Any, size: int, jobs: int, mo
 
 def _held(attempt: str) -> tuple[Any, Any]:
     return JobRow.worker == attempt, JobRow.state == "running"
-
-
-def _out(now: datetime) -> tuple[Any, Any]:
-    return JobRow.state == "running", JobRow.lease_until < now.timestamp()
 
 
 def _changed(writing: Session, statement: Any) -> bool:

@@ -246,6 +246,14 @@ def test_the_queue_is_bounded_for_a_site_for_all_and_in_bytes(jobs: Jobs) -> Non
     assert (caught.value.of_site, caught.value.limit) == (False, "6 jobs")
 
 
+def test_a_job_whose_attempt_is_gone_is_taken_up_although_the_clock_was_set_back(jobs: Jobs) -> None:
+    """Its lease would last for as long as the clock was ahead, and of its site nothing else would be done."""
+    id = left(jobs)
+    assert claimed(jobs, "gone", at_s=3600) == id
+    assert claimed(jobs, "heir", at_s=3600 - 59) is None  # so much may two machines' clocks differ
+    assert claimed(jobs, "heir", at_s=60) == id
+
+
 def test_a_site_that_has_no_job_in_leaves_one_however_full_the_others_have_made_the_queue(jobs: Jobs) -> None:
     for site in ("south", "east"):
         jobs.accept(uuid7(NOW), TASK, site=site, key_id="k", size=4_800, now=NOW)
