@@ -20,6 +20,7 @@ AGAIN = (0, 429, 502, 503, 504)
 """Answers after which it is worth asking again how far a job is; 0 is none at all."""
 PARTS = ("recording", "second_view")
 """Form fields of the files of a recording."""
+NO_ASCII = "a key, names of channels and an age are plain ASCII: copy the key once more, or rename the channel"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -50,6 +51,8 @@ class Client:
     """
 
     def __init__(self, url: str, key: str = "", *, timeout_s: float = TIMEOUT_S):
+        if not key.isascii():
+            raise ServiceRefused(0, NO_ASCII)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # What stays on this machine never goes through a proxy.
         leaves = urlsplit(url).hostname not in LOOPBACK
@@ -176,12 +179,18 @@ class Client:
         self.close()
 
     def _asked(self, method: str, path: str, **what: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._response(method, path, **what).json()
+        response = self._response(method, path, **what)
+        try:
+            found: dict[str, Any] = response.json()
+        except ValueError:
+            raise _refusal(response) from None
         return found
 
     def _response(self, method: str, path: str, **what: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **what)
+        except UnicodeEncodeError:
+            raise ServiceRefused(0, NO_ASCII) from None
         except httpx.TransportError as error:
             raise ServiceRefused(
                 0, f"the service cannot be reached ({type(error).__name__}): is it running?"

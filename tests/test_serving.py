@@ -15,11 +15,12 @@ from pkgutil import resolve_name
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sqlalchemy.exc import OperationalError
+
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.approvals import revoke
@@ -360,7 +361,6 @@ def test_a_form_of_more_than_any_has_is_refused_while_it_arrives(served: Served,
     assert "at most 4 files and 16 fields of 4096 bytes" in problem(sent, 400)
 
 
-def test_requests_that_cannot_be_read_are_told_which_field_is_wrong(served: Served) -> None:
 @pytest.mark.parametrize("span", [("inf", "5"), ("1", "inf"), ("1e400", "1"), ("1e308", "1e308")])
 @pytest.mark.parametrize("question", ["typing", "jobs"])
 def test_a_stretch_without_end_is_refused(served: Served, question: str, span: tuple[str, str]) -> None:
@@ -407,6 +407,7 @@ def test_while_the_store_is_away_a_site_is_told_to_come_again(
     assert MARK not in caplog.text and "patient" not in caplog.text
 
 
+def test_requests_that_cannot_be_read_are_told_which_field_is_wrong(served: Served) -> None:
     post = served.client.post
     assert "recording" in problem(post("/v1/detect", headers=served.headers), 400)
     assert "recording" in problem(post("/v1/detect", headers=served.headers, files={"file": ("a.edf", b"0")}), 400)
@@ -644,6 +645,28 @@ def written(home: Path) -> set[str]:
     found = {entry.subjects[0].id for entry in ledger.entries("prediction.issued")}
     ledger.engine.dispose()
     return found
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "words"),
+    [
+        (b"<html></html>", "k", "not this service's"),
+        (b"", "k", "not this service's"),
+        (b"{}", "k\N{HORIZONTAL ELLIPSIS}", "plain ASCII"),
+    ],
+)
+def test_an_answer_that_is_none_and_a_key_that_cannot_be_one_are_said_in_a_sentence(
+    content: bytes, key: str, words: str
+) -> None:
+    with pytest.raises(ServiceRefused, match=words), Client("http://127.0.0.1:1", key) as client:
+        answering = httpx.MockTransport(lambda _: httpx.Response(200, content=content))
+        client._http = httpx.Client(transport=answering, base_url="http://a")
+        client.models()
+
+
+def test_a_channel_that_no_header_can_name_is_said_in_a_sentence() -> None:
+    with pytest.raises(ServiceRefused, match="rename the channel"), Client("http://127.0.0.1:1", "k") as client:
+        client.windows(np.zeros((1, 256)), ["\N{GREEK SMALL LETTER PHI}"], 256.0)
 
 
 def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: bytes) -> None:
