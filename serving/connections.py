@@ -41,6 +41,10 @@ class Connection(HttpToolsProtocol):
         if self._held > MOST_HEAD and not self.transport.is_closing():
             self.send_400_response(f"The head of a request has at most {MOST_HEAD} bytes.")
 
+    def _should_upgrade(self) -> bool:
+        """A WebSocket begins with a GET; to anything else the handshake would never say a word."""
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+
     def on_headers_complete(self) -> None:
         """It waits no longer: a request is being answered."""
         self._held = 0

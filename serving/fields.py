@@ -9,12 +9,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from data.ages import parse_age
 from data.outcomes import Refusal
 from lineage.digest import Digest
 from serving.naming import Span
-from serving.problems import ProblemError
+from serving.problems import CUT_OFF, ProblemError
 
 AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
 SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
@@ -47,6 +48,8 @@ class BoundedForm(APIRoute):
                     await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
                 except HTTPException:
                     raise ProblemError(400, UNREADABLE) from None
+                except ClientDisconnect:
+                    raise ProblemError(400, CUT_OFF) from None
             return await answer(request)
 
         return bounded

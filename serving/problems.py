@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +30,7 @@ DETAILS = {
 }
 
 
+CUT_OFF = "the connection ended before the body did: send the whole of it again"
 AWAY = "what the service keeps cannot be reached now: try again"
 
 
@@ -98,6 +100,10 @@ class OneErrorShape:
             await self.app(scope, receive, reply.send)
         except ProblemError as error:
             await reply.fail(error)
+        except (
+            ClientDisconnect
+        ):  # nobody reads this; it is said so that the log and the counts do not call it our failure
+            await reply.fail(ProblemError(400, CUT_OFF))
         except Exception as error:
             write_line("failure", request_id=exchange(scope).request_id, **where(error))
             await reply.fail(problem_for(error))

@@ -126,6 +126,12 @@ def test_several_requests_sent_at_once_over_one_connection_are_answered_in_order
     assert connection not in Connection._waiting
 
 
+def test_a_websocket_that_begins_with_no_get_is_a_request_like_others(port: int) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AA==\r\n"
+    with begun(port, b"POST / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n") as connection:
+        assert connection.recv(1000).endswith(b"ok")
+
+
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS = {
     "a header": (b"GET / HTTP/1.1\r\nX: ", b"a" * 4096),

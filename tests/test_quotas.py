@@ -319,6 +319,29 @@ def test_a_fault_sender_who_falls_silent_is_cut_off_in_bounded_time(served: Serv
     assert start["status"] == 408 and b"nothing arrived for 0.3 s" in body["body"]
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/detect", "multipart/form-data; boundary=x"),
+        ("/v1/jobs", "multipart/form-data; boundary=x"),
+        ("/v1/windows", "application/octet-stream"),
+        ("/v1/predictions/a/verdict", "application/json"),
+    ],
+)
+def test_who_hangs_up_in_the_middle_of_a_body_is_no_failure_of_ours(
+    served: Served, caplog: pytest.LogCaptureFixture, path: str, kind: str
+) -> None:
+    came = [{"type": "http.request", "body": b"--x\r\n", "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        return came.pop() if came else {"type": "http.disconnect"}
+
+    assert served.client.portal is not None
+    with caplog.at_level("INFO", logger="ictal.serving"):
+        start, *_ = served.client.portal.call(sent_by_hand, served, path, kind, receive)
+    assert start["status"] == 400 and "failure" not in caplog.text
+
+
 def test_a_site_that_sends_its_windows_slowly_leaves_room_for_another(home: Path) -> None:
     limits = Limits()
     with serving(home, sound()) as served:
