@@ -1,7 +1,6 @@
 """The schema of params.yaml: every number a run may change, typed, with unknown keys answered by "did you mean"."""
 
 import difflib
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from data.settings import read_yaml
 from flows.change_plan import Block, GateParams
+from flows.rewriting import in_words, with_setting
 from lineage.refused import Refused
 from lineage.whole import whole_file
 
@@ -206,16 +206,19 @@ class Params(Block):
 def read_params(path: Path) -> Params:
     """Read and check params.yaml: BadParams names the key, its value and what is allowed, or the line that is no
     YAML."""
-    try:
-        document = read_yaml(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise BadParams(f"params.yaml is not YAML: {str(error).splitlines()[0]}") from error
-    return _validated(document)
+    return _validated(_document(path.read_text()))
 
 
 def refuse_cohort_name(name: str) -> None:
     """BadParams where a cohort cannot be called so: its name is a folder below data/raw."""
     _validated({"cohort": {"name": name}})
+
+
+def _document(text: str) -> Any:
+    try:
+        return read_yaml(text) or {}
+    except yaml.YAMLError as error:
+        raise BadParams(f"params.yaml is not YAML: {str(error).splitlines()[0]}") from error
 
 
 def _validated(document: Any) -> Params:
@@ -226,17 +229,40 @@ def _validated(document: Any) -> Params:
 
 
 def set_params(path: Path, changes: dict[str, Any]) -> Params:
-    """Write `changes` (`block.name` → value) into params.yaml, whole or not at all, and read it again; BadParams, and
-    nothing written, where one is not allowed. Of comments those stay that begin a line, above everything else."""
-    document = read_yaml(path.read_text()) or {}
+    """Write `changes` (dotted keys) into params.yaml, where each has its place; all else stays as it was, to the character.
+
+    BadParams, and the file as it was, where the changed settings are refused, or where it is written in a way that only a
+    person can change (by aliases, say).
+    """
+    text = path.read_bytes().decode()
+    wanted = _document(text)
     for key, value in changes.items():
         block, name = key.split(".")
-        document.setdefault(block, {})[name] = value
-    heading = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    _validated(document)
+        if isinstance(wanted, dict) and isinstance(wanted.setdefault(block, {}), dict):
+            wanted[block][name] = value
+    _validated(wanted)
+    written = _rewritten(text, changes)
+    if written is None or read_yaml(written) != wanted:
+        said = ", ".join(f"{key}: {in_words(value)}" for key, value in changes.items())
+        raise BadParams(
+            f"params.yaml is not written so that one setting can be changed in it: write {said} there yourself"
+        )
     with whole_file(path) as partial:
-        partial.write_text("\n".join([*heading, yaml.safe_dump(document, sort_keys=False)]))
+        partial.write_bytes(written.encode())
     return read_params(path)
+
+
+def _rewritten(text: str, changes: dict[str, Any]) -> str | None:
+    try:
+        for key, value in changes.items():
+            block, name = key.split(".")
+            now = read_yaml(text) or {}
+            if block not in now or name not in now[block] or now[block][name] != value:
+                text = with_setting(text, block, name, value)
+        read_yaml(text)
+    except yaml.YAMLError:
+        return None
+    return text
 
 
 def changed_in_words(before: Params, after: Params) -> list[str]:
@@ -244,14 +270,10 @@ def changed_in_words(before: Params, after: Params) -> list[str]:
     one, two = before.model_dump(), after.model_dump()
     changed = [(f"{block}.{name}", one[block][name], two[block][name]) for block in two for name in two[block]]
     return [
-        f"params.yaml now says {key}: {_plain(now)} (before: {_plain(then)}); later commands follow it too"
+        f"params.yaml now says {key}: {in_words(now)} (before: {in_words(then)}); later commands follow it too"
         for key, then, now in changed
         if then != now
     ]
-
-
-def _plain(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("\n...\n").rstrip("\n")
 
 
 def _sentence(error: Any) -> str:
