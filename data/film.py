@@ -1,5 +1,7 @@
 """A patient on film: one recording, seen by one or more cameras that share a clock."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,3 +46,19 @@ class Film:
     digest: Digest = ""
     name: str = ""
     age_days: float | None = None
+
+
+def why_no_views(files: Sequence[Path]) -> str | None:
+    """Why files are not views of one film, by their BIDS names (`sub-01_run-1_view-room_video.mp4`), which then differ in more
+    than the view; None where nothing speaks against it, as in names of another kind."""
+    named = [dict(re.findall(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9]+)", file.name)) for file in files]
+    if len(files) < 2 or any("sub" not in own for own in named):
+        return None
+    found = sorted(key for key in set().union(*named) if len({own.get(key) for own in named}) > 1)
+    if found == ["view"]:
+        return None
+    apart = f"differ in {', '.join(found)}" if found else "are alike"
+    return (
+        f"a second view is the same recording by another camera, so the names of the two files may differ in view alone; "
+        f"they {apart}: ask about each recording by itself, or name them by what they are"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data.ages import parse_age
+from data.film import why_no_views
 from flows.progress import on_terminal
 from flows.workspace import Workspace, checkout_state, lock_digest, open_workspace
 from lineage.deployments import stopped
@@ -95,7 +96,8 @@ def predict_stretches(
 
     `files` is one recording, or the two views of a film; `at` is “onset,duration” in seconds of the one stretch that is
     asked about, the whole recording unless given. The rest is as in `predict_file`. Refused for a missing file, a third
-    one, a `question` that nobody answers, an `at` that does not read so, and where no model is approved.
+    one, two files that are named as two recordings, a `question` that nobody answers, an `at` that does not read so,
+    and where no model is approved.
     """
     _check_door(url, key, detector, site, job)
     if question not in QUESTIONS:
@@ -104,6 +106,8 @@ def predict_stretches(
         raise Refused("there is no such file to analyse")
     if len(files) > 2:
         raise Refused(f"one recording, or the two views of one film, can be asked about, got {len(files)} files")
+    if apart := why_no_views(files):
+        raise Refused(apart)
     days, marked = parse_age(age) if age else None, _span(at)
     if url:
         with Client(url, key or "") as client:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 
+from data.film import why_no_views
 from lineage.digest import sha256_file
 from lineage.refused import Refused
 
@@ -207,6 +208,8 @@ def _uploads(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
         raise ServiceRefused(
             0, f"a recording is one file, or the two views of a film, got {len(files)} files: send each for itself"
         )
+    if apart := why_no_views(files):
+        raise ServiceRefused(0, apart)
     with ExitStack() as stack:
         opened = [stack.enter_context(open(file, "rb")) for file in files]
         parts = zip(PARTS[: len(files)], opened, strict=True)

@@ -308,6 +308,15 @@ def test_a_question_that_cannot_be_answered_is_refused(at_infants: Workspace, op
     assert said.code == 2 and says in said.err and not said.out
 
 
+def test_a_film_of_another_run_is_not_taken_for_a_second_view(at_infants: Workspace, tmp_path: Path) -> None:
+    films = [tmp_path / f"sub-01_run-{run}_view-{view}_video.mp4" for run, view in ((1, "large"), (2, "small"))]
+    for film in films:
+        film.write_bytes(b"0")
+    said = ictal("predict", *films, "--question", "semiology", "--site", "a")
+    assert said.code == 2 and "they differ in run, view: ask about each recording by itself" in said.err
+    assert "sub-01" not in said.err
+
+
 @pytest.fixture
 def approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A demo workspace in which the floor of spasms is in force, fitted on two infants of our own."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.film import Film, View
+from data.film import Film, View, why_no_views
 from data.film_door import absent_share, film_door, pose_door
 from data.outcomes import Refusal
 from data.pose import JOINTS, PoseTrack
@@ -80,3 +80,31 @@ def test_a_mouse_is_let_in_where_its_own_joints_are_asked_for() -> None:
 def test_time_without_frames_is_time_without_a_person() -> None:
     assert absent_share(unseen(track(), slice(0, 50))) == pytest.approx(50 / 250)
     assert absent_share(replace(track(), duration_s=20.0)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        ("sub-01_run-1_view-large_video.mp4", "sub-01_run-2_view-small_video.mp4", "they differ in run, view"),
+        ("sub-01_view-large_video.mp4", "sub-02_view-large_video.mp4", "they differ in sub"),
+        ("sub-01_view-large_video.mp4", "sub-01_ses-2_view-small_video.mp4", "they differ in ses, view"),
+        ("a/sub-01_view-large_video.mp4", "b/sub-01_view-large_video.mp4", "they are alike"),
+    ],
+)
+def test_files_named_as_two_recordings_or_as_one_camera_are_not_two_views(one: str, other: str, says: str) -> None:
+    said = why_no_views([Path(one), Path(other)])
+    assert said is not None and says in said and "01" not in said  # names may say who it is
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sub-01_run-1_view-large_video.mp4", "sub-01_run-1_view-small_video.mp4"),
+        ("room.mp4", "patient.mp4"),
+        ("cam-1.mp4", "cam-2.mp4"),
+        ("room.mp4", "sub-01_view-small_video.mp4"),
+    ],
+)
+def test_names_that_differ_in_the_view_alone_or_say_nothing_may_be_two_views(one: str, other: str) -> None:
+    assert why_no_views([Path(one), Path(other)]) is None
+    assert why_no_views([Path(one)]) is None

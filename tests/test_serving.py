@@ -733,3 +733,13 @@ def test_a_client_without_a_service_says_so(tmp_path: Path) -> None:
         with pytest.raises(ServiceRefused, match="is it running") as caught:
             client.detect(path)
     assert caught.value.status == 0
+
+
+def test_a_client_sends_no_file_of_another_recording_as_a_second_view(tmp_path: Path) -> None:
+    files = [tmp_path / f"sub-01_run-{run}_view-{view}_video.mp4" for run, view in ((1, "large"), (2, "small"))]
+    for file in files:
+        file.write_bytes(b"0")
+    with Client(f"http://127.0.0.1:{free_port()}", "key") as client:
+        for ask in (lambda: client.submit(*files, question="semiology"), lambda: client.name("semiology", files)):
+            with pytest.raises(ServiceRefused, match="differ in run"):
+                ask()
