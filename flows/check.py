@@ -1,7 +1,6 @@
 """May we believe it? One recording at the door, or a whole cohort through Great Expectations."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from data.outcomes import Refusal
 from data.readers.edf import read_edf
 from data.readers.opening import modality_of
 from flows import records
-from flows.engine import flow, run_flow, run_stages
+from flows.engine import flow, refusals_of, run_flow
 from flows.stages.files import null_for_nan, read_json
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
@@ -19,34 +18,34 @@ from lineage.refused import Refused
 @flow(name="check")
 def check(home: str, task: str = "detection") -> dict[str, Any]:
     """Judge the cohort of a task; write what was quarantined into the ledger, and that the cohort was blocked where it was."""
-    workspace = open_workspace(Path(home)).of(task)
-    refresh_code(workspace)
-    with _failures_recorded([workspace]):
-        run_stages(home, [f"check@{task}"])
-    return _judged(workspace)
+    return _all_judged(open_workspace(Path(home)), [task])[task]
 
 
 @flow(name="check all")
 def check_all(home: str) -> dict[str, dict[str, Any]]:
-    """Judge the cohorts of all tasks."""
+    """Judge the cohorts of all tasks. Refused where some cannot be used, with all that cannot: the others are judged too."""
     root = open_workspace(Path(home))
+    return _all_judged(root, root.tasks)
+
+
+def _all_judged(root: Workspace, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
     refresh_code(root)
-    with _failures_recorded([root.of(task) for task in root.tasks]):
-        run_stages(home, [f"check@{task}" for task in root.tasks])
-    return {task: _judged(root.of(task)) for task in root.tasks}
+    refused = refusals_of(str(root.root), [f"check@{task}" for task in tasks])
+    found = {task: _judged(root.of(task)) for task in tasks if f"check@{task}" not in refused}
+    blocked = {task: refused[f"check@{task}"] for task in tasks if task not in found}
+    for task in blocked:
+        _record_blocked(root.of(task))
+    if blocked:
+        named = (f"{root.of(task).cohort_name} ({task}): {str(why).rstrip('.')}" for task, why in blocked.items())
+        raise Refused("; ".join(named))
+    return found
 
 
-@contextmanager
-def _failures_recorded(workspaces: Sequence[Workspace]) -> Iterator[None]:
-    """Where the checks refuse, what they found of each cohort of which they let nothing through stands in the ledger."""
-    try:
-        yield
-    except Refused:
-        for workspace in workspaces:
-            accepted = workspace.interim / "checks" / "accepted.json"
-            if accepted.exists() and not read_json(accepted):
-                records.record_checks(workspace)
-        raise
+def _record_blocked(workspace: Workspace) -> None:
+    """What the checks found of a cohort of which they let nothing through; nothing of one that they could not look at."""
+    accepted = workspace.interim / "checks" / "accepted.json"
+    if accepted.exists() and not read_json(accepted):
+        records.record_checks(workspace)
 
 
 def _judged(workspace: Workspace) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from flows.progress import following, on_terminal, shown
 from flows.workspace import CommandFailed, dvc, open_workspace
 from lineage.refused import Refused
 
-__all__ = ["NO_CACHE", "flow", "run_flow", "run_stage", "run_stages", "task"]
+__all__ = ["NO_CACHE", "flow", "refusals_of", "run_flow", "run_stage", "run_stages", "task"]
 
 
 P = ParamSpec("P")
@@ -108,6 +108,21 @@ def run_stages(home: str, stages: Sequence[str], after: Mapping[str, Sequence[st
         needed = [begun[one] for one in (after or {}).get(stage, ())]
         begun[stage] = run_stage.submit(home, stage, min(LANES, len(stages)), wait_for=needed, return_state=False)
     return [begun[stage].result() for stage in stages]
+
+
+def refusals_of(home: str, stages: Sequence[str]) -> dict[str, Refused]:
+    """Run stages of which none needs another, all to their end, on `LANES` threads; what each said that refused, by stage.
+
+    Inside a flow only. Raises what else went wrong with one of them.
+    """
+    begun = {stage: run_stage.submit(home, stage, min(LANES, len(stages)), return_state=False) for stage in stages}
+    refused = {}
+    for stage, running in begun.items():
+        try:
+            running.result()
+        except Refused as why:
+            refused[stage] = why
+    return refused
 
 
 def flow(*, name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:

@@ -1,5 +1,6 @@
 """The check of a task's cohort: by the task's montage; of a cohort that is blocked nothing is used, and the ledger knows."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -35,9 +36,20 @@ def workspace(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
     monkeypatch.setenv("ICTAL_HOME", str(home))
     monkeypatch.setattr(check, "refresh_code", lambda *_: None)
     monkeypatch.setattr(check, "keep", lambda *_: None)
-    monkeypatch.setattr(check, "run_stages", lambda *_: stage.run(Workspace(home)))
+    monkeypatch.setattr(check, "refusals_of", refusals_of)
     records.record_cohort(Workspace(home))
     return Workspace(home)
+
+
+def refusals_of(home: str, stages: list[str]) -> dict[str, Refused]:
+    """As the engine's, in this process."""
+    refused: dict[str, Refused] = {}
+    for name in stages:
+        try:
+            stage.run(Workspace(Path(home)).of(name.removeprefix("check@")))
+        except Refused as why:
+            refused[name] = why
+    return refused
 
 
 def lines(workspace: Workspace) -> dict[str, int]:
@@ -59,7 +71,7 @@ def test_a_blocked_cohort_has_no_accepted_recording_for_anybody(workspace: Works
 def test_what_blocked_a_cohort_stands_in_the_ledger_once_and_nothing_is_frozen(workspace: Workspace) -> None:
     labels_of(workspace.cohort).unlink()
     for _ in range(2):
-        with pytest.raises(CohortBlocked):
+        with pytest.raises(Refused, match=r"^ward \(detection\): the cohort cannot be used"):
             check.check.fn(str(workspace.root))
     assert lines(workspace) == {"validation.failed": 1, "recording.quarantined": 1}
     (line,) = records.open_ledger(workspace).entries("validation.failed")
@@ -79,6 +91,25 @@ def test_a_cohort_that_passes_is_frozen(workspace: Workspace, monkeypatch: pytes
     monkeypatch.setattr(stage, "limits_of", lambda *_: Limits(cohort=CohortLimits(min_hours=0.1)))
     assert check.check.fn(str(workspace.root))["accepted"] == 6
     assert lines(workspace) == {"dataset.frozen": 1, "validation.passed": 1}
+
+
+def test_every_cohort_is_judged_where_some_are_blocked_and_all_of_those_are_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is sound, one has a patient too few, and where poses are looked for lies EEG."""
+    monkeypatch.setattr(stage, "limits_of", lambda *_: Limits(cohort=CohortLimits(min_hours=0.09)))
+    shutil.copytree(workspace.cohort, workspace.cohort.with_name("small"))
+    set_params(workspace.root / "params.yaml", {"cohort.typing": "small"})
+    labels_of(workspace.of("typing").cohort).unlink()
+    with pytest.raises(Refused) as told:
+        check.check_all.fn(str(workspace.root))
+    assert "small (typing): the cohort cannot be used: The cohort has 5 patients; needed are ≥ 6" in str(told.value)
+    assert re.search(r"ward \(spasms\): .*no pose tracks", str(told.value))
+    assert "(detection)" not in str(told.value)
+    assert lines(workspace) == {
+        "dataset.frozen": 1, "validation.passed": 1, "validation.failed": 1, "recording.quarantined": 1
+    }  # fmt: skip
+    assert len(accepted(workspace, "development")) == 6
 
 
 def test_nothing_of_a_blocked_cohort_is_exported(workspace: Workspace, tmp_path: Path) -> None:
