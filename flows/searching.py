@@ -5,7 +5,6 @@ import hashlib
 import mmap
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,13 @@ class Found:
     """What a search came to: files with one of the digests, named by one (or tables with rows of theirs), or holding a piece;
     and how much was read.
 
-    `remotes` are those of which all names were looked through."""
+    `unread` are tables that cannot be read: their bytes were looked through, their rows were not. `remotes` are those of which
+    all names were looked through."""
 
     same: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
     holding: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     files: int = 0
     size: int = 0
     pieces: int = 0
@@ -101,8 +102,11 @@ def _looked_through(
         found.size += path.stat().st_size
         if wanted & set(both_digests(path)):
             found.same.append(str(path))
-        if wanted & {path.parent.name + path.name, path.stem} or _shows(path, names):
+        shows = _shows(path, names)
+        if wanted & {path.parent.name + path.name, path.stem} or shows:
             found.named.append(str(path))
+        if shows is None:
+            found.unread.append(str(path))
         if _holds(path, parts):
             found.holding.append(str(path))
     return found
@@ -118,11 +122,14 @@ def _files(places: Iterable[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _shows(path: Path, names: set[str]) -> bool:
-    if path.suffix in TABLES and names:
-        with suppress(*UNREADABLE):
-            return any(names & own for own in shown_in(path.suffix, path.read_bytes()).values())
-    return False
+def _shows(path: Path, names: set[str]) -> bool | None:
+    """Whether a table has rows of theirs; None of one that cannot be read."""
+    if path.suffix not in TABLES or not names or not path.stat().st_size:
+        return False
+    try:
+        return any(names & own for own in shown_in(path.suffix, path.read_bytes()).values())
+    except UNREADABLE:
+        return None
 
 
 def _holds(path: Path, pieces: list[bytes]) -> bool:

@@ -125,6 +125,10 @@ def in_words(report: dict[str, Any]) -> list[str]:
         f"{how}: " + ("NOT ALL IS GONE" if found["same"] or found["named"] or found["holding"] else "nothing was found")
     )
     lines += [f"  found again: {place}" for kind in ("same", "named", "holding") for place in found[kind]]
+    lines += [
+        f"  a table that cannot be read: its bytes were searched, its rows were not; look at {place}, or remove it"
+        for place in found.get("unread", ())
+    ]
     lines += [f"remote {name}: all its objects searched by name" for name in found["remotes"]]
     lines += backups_in_words(report["backups_that_hold_payloads"])
     lines += report["still_to_be_revoked"]

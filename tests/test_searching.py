@@ -42,9 +42,12 @@ def test_a_table_with_rows_of_theirs_is_found_by_their_name(tmp_path: Path) -> N
     for column, value in rows.items():
         pd.DataFrame({column: [value, "somebody"], "site": "north"}).to_parquet(tmp_path / f"{column}.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"no table")
+    (tmp_path / "empty.npz").touch()
     found = search([tmp_path], [], [], shown=["p-1", "a" * 64])
     assert [Path(p).stem for p in found.named] == ["patient", "person", "recording"]
+    assert found.unread == [str(tmp_path / "broken.parquet")]
     assert search([tmp_path], [], [], shown=["p-2", "north"]).nothing
+    assert search([tmp_path], [], []).unread == []  # nobody is looked for by name: no table has to be read
 
 
 def test_a_flat_stretch_is_no_piece_to_look_for(tmp_path: Path) -> None:

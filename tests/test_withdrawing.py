@@ -258,6 +258,14 @@ def test_bytes_hidden_in_another_file_are_found_and_exit_code_1_says_so(here: Wo
     assert said.code == 1 and [Path(p).name for p in said.json["search"]["holding"]] == ["dump.bin"]
 
 
+def test_a_table_that_cannot_be_read_is_named_in_the_report(here: Workspace) -> None:
+    cut = here.root / "log" / "cut.parquet"
+    cut.write_bytes(b"PAR1 and no more")
+    said = withdraw.withdraw(PERSON, REASON, {})
+    assert said["ok"] and said["search"]["unread"] == [str(cut)]
+    assert f"its bytes were searched, its rows were not; look at {cut}" in said["text"]
+
+
 def test_a_copy_under_another_name_goes_too(here: Workspace) -> None:
     copy = here.root / "jobs" / "uploads" / "left-over"
     copy.parent.mkdir(parents=True)
