@@ -6,6 +6,7 @@ Parquet. A served recording is its patient's where the ledger knows whose it is,
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,8 @@ def served_table(engine: Engine, patients: Mapping[str, str] | None = None) -> p
     """What a service answered, one row per recording and question: of a recording that was asked about again the last.
 
     `WHO` (`recording` is its digest, `period` the month), prediction, question, model, outcome, code, verdict; the facts of
-    acquisition; and the columns of `SERVED_FEATURES`. `patients` says whose a recording is, by its digest.
+    acquisition; and the columns of `SERVED_FEATURES`. The verdict is the site's last on what this model answered, also where
+    it was given on an answer before. `patients` says whose a recording is, by its digest.
     """
     columns = [*WHO, "prediction", "question", "model", "outcome", "code", "verdict", *WORDS]
     columns += [name for name in SERVED_FEATURES if name not in columns]
@@ -77,7 +79,10 @@ def served_table(engine: Engine, patients: Mapping[str, str] | None = None) -> p
         return pd.DataFrame(columns=columns)
     with session(engine, write=False) as reading:
         rows = [as_row(row) for row in reading.scalars(select(FactRow).order_by(FactRow.at))]
-    table = pd.DataFrame([_served(row, patients or {}) for row in rows], columns=columns)
+    judged = sorted((row for row in rows if row["verdict"] is not None), key=itemgetter("judged_at"))
+    verdicts = {_answered(row): row["verdict"] for row in judged}
+    said = [row | {"verdict": verdicts.get(_answered(row))} for row in rows]
+    table = pd.DataFrame([_served(row, patients or {}) for row in said], columns=columns)
     table = table.drop_duplicates(["recording", "question"], keep="last", ignore_index=True)
     return table.astype({**dict.fromkeys(SERVED_FEATURES, float), **WORDS})
 
@@ -118,6 +123,10 @@ def patient_table(table: pd.DataFrame, features: Iterable[str]) -> pd.DataFrame:
 
 def _named(recording: Any, who: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     return {"recording": recording, **{name: who[recording][name] for name in WHO[1:]}}
+
+
+_answered = itemgetter("site", "recording", "question", "model")
+"""What two answers have in common that say the same of a recording."""
 
 
 def _served(row: Mapping[str, Any], patients: Mapping[str, str]) -> dict[str, Any]:

@@ -160,6 +160,23 @@ def test_a_recording_that_was_asked_about_twice_counts_once_with_its_last_answer
     assert patients[["patient", "recordings", "coverage"]].values.tolist() == [["p-one", 2, 0.5]]
 
 
+def test_a_verdict_counts_also_where_the_recording_was_asked_about_again_and_no_other_models_or_sites_does(place):
+    judged = {"verdict": "reject", "judged_at": "2026-10-09T00:00:00.000000Z"}
+    table = written(
+        place,
+        fact(1, "2026-10", "north", "r-one", **judged),
+        fact(2, "2026-10", "north", "r-one"),
+        fact(3, "2026-10", "north", "r-two", **judged),
+        fact(4, "2026-10", "north", "r-two", verdict="confirm", judged_at="2026-10-08T00:00:00.000000Z"),
+        fact(5, "2026-10", "north", "r-three", **judged),
+        fact(6, "2026-10", "north", "r-three", model="n" * 64),
+        fact(7, "2026-10", "north", "r-four", **judged),
+        fact(8, "2026-10", "south", "r-four"),
+    ).set_index(["site", "recording"])
+    assert table["rejected_share"].dropna().to_dict() == {("north", "r-one"): 1.0, ("north", "r-two"): 1.0}
+    assert table["prediction"].str[-1].tolist() == ["2", "4", "6", "8"]
+
+
 def test_a_store_without_any_service_gives_an_empty_table(place):
     engine = open_store(place)
     assert served_table(engine).empty and "alarms_per_hour" in served_table(engine)
