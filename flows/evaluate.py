@@ -6,7 +6,7 @@ from typing import Any, get_args
 from flows import records, summary
 from flows.engine import flow, run_flow, run_stages
 from flows.params import Regime, TypingRegime, changed_in_words, set_params
-from flows.stages.files import read_json, regimes, results, trained, undivided
+from flows.stages.files import read_json, regimes, results, trained, undivided, unjudged
 from flows.train import null_control, stage_of, train
 from flows.workspace import TASKS, Workspace, keep, open_workspace, refresh_code
 from lineage.refused import Refused
@@ -77,6 +77,10 @@ def evaluate_detectors(names: list[str] | None, under: str | None = None) -> dic
         lines += _left_out(workspace, figures)
         lines += [f"{regime}: not evaluable: {why}" for regime, why in undivided(workspace).items()]
         not_evaluable |= undivided(workspace)
+        without = {n: unjudged(workspace, n) for n in figures if detectors.task_of(n) == workspace.task}
+        unsaid = {f"{n}, {regime}, inner AUC": why for n, own in without.items() for regime, why in own.items()}
+        lines += [f"{what}: not evaluable: {why}" for what, why in unsaid.items()]
+        not_evaluable |= unsaid
         lines.append(f"report: {workspace.reports / 'evaluation' / 'index.html'}")
     settings = changed_in_words(before, root.params)
     lines += [*settings, *null_control(root)]

@@ -463,7 +463,7 @@ def dossier(**more: Any) -> ForecastDossier:
     made = ForecastDossier(
         "forecaster", results, {"dataset (SHA-256)": "0" * 64}, simulated=True, floor="recent_motion",
         inflation=regime_difference(answers(3.0), answers(), RULE, 1), published=published, few_shot=shots(),
-        compositions=table(), controls=doses(), undivided={"site": "one site only"},
+        compositions=table(), controls=doses(), undivided={"site": "one site only"}, unjudged={"patient": "one class only"},
     )  # fmt: skip
     return replace(made, **more)
 
@@ -472,7 +472,8 @@ def test_the_page_says_what_is_foreseen_and_what_it_costs_in_one_breath() -> Non
     page = forecast_page(dossier())
     for said in (
         "false warnings per hour of answered film", "balanced accuracy", "369 of 510 decisions", "4 decisions", "no gain may be claimed",
-        "as it must be", "Simulated data", "leaky control", "not evaluable, one site only", "s of its end nothing is raised",
+        "as it must be", "Simulated data", "leaky control", "not evaluable, one site only",
+        "AUC of inner patients: not evaluable, one class only.", "s of its end nothing is raised",
     ):  # fmt: skip
         assert said in page.replace("\u00a0", " "), said
     assert "<script" not in page and "src=" not in page

@@ -1,12 +1,17 @@
 """Types of seizures are counted by patients, and stand beside what names them without any EEG."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from flows.stages import files, report_types
+from flows.stages.files import read_json, write_json
+from flows.stages.questions.asked import Shown
+from flows.workspace import Workspace
 from validation.gates import GateSettings, run_gates
 from validation.seizure_typing import (
     Answer,
@@ -23,6 +28,7 @@ from validation.seizure_typing import (
 from validation.seizure_typing.answers import AnswersRefused
 from validation.seizure_typing.baselines import baseline_tables
 from validation.seizure_typing.figures import focal_together, regime_difference, weighted_f1
+from validation.stretch_page import StretchDossier
 
 CLASSES = ("FNSZ", "GNSZ", "CPSZ", "TNSZ")
 PATIENTS = {"FNSZ": 8, "GNSZ": 6, "CPSZ": 5, "TNSZ": 2}
@@ -198,6 +204,23 @@ def test_the_page_says_what_cannot_be_known() -> None:
     ):
         assert said in page, said
     assert "drawn from one and the same pattern" not in typing_page(dossier(simulated=False))
+
+
+def test_a_fold_of_which_nothing_says_how_well_it_learnt_is_told_on_the_page_and_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path, "typing")
+    runs = [{"fold": number, "inner_auc": auc} for number, auc in enumerate((0.7, None, 0.9))]
+    for regime, own in {"patient": runs, "seizure": runs[:1]}.items():
+        write_json(files.training_of(workspace, "seizurenet", regime) / "log.json", {"runs": own})
+    monkeypatch.setattr(files, "results", lambda *_: dossier().results["seizurenet"])
+    why = files.unjudged(workspace, "seizurenet")
+    assert list(why) == ["patient"] and "1 of 3 folds (fold 1) show one class only" in why["patient"]
+    settings = {field.name: getattr(dossier(unjudged=why), field.name) for field in fields(StretchDossier)}
+    report_types._write(tmp_path / "out", Shown(**settings, task="typing"), ("index",))
+    said = read_json(tmp_path / "out" / "seizurenet.json")
+    assert said["not_evaluable"] == {"inner AUC, patient": why["patient"]}
+    assert f"AUC of inner patients: not evaluable, {why['patient']}." in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_the_card_is_filled_from_what_was_measured() -> None:

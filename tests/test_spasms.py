@@ -217,13 +217,14 @@ def test_the_page_says_verdict_alarms_sites_and_that_it_is_simulated() -> None:
     ablation = evaluated(pd.concat([table, cohort(0.8, "no_graph")[0]]), truths)
     dossier = SpasmDossier(
         "sta_gunet", results, {"code": "0" * 64}, True, floor="joint_speed",
-        inflation=regime_difference(leaky, table, truths, 0), undivided={"site": "two sites"}, ablation=ablation,
+        inflation=regime_difference(leaky, table, truths, 0), undivided={"site": "two sites"}, unjudged={"patient": "one class only"}, ablation=ablation,
         meanings={"no_graph": "no skeleton"},
     )  # fmt: skip
     page = spasm_page(dossier)
     for words in (
         "Simulated data", "false alarms per hour", "leaky control", "Clusters found", "no skeleton", "held-out",
         "0.931", "Patient by patient", "Sites apart: not evaluable", "joint_speed",
+        "Patients apart, AUC of inner patients: not evaluable, one class only.",
     ):  # fmt: skip
         assert words in page, words
     assert page == spasm_page(dossier) and "<script" not in page

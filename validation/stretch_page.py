@@ -18,7 +18,8 @@ class StretchDossier:
 
     `results`: detector → regime → result of its task's evaluation; the regime `patient` of `name` must be there.
     `inflation`: what random stretches instead of patients apart are worth, where both were run. `published`: what the
-    detector's paper states (its card's header). ValueError where the regime `patient` is missing.
+    detector's paper states (its card's header). `undivided` and `unjudged` say of regimes why the cohort cannot be divided
+    so, and why some folds have no AUC of inner patients. ValueError where the regime `patient` is missing.
     """
 
     name: str
@@ -30,6 +31,7 @@ class StretchDossier:
     inflation: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Any] = field(default_factory=dict)
     undivided: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,9 +83,15 @@ def regime_mark(dossier: StretchDossier, called: Mapping[str, str], regime: str,
     return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], figure))
 
 
-def undivided_lines(dossier: StretchDossier, called: Mapping[str, str]) -> list[str]:
-    """Why a split could not be made of this cohort."""
-    return [f"{called[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()]
+def not_evaluable_lines(dossier: StretchDossier, called: Mapping[str, str]) -> list[str]:
+    """Why a split could not be made of this cohort, and why the learning of some folds could not be judged."""
+    return [
+        *(f"{called[r].capitalize()}: not evaluable, {why}." for r, why in dossier.undivided.items()),
+        *(
+            f"{called[r].capitalize()}, AUC of inner patients: not evaluable, {why}."
+            for r, why in dossier.unjudged.items()
+        ),
+    ]
 
 
 def two_lines(text: str) -> str:

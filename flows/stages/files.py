@@ -215,6 +215,19 @@ def inner_auc(workspace: Workspace, detector: str) -> float | None:
     return sum(judged) / len(judged) if judged else None
 
 
+def unjudged(workspace: Workspace, detector: str) -> dict[str, str]:
+    """Of the regimes with folds whose inner patients gave no AUC: in which, and why."""
+    found = {}
+    for regime in results(workspace, detector):
+        runs = read_json(training_of(workspace, detector, regime) / "log.json")["runs"]
+        if without := [str(run["fold"]) for run in runs if run["inner_auc"] is None]:
+            found[regime] = (
+                f"the inner patients of {len(without)} of {len(runs)} folds (fold {', '.join(without)}) show one class only, so "
+                "no AUC of theirs chose when to stop learning there, or says which detector is best"
+            )
+    return found
+
+
 def dataset_digest(cohort: Cohort, names: list[str]) -> dict[str, str]:
     """SHA-256 of each recording's raw bytes: the identity of a dataset is the digest of this table."""
     entries = {e.name: e for e in cohort.entries}

@@ -19,6 +19,7 @@ from flows.stages.files import (
     splits,
     truths,
     undivided,
+    unjudged,
     write_json,
 )
 from flows.stages.questions import QUESTIONS
@@ -63,6 +64,7 @@ def run(workspace: Workspace) -> None:
             inflation=lab[name],
             published=detectors.facts(name).get("published") or {},
             undivided=undivided(workspace),
+            unjudged=unjudged(workspace, name),
             beside=beside(name, evaluated),
             task=workspace.task,
             studies=studies_of(workspace, name),
@@ -84,7 +86,7 @@ def _write(out: Path, shown: Shown, pages: tuple[str, ...]) -> None:
         "floor": shown.floor or None,
         "simulated": shown.simulated,
         "regimes": dict(shown.results[shown.name]),
-        "not_evaluable": dict(shown.undivided),
+        "not_evaluable": {**shown.undivided, **{f"inner AUC, {r}": why for r, why in shown.unjudged.items()}},
         "inflation": dict(shown.inflation),
         "published": {**shown.published, "reportable": False} if shown.published else None,
         "studies": dict(shown.studies),

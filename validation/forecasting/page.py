@@ -12,7 +12,7 @@ from validation.outcome import gates_of
 from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Estimate, basis, estimate
 from validation.splits import REPORTABLE
-from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
+from validation.stretch_page import StretchDossier, not_evaluable_lines, regime_mark, stretch_page, two_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random clips"}
 """How the regimes of a forecast are called on a page, from the honest to the leaky."""
@@ -89,7 +89,7 @@ def _split(dossier: ForecastDossier) -> Section:
     marks += [Mark(f"as published, {what}", "published", Estimate(value)) for what, value in _stated(dossier.published)]
     alt = f"Balanced accuracy of {dossier.name} under each split"
     chart = column_figure(draw_regimes(marks, MEASURE, 0.5), alt, SEEN + basis(dossier.main["answer"]))
-    told = undivided_lines(dossier, REGIMES)
+    told = not_evaluable_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *_headline_of_paper(dossier), *told))
 
 

@@ -12,7 +12,7 @@ from validation.seizure_typing.baselines import BLIND
 from validation.seizure_typing.charts import draw_confusion
 from validation.seizure_typing.figures import FOCAL, MIN_PATIENTS
 from validation.splits import REPORTABLE
-from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
+from validation.stretch_page import StretchDossier, not_evaluable_lines, regime_mark, stretch_page, two_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random seizures"}
 """How the regimes of a typing are called on a page, from the honest to the leaky."""
@@ -116,7 +116,7 @@ def _split(dossier: TypingDossier) -> Section:
     alt = f"Weighted F1 of {dossier.name} under each split"
     seen = SEEN.format(looked_at=dossier.looked_at) + basis(dossier.main["answer"])
     chart = column_figure(draw_regimes(marks, WEIGHTED, None), alt, seen)
-    told = undivided_lines(dossier, REGIMES)
+    told = not_evaluable_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *_headline_of_paper(dossier), *told))
 
 

@@ -10,7 +10,7 @@ from validation.pages import Cell, Figure, Section, Table, column_figure
 from validation.reading import Estimate, as_estimate, basis, estimate, missing, share
 from validation.spasms.charts import draw_spasm_curve, draw_spasm_patients
 from validation.splits import REPORTABLE
-from validation.stretch_page import StretchDossier, regime_mark, stretch_page, two_lines, undivided_lines
+from validation.stretch_page import StretchDossier, not_evaluable_lines, regime_mark, stretch_page, two_lines
 
 REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "random clips"}
 """How the regimes are called on a page, from the honest to the leaky; folds over stretches are folds over clips here."""
@@ -139,7 +139,7 @@ def _split(dossier: SpasmDossier) -> Section:
     ]
     alt = f"Accuracy of {dossier.name} by clips under each split"
     chart = column_figure(draw_regimes(marks, "accuracy by clips (0 to 1)", None), alt, SEEN + basis(main["answer"]))
-    told = undivided_lines(dossier, REGIMES)
+    told = not_evaluable_lines(dossier, REGIMES)
     return Section("What the split does to the figure", (chart, *_worth(dossier), *told))
 
 
