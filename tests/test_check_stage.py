@@ -15,6 +15,7 @@ from data.readers.edf import write_edf
 from flows import check, export, records, watch
 from flows.params import set_params
 from flows.stages import check as stage
+from flows.stages import files
 from flows.stages.check import CohortBlocked, measure
 from flows.stages.files import accepted, read_json, write_json
 from flows.workspace import MARKER, ROOT, TASKS, Workspace
@@ -82,9 +83,14 @@ def test_what_blocked_a_cohort_stands_in_the_ledger_once_and_nothing_is_frozen(w
 
 def test_a_check_that_was_not_carried_out_is_no_failed_one(workspace: Workspace) -> None:
     (workspace.cohort / "participants.tsv").write_text("participant_id\tage\nsub-1\told\n")
-    with pytest.raises(Exception, match="not a number of years"):
+    with pytest.raises(Refused, match=r"not a number of years.* \(in data/raw/ward, then run `ictal check ward`\)"):
         check.check.fn(str(workspace.root))
     assert lines(workspace) == {}
+
+
+def test_nothing_is_asked_of_a_cohort_that_was_not_checked(workspace: Workspace) -> None:
+    with pytest.raises(Refused, match="no cohort of detection has been checked here: run `ictal check` first"):
+        files.holdout(workspace)
 
 
 def test_a_cohort_that_passes_is_frozen(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

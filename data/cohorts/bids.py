@@ -298,20 +298,24 @@ def _participants(root: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter="\t"))
+        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter="\t")
+        numbered = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error):
         raise Refusal("corrupt", "participants.tsv is not tab-separated UTF-8 text: export it again") from None
+    rows = [row for _, row in numbered]
     if any("participant_id" not in row for row in rows):
         raise Refusal("corrupt", "participants.tsv has no column participant_id: add it")
     people = {r["participant_id"]: {k: v for k, v in r.items() if k and v not in ("n/a", "", None)} for r in rows}
     if len(people) != len(rows):
         raise Refusal("corrupt", f"participants.tsv names {len(people)} patients in {len(rows)} rows: make them unique")
-    strange = sum(p.get("period", PERIODS[0]) not in PERIODS for p in people.values())
+    read = zip(numbered, people.values(), strict=True)
+    strange = [line for (line, _), own in read if own.get("period", PERIODS[0]) not in PERIODS]
     if strange:
+        lines = ", ".join(map(str, strange[:5])) + (", …" if len(strange) > 5 else "")
         raise Refusal(
             "corrupt",
-            f"participants.tsv gives {strange} of {len(people)} patients a period that is not known: it is "
-            f"{', '.join(PERIODS)} or n/a; correct it",
+            f"participants.tsv gives {len(strange)} of {len(people)} patients a period that is not known (line {lines}): a "
+            f"period is {', '.join(PERIODS)} or n/a (as development); write one of these there",
         )
     return people
 

@@ -11,6 +11,7 @@ import numpy as np
 from data.cohorts.bids import Cohort, read_cohort
 from data.cohorts.bids import Entry as CohortEntry
 from data.events import Annotations
+from data.outcomes import Refusal
 from flows.consent import withdrawn
 from flows.workspace import Workspace
 from lineage.digest import digest_of, sha256_file
@@ -22,15 +23,20 @@ if TYPE_CHECKING:
 
 
 def cohort_of(workspace: Workspace) -> Cohort:
-    """The cohort that the workspace's task looks at, without those who withdrew their consent."""
-    cohort, gone = read_cohort(workspace.cohort, workspace.modality), withdrawn(workspace).persons
+    """The cohort that the workspace's task looks at, without those who withdrew their consent. What is refused of it names
+    where it lies."""
+    try:
+        cohort, gone = read_cohort(workspace.cohort, workspace.modality), withdrawn(workspace).persons
+    except Refusal as why:
+        name = workspace.cohort_name
+        raise Refusal(why.code, f"{why.reason} (in data/raw/{name}, then run `ictal check {name}`)") from None
     return replace(cohort, entries=tuple(e for e in cohort.entries if e.person not in gone)) if gone else cohort
 
 
 def accepted(workspace: Workspace, period: str) -> list[CohortEntry]:
-    """The recordings of a period that the checks let through, in the cohort's order; FileNotFoundError where it was not
+    """The recordings of a period that the checks let through, in the cohort's order. Refused of a cohort that was not
     checked."""
-    names = set(read_json(workspace.interim / "checks" / "accepted.json"))
+    names = _let_through(workspace)
     cohort = cohort_of(workspace)
     return [e for e in cohort.entries if e.name in names and (e.period or "development") == period]
 
@@ -43,13 +49,18 @@ def has_accepted(workspace: Workspace) -> bool:
 
 def refuse_unchecked(workspace: Workspace) -> None:
     """Refuse where the task's cohort was not checked yet, or the checks let none of its recordings through."""
-    if not (workspace.interim / "checks" / "accepted.json").exists():
-        raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
-    if not has_accepted(workspace):
+    if not _let_through(workspace):
         raise Refused(
             f"the checks let no recording of the cohort of {workspace.task} through: `ictal check "
             f"{workspace.cohort_name}` says why"
         )
+
+
+def _let_through(workspace: Workspace) -> set[str]:
+    path = workspace.interim / "checks" / "accepted.json"
+    if not path.exists():
+        raise Refused(f"no cohort of {workspace.task} has been checked here: run `ictal check` first")
+    return set(read_json(path))
 
 
 def development(workspace: Workspace) -> list[CohortEntry]:
