@@ -1,7 +1,9 @@
 """How the rule of `monitoring.drift` works: how often it alarms without drift, and what it finds beside what it states.
 
-The whole rule runs, on simulated site-months. Two rules that look at windows see the same months: Kolmogorov–Smirnov at
-.05, and what Evidently does unless it is told otherwise.
+The comparison of patients runs as it always does, on simulated site-months, one at a time. Rules of acquisition (of refused
+recordings too) have nothing to judge in them, and whether a shift returns in the same direction, which confirms it, is not
+asked. Two rules that look at windows see the same months: Kolmogorov–Smirnov at .05, and what Evidently does unless it is told
+otherwise.
 """
 
 import os

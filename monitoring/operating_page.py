@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from monitoring.findings import BUDGET, DriftSettings
+from monitoring.persistence import AMONG, NEEDED
 from validation.drawing import INK, QUIET, SERIES, canvas
 from validation.pages import Headline, Section, Table, column_figure, render_page
 
@@ -32,7 +33,7 @@ def operating_page(
         kind="The rule of drift, measured",
         title="What the rule of drift finds and misses",
         lead=f"Site-months are drawn by chance, with {found['features']} features and {found['reference_patients']} patients "
-        "in the reference, and the whole rule judges each.",
+        "in the reference, and patients are compared in each as at a real site.",
         simulated=True,
         headline=head,
         sections=(_nulls(found), _beside(found), _power(found), _how(found, settings)),
@@ -153,7 +154,12 @@ def _how(found: Mapping[str, Any], settings: DriftSettings) -> Section:
         "windows, each correlated with the one before (.8); .1 or .4 of a window's variance lies between patients; features "
         "of a patient share .36 of theirs. SD is that between patients of what one recording tells of them."
     )
-    return Section("How this was measured", (told,))
+    left_out = (
+        "Not measured here: rules of acquisition, of refused recordings among them, for simulated months have no facts of that "
+        f"kind; and what persistence confirms (the same feature in the same direction, in {NEEDED} of {AMONG} periods), which is "
+        "less than what one period shows."
+    )
+    return Section("How this was measured", (told, left_out))
 
 
 def _written(share: Mapping[str, float]) -> str:

@@ -136,6 +136,8 @@ def test_what_is_not_tested_is_stated_to_be_found_never():
 def test_the_page_and_the_terminal_say_the_same_and_say_what_is_broken():
     found = summary(counted(16, as_stated()), RULE)
     html = operating_page(found, RULE, {"calibration.json": "ab" * 32})
+    assert "Not measured here: rules of acquisition, of refused recordings among them" in html
+    assert "in the same direction, in 2 of 3 periods" in html
     assert "The rule works as it says." in html and "4.0 % (2.3 to 6.4)" in html.replace("\u00a0", " ")
     assert "4.0 % (2.3 to 6.4)" in "\n".join(lines(found)) and f"{100 * BUDGET:g}" in html
     broken = summary(counted(40, as_stated()), RULE)
