@@ -35,8 +35,8 @@ class ServiceRefused(Refused):
 
 
 def check_rows(signal: np.ndarray, channels: int) -> None:
-    """Refuse (ServiceRefused) samples that are not a row for each channel: sent as numbers one after another, others
-    would be read as of other channels and times."""
+    """Refuse (ServiceRefused) a signal that is not (channels, samples): sent as numbers one after another, samples would be
+    read as of other channels and times."""
     if signal.ndim != 2 or len(signal) != channels:
         raise ServiceRefused(
             0,
