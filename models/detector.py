@@ -149,7 +149,9 @@ class Detector(ABC):
     ) -> dict[str, Any]:
         """Learn from labelled windows; `valid` (inner patients) only stops the training. Returns a log in JSON values.
 
-        The log holds `epochs`, `best_epoch`, `valid_auc` (per epoch; macro AUC over classes where there are several).
+        The log holds `epochs`, `best_epoch`, `valid_auc` (per epoch; macro AUC over classes where there are several), and
+        `inner_auc`, what detectors are chosen by (`models.training.figure_by_halves`); the best of `valid_auc` where it is
+        not stated.
         """
 
     @abstractmethod

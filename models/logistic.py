@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from models.detector import UNSEEN, Examples, Progress, State, TypingDetector
 from models.offset import offset_of
-from models.training import balanced_weights, macro_auc
+from models.training import balanced_weights, figure_by_halves, macro_auc
 
 PARTS = ("centre", "spread", "weights")
 
@@ -75,11 +75,13 @@ class LogisticFloor(TypingDetector):
         self.seen, self.offset = np.isin(np.arange(len(self.classes)), train.label).astype(float), 0.0
         score = self.score(valid)
         reached = macro_auc(score, valid.label)
+        chosen = figure_by_halves(score, valid, macro_auc, reached)
         self.offset = offset_of(self.task, score[:, 1] - score[:, 0], valid.label) if self.seen.all() else 0.0
         if progress:
             progress(1, 1, reached)
         seen = [name for name, met in zip(self.classes, self.seen, strict=True) if met]
-        return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "classes_seen": seen}
+        log = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train), "inner_auc": chosen}
+        return {**log, "classes_seen": seen}
 
     def score(self, examples: Examples) -> np.ndarray:
         """Scores (clips, classes), `UNSEEN` for a class that no training clip had."""

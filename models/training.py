@@ -102,13 +102,14 @@ def figure_by_halves(crossed: np.ndarray | None, inner: Examples, judge: Judge, 
     """What is reached at epochs that others chose: the mean over both halves of the inner patients, from the scores that
     `fit_crossed` gives (windows, …).
 
-    The best of many epochs flatters on those who chose it, and floors have one epoch. `best`, that of all together, where
-    a half shows one class only.
+    The best of many epochs flatters on those who chose it. Of a floor, whose one epoch nobody chose, the scores are given
+    as they are: half of the patients show fewer types, of which a mean is another figure than of all. `best`, that of all
+    together, where a half shows one class only.
     """
     if crossed is None:
         return best
     label = _labels(inner)
-    figures = [judge(crossed[half], label[half]) for half in _halves(inner)]
+    figures = [judge(crossed[half], label[half]) if half.any() else np.nan for half in _halves(inner)]
     return float(np.mean(figures)) if np.isfinite(figures).all() else best
 
 

@@ -12,13 +12,22 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from data.events import Annotations, Event
-from models import training
+from models import detectors, training
 from models.calibration import Calibration, NotCalibrated, fit_logistic
 from models.decisions import BySecond, Decision, EventFinder, Smoother, choose_threshold, raw_trend
 from models.detector import Examples
 from models.layers.attention import AttentionPool
 from models.layers.reversal import reverse_gradient, schedule
-from models.training import Schedule, auc, balanced_order, balanced_weights, figure_by_halves, fit_crossed, fit_network
+from models.training import (
+    Schedule,
+    auc,
+    balanced_order,
+    balanced_weights,
+    figure_by_halves,
+    fit_crossed,
+    fit_network,
+    macro_auc,
+)
 
 
 def toy(seed: int = 0, n: int = 400) -> Examples:
@@ -340,6 +349,23 @@ def test_what_detectors_are_chosen_by_is_each_half_at_the_epoch_that_the_other_c
     assert crossed is not None and crossed.tolist() == [0.9, 0.1, 0.5, 0.5]
     assert log["inner_auc"] == (0 + 0.5) / 2 < max(log["valid_auc"])
     assert figure_by_halves(crossed, inner, auc, 0.85) == log["inner_auc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "kinds", "judge"), [("line_length", 2, 1, auc), ("band_power", 11, 2, macro_auc)]
+)
+def test_a_floor_is_chosen_by_the_mean_of_the_same_halves(name: str, width: int, kinds: int, judge: Any) -> None:
+    """Where a half shows fewer types than all, the mean over halves is another figure, and so it has to be one for floors too."""
+    rng = np.random.default_rng(3)
+    patient = np.repeat(["a", "b", "c", "d"], 30)
+    label = np.arange(120) % 2 * np.repeat([1, kinds, 1, kinds], 30)
+    x = (rng.standard_normal((120, width)) + label[:, None]).astype(np.float32)
+    data = Examples(x, np.arange(120.0), patient, patient, 2.0, label.astype(np.int8))
+    floor = detectors.build(name, dict(detectors.params_of(name, "demo")))
+    log, score = floor.fit(data, data, seed=0), floor.score(data)
+    halves = [np.isin(patient, own) for own in (["a", "c"], ["b", "d"])]
+    assert log["inner_auc"] == pytest.approx(np.mean([judge(score[half], label[half]) for half in halves]))
+    assert log["inner_auc"] != log["valid_auc"][0] == pytest.approx(judge(score, label))
 
 
 def test_where_a_half_shows_one_class_all_inner_patients_together_have_to_do() -> None:

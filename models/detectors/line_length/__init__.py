@@ -9,7 +9,7 @@ import numpy as np
 from data.filters import RunningBaseline
 from models.calibration import fit_logistic
 from models.detector import Examples, InputContract, Progress, State, WindowDetector, WindowsToX
-from models.training import auc
+from models.training import auc, figure_by_halves
 
 
 class LineLength(WindowDetector):
@@ -51,10 +51,12 @@ class LineLength(WindowDetector):
         if train.label is None or valid.label is None:
             raise ValueError("training needs labelled windows")
         self.coefficients = fit_logistic(train.x.astype(float), train.label)
-        reached = auc(self.score(valid), valid.label)
+        score = self.score(valid)
+        reached = auc(score, valid.label)
         if progress:
             progress(1, 1, reached)
-        return {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
+        log = {"epochs": 1, "best_epoch": 1, "valid_auc": [reached], "windows": len(train)}
+        return {**log, "inner_auc": figure_by_halves(score, valid, auc, reached)}
 
     def score(self, examples: Examples) -> np.ndarray:
         """(windows,) summed one by one: a matrix product may round otherwise for other numbers of windows."""
