@@ -31,8 +31,8 @@ class Ictal:
 
     def __init__(self) -> None:
         raise NotServedLikeThis(
-            "run the bento by `python -m uvicorn --factory serving.service:app_from_environment` in its folder src: "
-            "`bentoml serve` leaves out keys, limits and the log"
+            "run the bento by `python -m uvicorn --factory serving.service:app_from_environment --http "
+            "serving.connections:Connection` in its folder src: `bentoml serve` leaves out keys, limits and the log"
         )
 
 

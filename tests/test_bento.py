@@ -43,6 +43,7 @@ def test_an_exported_bento_serves_in_an_empty_home(tmp_path: Path) -> None:
     environment = kept | {"HOME": str(tmp_path / "empty"), "BENTOML_HOME": str(tmp_path / "empty")}
     environment |= {"ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1"}
     line = [sys.executable, "-m", "uvicorn", "--factory", "serving.service:app_from_environment"]
+    line += ["--http", "serving.connections:Connection"]
     line += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(line, cwd=source, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -79,8 +80,10 @@ def test_bentoml_serve_is_refused_since_it_leaves_out_the_door() -> None:
         Ictal.inner()
 
 
-def test_the_container_keeps_no_larger_messages_than_the_command_does() -> None:
-    assert f'"--ws-max-size", "{StreamLimits().chunk_bytes}"' in (ROOT / "Containerfile").read_text()
+def test_the_container_bounds_messages_and_connections_as_the_command_does() -> None:
+    said = (ROOT / "Containerfile").read_text()
+    assert f'"--ws-max-size", "{StreamLimits().chunk_bytes}"' in said
+    assert '"--http", "serving.connections:Connection"' in said
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

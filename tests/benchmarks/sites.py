@@ -60,7 +60,7 @@ def ours(preset: str) -> Server:
         "X-Age": "3d",
     }
     environment = {"ICTAL_HOME": str(home), "ICTAL_ALLOW_DEMO": "1"}
-    command = ["--factory", "serving.service:app_from_environment"]
+    command = ["--factory", "serving.service:app_from_environment", "--http", "serving.connections:Connection"]
     return _started(command, environment, "/v1/windows", headers, "/readyz", f"ours-{preset}")
 
 
