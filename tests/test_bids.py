@@ -478,3 +478,9 @@ def test_every_tuh_code_is_a_type_of_hed_score_and_back(code: str) -> None:
     assert seizure_type(TUH_TYPES[code]) == TUH_TYPES[code]
     assert tuh_type(TUH_TYPES[code]) == code
     assert tuh_type("sz_foc_ia_m") is None
+
+
+def test_a_sidecar_nested_beyond_reading_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dataset_description.json").write_text("[" * 100_000)
+    with pytest.raises(Refusal, match="corrupt: a JSON sidecar"):
+        read_cohort(tmp_path)

@@ -81,6 +81,8 @@ def test_what_is_not_stated_is_refused_by_name(tmp_path, key):
         ({"rate_hz": "256"}, "unsupported_format", "rate_hz"),
         ({"rate_hz": 0}, "unsupported_format", "above 0"),
         ({"rate_hz": True}, "unsupported_format", "rate_hz"),
+        ({"rate_hz": 10**400}, "unsupported_format", "at most 1e+06, got 100000000000"),
+        ({"rate_hz": float("nan")}, "unsupported_format", "got nan"),
         ({"channels": "Fp1-F3"}, "unsupported_format", "channels"),
         ({"channels": [*CHANNELS, "C3-P3"]}, "unsupported_format", "3 channels"),
         ({"age": "eleven"}, "age_unknown", "eleven"),
@@ -104,6 +106,14 @@ def test_windows_that_nothing_speaks_for_are_refused_with_the_next_step(tmp_path
     assert "no JSON object" in refusal_of(tmp_path, said=tmp_path / "list.json").reason
     (tmp_path / "text.json").write_text("rate: 256")
     assert "not JSON" in refusal_of(tmp_path, said=tmp_path / "text.json").reason
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    assert "not JSON" in refusal_of(tmp_path, said=tmp_path / "deep.json").reason
+
+
+def announcing(shape: str) -> bytes:
+    """A NumPy file of one number that says it had this shape."""
+    head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(8)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +127,13 @@ def test_windows_that_nothing_speaks_for_are_refused_with_the_next_step(tmp_path
         (np.full((2, 256), np.nan), "corrupt"),
         (np.full((2, 256), 2.0), "corrupt"),
         (np.array([{"a": 1}] * 2, dtype=object), "corrupt"),
+        (announcing(f"(2, {10**17})"), "corrupt"),
+        (announcing(f"(2, {10**25})"), "corrupt"),
+        (announcing("(True, 1)"), "corrupt"),
     ],
-    ids=["cut off", "text", "one row", "empty", "letters", "missing samples", "twice the same", "pickled objects"],
-)
+    ids=["cut off", "text", "one row", "empty", "letters", "missing samples", "twice the same", "pickled objects",
+         "more than memory", "more than numbers", "no number"],
+)  # fmt: skip
 def test_a_window_that_is_no_array_of_samples_is_refused_and_not_named(tmp_path, content, code):
     path = folder(tmp_path) / "in" / "a.npy"
     path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content, allow_pickle=True)

@@ -117,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON sidecar; `corrupt` where it is no JSON object in UTF-8."""
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError):
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise Refusal("corrupt", f"a JSON sidecar of type {path.name.split('_')[-1]} cannot be read: correct it")

@@ -7,7 +7,6 @@ not stated is refused, never guessed.
 
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ from lineage.digest import Digest, digest_of, sha256_bytes
 STATEMENT = "windows.json"
 KNOWN = Path(__file__).parent / "statements"
 """Statements on public files, each with the SHA-256 of the files that it is about."""
+MOST_HZ = 1e6
+"""Beyond any amplifier's sampling rate."""
 UNITS_UV = {"µV": 1.0, "uV": 1.0, "mV": 1e3, "V": 1e6}
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "title": str, "source": str, "rate_hz": (int, float), "unit": str, "channels": list, "seizure": list, "other": list,
@@ -110,7 +111,7 @@ def read_statement(path: Path) -> Stated:
         said = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise Refusal("unsupported_format", f"there is no such statement on the windows: {NEXT}") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise Refusal("unsupported_format", f"the statement on the windows is not JSON: {NEXT}") from None
     if not isinstance(said, dict):
         raise Refusal("unsupported_format", f"the statement on the windows is no JSON object: {NEXT}")
@@ -139,8 +140,9 @@ def _checked(said: Mapping[str, Any]) -> Stated:
         raise Refusal("unsupported_format", f"{', '.join(dict.fromkeys(wrong + lists))} cannot be read: {NEXT}")
     if said["unit"] not in UNITS_UV:
         raise Refusal("unit_suspect", f"the unit {said['unit'][:12]!r} is not known: write {', '.join(UNITS_UV)}")
-    if not (math.isfinite(said["rate_hz"]) and said["rate_hz"] > 0):
-        raise Refusal("unsupported_format", f"rate_hz must be above 0, got {said['rate_hz']:g}: {NEXT}")
+    if not 0 < said["rate_hz"] <= MOST_HZ:
+        got = str(said["rate_hz"])[:12]
+        raise Refusal("unsupported_format", f"rate_hz must be above 0 and at most {MOST_HZ:g}, got {got}: {NEXT}")
     return Stated(
         title=said["title"],
         source=said["source"],
@@ -226,7 +228,7 @@ def _refuse_others(stated: Stated, digests: Mapping[Path, Digest]) -> None:
 def _recording(number: int, raw: bytes, digest: Digest, stated: Stated) -> Recording:
     try:
         signal = np.load(io.BytesIO(raw), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError):
+    except (ValueError, EOFError, OSError, SyntaxError, MemoryError, OverflowError, TypeError):
         raise Refusal("corrupt", f"window {number} cannot be read as a NumPy array: write it with numpy.save") from None
     if not isinstance(signal, np.ndarray) or signal.dtype.kind not in "fiu" or signal.ndim != 2:
         raise Refusal("unsupported_format", f"window {number} is no array of numbers (channels, samples)")

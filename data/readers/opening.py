@@ -7,7 +7,7 @@ from data.cohorts.bids import Entry
 from data.film import Film
 from data.outcomes import Refusal
 from data.pose import PoseTrack
-from data.readers.bids import read_json
+from data.readers.bids import positive, read_json
 from data.readers.edf import read_edf
 from data.readers.pose import read_pose
 from data.readers.video import read_film
@@ -45,8 +45,7 @@ def estimated(film: Film, estimate: Estimate | None) -> PoseTrack:
 
 def _rate_hz(entry: Entry) -> float | None:
     sidecar = entry.path.with_name(entry.name + "_video.json")
-    stated = read_json(sidecar).get("FrameRate") if sidecar.is_file() else None
-    return float(stated) if isinstance(stated, int | float) and stated > 0 else None
+    return positive(read_json(sidecar).get("FrameRate")) if sidecar.is_file() else None
 
 
 def modality_of(path: Path) -> str:
