@@ -1,6 +1,7 @@
 """Poses of every format: what was not seen is missing, never zero; whatever is no pose is refused with its code."""
 
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_openpose_frames_without_a_person_are_missing_and_of_two_persons_the_sur
     assert track.people is not None and track.people.tolist() == [2, 0, 1]
     assert track.xy[0, 0].tolist() == [100, 50] and track.confidence[0, 0] == 0.9
     assert not track.seen[1].any() and track.seen[0].sum() == 3 and track.xy[2, 0, 0] == 300
+
+
+def test_openpose_frames_stand_in_the_order_of_their_numbers_without_zeros_before_them_too(tmp_path: Path) -> None:
+    for name in ("frame_{}_keypoints.json", "frame_{:012}_keypoints.json"):
+        folder = tmp_path / name[:8]
+        folder.mkdir(exist_ok=True)
+        for number in range(12):
+            person = {"pose_keypoints_2d": [float(number + 1), 1.0, 0.9] * 25}
+            (folder / name.format(number)).write_text(json.dumps({"people": [person]}))
+        assert read_pose(folder, rate_hz=25).xy[:, 0, 0].tolist() == list(range(1, 13))
+        shutil.rmtree(folder)
 
 
 def test_the_two_layouts_of_openpose_are_told_apart_by_the_length_of_bones(tmp_path: Path) -> None:

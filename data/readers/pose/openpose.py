@@ -4,6 +4,7 @@ The format has no times: the rate must be stated. A joint with confidence 0 was 
 """
 
 import json
+import re
 import tarfile
 import zlib
 from collections import defaultdict
@@ -25,7 +26,7 @@ LAYOUTS = {"BODY_25": _BODY_25, "BODY_25B": _BODY_25B}
 
 
 def frames_of_folder(folder: Path, series: str = "") -> list[bytes]:
-    """The JSON files of one series of frames, in the order of their names."""
+    """The JSON files of one series of frames, in the order of the numbers in their names."""
     files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*.json") if p.is_file()}
     return [files[name].read_bytes() for name in _one_series(list(files), series)]
 
@@ -90,7 +91,7 @@ def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
 def _one_series(names: list[str], series: str) -> list[str]:
     """Names of the frames in the folder `series`, which may be left out where there is only one."""
     folders = defaultdict(list)
-    for name in sorted(names):
+    for name in sorted(names, key=_in_order):
         folders[PurePosixPath(name).parent.name].append(name)
     if series not in folders and len(folders) == 1:
         series = next(iter(folders))
@@ -98,6 +99,11 @@ def _one_series(names: list[str], series: str) -> list[str]:
         raise Refusal("unsupported_format", f"{len(folders)} series of pose frames lie here: say which one is meant")
     check_frames(len(folders[series]))
     return folders[series]
+
+
+def _in_order(name: str) -> list[str | int]:
+    """By the numbers in it, with zeros before them or without: frame 2 comes before frame 10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _persons(frame: dict[str, Any]) -> list[np.ndarray]:
