@@ -15,7 +15,7 @@ from data.cohorts.corrections import Corrections
 from data.cohorts.derivatives import expert_folders
 from data.cohorts.helsinki import age_bounds_days, read_clinical
 from data.cohorts.layout import write_layout
-from data.cohorts.published import Conversion
+from data.cohorts.published import Conversion, FetchRefused
 from data.events import Annotations, Event
 from data.outcomes import Refusal
 from tests import SHARED, needs_shared
@@ -225,6 +225,15 @@ def test_a_layout_that_breaks_off_leaves_nothing_that_looks_like_a_cohort(tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source"]
     with pytest.raises(Refusal):
         read_cohort(tmp_path / "made")
+
+
+def test_two_files_of_one_name_are_refused_and_neither_takes_the_place_of_the_other(tmp_path):
+    conversion = helsinki.convert(nursery(tmp_path / "source"), Corrections())
+    first, second = conversion.recordings
+    twice = replace(conversion, recordings=(first, replace(second, stem=first.stem)))
+    with pytest.raises(FetchRefused, match=f"the first is {first.stem}"):
+        write_layout(tmp_path / "made", helsinki.PUBLISHED, twice, {})
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from data.cohorts.bids import Cohort, read_cohort
 from data.cohorts.derivatives import DESCRIPTION, MANUAL
-from data.cohorts.published import Conversion, Patient, Published, PublishedRecording
+from data.cohorts.published import Conversion, FetchRefused, Patient, Published, PublishedRecording
 from data.events import Annotations
 from data.readers.bids import write_events
 
@@ -31,10 +32,12 @@ def write_layout(
     """Write the cohort to `root`; it is made beside it and put in place when it is whole.
 
     EDF files are copied byte for byte, or become hard links with `link` where the file system allows that. `provenance`
-    is kept as sourcedata/fetched.json, the published annotations beside it. FileExistsError where `root` is there.
+    is kept as sourcedata/fetched.json, the published annotations beside it. FileExistsError where `root` is there;
+    refuses (`FetchRefused`) recordings that would bear one name, of which the last would take the place of the others.
     """
     if root.exists():
         raise FileExistsError("the folder of the cohort exists already: remove it or name another")
+    _refuse_shared_names(conversion.recordings)
     partial = root.with_name(f".{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -49,6 +52,14 @@ def write_layout(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return read_cohort(root)
+
+
+def _refuse_shared_names(recordings: Iterable[PublishedRecording]) -> None:
+    shared = [stem for stem, files in Counter(r.stem for r in recordings).items() if files > 1]
+    if shared:
+        raise FetchRefused(
+            f"{len(shared)} names would stand for several recordings, the first is {shared[0]}: leave one file of each"
+        )
 
 
 def _write_recording(root: Path, recording: PublishedRecording, link: bool) -> None:
