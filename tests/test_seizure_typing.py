@@ -164,6 +164,18 @@ def test_kept_answers_that_were_changed_are_refused(tmp_path: Path) -> None:
         read_answers(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("answers.json", b"{"), ("answers.json", b"\xff\xfe"), ("answers.json", b"[]"), ("answers.json", b"{}"),
+     ("answers.parquet", b"PAR1")],
+)  # fmt: skip
+def test_kept_answers_that_are_damaged_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    write_answers(tmp_path, cohort(0.7))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AnswersRefused, match="run `ictal evaluate` again"):
+        read_answers(tmp_path)
+
+
 def test_the_confusion_counts_every_seizure_once() -> None:
     table = cohort(0.3)
     persons, counts = confusions(table, CLASSES)

@@ -81,14 +81,24 @@ def read_answers(folder: Path) -> tuple[pd.DataFrame, dict[str, Digest]]:
     """The answers kept in a folder, and their digests. Refuses what is missing or was changed."""
     if not (folder / FILE).is_file() or not (folder / STATED).is_file():
         raise AnswersRefused(f"the answers of this evaluation are missing: {AGAIN}")
-    stated = json.loads((folder / STATED).read_text())
-    table = pd.read_parquet(folder / FILE)
-    if sha256_file(folder / FILE) != stated["file"] or answers_digests(table) != stated["digests"]:
-        raise AnswersRefused(f"the answers kept were changed after they were written: {AGAIN}")
-    return table, stated["digests"]
+    file, digests = _stated(folder)
+    if sha256_file(folder / FILE) == file:
+        table = pd.read_parquet(folder / FILE)
+        if answers_digests(table) == digests:
+            return table, digests
+    raise AnswersRefused(f"the answers kept were changed after they were written: {AGAIN}")
 
 
 AGAIN = "run `ictal evaluate` again"
+
+
+def _stated(folder: Path) -> tuple[Digest, dict[str, Digest]]:
+    """What was written down of the answers when they were kept."""
+    try:
+        stated = json.loads((folder / STATED).read_text())
+        return stated["file"], stated["digests"]
+    except (ValueError, TypeError, KeyError):  # no JSON, no text at all, or other JSON
+        raise AnswersRefused(f"{STATED} was changed after it was written: {AGAIN}") from None
 
 
 def answers_digests(table: pd.DataFrame) -> dict[str, Digest]:
