@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from data.cohorts.bids import read_cohort
 from data.cohorts.corrections import Corrections
+from data.cohorts.layout import write_layout
 from data.cohorts.tusz import PUBLISHED, convert, marks_of, read_terms
 from data.outcomes import Refusal
 from data.seizure_types import TUH_TYPES
@@ -84,10 +86,10 @@ def test_an_unknown_label_or_another_format_is_refused():
     assert read_terms(SPANS)[1] == 301.0
 
 
-def recording(folder: Path, name: str, *texts: tuple[str, str], seconds: int = 301) -> None:
+def recording(folder: Path, name: str, *texts: tuple[str, str], seconds: int = 301, age: str = "80") -> None:
     file = edf(folder / f"{name}.edf", seconds)
     content = bytearray(file.read_bytes())
-    content[8:88] = b"aaaaaaac F 01-JAN-1922 aaaaaaac Age:80".ljust(80)
+    content[8:88] = f"aaaaaaac F X aaaaaaac Age:{age}".encode().ljust(80)
     file.write_bytes(content)
     for suffix, said in texts:
         file.with_suffix(suffix).write_text(said)
@@ -118,6 +120,15 @@ def test_a_seizure_after_the_end_of_the_edf_leaves_its_recording_out(tmp_path):
     conversion = convert(tmp_path, Corrections())
     assert [r.stem[-3:] for r in conversion.recordings] == ["001"]
     assert conversion.refused == ("aaaaaaac_s001_t000.edf: 1 of its seizures begin after the 300 s that the EDF has",)
+
+
+def test_an_age_that_nobody_reaches_is_not_known(tmp_path):
+    session = tmp_path / "edf" / "dev" / "aaaaaaac" / "s001_2002" / "02_tcp_le"
+    recording(session, "aaaaaaac_s001_t000", (".csv_bi", SPANS), age="999")
+    conversion = convert(tmp_path, Corrections())
+    assert [p.age_years for p in conversion.patients] == [None]
+    write_layout(tmp_path / "made", PUBLISHED, conversion, {})
+    assert [e.age_days for e in read_cohort(tmp_path / "made").entries] == [None]
 
 
 def test_a_patient_in_two_divisions_is_refused(tmp_path):

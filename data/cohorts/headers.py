@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.ages import OLDEST_YEARS
 from data.cohorts.clock import clock_s
 from data.outcomes import Refusal
 from data.readers.edf_header import read_header
@@ -15,7 +16,10 @@ _SEX = re.compile(r"\S+ ([MF])\b")
 
 @dataclass(frozen=True)
 class EdfFacts:
-    """Length, sampling rate of most signals, time of day at the first sample, and age and sex where they stand there."""
+    """Length, sampling rate of most signals, time of day at the first sample, and age and sex where they stand there.
+
+    An age that nobody reaches, such as 999, says that it is not known.
+    """
 
     duration_s: float
     rate_hz: float
@@ -48,7 +52,8 @@ def edf_facts(path: Path) -> EdfFacts:
     if not header.record_s > 0:
         raise Refusal("no_signal", "the data records last 0 s: check that the recording was saved")
     samples = Counter(s.samples for s in header.signals if not s.is_annotation).most_common(1)[0]
-    years = float(age[1]) if (age := _AGE.search(patient)) else None
+    stated = _AGE.search(patient)
+    years = float(stated[1]) if stated and float(stated[1]) <= OLDEST_YEARS else None
     days = header.age_days
     return EdfFacts(
         duration_s=header.duration_s,
