@@ -55,6 +55,20 @@ def test_what_one_of_them_refused_is_compared_in_neither():
     assert made["rests_on"]["coverage"] == pytest.approx(11 / 12)
 
 
+def test_what_one_called_where_the_other_refused_is_no_seizure_that_it_found_more_of():
+    """Of the seizure from 40 to 60 s the honest one assessed 40–50 s and found nothing; the leaky one called 52–58 s."""
+    honest = [replace(c, hypothesis=Annotations((), SECONDS)) for c in cohort(0.5)]
+    blank = [replace(c, trend=np.where(np.arange(SECONDS) < 50, c.trend, np.nan)) for c in honest]
+    leaky = [replace(c, hypothesis=Annotations((Event(10.0, 2.0), Event(52.0, 6.0)), SECONDS)) for c in honest]
+    assert {c.hypothesis.events for c in in_common(leaky, blank)[0]} == {(Event(10.0, 2.0),)}
+    made = inflation({"window": leaky, "patient": blank}, seed=1)["window_to_patient"]
+    assert made["event_sensitivity"]["estimate"] == 0
+    assert (
+        inflation({"window": leaky, "patient": honest}, seed=1)["window_to_patient"]["event_sensitivity"]["estimate"]
+        == 1
+    )
+
+
 def test_regimes_of_other_recordings_are_refused():
     with pytest.raises(ValueError, match="same recordings"):
         inflation({"window": cohort(0.5), "patient": [replace(c, recording=f"x{c.recording}") for c in cohort(0.5)]}, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import validation.scoring
-from data.events import Annotations
+from data.events import Annotations, Event
 from validation.scoring import Case, Scorer, clinical, code_digest, resting
 from validation.uncertainty import (
     MIN_DRAWS,
@@ -43,7 +43,8 @@ def inflation(found: Mapping[str, Sequence[Case]], seed: int, draws: int = MIN_D
 
 
 def in_common(ours: Iterable[Case], theirs: Iterable[Case]) -> tuple[list[Case], list[Case]]:
-    """Both, blank where either was not assessed, without the seizures of which no second is left.
+    """Both, blank where either was not assessed: without what was called there, and without the seizures of which no second
+    is left.
 
     ValueError where they are not of the same recordings.
     """
@@ -57,7 +58,7 @@ def in_common(ours: Iterable[Case], theirs: Iterable[Case]) -> tuple[list[Case],
 def scorer(seed: int, draws: int) -> Scorer:
     """Who made these figures: paired by person on the seconds assessed under both regimes, by which draws."""
     policy = {"paired_by": "person", "seconds": "assessed under both", "seed": seed, "draws": draws}
-    return Scorer("inflation", "1", code_digest([validation.scoring, __file__]), policy)
+    return Scorer("inflation", "2", code_digest([validation.scoring, __file__]), policy)
 
 
 def _step(first: Sequence[Case], second: Sequence[Case], seed: int, draws: int) -> dict[str, Any]:
@@ -82,4 +83,14 @@ def _by_name(cases: Iterable[Case]) -> list[Case]:
 def _within(case: Case, known: np.ndarray) -> Case:
     kept = tuple(e for e in case.reference.events if known[int(e.onset_s) : int(np.ceil(e.end_s))].any())
     reference = Annotations(kept, case.reference.duration_s)
-    return replace(case, trend=np.where(known, case.trend, np.nan), reference=reference)
+    hypothesis = Annotations(_inside(case.hypothesis, known), case.hypothesis.duration_s)
+    return replace(case, trend=np.where(known, case.trend, np.nan), reference=reference, hypothesis=hypothesis)
+
+
+def _inside(called: Annotations, known: np.ndarray) -> tuple[Event, ...]:
+    """What was called in the `known` seconds, bool (seconds,)."""
+    runs = Annotations.from_mask(known, 1.0).events
+    edges = ((e, max(e.onset_s, r.onset_s), min(e.end_s, r.end_s)) for e in called.events for r in runs)
+    return tuple(
+        replace(e, onset_s=start_s, duration_s=end_s - start_s) for e, start_s, end_s in edges if end_s > start_s
+    )
