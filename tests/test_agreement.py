@@ -219,6 +219,7 @@ def test_with_one_expert_kappa_is_given_and_what_needs_several_is_not_evaluable(
     one = agreement.figures(CASES, experts_of(anna=5), WEIGHTS)
     assert 0.8 < one["with_experts"]["anna"]["kappa"]["estimate"] < 1
     assert set(one["delta_kappa"]) == set(one["between_experts"]) == {"not_evaluable"}
+    assert alone["per_person"][0]["not_evaluable"] == {"between_experts": "fewer than two experts"}
     json.dumps([alone, one], allow_nan=False)
 
 
@@ -263,7 +264,11 @@ def test_seconds_that_the_detector_could_not_assess_count_for_nobody():
     found = agreement.figures([missed, *CASES[1:]], experts, WEIGHTS)
     assert found["with_experts"]["anna"]["kappa"]["estimate"] == 1.0
     assert found["rests_on"]["coverage"] == pytest.approx(1 - 120 / 2400)
-    assert found["per_person"][0] == {"person": "person-a", "with_reference": None, "between_experts": None}
+    nobody = "nobody marked a second, or everybody all of them"
+    assert found["per_person"][0] == {
+        "person": "person-a", "with_reference": None, "between_experts": None,
+        "not_evaluable": {"with_reference": nobody, "between_experts": nobody},
+    }  # fmt: skip
 
 
 def test_a_recording_that_an_expert_did_not_read_is_no_recording_without_seizures():

@@ -183,8 +183,19 @@ def _dropped(cases: Sequence[Case], experts: Experts, shortest_s: float) -> dict
 def _per_person(
     persons: Sequence[str], reference: np.ndarray, ratings: np.ndarray, experts: int
 ) -> list[dict[str, Any]]:
-    """κ of each person alone; null where nobody marked a second, or everybody all of them."""
+    """κ of each person alone, and why one does not exist."""
     own = kappa_per_person(reference, cohen_kappa(0, 1))
     between = kappa_per_person(ratings, fleiss_kappa(range(experts))) if experts > 1 else np.full(len(persons), np.nan)
-    columns = zip(persons, own, between, strict=True)
-    return [{"person": p, "with_reference": finite(k), "between_experts": finite(f)} for p, k, f in columns]
+    alone = "fewer than two experts" if experts < 2 else ""
+    rows = []
+    for person, k, f, seconds, read in zip(persons, own, between, reference.sum(1), ratings.sum(1), strict=True):
+        reasons = {
+            "with_reference": ALIKE if seconds else "no assessable second",
+            "between_experts": alone or (ALIKE if read else "no assessed second was read by all experts"),
+        }
+        row = {"person": person, "with_reference": finite(k), "between_experts": finite(f)}
+        rows.append({**row, "not_evaluable": {name: why for name, why in reasons.items() if row[name] is None}})
+    return rows
+
+
+ALIKE = "nobody marked a second, or everybody all of them"
