@@ -87,6 +87,7 @@ MUST_FAIL: dict[str, tuple[Spoil, int]] = {
     "speeds_plausible": (lambda f: of(f, fast_share=0.01), 0),
     "sides_steady": (lambda f: of(f, swapped_share=0.03), 0),
     "patient_alone": (lambda f: of(f, several_share=0.3), 0),
+    "movement_measured": (lambda f: of(f, torso=np.nan, fast_share=np.nan, swapped_share=np.nan), 0),
 }
 
 EVERY = [
@@ -131,6 +132,13 @@ def test_a_recording_with_one_blind_camera_goes_on_with_a_warning() -> None:
 def test_a_view_of_which_nothing_can_be_decoded_does_not_work() -> None:
     checked = inspect(of(films(), 2, black_share=np.nan, blank_share=np.nan, frozen_share=np.nan), modality="video")
     assert [v.recording for v in checked.quarantined] == [NAMES[0]]
+
+
+def test_a_pose_whose_movement_cannot_be_measured_does_not_pass_for_one_that_moves_as_people_can() -> None:
+    """Every limit of speed and of sides passes over what is not known."""
+    checked = inspect(of(poses(), torso=np.nan, fast_share=np.nan, swapped_share=np.nan), modality="pose")
+    (reason,) = checked.verdicts[0].reasons
+    assert reason.expectation == "movement_measured" and "was not looked at" in reason.sentence
 
 
 @pytest.mark.parametrize("modality", SIGNAL)

@@ -111,4 +111,9 @@ def _worth_a_look(limits: PoseLimits) -> tuple[Expectation, ...]:
             "patient_alone", "DQ-POS-13", "warning", "ood", "The patient is mostly alone in the picture.",
             "several_share", limits.warn_several_share, "More than one person is seen in {percent} of the frames (expected {limit}).",
         ),
+        Expectation(
+            "movement_measured", "DQ-POS-14", "warning", "no_person", "How fast joints move can be measured.",
+            "ExpectColumnValuesToNotBeNull", {"column": "fast_share"}, "fast_share", "measured",
+            "Shoulders and hips are never seen together: whether joints move as people can was not looked at.",
+        ),
     )  # fmt: skip
