@@ -3,7 +3,7 @@
 Run uvicorn with `--http serving.connections:Connection`. What a site's requests take is bounded by `limits.Bounds`.
 """
 
-from asyncio import BaseTransport
+from asyncio import BaseTransport, TimerHandle
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,13 +14,20 @@ MOST_HEAD = 65_536
 """Bytes of a head, or of what else comes between two parts of a body, before it is whole (roughly: a read may hold more)."""
 
 
+UNREAD_S = 20.0
+"""How long a client may read nothing of an answer that does not fit on the way to it."""
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's, which ends the one that has waited longest where more than `most_waiting` wait: for the head of a request, or for
-    the rest of a body that is not read any more. uvicorn itself waits for these without end."""
+    the rest of a body that is not read any more; and one whose client does not read. uvicorn itself waits for all of these
+    without end."""
 
     most_waiting: ClassVar = MOST_WAITING
+    unread_s: ClassVar = UNREAD_S
     _waiting: ClassVar[dict["Connection", None]] = {}
     """In the order in which they began to wait."""
+    _unread: TimerHandle | None = None
     _held = 0
     """Bytes that came since a head was whole or a part of a body was passed on: uvicorn's parser keeps them."""
 
@@ -31,6 +38,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It waits for nothing any more."""
+        self._read_on()
         self._waiting.pop(self, None)
         super().connection_lost(exc)
 
@@ -68,9 +76,34 @@ class Connection(HttpToolsProtocol):
         if last and not self.transport.is_closing():
             self._wait()
 
+    def pause_writing(self) -> None:
+        """What was answered waits for its reader, but not for long."""
+        super().pause_writing()
+        self._look_again_at(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Its reader reads on."""
+        self._read_on()
+        super().resume_writing()
+
+    def _look_again_at(self, left: int) -> None:
+        self._unread = self.loop.call_later(self.unread_s, self._check_read, left)
+
+    def _check_read(self, before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._look_again_at(left)
+        else:
+            self.transport.abort()
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def _wait(self) -> None:
         self._waiting[self] = None
         if len(self._waiting) > self.most_waiting:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
-            longest.transport.close()
+            longest.transport.abort()  # to close it would wait for whoever does not read

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from serving.connections import Connection
 from tests.served import free_port
 
 MOST = 5
+BIG = 32 * 2**20
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nHo"
 HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf"
@@ -22,6 +24,7 @@ HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf"
 
 class Few(Connection):
     most_waiting = MOST
+    unread_s = 0.5
 
 
 class App:
@@ -38,6 +41,7 @@ class App:
             while not self.go_on.is_set():
                 await asyncio.sleep(0.01)
         said = str(await counted(receive)).encode() if scope["method"] == "POST" and self.reads else b"ok"
+        said *= BIG if scope["path"] == "/big" else 1
         length = (b"content-length", str(len(said)).encode())
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": said})
@@ -124,6 +128,26 @@ def test_several_requests_sent_at_once_over_one_connection_are_answered_in_order
         with waiting(port, HALF_A_HEAD, MOST - 1):
             assert not is_ended(connection)
     assert connection not in Connection._waiting
+
+
+def test_who_does_not_read_what_was_asked_for_is_cut_off(port: int) -> None:
+    with begun(port, GET.replace(b"/ ", b"/big ")) as connection:
+        time.sleep(3 * Few.unread_s)
+        got, expected = 0, len(b"ok") * BIG
+        with suppress(ConnectionError):
+            while part := connection.recv(1 << 20):
+                got += len(part)
+        assert got < expected
+
+
+def test_who_reads_slowly_is_not(port: int) -> None:
+    with begun(port, GET.replace(b"/ ", b"/big ")) as connection:
+        got, began_s = 0, time.monotonic()
+        while got < len(b"ok") * BIG:
+            got += len(part := connection.recv(1 << 18))
+            assert part
+            if time.monotonic() - began_s < 3 * Few.unread_s:
+                time.sleep(Few.unread_s / 10)
 
 
 def test_a_websocket_that_begins_with_no_get_is_a_request_like_others(port: int) -> None:
