@@ -46,7 +46,10 @@ class BoundedForm(APIRoute):
             if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
                 try:
                     await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
-                except HTTPException:
+                except (
+                    HTTPException,
+                    UnicodeError,
+                ):  # some charsets that a form may name have words of their own for a fault
                     raise ProblemError(400, UNREADABLE) from None
                 except ClientDisconnect:
                     raise ProblemError(400, CUT_OFF) from None

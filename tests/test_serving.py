@@ -387,6 +387,13 @@ def test_a_body_that_was_compressed_is_refused_and_not_read_as_samples(served: S
     assert "send it uncompressed" in problem(sent, 415)
 
 
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "hex", "nonsense"])
+def test_a_form_in_whatever_charset_is_read_or_refused(served: Served, charset: str) -> None:
+    kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    body = b'--x\r\nContent-Disposition: form-data; name="age"\r\n\r\n\xff\r\n' + PART + b"0\r\n--x--\r\n"
+    problem(served.client.post("/v1/detect", headers=served.headers | kind, content=body), 400)
+
+
 GONE = OperationalError("SELECT what a patient's file holds", (), OSError(MARK))
 
 
