@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from serving.problems import ProblemError
+
 UCUM = "http://unitsofmeasure.org"
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 URI = "urn:ietf:rfc:3986"
@@ -31,19 +33,27 @@ TITLES = {
     "forecasting": "Automated forecast of seizures in video, not reviewed",
 }
 
+MOST = 5_000
+"""Observations of one answer: their models take milliseconds each."""
+
 Json = dict[str, Any]
 
 
 def as_fhir(said: Json) -> bytes:
     """The bundle (type `collection`) in JSON: DiagnosticReport, Device, and Observations or RiskAssessment.
 
-    It has passed the models of `fhir.resources`. What was not evaluable has a `dataAbsentReason` and no value.
+    It has passed the models of `fhir.resources`. What was not evaluable has a `dataAbsentReason` and no value. ProblemError 406
+    for an answer of more than `MOST` parts.
     """
     from fhir.resources.R4B.bundle import Bundle
 
     question = said.get("question", "detection")
     made = _forecast(said) if question == "forecasting" else _observations(said, question)
     results = [r for r in made if r["resourceType"] == "Observation"]
+    if len(made) > MOST:
+        raise ProblemError(
+            406, f"this answer has {len(made)} parts, and FHIR is made of at most {MOST}: ask for json, tsv or edf"
+        )
     resources = [_report(said, question, results), *([_device(said)] if said["model"] else []), *made]
     entries = [{"fullUrl": _url(said, r.pop("_name")), "resource": r} for r in resources]
     bundle = {

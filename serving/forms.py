@@ -16,11 +16,13 @@ from serving.schema import EXAMPLE
 
 @dataclass(frozen=True)
 class Form:
-    """How an answer (as JSON values, see `serving.schema`) is written; `file_name` is what a browser calls it."""
+    """How an answer (as JSON values, see `serving.schema`) is written; `file_name` is what a browser calls it. One that `is_slow`
+    takes milliseconds for each event."""
 
     media_type: str
     make: Callable[[dict[str, Any]], bytes]
     file_name: str = ""
+    is_slow: bool = False
 
 
 def form_of(name: str | None, accept: str) -> Form:
@@ -103,7 +105,7 @@ def _as_json(said: dict[str, Any]) -> bytes:
 
 FORMS = {
     "json": Form("application/json", _as_json),
-    "fhir": Form("application/fhir+json", as_fhir),
+    "fhir": Form("application/fhir+json", as_fhir, is_slow=True),
     "tsv": Form("text/tab-separated-values", as_table, "events.tsv"),
     "edf": Form("application/edf", as_edf, "annotations.edf"),
 }

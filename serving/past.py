@@ -20,6 +20,7 @@ from serving.journal import Journal
 from serving.problems import ProblemError
 from serving.statements import ReadEvent, ReadStretch, VerdictGiven, VerdictStatement
 from serving.threads import in_thread
+from serving.turns import Turns
 
 READ_AT_ONCE = 4
 
@@ -138,10 +139,13 @@ class PastDesk:
     def __init__(self, past: Past, clock: Callable[[], datetime]):
         self.past, self.clock = past, clock
         self._pool = ThreadPoolExecutor(READ_AT_ONCE, "past")
+        self._forms = ThreadPoolExecutor(1, "forms")
+        self._turns = Turns(self._forms, 1)
 
     async def answer(self, id: str, site: str, form: Form) -> bytes:
-        """The answer in a form; both take too long for the event loop."""
-        return await in_thread(self._pool, lambda: form.make(self.past.answer(id, site, self.clock())))
+        """The answer in a form; both take too long for the event loop, and some forms seconds, for which sites take turns."""
+        said = await in_thread(self._pool, self.past.answer, id, site, self.clock())
+        return await (self._turns(site, form.make, said) if form.is_slow else in_thread(self._pool, form.make, said))
 
     async def receipt(self, id: str, site: str) -> dict[str, Any]:
         """`Past.receipt`, in a thread."""
@@ -154,6 +158,7 @@ class PastDesk:
     def close(self) -> None:
         """Wait for what is being answered, and take nothing more."""
         self._pool.shutdown()
+        self._forms.shutdown()
 
 
 def _check_fits(given: VerdictGiven, said: dict[str, Any]) -> None:

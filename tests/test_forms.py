@@ -204,6 +204,12 @@ def test_a_remark_that_edf_cannot_hold_is_refused(remark: tuple[float, float | N
         annotations_edf([remark])
 
 
+def test_an_answer_of_more_parts_than_fhir_is_made_of_is_refused_before_it_is_begun() -> None:
+    spans = [{"onset_s": float(second), "duration_s": 0.5} for second in range(5_000)]
+    with pytest.raises(ProblemError, match="at most 5000: ask for json, tsv or edf"):
+        as_fhir(FOUND | {"not_assessed": spans})
+
+
 def test_the_form_is_the_one_named_or_the_first_that_is_accepted() -> None:
     assert form_of("fhir", "text/html") is FORMS["fhir"]
     assert form_of(None, "text/html, application/fhir+json;q=0.9, text/tab-separated-values;q=0.8") is FORMS["fhir"]

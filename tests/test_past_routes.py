@@ -1,8 +1,11 @@
 """What was answered before, read again by the site that asked, and judged by its readers."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from lineage import graph
 from lineage.keys import platform_public_path
 from lineage.ledger import Actor, Ledger
 from lineage.receipts import verify_receipt
+from serving.forms import FORMS
 from serving.journal import verify_answer
 from serving.statements import READERS, VERDICT_EXAMPLE, VerdictGiven
 from tests.served import NOW, write_recording
@@ -88,6 +92,32 @@ def test_the_forms_are_served_with_their_media_types(served: Served, answer: dic
     sure = answer["events"][0]["confidence"]
     assert f"sz ({sure:.2f})" in mne.read_annotations(tmp_path / "a.edf").description
     assert "json, fhir" in problem(read(served, id, "pdf"), 406)
+
+
+def test_while_a_site_has_many_answers_written_in_a_slow_form_others_read_theirs(
+    served: Served, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, order = threading.Event(), threading.Event(), list[str]()
+
+    def slow(said: dict[str, Any]) -> bytes:
+        order.append(said["prediction_id"])
+        begun.set()
+        assert go_on.wait(20)
+        return b"{}"
+
+    monkeypatch.setitem(FORMS, "fhir", replace(FORMS["fhir"], make=slow))
+    south, files = key_of(served.home, "demo-south"), {"recording": ("a.edf", served.recording)}
+    theirs = said(served.client.post("/v1/detect", headers=south, files=files, data={"age": "3d"}))["prediction_id"]
+    url, mine = "/v1/predictions/{}?format=fhir", answer["prediction_id"]
+    with ThreadPoolExecutor(9) as readers:
+        asked = [readers.submit(served.client.get, url.format(theirs), headers=south) for _ in range(8)]
+        assert begun.wait(20)
+        asked.append(readers.submit(served.client.get, url.format(mine), headers=served.headers))
+        assert read(served, mine).status_code == 200, "JSON waits for nobody"
+        time.sleep(0.5)
+        go_on.set()
+        assert {one.result().status_code for one in asked} == {200}
+    assert order.index(mine) < 3, order
 
 
 def test_what_was_not_evaluable_has_no_table(served: Served) -> None:
