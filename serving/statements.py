@@ -15,6 +15,7 @@ READERS = (
 )  # fmt: skip
 """Who looked, by profession: a verdict holds no names."""
 
+MOST_FIELDS = 16
 At = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Lasting = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 """Seconds that somebody states of a patient: a number, and neither `true` nor a text that may be read as one."""
@@ -54,16 +55,27 @@ def _known_type(text: str) -> str:
     return known
 
 
-class ReadEvent(Said):
+class _Stated(Said):
+    """What somebody states: looked at no further than its first fault, since all are served by those who look."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > MOST_FIELDS:
+            raise ValueError(f"more than {MOST_FIELDS} fields")
+        return given
+
+
+class ReadEvent(_Stated):
     """A seizure as a reader sees it, in seconds from the recording's start; `type` is a name of HED-SCORE."""
 
     onset_s: At
     duration_s: Lasting
     type: Annotated[str, Field(max_length=80), AfterValidator(_known_type)] = "sz"
-    channels: Annotated[tuple[Electrode, ...], Field(max_length=128)] = ()
+    channels: Annotated[tuple[Electrode, ...], Field(max_length=128, fail_fast=True)] = ()
 
 
-class ReadStretch(Said):
+class ReadStretch(_Stated):
     """A stretch and what a reader calls it: one of the answer's classes."""
 
     onset_s: At
@@ -71,7 +83,7 @@ class ReadStretch(Said):
     name: Annotated[str, Field(max_length=80)]
 
 
-class VerdictGiven(Said):
+class VerdictGiven(_Stated):
     """What a reader makes of a prediction: `confirm` and `reject` it as a whole, or `edit` it.
 
     An edit gives all `events` of the recording as they should have been (of a detection; an empty list says that there
@@ -80,8 +92,8 @@ class VerdictGiven(Said):
 
     verdict: Literal["confirm", "reject", "edit"]
     reader: Literal[READERS]  # type: ignore[valid-type]
-    events: Annotated[tuple[ReadEvent, ...], Field(max_length=10_000)] | None = None
-    stretches: Annotated[tuple[ReadStretch, ...], Field(max_length=10_000)] | None = None
+    events: Annotated[tuple[ReadEvent, ...], Field(max_length=10_000, fail_fast=True)] | None = None
+    stretches: Annotated[tuple[ReadStretch, ...], Field(max_length=10_000, fail_fast=True)] | None = None
 
     @model_validator(mode="after")
     def _edits_alone_have_content(self) -> "VerdictGiven":
