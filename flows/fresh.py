@@ -39,8 +39,7 @@ def make_demo() -> None:
         raise
     if code != 0:
         _keep_failed(making, final)
-    shutil.rmtree(final, ignore_errors=True)
-    making.rename(final)
+    _put_in_place(making, final)
     told = final / "reports" / "demo.json"
     facts = json.loads(told.read_text()) | {"whole_s": time.monotonic() - began}
     told.write_text(json.dumps(facts, indent=1) + "\n")
@@ -77,6 +76,22 @@ def _stop_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _put_in_place(making: Path, final: Path) -> None:
+    """The old workspace is deleted under another name: one that is half gone bears no marker any more, and would never be
+    replaced."""
+    old = final.with_name(f"{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if final.exists():
+            final.rename(old)
+        making.rename(final)
+    except BaseException:
+        if old.exists() and not final.exists():
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _keep_failed(making: Path, final: Path) -> None:

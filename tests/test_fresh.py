@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows import fresh
 from flows.fresh import refuse_real
-from flows.workspace import MARKER, WorkspaceRefused
+from flows.workspace import MARKER, Workspace, WorkspaceRefused
 from tests.commands import ICTAL, ictal
 
 
@@ -66,6 +68,55 @@ def test_stopping_the_demo_leaves_the_workspace_before_it_and_nothing_of_the_new
     assert sorted(p.name for p in old.iterdir()) == ["kept.txt", MARKER]
     _, alive = psutil.wait_procs(started, timeout=5)
     assert not alive, alive
+
+
+def test_a_demo_that_is_cut_off_while_the_old_one_is_deleted_may_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final, rmtree = tmp_path / "home", shutil.rmtree
+
+    def made(root: Path, kind: str) -> Workspace:
+        (root / "reports").mkdir(parents=True)
+        (root / MARKER).write_text(json.dumps({"kind": kind}))
+        (root / "reports" / "demo.json").write_text("{}")
+        return Workspace(root)
+
+    def cut_off(path: Path, ignore_errors: bool) -> None:
+        if (path / "of_before.txt").exists():
+            (path / MARKER).unlink()
+            raise KeyboardInterrupt
+        rmtree(path, ignore_errors)
+
+    monkeypatch.setenv("ICTAL_HOME", str(final))
+    monkeypatch.setattr(fresh, "make_workspace", made)
+    monkeypatch.setattr(fresh, "_run_inside", lambda workspace: 0)
+    monkeypatch.setattr(fresh, "show_summary", lambda *told: None)
+    made(final, "demo")
+    (final / "of_before.txt").write_text("x")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", cut_off)
+        fresh.make_demo()
+    assert Workspace(final).is_demo and not (final / "of_before.txt").exists()
+    fresh.make_demo()
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("how", ["the old one put aside", "the new one put in place"])
+def test_a_workspace_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    for name in ("home", "home.making"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "of.txt").write_text(name)
+    rename, wanted = Path.rename, "home.old" if how.startswith("the old") else "home"
+
+    def stopped(path: Path, target: Path) -> Path:
+        if path.name != "home.old" and target.name == wanted:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", stopped)
+        fresh._put_in_place(tmp_path / "home.making", tmp_path / "home")
+    assert (tmp_path / "home" / "of.txt").read_text() == "home"
 
 
 def wait_for_recordings(process: "subprocess.Popen[str]", raw: Path) -> list[psutil.Process]:
