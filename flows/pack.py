@@ -32,8 +32,8 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
     """Write the evidence pack of a model, named by its digest (or its beginning) or by a detector that is in force.
 
     Without `out` it lies in the workspace's reports/packs, named after the model. Read back with the `rocrate` library and
-    with the verifier that lies in it before it gets its name; a line of the ledger says that it was made. The same state of
-    the workspace gives the same bytes.
+    with the verifier that lies in it, and told to the ledger, before it gets its name: cut off, it leaves a line without a
+    file, and not a file without a line. The same state of the workspace gives the same bytes.
 
     PackIncomplete names what is missing or failed; Refused for a model that was not proposed, and where the folder of
     `out` is not there. A file that lies at `out` is replaced.
@@ -53,11 +53,11 @@ def pack_model(model: str, out: Path | None = None, with_weights: bool = False) 
         crate.write_zip(unchecked, contents, case.proven.checkpoint.at)
         crate.refuse_broken(unchecked)
         _refuse_unverifiable(verify_pack.read(unchecked), case.public_key)
+        digest = sha256_file(unchecked)
+        _record(case, digest)
         unchecked.replace(out)
     finally:
         unchecked.unlink(missing_ok=True)
-    digest = sha256_file(out)
-    _record(case, digest)
     text = f"{out}: {len(contents)} items about {case.named}, SHA-256 {digest}\ncheck it with: ictal audit verify-pack {out}"
     return {"file": str(out), "sha256": digest, "model": case.digest, "items": sorted(contents), "text": text}
 

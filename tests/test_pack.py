@@ -276,6 +276,18 @@ def test_the_ledger_knows_that_evidence_left_the_house_and_to_which_model_it_bel
     assert [(e.relation, e.parent) for e in entry.edges] == [("tells_of", candidate_of(workspace)["candidate"])]
 
 
+def test_no_evidence_leaves_the_house_of_which_the_ledger_does_not_know(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.records.record_once", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        pack_model("line_length", tmp_path / "one.zip")
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
 def test_answers_about_patients_are_not_packed(workspace: Workspace, tmp_path: Path) -> None:
     said = answer(workspace, 1)
     pack_model("line_length", tmp_path / "pack.zip")
