@@ -22,9 +22,16 @@ ENROL = "enrol an authenticator app with this now; it is shown once, and whoever
 def register(
     workspace: Workspace, id: str, printed_name: str, role: str, passphrase: str, *, demo: bool = False, now: datetime
 ) -> Person:
-    """Make a person's key and secret, and tell the ledger: only whom the ledger knows like this can sign."""
+    """Make a person's key and secret, and tell the ledger: only whom the ledger knows like this can sign.
+
+    One that was cut off before the ledger knew of it never counted, and is made again. Refused as
+    `lineage.keys.create_person`.
+    """
+    ledger, people = records.open_ledger(workspace), People.read(workspace.keys)
+    if id in people.by_id and last_known(ledger, id) is None:
+        people.without(id).write(workspace.keys)
     made = keys.create_person(workspace.keys, id, printed_name, role, passphrase, demo, now=now)
-    records.open_ledger(workspace).append_many([of_person(EntryType.PERSON_REGISTERED, made, operator())])
+    ledger.append_many([of_person(EntryType.PERSON_REGISTERED, made, operator())])
     return made
 
 

@@ -178,6 +178,10 @@ class People:
         """With a person, new or changed."""
         return People({**self.by_id, person.id: person})
 
+    def without(self, id: str) -> "People":
+        """The others."""
+        return People({name: person for name, person in self.by_id.items() if name != id})
+
     def write(self, folder: Path) -> None:
         """Replaced in one step, so that a reader never sees half of it."""
         unfinished = folder / f"{PEOPLE}.new"

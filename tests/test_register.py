@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from flows import audit, register
+from flows.authenticate import attested
 from flows.records import open_ledger
 from flows.workspace import Workspace
 from lineage.dsse import pem_of
@@ -72,6 +73,24 @@ def test_a_person_is_added_with_a_passphrase_on_standard_input_and_told_their_se
     listed = ictal("person", "list", "--json").json
     assert {row["id"]: row["state"] for row in listed}["reviewer-3"] == "may sign"
     assert types_of(office.workspace, "person")[-1] == "person.registered"
+
+
+def test_a_person_whose_registration_was_cut_off_before_the_ledger_is_registered_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, who = office.workspace, ("neurologist-9", "N. Nine", "neurologist")
+
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Ledger, "append_many", cut_off)
+        register.register(workspace, *who, "a long enough phrase", now=office.now)
+    assert "neurologist-9" not in attested(workspace).by_id
+    register.register(workspace, *who, "another long phrase", now=office.now)
+    assert "neurologist-9" in attested(workspace).by_id
+    with pytest.raises(Refused, match="registered already"):
+        register.register(workspace, *who, "a third long phrase", now=office.now)
 
 
 def test_a_rotated_person_signs_on_and_what_they_signed_stays_in_force(office: Office) -> None:
