@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
 from lineage import graph
@@ -13,7 +13,7 @@ from lineage.appending import LedgerBroken, tree_size
 from lineage.entries import Entry
 from lineage.graph import HasEngine
 from lineage.rows import EntryRow, SubjectRow
-from lineage.store import session
+from lineage.store import can_be_named, session
 from lineage.times import utc_text
 
 PAGE = 50
@@ -77,6 +77,8 @@ def _lines(ledger: HasEngine, reading: Session, wanted: Wanted) -> Select[tuple[
 
 def _about(ledger: HasEngine, name: str) -> Select[tuple[int]]:
     """Numbers of the lines about a thing; what has no digest is found by its id alone."""
+    if not can_be_named(name):
+        return select(SubjectRow.seq).where(false())
     digests = [node.digest for node in graph.find(ledger, name)]
     return select(SubjectRow.seq).where(
         SubjectRow.digest.in_(digests) | ((SubjectRow.digest == "") & (SubjectRow.id == name))

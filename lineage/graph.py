@@ -31,7 +31,7 @@ from lineage.digest import Digest
 from lineage.entries import Edge, Entry, Subject
 from lineage.refused import Refused
 from lineage.rows import EntryRow, keep_forever
-from lineage.store import Base, add_rows, rows_with, session
+from lineage.store import Base, add_rows, can_be_named, rows_with, session
 from lineage.times import utc_text
 
 LOOKUP = 500
@@ -212,6 +212,8 @@ def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
 
     For one of another site the very same is done as for one that is none: one look-up by the id.
     """
+    if not can_be_named(id):
+        return None
     # In `coalesce` the kind is in no index: SQLite might go through all predictions of the site instead.
     here = func.coalesce(NodeRow.kind, "") == PREDICTION, NodeRow.site == site
     with session(ledger.engine, write=False) as reading:
@@ -237,6 +239,8 @@ def things(ledger: HasEngine, kind: str) -> list[Node]:
 def find(ledger: HasEngine, name: str, *, shortest: int = 6) -> list[Node]:
     """Things with this label or digest, or whose digest begins with it (from `shortest` digits on); of an id that begins with
     eight hexadecimal digits, as a prediction's, the beginning is enough too."""
+    if not can_be_named(name):
+        return []
     means = [NodeRow.label == name]
     if len(name) >= shortest:
         means.append(and_(NodeRow.digest >= name, NodeRow.digest < name + "g"))

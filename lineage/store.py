@@ -146,6 +146,12 @@ def _driver(connection: Connection, statement: str) -> Iterator[Any]:
         cursor.close()
 
 
+def can_be_named(text: str) -> bool:
+    """Whether a store can be asked for this text, which may come from anywhere: PostgreSQL takes no NUL, and none takes
+    what is not Unicode. Nothing in a store is called by any other."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 class Version:
     """Whether a store was written to: ask twice, and it was not where the two answers are equal.
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage import graph
+from lineage.browsing import Wanted, page
 from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
 from tests.databases import NewPlace, Place
 from tests.ledgers import DIGESTS, LATER, PERSON, small_ledger
@@ -41,6 +42,13 @@ def ledger(place: Place) -> Ledger:
 
 def labels(issued: list[graph.Issued]) -> list[str]:
     return [one.node.label for one in issued]
+
+
+@pytest.mark.parametrize("name", ["p-1\0", "\0", "p-\udcff1", "a" * 100_000])
+def test_by_a_name_that_no_store_can_hold_nothing_is_found(ledger: Ledger, name: str) -> None:
+    assert graph.find(ledger, name) == []
+    assert graph.prediction_at(ledger, name, "demo-north") is None
+    assert page(ledger, Wanted(subject=name)).entries == []
 
 
 def test_predictions_of_a_model_come_newest_first(ledger: Ledger) -> None:
