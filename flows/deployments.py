@@ -8,7 +8,7 @@ Runs of one workspace share a queue that lets one of them run at a time; what wa
 looks. Entrypoints are module paths: a file entrypoint would leave `flows/` at the head of `sys.path`.
 """
 
-import os
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -90,17 +90,25 @@ def register(
 
 @contextmanager
 def server_client() -> Iterator["SyncPrefectClient"]:
-    """The server at PREFECT_API_URL; Refused where it does not answer."""
+    """The server at PREFECT_API_URL; Refused where it does not answer, or not as Prefect's. Nothing of the address is said:
+    it may hold a password."""
     import httpx
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
 
     try:
         with get_client(sync_client=True) as client:
             yield client
     except httpx.TransportError as error:
         raise Refused(
-            f"the Prefect server at {os.environ[SERVER]} does not answer ({type(error).__name__}): start it with `prefect server "
+            f"the Prefect server that {SERVER} names does not answer ({type(error).__name__}): start it with `prefect server "
             f"start --host 127.0.0.1`, or set {SERVER} to where it runs"
+        ) from None
+    except (PrefectHTTPStatusError, json.JSONDecodeError) as error:
+        status = f"status {error.response.status_code}" if isinstance(error, PrefectHTTPStatusError) else "no JSON"
+        raise Refused(
+            f"what {SERVER} names does not answer as a Prefect server's API does ({status}): the address goes "
+            "http://HOST:4200/api, and a server that asks for a login needs PREFECT_API_AUTH_STRING"
         ) from None
 
 
