@@ -71,11 +71,14 @@ def room_of(workspace: Workspace) -> Room:
 
 
 def run_server(environment: Mapping[str, str]) -> str:
-    """Where a Prefect server shows its runs: PREFECT_UI_URL, or beside PREFECT_API_URL; empty where neither is an address."""
+    """Where a Prefect server shows its runs: PREFECT_UI_URL, or beside PREFECT_API_URL; empty where neither is an address.
+    Without the name and password that it may hold: pages show it."""
     named = environment.get("PREFECT_UI_URL") or environment.get("PREFECT_API_URL", "").removesuffix("/").removesuffix(
         "/api"
     )
-    return named.removesuffix("/") if named.startswith(("http://", "https://")) else ""
+    scheme, _, place = named.removesuffix("/").partition("://")
+    host, *path = place.split("/")
+    return f"{scheme}://{'/'.join([host.rpartition('@')[2], *path])}" if scheme in ("http", "https") else ""
 
 
 def _sites(workspace: Workspace) -> set[str]:

@@ -180,3 +180,6 @@ def test_the_server_of_runs_is_where_prefect_says() -> None:
     assert run_server({}) == run_server({"PREFECT_API_URL": "", "PREFECT_UI_URL": "javascript:1"}) == ""
     assert run_server({"PREFECT_API_URL": "http://127.0.0.1:4200/api"}) == "http://127.0.0.1:4200"
     assert run_server({"PREFECT_UI_URL": "https://runs.example/", "PREFECT_API_URL": "x"}) == "https://runs.example"
+    for address in ("http://ictal:w0rd@runs.example:4200/api/", "http://ictal:w@0rd@runs.example:4200/api"):
+        assert run_server({"PREFECT_API_URL": address}) == "http://runs.example:4200"
+    assert run_server({"PREFECT_UI_URL": "https://u:w@runs.example/ui/a@b/"}) == "https://runs.example/ui/a@b"
