@@ -25,11 +25,12 @@ SHOWN_RECORDINGS = 2
 
 def publish_checkpoint(out: Path) -> dict[str, Any]:
     """Sign what the ledger is now into a file. Keep it where nobody who can write the ledger can reach it. A file that
-    lies at `out` is replaced; each time is a line in the ledger. Refused where there is no ledger."""
+    lies at `out` is replaced; each time is a line in the ledger. Refused where there is no ledger, and where no file
+    can lie at `out`."""
     workspace = open_workspace()
     register.platform_key(workspace)
-    signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
     with whole_file(out) as partial:
+        signed = books_of(workspace).checkpoint(platform_key(workspace.keys), datetime.now(UTC))
         partial.write_text(signed.to_json() + "\n")
     subject = Subject("checkpoint", f"{signed.size} entries", signed.root)
     books_of(workspace).append_many([Draft("checkpoint.published", records.PIPELINE, (subject,), "into a file")])

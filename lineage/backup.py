@@ -55,6 +55,8 @@ def write_backup(
     """
     if path.exists():
         raise BackupRefused(f"{path.name} is there already: name a file that is not")
+    if not path.parent.is_dir():
+        raise BackupRefused(f"{path.name} cannot be written there: name a folder that is there")
     _remove_left(path)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:

@@ -11,7 +11,10 @@ from lineage.refused import Refused
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A place beside `path`, of the same kind, to write to; it is called `path` when the block ends, in place of what
-    was there, and goes when the block raises. For one writer at a time: two would write to the same place."""
+    was there, and goes when the block raises. For one writer at a time: two would write to the same place. Refused
+    where `path` is a folder, and in a folder that is not there."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise Refused(f"{path.name} cannot be written there: name a file, in a folder that is there")
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     partial.unlink(missing_ok=True)
     try:

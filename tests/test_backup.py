@@ -112,8 +112,9 @@ def test_a_backup_is_never_written_over_a_file_and_only_its_owner_reads_it(tmp_p
     assert out.stat().st_mode & 0o777 == 0o600
     with pytest.raises(BackupRefused, match="is there already"):
         write_backup(ledger, out)
-    with pytest.raises(BackupRefused, match="cannot be written"):
-        write_backup(ledger, tmp_path / "nowhere" / "b")
+    for folder in (tmp_path / "nowhere", out):
+        with pytest.raises(BackupRefused, match="cannot be written"):
+            write_backup(ledger, folder / "b")
     assert sorted(p.name for p in tmp_path.iterdir() if "b." in p.name and "ledger" not in p.name) == []
 
 

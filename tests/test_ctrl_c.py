@@ -70,6 +70,14 @@ def test_a_file_has_its_name_when_it_is_whole_and_the_one_before_until_then(tmp_
     assert [p.name for p in tmp_path.iterdir()] == ["kept.json"] and path.read_text() == "after"
 
 
+def test_a_file_that_cannot_lie_where_it_was_named_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "none" / "a.json", tmp_path / "file" / "a.json"):
+        with pytest.raises(Refused, match="in a folder that is there"), whole_file(path):
+            pass
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_is_filled_when_all_is_there(tmp_path: Path, there: bool) -> None:
     path = tmp_path / "out"

@@ -368,6 +368,14 @@ def test_backups_made_while_a_payload_was_there_are_named_and_later_ones_are_not
     assert [b["backup"] for b in told] == ["january.jsonl", "february.jsonl"]
 
 
+def test_a_checkpoint_that_can_lie_nowhere_is_not_signed(here: Workspace, tmp_path: Path) -> None:
+    before = len(Ledger(here.ledger).checkpoints())
+    for out in (tmp_path, tmp_path / "none" / "checkpoint.json"):
+        said = ictal("audit", "checkpoint", out)
+        assert said.code == 2 and "a folder that is there" in said.err
+    assert len(Ledger(here.ledger).checkpoints()) == before
+
+
 @pytest.mark.parametrize("is_written", [False, True], ids=["before the copy", "after the copy"])
 def test_a_backup_whose_destruction_was_said_and_cut_off_is_said_again(
     here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
