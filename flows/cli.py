@@ -412,6 +412,8 @@ def candidates(
 
     if propose:
         propose_candidate(author, task)
+    elif author or task != "detection":
+        raise Refused("--author and --for belong to --propose: without it the candidates of all tasks are listed")
     result = list_candidates()
     show(result["candidates"], as_json, result["text"])
 

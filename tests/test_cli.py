@@ -225,6 +225,14 @@ def test_an_event_without_a_confidence_is_listed_without_one() -> None:
     assert "12.0 s    41.0 s\n" in _in_words({**EXAMPLE, "events": [{**event, "confidence": None}]})
 
 
+@pytest.mark.parametrize("options", [("--author", "a"), ("--for", "spasms")])
+def test_what_belongs_to_a_proposal_is_refused_where_candidates_are_listed(
+    at_real: Workspace, options: tuple[str, str]
+) -> None:
+    said = ictal("candidates", *options)
+    assert said.code == 2 and "belong to --propose" in said.err and not said.out
+
+
 def test_a_site_key_is_shown_once_and_kept_only_as_a_hash(at_real: Workspace) -> None:
     said = ictal("key", "issue", "--site", "hospital-1", "--json")
     key = said.json["key"]
