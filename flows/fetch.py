@@ -44,12 +44,15 @@ def fetch_cohort(
     What is here already is not fetched again; a cohort that is here altogether is left as it is, and that is said.
 
     `only` names patients (none given is all), `corrections` and `checksums` are files, `address` is another server than
-    the published one. Refused without the licence accepted, for a name that another cohort bears, and for a cohort that
-    nobody published; FetchRefused where files are not as listed, too little disk is free, or no recording can be taken.
+    the published one. Refused with both `address` and `folder`, without the licence accepted, for a name that another
+    cohort bears, and for a cohort that nobody published; FetchRefused where files are not as listed, too little disk is
+    free, or no recording can be taken.
     """
     published, workspace = published_as(name), open_workspace().of(task)
     target = as_name or name
     refuse_cohort_name(target)
+    if address and folder:
+        raise Refused("a cohort comes from a folder or from an address: leave --from or --base-url out")
     if (workspace.raw / target).exists():
         return _here_already(workspace, published, target, sorted(only), corrections)
     refuse_taken(workspace, target)

@@ -251,6 +251,7 @@ def test_tusz_explains_its_agreement_and_never_tells_a_password(at_real, without
         (["helsinki", "--as", "../x"], "cohort.name"), (["helsinki", "--as", "simulated"], "simulated"),
         (["helsinki", "--base-url", "file:///etc"], "https://"), (["helsinki", "--base-url", "http://a:pw@h/"], "https://"),
         (["helsinki", "--from", "/no/such/folder"], "does not exist"),
+        (["helsinki", "--from", "/etc", "--base-url", "https://a/"], "leave --from or --base-url out"),
         (["helsinki", "--checksums", "/no/such/list"], "does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
