@@ -35,6 +35,15 @@ def bind(engine: Engine, workspace: str) -> None:
         with session(engine) as writing:
             add_rows(writing, BelongingRow, [(1, workspace)], if_new=True)
         owner = _owner(engine)
+    _refuse_other(owner, workspace)
+
+
+def refuse_foreign(engine: Engine, workspace: str) -> None:
+    """Refuse (BelongsElsewhere) a ledger that another workspace made; one that is nobody's yet stays so."""
+    _refuse_other(_owner(engine), workspace)
+
+
+def _refuse_other(owner: str | None, workspace: str) -> None:
     if owner is not None and owner != workspace:
         raise BelongsElsewhere(
             f"this ledger belongs to the workspace {owner}, and this is {workspace or 'one without an id'}: name a database "

@@ -14,6 +14,7 @@ from flows import doctor
 from flows.doctor import machine, packages, places, workspace
 from flows.doctor.finding import Check, Finding, Outcome
 from flows.workspace import Workspace, make_workspace
+from lineage.belonging import bind
 from lineage.keys import create_platform_key, platform_key
 from lineage.ledger import Actor, Ledger
 from lineage.store import open_store, reach, session
@@ -254,6 +255,14 @@ def test_a_database_that_holds_other_tables_gets_none_by_being_looked_at(
     ledger = found(workspace.workspace)["ledger"]
     assert (ledger.outcome, ledger.needed) == ("missing", False)
     assert reach(place) == {"site_key"}
+
+
+def test_a_ledger_of_another_workspace_is_wrong_and_one_of_nobody_stays_so(home: Workspace) -> None:
+    ledger = a_ledger(home)
+    assert found(workspace.workspace)["ledger"].outcome == "ok"
+    bind(ledger.engine, "another")  # which no look has kept from being possible
+    finding = found(workspace.workspace)["ledger"]
+    assert finding.outcome == "wrong" and "belongs to the workspace another" in finding.found
 
 
 def test_a_ledger_of_an_earlier_release_is_left_as_it_is(home: Workspace) -> None:

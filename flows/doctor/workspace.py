@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.doctor.finding import Check, Finding, Outcome
 from flows.workspace import Workspace, changed_code, checkout_state, home
-from lineage.place import MARKER, workspace_id
+from lineage.place import LEDGER, MARKER, workspace_id
 from lineage.refused import Refused
 
 OK, MISSING, WRONG, UNKNOWN = Outcome.OK, Outcome.MISSING, Outcome.WRONG, Outcome.UNKNOWN
@@ -74,6 +74,7 @@ def _ledger(here: Workspace) -> Iterator[Finding]:
 
 
 def _head(here: Workspace, needed: str) -> Finding:
+    from lineage.belonging import BelongsElsewhere, refuse_foreign
     from lineage.dsse import read_pem
     from lineage.keys import every_platform_key
     from lineage.ledger import Ledger, is_of_this_release
@@ -87,6 +88,10 @@ def _head(here: Workspace, needed: str) -> Finding:
         said = "it is of an earlier release, and is brought up to date by whatever opens it next"
         return Finding("ledger", UNKNOWN, said, needed, "`ictal audit verify`", needed=False)
     ledger = Ledger(here.ledger_place)
+    try:
+        refuse_foreign(ledger.engine, here.id)
+    except BelongsElsewhere as foreign:
+        return Finding("ledger", WRONG, str(foreign), needed, f"a database of its own in {LEDGER}")
     keys = [read_pem(path.read_bytes()) for path in every_platform_key(here.keys)]
     problems = ledger.head_problems(*keys)
     if problems:
