@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.fields import AGE, age_days_of
 from serving.limits import READS, WINDOWS
-from serving.problems import Problems, exchange
+from serving.problems import ProblemError, Problems, exchange
 from serving.schema import WindowsAnswer
 from serving.windows import WINDOWS_EXAMPLE, Asked, read_samples
 
@@ -25,6 +25,7 @@ HEADERS = [
         ("X-Age", False, "string", AGE),
     )
 ]
+NAMES = frozenset(str(header["name"]).lower().encode() for header in HEADERS)
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -46,6 +47,9 @@ class Beside:
 
 async def _answered(request: Request, desk: "Desk") -> Response:
     body, headers, this = await request.body(), request.headers, exchange(request.scope)
+    given = [name for name, _ in request.scope["headers"] if name in NAMES]
+    if len(given) > len(set(given)):
+        raise ProblemError(400, "a header that says what was sent is given once: nobody can tell which of two counts")
     sent = read_samples(body, headers, age_days_of(headers.get("x-age")))
     said, text = await desk.windows(Asked(body, sent, this.site, this.key_id))
     this.outcome, this.code = said.outcome, said.code or ""

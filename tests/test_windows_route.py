@@ -142,6 +142,13 @@ NOT_MEANT = {
 }
 
 
+def test_fault_a_header_that_is_given_twice_is_a_problem(site: tuple[TestClient, dict[str, str]]) -> None:
+    client, own = site
+    twice = [*own.items(), ("x-rate-hz", "512")]
+    said = client.post("/v1/windows", content=SIGNAL.tobytes(), headers=twice)
+    assert said.status_code == 400 and "given once" in said.json()["detail"]
+
+
 @pytest.mark.parametrize("case", NOT_MEANT)
 def test_fault_what_the_model_is_not_meant_for_is_said_with_its_code(
     site: tuple[TestClient, dict[str, str]], case: str
