@@ -1,7 +1,7 @@
 """An answer as people read it: what was found and when, where nothing is said and why, and what readers made of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from console.shelf import Stretch
@@ -21,13 +21,14 @@ class Told:
     """What an answer says of its recording: `found`, in the order of time, and `silent`, the stretches of which it says nothing.
 
     `found` is None where the outcome is `not_evaluable`. `passed_over` counts stretches that were looked at and called what
-    means nothing (no spasm, no warning).
+    means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
     """
 
     question: str
     found: tuple[Stretch, ...] | None
     silent: tuple[Stretch, ...]
     passed_over: int = 0
+    views: tuple[tuple[str, Digest], ...] = ()
 
     @property
     def not_assessed_s(self) -> float:
@@ -60,6 +61,10 @@ class Told:
 
 def told(said: Mapping[str, Any]) -> Told:
     """An answer as the ledger keeps it (`serving.schema`), read for people; KeyError for what is none."""
+    return replace(_told(said), views=_views(said))
+
+
+def _told(said: Mapping[str, Any]) -> Told:
     question = str(said.get("question") or "detection")
     silent = tuple(
         Stretch(s["onset_s"], s["duration_s"], text)
@@ -74,6 +79,12 @@ def told(said: Mapping[str, Any]) -> Told:
     found = tuple(_named(s) for s in named if s["name"] != MEANS_NOTHING.get(question))
     unsaid = tuple(_unsaid(s) for s in said["stretches"] if s["name"] is None)
     return Told(question, found, unsaid, len(named) - len(found))
+
+
+def _views(said: Mapping[str, Any]) -> tuple[tuple[str, Digest], ...]:
+    asked = said.get("asked") or {}
+    files = asked.get("files", ())
+    return tuple(zip(asked.get("views") or [""] * len(files), files, strict=True)) if len(files) > 1 else ()
 
 
 def _event(one: Mapping[str, Any]) -> Stretch:

@@ -29,8 +29,10 @@ def film_door(
 ) -> None:
     """Refuse a film that a detector cannot judge, with `rate_too_low`, `age_…`, `too_short` or `view_lost`.
 
-    A view is lost where its camera is missing for more than a tenth of the film.
+    A view is lost where its camera is missing for more than a tenth of the film, and where its file is another view's
+    once more. That two views show the same moments cannot be seen here: whoever sends them answers for it.
     """
+    _check_apart(film)
     for view in film.views:
         _check_rate(view.rate_hz, min_rate_hz)
     check_age(film.age_days, age_range_days)
@@ -82,6 +84,17 @@ def absent_share(track: PoseTrack) -> float:
     expected = max(len(track.time_s), round(track.duration_s * track.rate_hz)) if len(track.time_s) > 1 else 1
     there = track.seen.mean(axis=1) >= PERSON_JOINTS if len(track.time_s) else np.zeros(0, dtype=bool)
     return 1 - float(there.sum()) / expected
+
+
+def _check_apart(film: Film) -> None:
+    first: dict[str, int] = {}
+    for number, view in enumerate(film.views, 1):
+        if (same := first.setdefault(view.digest, number)) != number:
+            raise Refusal(
+                "view_lost",
+                f"views {same} and {number} of {len(film.views)} are the same file, byte for byte: send the film of another "
+                "camera, or this one alone",
+            )
 
 
 def _check_rate(rate_hz: float, least_hz: float) -> None:

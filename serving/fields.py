@@ -21,7 +21,11 @@ AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file 
 SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
 FIELDS = {"recording", "age", "sha256"}
 FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
-SECOND_VIEW = "the file of a second camera, begun at the same moment; of films only"
+SECOND_VIEW = (
+    "of films only: the same seizure by a second camera, begun at the same moment as `recording`, whole like it. The service "
+    "cannot tell whether both show the same moments or the same person: a film of another seizure changes the answer and "
+    "nothing says so. The first file is taken for the room, this one for the camera on the patient"
+)
 ONSET = "where the stretch begins that is asked about, in seconds; left out, the whole recording is asked about"
 DURATION = "how long that stretch is, in seconds; goes with onset_s"
 

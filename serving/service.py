@@ -30,6 +30,7 @@ from serving.fields import (
     FIELDS,
     FILM_FIELDS,
     ONSET,
+    SECOND_VIEW,
     SHA256,
     BoundedForm,
     age_days_of,
@@ -189,7 +190,7 @@ def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
     async def name(
         request: Request,
         recording: UploadFile,
-        second_view: UploadFile | None = None,
+        second_view: Annotated[UploadFile | None, Form(description=SECOND_VIEW)] = None,
         age: Annotated[str | None, Form(description=AGE)] = None,
         sha256: Annotated[str | None, Form(description=SHA256)] = None,
         onset_s: Annotated[float | None, Form(description=ONSET, ge=0)] = None,

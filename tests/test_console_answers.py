@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from lineage.digest import digest_of
 from lineage.ledger import Actor, Draft, EntryType, Subject
-from serving.schema import Answer, EventDrivers, FoundEvent, NamedAnswer, NamedStretch, Span
+from serving.schema import Answer, Asked, EventDrivers, FoundEvent, NamedAnswer, NamedStretch, Span
 from tests.consoles import RECORDINGS, Desk, browser, named, open_desk
 from tests.office import HOUR, NOW, Office, open_office
 
@@ -106,6 +106,13 @@ def test_of_stretches_those_that_mean_something_are_listed_and_the_others_counte
     assert "1 of 2 stretches named spasm" in said and "0:05 0:10 5.0 spasm 0.8" in said
     assert "1 more stretch was looked at and shows nothing" in said
     assert "0:10 0:15 5.0 not assessed (view_lost): nobody is seen" in said
+
+
+def test_films_that_were_sent_as_two_views_stand_on_the_page_each_with_its_digest(desk: Desk, tmp_path: Path) -> None:
+    asked = Asked(files=("ab" * 32, "cd" * 32), views=("", "small"), code="0" * 64, machine="Linux")
+    said = page_of(desk, SPASMS.model_copy(update={"asked": asked}), "prediction.abstained", tmp_path)
+    assert "2 films were sent as views of one recording" in said and "it was not checked" in said
+    assert "SHA-256 of the view: abab" in said and "SHA-256 of the view “small”: cdcd" in said
 
 
 def test_an_answer_in_which_nothing_was_found_says_so_of_what_could_be_assessed(desk: Desk, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from data.outcomes import Refusal
 from data.pose import JOINTS, PoseTrack
 
 VIEW = View(Path("a.mp4"), "0" * 64, 64, 64, 25.0, 250, 0.0, 9.96, "h264")
-FILM = Film((VIEW, VIEW), 10.0, "0" * 64, "sub-1", 200.0)
+FILM = Film((VIEW, replace(VIEW, digest="1" * 64)), 10.0, "0" * 64, "sub-1", 200.0)
 INFANT = (28.0, 730.0)
 
 
@@ -38,11 +38,12 @@ def test_a_film_and_a_pose_as_they_should_be_pass() -> None:
     ("film", "expected"),
     [
         (replace(FILM, duration_s=4.0, views=(replace(VIEW, last_s=3.96),)), "too_short"),
-        (replace(FILM, views=(VIEW, replace(VIEW, rate_hz=8.0))), "rate_too_low"),
+        (replace(FILM, views=(VIEW, replace(FILM.views[1], rate_hz=8.0))), "rate_too_low"),
         (replace(FILM, age_days=None), "age_unknown"),
         (replace(FILM, age_days=9000.0), "age_out_of_scope"),
-        (replace(FILM, views=(VIEW, replace(VIEW, last_s=7.0))), "view_lost"),
-        (replace(FILM, views=(VIEW, replace(VIEW, first_s=3.0))), "view_lost"),
+        (replace(FILM, views=(VIEW, replace(FILM.views[1], last_s=7.0))), "view_lost"),
+        (replace(FILM, views=(VIEW, replace(FILM.views[1], first_s=3.0))), "view_lost"),
+        (replace(FILM, views=(VIEW, replace(VIEW, path=Path("b.mp4")))), "view_lost"),
     ],
 )
 def test_each_defect_of_a_film_has_its_code(film: Film, expected: str) -> None:
