@@ -71,8 +71,7 @@ def draw_view(
         behind=[axis.bar(s) for r in readings if r.kind == "label" for s in r.stretches if axis.meets(s)],
         below=below,
         courses=[
-            (r, top_of_course + COURSE * i, axis.course(r.trend, top_of_course + COURSE * i))
-            for i, r in enumerate(courses)
+            (r, top_of_course + COURSE * i, axis.course(r, top_of_course + COURSE * i)) for i, r in enumerate(courses)
         ],
         ticks=axis.ticks(),
         left=LEFT,
@@ -104,16 +103,17 @@ class Axis(NamedTuple):
         sure = "" if stretch.confidence is None else f" {stretch.confidence:.2f}"
         return Bar(x, max(1.5, self.x(stretch.end_s) - x), stretch.text + sure)
 
-    def course(self, trend: Sequence[float | None] | None, top: float) -> str:
+    def course(self, reading: Reading, top: float) -> str:
         """The SVG path of a probability (0–1) for each second of the recording: a step each, broken where nothing was
-        said (None). `top` is the upper edge of its place, in units of the SVG."""
+        said (None), less the delay of its trend. `top` is the upper edge of its place, in units of the SVG."""
         drawn, pen = [], "M"
-        for second, value in enumerate(trend or ()):
-            if value is None or second + 1 <= self.start_s or second >= self.end_s:
+        for second, value in enumerate(reading.trend or ()):
+            at_s = second - reading.trend_delay_s
+            if value is None or at_s + 1 <= self.start_s or at_s >= self.end_s:
                 pen = "M"
                 continue
             y = top + COURSE - 8 - (COURSE - 20) * value
-            drawn.append(f"{pen}{self.x(second):.1f},{y:.1f}H{self.x(second + 1):.1f}")
+            drawn.append(f"{pen}{self.x(at_s):.1f},{y:.1f}H{self.x(at_s + 1):.1f}")
             pen = "L"
         return "".join(drawn)
 

@@ -70,7 +70,7 @@ class Reading:
     """What one source says of a recording: `kind` is `label` (the reference), `expert`, or `model`.
 
     `trend` is a probability for each second, None where nothing could be said, and `threshold` the one from which on it
-    is an alarm; `silent` are stretches that were not assessed or in which a model does not commit itself. `address`
+    is an alarm; it lags `trend_delay_s` seconds behind the stretches, and is drawn as much earlier. `silent` are stretches that were not assessed or in which a model does not commit itself. `address`
     leads to the answer itself.
     """
 
@@ -82,6 +82,7 @@ class Reading:
     silent: tuple[Stretch, ...] = ()
     address: str = ""
     note: str = ""
+    trend_delay_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,8 @@ def _again(workspace: Workspace, paths: list[Path], asked: Asked, loaded: Loaded
 def _compared(
     entry: Entry, issued: dict[str, Any], said: dict[str, Any], same_code: bool, same_machine: bool
 ) -> dict[str, Any]:
-    before, after = ({k: v for k, v in one.items() if k not in UNLIKE} for one in (issued, said))
+    before = {k: v for k, v in issued.items() if k not in UNLIKE}
+    after = {k: said.get(k) for k in before}  # what answers did not say then is nothing that could differ
     apart = _apart(before, after)
     worst = max((d for d in apart.values() if d is not None), default=0.0)
     within = all(d is not None and d <= TOLERANCE for d in apart.values())

@@ -25,6 +25,7 @@ from lineage.ledger import Entry as Line
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from models import detectors
+from models.decisions import Decision
 from models.typing import ANSWER
 from serving.journal import SHADOW
 from validation.holdout import is_locked
@@ -218,7 +219,15 @@ def _evaluated(workspace: Workspace, detector: str, name: str, truth: Annotation
         for row in rows:
             found = tuple(Stretch(e["onset_s"], e["duration_s"], e["type"], e["confidence"]) for e in row["events"])
             trend = [_known(one["probability"]) for one in sorted(seconds, key=lambda one: one["second"])]
-            yield Reading(about, MODEL, found, tuple(trend), row["threshold"], note=row["outcome"])
+            yield Reading(
+                about,
+                MODEL,
+                found,
+                tuple(trend),
+                row["threshold"],
+                note=row["outcome"],
+                trend_delay_s=Decision().delay_s,
+            )
     for answers in (folder / "answers.parquet", folder / "external" / "answers.parquet"):
         if answers.exists():
             rows = pq.read_table(answers, filters=[*said, ("variant", "==", ANSWER)]).to_pylist()  # type: ignore[no-untyped-call]
@@ -283,7 +292,8 @@ def _answered(ledger: Ledger, line: Line) -> Reading:
     if said.get("stretches") is not None:
         found = [(s["onset_s"], s["duration_s"], s["probabilities"]) for s in said["stretches"]]
         trend = _trend(found, MEANS_NOTHING.get(answer.question))
-    return Reading(source, MODEL, answer.found or (), trend, None, answer.silent, address, note)
+    late_s = said.get("trend_delay_s") or 0.0
+    return Reading(source, MODEL, answer.found or (), trend, None, answer.silent, address, note, late_s)
 
 
 def _known(value: float | None) -> float | None:

@@ -16,13 +16,18 @@ class Decision:
 
     A causal mean over `smooth_s`, a threshold, and a minimum duration of `min_duration_s` (10 s makes a seizure
     electrographic: ACNS 2013). `threshold` is a probability (0–1), from which on a second is called. Smoothing delays
-    both ends of an event by about half its length, so events are moved `smooth_s / 2` earlier, never before the start
-    of the assessed stretch.
+    both ends of an event by about half its length, so events are moved `delay_s` earlier, never before the start of the
+    assessed stretch; also the end of one that lasts to the recording's end. The trend itself is not moved.
     """
 
     threshold: float = 0.5
     smooth_s: int = 10
     min_duration_s: float = 10.0
+
+    @property
+    def delay_s(self) -> float:
+        """By how many seconds the smoothed trend lags behind the events."""
+        return self.smooth_s / 2
 
     def smoothed(self, raw: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray:
         """Causal mean (seconds,) of the past `smooth_s` assessed seconds; NaN stays NaN and starts the mean anew.
@@ -112,8 +117,8 @@ class EventFinder:
         if not long:
             return ()
         first, last = np.array(long).T
-        onset_s = np.maximum(unknown[first] + 1.0, self._at + first - decision.smooth_s / 2)
-        length_s = np.maximum(self._at + last - decision.smooth_s / 2 - onset_s, decision.min_duration_s)
+        onset_s = np.maximum(unknown[first] + 1.0, self._at + first - decision.delay_s)
+        length_s = np.maximum(self._at + last - decision.delay_s - onset_s, decision.min_duration_s)
         length_s = np.minimum(length_s, duration_s - onset_s)
         peak = np.maximum.reduceat(np.append(values, 0.0), np.array(long).ravel())[::2]
         rows = zip(onset_s.tolist(), length_s.tolist(), peak.tolist(), strict=True)

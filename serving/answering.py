@@ -161,6 +161,7 @@ def in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: 
         notice=notice_of(loaded),
         events=None if events is None else _events(events, analysis, loaded),
         trend_1hz=None if analysis.trend is None else tuple(rounded(float(p)) for p in analysis.trend),
+        trend_delay_s=loaded.detection.decision.delay_s if loaded and analysis.trend is not None else None,
         burden_min_per_h=burden,
         burden_total_min=None if events is None else events.total_s() / 60,
         coverage=analysis.coverage,

@@ -177,7 +177,9 @@ class Answer(Answered):
     """What was found in a recording, and in how much of it one could look.
 
     `events` is None where the outcome is `not_evaluable`: "no seizure" and "not looked at" are never the same.
-    `trend_1hz` holds one seizure probability per second, None where nothing could be assessed. `coverage` is the
+    `trend_1hz` holds one seizure probability per second, None where nothing could be assessed: the mean of the seconds up to
+    that one, so that it lags behind the signal. `trend_delay_s` is by how much: it is taken out of `events`, which begin and end
+    that much before the trend crosses the threshold, and not out of the trend or of `abstained`. `coverage` is the
     share (0–1) of the duration that was analysed. `abstained` lists where the model looked and does not commit itself
     (it could be either), `decided_share` is the rest's share of the analysed seconds; events and trend are as they were
     without.
@@ -185,6 +187,7 @@ class Answer(Answered):
 
     events: tuple[FoundEvent, ...] | None = None
     trend_1hz: tuple[Probability | None, ...] | None = None
+    trend_delay_s: Seconds | None = None
     burden_min_per_h: FiniteFloat | None = None
     burden_total_min: FiniteFloat | None = None
     coverage: Probability = 0.0
@@ -200,6 +203,7 @@ EXAMPLE: dict[str, Any] = Answer(
     outcome="completed_with_abstentions",
     events=(FoundEvent(onset_s=12.0, duration_s=41.0, confidence=0.93),),
     trend_1hz=(None, 0.02, 0.03),
+    trend_delay_s=5.0,
     burden_min_per_h=4.1,
     burden_total_min=0.683333,
     coverage=0.998333,

@@ -26,7 +26,7 @@ from validation.splits import Fold, Split
 
 SEEN, ADDRESS = "sub-03", f"/recordings/tiny/{name_of('sub-03')}"
 SAID: dict[str, Any] = {
-    "outcome": "completed_with_abstentions", "code": None, "reason": None, "trend_1hz": [None, 0.2, 0.9, 0.4],
+    "outcome": "completed_with_abstentions", "code": None, "reason": None, "trend_1hz": [None, 0.2, 0.9, 0.4], "trend_delay_s": 1.0,
     "events": [{"onset_s": 2.0, "duration_s": 1.0, "confidence": 0.9, "channels": ["T4-T6"],
                 "drivers": {"channels": [{"channel": "T4-T6", "share": 0.7}], "moments": [], "method": "integrated_gradients"}}],
     "not_assessed": [{"onset_s": 0.0, "duration_s": 1.0}], "abstained": [{"onset_s": 1.0, "duration_s": 1.0}],
@@ -90,6 +90,7 @@ def test_an_evaluation_brings_its_events_course_and_threshold(workspace: Workspa
     assert evaluated.source == "line_length, evaluated on patients it had not seen"
     assert evaluated.trend == (None, 0.1, 0.8, 0.7) and evaluated.threshold == 0.5
     assert [(s.onset_s, s.duration_s, s.confidence) for s in evaluated.stretches] == [(2.0, 2.0, 0.8)]
+    assert evaluated.trend_delay_s == 5.0  # half of the 10 s that are averaged over
 
 
 def test_an_evaluation_of_the_null_control_is_marked_as_one(workspace: Workspace) -> None:
@@ -105,6 +106,7 @@ def test_an_answer_of_the_ledger_brings_what_drove_it_and_where_it_kept_silent(w
     answer = opened(workspace).readings[3]
     assert answer.source.startswith("line_length, answer to north, ") and answer.address == "/predictions/prediction-3"
     assert answer.trend == (None, 0.2, 0.9, 0.4) and answer.stretches[0].drivers == (("T4-T6", 0.7),)
+    assert answer.trend_delay_s == 1.0
     assert [(s.onset_s, s.text) for s in answer.silent] == [(0.0, "not assessed"), (1.0, "abstained")]
 
 

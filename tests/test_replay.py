@@ -161,6 +161,11 @@ def test_another_machine_may_differ_within_the_tolerance_the_same_may_not() -> N
     assert judged(lambda after: after.update(prediction_id="q"), True)["verdict"] == "bit-equal"
 
 
+def test_what_older_answers_did_not_say_is_no_difference() -> None:
+    assert judged(lambda after: after.update(said_of_late=5.0), False)["verdict"] == "bit-equal"
+    assert not judged(lambda after: after.pop("outcome"), False)["ok"]
+
+
 def test_one_event_more_or_another_outcome_is_another_answer() -> None:
     assert not judged(lambda after: after["events"].append({"onset_s": 9.0}), False)["ok"]
     assert judged(lambda after: after.update(outcome="not_evaluable"), False)["differs"] == ["outcome"]

@@ -94,6 +94,18 @@ def test_the_seizure_in_the_recording_is_in_the_answer(served: Served) -> None:
     assert body["burden_min_per_h"] == pytest.approx(event["duration_s"] / 60 / (119 / 3600))
 
 
+def test_an_event_begins_by_the_delay_that_is_told_before_the_trend_crosses_the_threshold(served: Served) -> None:
+    body = said(served.detect())
+    [file] = (served.home / "bentoml").rglob("bundle.json")
+    threshold = json.loads(file.read_text())["decision"]["threshold"]
+    [event] = body["events"]
+    above = [second for second, p in enumerate(body["trend_1hz"]) if p is not None and p >= threshold]
+    assert event["onset_s"] == above[0] - body["trend_delay_s"]
+    assert event["onset_s"] + event["duration_s"] == above[-1] + 1 - body["trend_delay_s"]
+    refused = said(served.detect(b"no recording"))
+    assert refused["trend_1hz"] is None and refused["trend_delay_s"] is None
+
+
 def test_the_answer_says_how_much_was_looked_at_and_by_what(served: Served) -> None:
     body = said(served.detect())
     assert (body["duration_s"], body["analysed_s"], body["coverage"]) == (120.0, 119.0, pytest.approx(119 / 120))

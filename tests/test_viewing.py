@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from console.display import BINS as BINS_SENT
+from console.drawn import Axis
 from console.shelf import Reading, Recorded, Shelf, Shelved, Stretch
 from console.strips import film_strip, pose_strip
 from console.views import View
@@ -180,6 +181,14 @@ def test_what_was_said_is_sent_as_it_was_said(client: TestClient) -> None:
     labels, expert, model = client.get(f"{ADDRESS}/readings.json").json()
     assert (labels["kind"], labels["stretches"][0]["text"], expert["stretches"]) == ("label", "sz_foc", [])
     assert model["trend"][0] is None and model["stretches"][0]["drivers"][0] == ["T4-T6", 0.62]
+
+
+def test_the_course_of_a_probability_is_drawn_earlier_by_its_delay() -> None:
+    axis, trend = Axis(0.0, 40.0), (None, None, None, 0.5)
+    plain, late = (Reading("m", "model", trend=trend, trend_delay_s=delay_s) for delay_s in (0.0, 2.0))
+    assert axis.course(plain, 0.0).startswith(f"M{axis.x(3.0):.1f},")
+    assert axis.course(late, 0.0).startswith(f"M{axis.x(1.0):.1f},")
+    assert not Axis(2.0, 4.0).course(late, 0.0) and Axis(2.0, 4.0).course(plain, 0.0)
 
 
 def test_without_script_the_same_view_is_a_picture_and_every_step_a_link(client: TestClient) -> None:

@@ -274,14 +274,15 @@ function drawCourse(pen, reading, y) {
   pen.lineWidth = 1.6;
   pen.beginPath();
   let drawing = false;
-  const from = Math.max(0, Math.floor(view.start)), to = Math.min(reading.trend.length, view.start + view.seconds);
+  const late = reading.trend_delay_s, end = view.start + view.seconds + late;
+  const from = Math.max(0, Math.floor(view.start + late)), to = Math.min(reading.trend.length, end);
   for (let s = from; s < to; s++) {
     const value = reading.trend[s];
     if (value === null) {
       drawing = false;
       continue;
     }
-    const [x0, x1] = [s, s + 1].map((t) => clamp(toX(t), gutter(), gutter() + width()));
+    const [x0, x1] = [s - late, s + 1 - late].map((t) => clamp(toX(t), gutter(), gutter() + width()));
     if (drawing) pen.lineTo(x0, base - high * value);
     else pen.moveTo(x0, base - high * value);
     pen.lineTo(x1, base - high * value);
