@@ -14,6 +14,7 @@ from flows.authenticate import operator
 from flows.books import books_of
 from flows.place import check_reason
 from flows.progress import on_terminal
+from flows.site_keys import new_keys_for, sites_to_be_given_keys
 from flows.stages.files import read_json, write_json
 from flows.workspace import Workspace, open_workspace
 from lineage.backup import read_backup, write_backup
@@ -54,7 +55,7 @@ def backup_ledger(out: Path) -> dict[str, Any]:
 
 def restore_ledger(backup: Path) -> dict[str, Any]:
     """Fill the workspace's empty ledger from a file; its root is the one that was backed up. Refuses one of which it was said
-    that it was destroyed: what it holds may have been erased since."""
+    that it was destroyed: what it holds may have been erased since. Sites that had keys are named: they need new ones."""
     workspace = open_workspace()
     if sha256_file(backup) in _said_destroyed(workspace):
         raise Refused(
@@ -62,8 +63,13 @@ def restore_ledger(backup: Path) -> dict[str, Any]:
             "restore from a later backup"
         )
     with on_terminal() as show:
-        head = read_backup(records.open_ledger(workspace), backup, partial(show, "entries restored"))
-    return _said(head, "restored; `ictal audit verify` hashes it again and holds it to its checkpoints")
+        ledger = records.open_ledger(workspace)
+        head = read_backup(ledger, backup, partial(show, "entries restored"))
+    said = _said(head, "restored; `ictal audit verify` hashes it again and holds it to its checkpoints")
+    shut_out = sites_to_be_given_keys(workspace, ledger)
+    said["sites_without"] = shut_out
+    said["text"] += f"\n{new_keys_for(shut_out)}" if shut_out else ""
+    return said
 
 
 def destroy_backup(named: str, reason: str) -> dict[str, Any]:

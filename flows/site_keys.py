@@ -1,17 +1,21 @@
 """The keys of sites that call the prediction API: given, listed, taken back. The ledger keeps their ids, never a key."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from flows import records
 from flows.authenticate import operator
-from flows.workspace import open_workspace
+from flows.workspace import Workspace, open_workspace
 from lineage.ledger import Draft, Entry, Ledger, Subject
 from lineage.refused import Refused
 from serving.auth import issue_key, key_id, keys_given, open_keys, revoke_key
 
 LEAST = 6
 """Digits of an id by which a key may be named."""
+
+FOR = "for "
+"""How the line of a key that was given begins to say why; the site's name follows."""
 
 
 def issue_site_key(site: str, days: float) -> str:
@@ -23,7 +27,7 @@ def issue_site_key(site: str, days: float) -> str:
         key = issue_key(open_keys(workspace.root), site, ("detect", "verdict"), datetime.now(UTC), days)
     except ValueError as error:
         raise Refused(str(error)) from error
-    why = f"for {site}, {days:g} days"
+    why = f"{FOR}{site}, {days:g} days"
     ledger.append_many([Draft("site.key.registered", records.PIPELINE, (_subject(key_id(key)),), why)])
     return key
 
@@ -31,10 +35,33 @@ def issue_site_key(site: str, days: float) -> str:
 def list_site_keys() -> dict[str, Any]:
     """Every key that was ever given to a site: its id, until when, and whether it still opens anything."""
     workspace = open_workspace()
-    records.open_ledger(workspace)
+    ledger = records.open_ledger(workspace)
     rows = [one.to_json() for one in keys_given(open_keys(workspace.root), datetime.now(UTC))]
     lines = [f"{r['key_id']}  {r['site']:<20}  {r['state']:<8}  until {r['expires_at'][:16]}" for r in rows]
-    return {"keys": rows, "text": "\n".join(lines) or "no site has a key yet: `ictal key issue --site NAME`"}
+    shut_out = sites_to_be_given_keys(workspace, ledger)
+    if shut_out:
+        lines.append(new_keys_for(shut_out))
+    return {
+        "keys": rows,
+        "sites_without": shut_out,
+        "text": "\n".join(lines) or "no site has a key yet: `ictal key issue --site NAME`",
+    }
+
+
+def sites_to_be_given_keys(workspace: Workspace, ledger: Ledger) -> list[str]:
+    """Sites of which the ledger says that they were given keys, while this workspace holds none of those, as after a restore:
+    a backup holds no keys, since one that was revoked after it was made would open the door again."""
+    known = {one.site for one in keys_given(open_keys(workspace.root), datetime.now(UTC))}
+    given = {line.reason.removeprefix(FOR).split(",")[0] for line in ledger.entries("site.key.registered")}
+    return sorted(given - known)
+
+
+def new_keys_for(sites: Sequence[str]) -> str:
+    """What to do for such sites, in one sentence."""
+    return (
+        f"no backup holds keys of sites: {', '.join(sites)} had one and {'has' if len(sites) == 1 else 'have'} none here, so "
+        "that every old key is refused; give each a new one: `ictal key issue --site NAME`"
+    )
 
 
 def revoke_site_key(named: str, reason: str) -> dict[str, Any]:

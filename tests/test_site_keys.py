@@ -1,11 +1,13 @@
 """A site's key is given, listed by its id and taken back; the ledger keeps who did it, and no key stands anywhere."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from flows import site_keys
+from flows.backup import backup_ledger, restore_ledger
 from flows.records import open_ledger
 from flows.site_keys import issue_site_key, list_site_keys, revoke_site_key
 from flows.workspace import Workspace
@@ -34,6 +36,24 @@ def test_keys_are_listed_by_id_and_never_shown(workspace: Workspace) -> None:
     assert [row["site"] for row in said["keys"]] == ["ward-2", "ward-2", "ward-3"]
     assert states() == dict(zip(map(key_id, keys), ("in force", "in force", "expired"), strict=True))
     assert not any(key.split("_")[2] in json.dumps(said) for key in keys)
+
+
+def test_sites_whose_keys_are_not_here_after_a_restore_are_named_until_each_has_a_new_one(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for site in ("ward-2", "ward-3"):
+        issue_site_key(site, 90)
+    assert list_site_keys()["sites_without"] == []
+    backup_ledger(tmp_path / "b.jsonl")
+    home = tmp_path / "restored"
+    shutil.copytree(workspace.root, home, ignore=shutil.ignore_patterns("jobs", "ledger"))
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    said = restore_ledger(tmp_path / "b.jsonl")
+    assert said["sites_without"] == ["ward-2", "ward-3"] and "ward-2, ward-3 had one and have none here" in said["text"]
+    issue_site_key("ward-2", 90)
+    assert "ward-3 had one and has none here" in list_site_keys()["text"]
+    issue_site_key("ward-3", 90)
+    assert list_site_keys()["sites_without"] == []
 
 
 def test_a_revoked_key_has_one_line_in_the_ledger_that_says_by_whom_and_why(workspace: Workspace) -> None:
