@@ -19,6 +19,14 @@ def test_its_card_states_what_its_code_is(name: str) -> None:
     assert facts["intended_use"] and facts["source"] and len(detectors.card_of(name)) > 400
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if detectors.task_of(n) != "detection"])
+def test_the_card_of_what_compares_nobody_with_the_training_patients_says_that_a_stranger_gets_an_answer(
+    name: str,
+) -> None:
+    limits = " ".join(detectors.card_of(name).split("**Limits.**")[1].split())
+    assert "as strange (`ood`)" in limits
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 def test_both_presets_build_and_read_at_the_rate_that_the_change_plan_names(name: str, preset: str) -> None:
