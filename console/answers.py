@@ -22,6 +22,7 @@ class Told:
 
     `found` is None where the outcome is `not_evaluable`. `passed_over` counts stretches that were looked at and called what
     means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
+    `frames_lost` counts frames of film that could not be decoded, as far as they were counted.
     """
 
     question: str
@@ -29,6 +30,7 @@ class Told:
     silent: tuple[Stretch, ...]
     passed_over: int = 0
     views: tuple[tuple[str, Digest], ...] = ()
+    frames_lost: int = 0
 
     @property
     def not_assessed_s(self) -> float:
@@ -61,7 +63,7 @@ class Told:
 
 def told(said: Mapping[str, Any]) -> Told:
     """An answer as the ledger keeps it (`serving.schema`), read for people; KeyError for what is none."""
-    return replace(_told(said), views=_views(said))
+    return replace(_told(said), views=_views(said), frames_lost=sum(n or 0 for n in said.get("frames_lost", ())))
 
 
 def _told(said: Mapping[str, Any]) -> Told:

@@ -163,6 +163,7 @@ def answered(
         question=task,
         classes=bundle.detector.classes,
         stretches=named,
+        frames_lost=tuple(view.lost for view in source.views) if isinstance(source, Film) else (),
     )
 
 

@@ -115,6 +115,11 @@ def test_films_that_were_sent_as_two_views_stand_on_the_page_each_with_its_diges
     assert "SHA-256 of the view: abab" in said and "SHA-256 of the view “small”: cdcd" in said
 
 
+def test_frames_that_could_not_be_decoded_are_told_on_the_page(desk: Desk, tmp_path: Path) -> None:
+    said = page_of(desk, SPASMS.model_copy(update={"frames_lost": (1, None)}), "prediction.abstained", tmp_path)
+    assert "1 frame of the film could not be decoded; the one before was looked at instead" in said
+
+
 def test_an_answer_in_which_nothing_was_found_says_so_of_what_could_be_assessed(desk: Desk, tmp_path: Path) -> None:
     nothing = DETECTED.model_copy(update={"events": ()})
     assert "No seizure found in what could be assessed" in page_of(desk, nothing, "prediction.abstained", tmp_path)

@@ -39,7 +39,7 @@ def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str
     Refuses with `unsupported_format`, `corrupt`, `truncated`, `no_signal`, `too_short`. An unreadable path raises
     `OSError` without naming the path.
     """
-    seen = [_view(Path(path)) for path in paths]
+    seen = [_of_several(Path(path), number, len(paths)) for number, path in enumerate(paths, 1)]
     if not seen:
         raise Refusal("no_signal", "a film has at least one view, none was given")
     digests = [view.digest for view, _ in seen]
@@ -95,6 +95,16 @@ def _read(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np
     needed = np.concatenate([stamps for stamps, _ in shown])
     pictures = {stamp: picture for _, found in shown for stamp, picture in found.items()}
     return _filled(needed, pictures), tally.lost / (tally.lost + tally.decoded)
+
+
+def _of_several(path: Path, number: int, of: int) -> tuple[View, float]:
+    """`_view`; the refusal of one of several says which it is."""
+    try:
+        return _view(path)
+    except Refusal as refusal:
+        if of == 1:
+            raise
+        raise Refusal(refusal.code, f"view {number} of {of}: {refusal.reason}") from None
 
 
 def _view(path: Path) -> tuple[View, float]:

@@ -1,0 +1,69 @@
+"""What an answer about a film says of the files that it was made from: frames that were lost, and views that are none."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.readers.video_writer import write_video
+from models import detectors
+from models.detectors.motion_energy import MotionEnergy
+from models.probe import Probe
+from models.typing import ANSWER, StretchAnswer, TypingBundle
+from serving import naming
+from serving.schema import NamedAnswer
+from tests import SHARED, needs_shared
+from tests.test_film_quality import scene
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Asks a model in force everywhere that calls every stretch FOS."""
+    bundle = TypingBundle(
+        MotionEnergy(detectors.params_of("motion_energy", "demo")), 1.0, Probe((1,), "float32", 1.0, ())
+    )
+    loaded: Any = SimpleNamespace(bundle=bundle, statement=None)
+    found = StretchAnswer(0, None, 1, {ANSWER: np.array([0.9, 0.1])})
+    monkeypatch.setattr(naming, "check_age", lambda age_days, loaded: None)
+    monkeypatch.setattr(naming, "notice_of", lambda loaded: None)
+    monkeypatch.setattr(naming, "answer_stretches", lambda *asked, **how: [found])
+
+    def asked(files: Sequence[Path]) -> NamedAnswer:
+        return naming.answered(files, 9000.0, [], loaded, NOW, None)
+
+    return asked
+
+
+@needs_shared
+def test_frames_that_could_not_be_decoded_are_counted_in_the_answer(ask: Any) -> None:
+    said = ask([SHARED / "video_files" / "corrupted.mp4"])
+    assert (said.outcome, said.frames_lost) == ("completed", (1,))
+
+
+def test_two_films_are_two_views_and_the_same_film_twice_is_none(ask: Any, tmp_path: Path) -> None:
+    room, patient = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_video(room, scene(8.0), rate_hz=12.5)
+    write_video(patient, scene(8.0)[:, ::-1], rate_hz=12.5)
+    assert ask([room, patient]).frames_lost == (0, 0)
+    patient.write_bytes(room.read_bytes())
+    said = ask([room, patient])
+    assert (said.outcome, said.code) == ("not_evaluable", "view_lost") and "the same file" in str(said.reason)
+
+
+def test_an_answer_says_which_of_two_films_cannot_be_read(ask: Any, tmp_path: Path) -> None:
+    room, patient = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_video(room, scene(8.0), rate_hz=12.5)
+    patient.write_bytes(b"no film")
+    for files, which in (
+        ([room, patient], "view 2 of 2: "),
+        ([patient, room], "view 1 of 2: "),
+        ([patient], "the file"),
+    ):
+        said = ask(files)
+        assert said.code == "unsupported_format" and str(said.reason).startswith(which)
