@@ -235,7 +235,7 @@ class WindowsAnswer(Said):
     """What the model makes of windows that a site's own software sent: a probability for each, and no finding.
 
     `probability` is calibrated and of that window alone, not smoothed; None where the window looks unlike the patients
-    that the model has learnt from. `onset_s` counts from the first sample sent. There is no receipt: the ledger holds one
+    that the model has learnt from: then `code` is `ood`, and `reason` says of how many. `onset_s` counts from the first sample sent. There is no receipt: the ledger holds one
     line for all windows answered within a second, with a digest over what was sent and said.
     """
 

@@ -72,9 +72,13 @@ def read_samples(body: bytes, headers: Mapping[str, str], age_days: float | None
         raise ProblemError(400, "X-Scale-uV, the microvolts of one step, goes with int16 and with nothing else")
     kind = np.dtype(FORMATS[format])
     count, rest = divmod(len(body), kind.itemsize * len(names))
+    if not body:
+        raise ProblemError(400, "no sample was sent: the body holds the samples of one channel after another")
     if rest or not count:
         raise ProblemError(
-            400, f"{len(body)} bytes are no whole number of samples of {len(names)} channels in {format}"
+            400,
+            f"{len(body)} bytes are no whole number of samples of {len(names)} channels in {format}: each takes "
+            f"{kind.itemsize * len(names)} bytes",
         )
     if count / rate_hz > LONGEST_S:
         raise ProblemError(
@@ -139,8 +143,17 @@ def _in_words(judged: Judged | Refusal, model: Loaded | str, now: datetime) -> W
     if isinstance(judged, Refusal):
         return WindowsAnswer(**said, outcome="not_evaluable", code=judged.code, reason=judged.reason)
     spoken = tuple(rounded(p) for p in judged.probability.tolist())
-    outcome = "completed_with_abstentions" if None in spoken else "completed"
-    return WindowsAnswer(**said, outcome=outcome, onset_s=tuple(judged.onset_s.tolist()), probability=spoken)
+    said |= {"outcome": "completed", "onset_s": tuple(judged.onset_s.tolist()), "probability": spoken}
+    if None in spoken:
+        why = (
+            f"{spoken.count(None)} of {len(spoken)} windows look unlike the patients that the model learnt from: check"
+        )
+        said |= {
+            "outcome": "completed_with_abstentions",
+            "code": "ood",
+            "reason": f"{why} electrodes, gain and filters",
+        }
+    return WindowsAnswer(**said)
 
 
 async def _looked_at(asked: Sequence[Sent], models: Sequence[Loaded | str], judge: Judge) -> list[Judged | Refusal]:
@@ -243,7 +256,8 @@ def _line(site: str, key_id: str, count: _Count, journal: Journal, now: datetime
         "until": utc_text(now),
         "digest": count.digest.hexdigest(),
     }
-    answered = Subject("windows", f"{count.windows} windows", digest_of({**stated, "site": site, "key": key_id}))
+    how_many = f"{count.windows or 'none'} in {count.answers} answer{'' if count.answers == 1 else 's'}"
+    answered = Subject("windows", how_many, digest_of({**stated, "site": site, "key": key_id}))
     subjects, edges = [answered], [*edges_of(journal.ledger.software, answered.digest)]
     if count.loaded is not None:
         bundle, approval = count.loaded.bundle, count.loaded.terms.approval.record.digest

@@ -101,7 +101,8 @@ NOT_A_NUMBER = SIGNAL.copy()
 NOT_A_NUMBER[3, 7] = np.nan
 UNREADABLE = {
     "a sample too few": (SIGNAL.tobytes()[:-4], {}, 400, "no whole number of samples"),
-    "nothing": (b"", {}, 400, "no whole number"),
+    "nothing": (b"", {}, 400, "no sample was sent"),
+    "less than a sample": (bytes(7), {}, 400, "each takes 76 bytes"),
     "not a number": (NOT_A_NUMBER.tobytes(), {}, 400, "not a number"),
     "infinite": (np.full((19, 600), np.inf, "<f4").tobytes(), {}, 400, "not a number"),
     "no channels": (SIGNAL.tobytes(), {"X_Channels": None}, 400, "X-Channels"),
@@ -168,6 +169,7 @@ def test_windows_unlike_the_training_patients_have_no_probability(tmp_path: Path
     with TestClient(create_app(tmp_path, allow_demo=True, clock=lambda: NOW)) as client:
         said = ask((client, described(key))).json()
     assert said["outcome"] == "completed_with_abstentions" and said["probability"] == [None] * 5
+    assert said["code"] == "ood" and said["reason"].startswith("5 of 5 windows look unlike the patients")
 
 
 def sent(signal: np.ndarray = SIGNAL, rate_hz: float = RATE_HZ, age_days: float | None = 3.0) -> Sent:
@@ -214,7 +216,7 @@ def test_one_of_any_kind_is_answered_among_others_as_it_is_alone(tmp_path: Path)
     assert codes == [
         None,
         None,
-        None,
+        "ood",
         "too_short",
         "no_approved_model",
         None,
@@ -261,6 +263,16 @@ def test_many_at_once_are_answered_each_its_own_and_all_are_written_down(tmp_pat
     assert outcomes == {"completed": 30, "not_evaluable": 10}
 
 
+def test_a_second_in_which_no_window_could_be_answered_says_so_in_the_ledger(tmp_path: Path) -> None:
+    people_and_keys(tmp_path)
+    put_in_force(tmp_path)
+    key = issue_key(open_keys(tmp_path), "demo-north", ("detect",), NOW, 30)
+    with TestClient(create_app(tmp_path, allow_demo=True, clock=lambda: NOW)) as client:
+        assert ask((client, described(key)), X_Age=None).json()["outcome"] == "not_evaluable"
+    (line,) = Ledger(tmp_path / "ledger" / "ledger.db").entries("windows.answered")
+    assert (line.subjects[0].kind, line.subjects[0].id) == ("windows", "none in 1 answer")
+
+
 def test_all_that_was_answered_stands_in_the_ledger(tmp_path: Path) -> None:
     people_and_keys(tmp_path)
     bundle = put_in_force(tmp_path)
@@ -274,6 +286,11 @@ def test_all_that_was_answered_stands_in_the_ledger(tmp_path: Path) -> None:
     lines = ledger.entries("windows.answered")
     stated = [ledger.payload(line.payload_digest) for line in lines]
     assert sum(said["answers"] for said in stated if said) == 4 and sum(s["windows"] for s in stated if s) == 15
+    assert all(
+        line.subjects[0].id.startswith(f"{said['windows']} in {said['answers']} answer")
+        for line, said in zip(lines, stated, strict=True)
+        if said
+    )
     assert {e.parent for line in lines for e in line.edges if e.relation == "made_by"} == {bundle.digest}
     assert lines[0].actor.site == "demo-north" and lines[0].actor.id == f"site-key:{key_id(key)}"
     assert ledger.verify().ok
