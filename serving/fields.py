@@ -73,7 +73,14 @@ async def check_fields(request: Request, known: set[str]) -> None:
     be left out silently, and the answer would be about something else."""
     names = [name for name, _ in (await request.form()).multi_items()]
     if len(names) != len(set(names)) or not set(names) <= known:
-        raise ProblemError(400, f"the form fields are {', '.join(sorted(known))}, each at most once")
+        other = sorted({shown(name) for name in names if name not in known})
+        what = f"there is no field {', '.join(other)}: " if other else ""
+        raise ProblemError(400, f"{what}the form fields are {', '.join(sorted(known))}, each at most once")
+
+
+def shown(name: str) -> str:
+    """A field's name as a message may tell it: what is no short plain name may hold anything, and is not repeated."""
+    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) else "of such a name"
 
 
 def age_days_of(age: str | None) -> float | None:

@@ -172,8 +172,9 @@ class Admission:
             found = await self.authenticate(key)
         except Unauthorised as error:
             self.lock_out.wrong(peer, key)
-            how = "; send `Authorization: Bearer ictal_…`"
-            raise ProblemError(401, f"{error}{how}", {"WWW-Authenticate": "Bearer"}) from None
+            what = str(error) if key else "no key was sent"
+            how = "send `Authorization: Bearer ictal_…`"
+            raise ProblemError(401, f"{what}; {how}", {"WWW-Authenticate": "Bearer"}) from None
         self.lock_out.right(key)
         return found
 

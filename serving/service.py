@@ -9,7 +9,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +36,7 @@ from serving.fields import (
     age_days_of,
     check_fields,
     marked_of,
+    shown,
 )
 from serving.job_routes import add_jobs
 from serving.limits import Admission, Bounds, Limits, RequestLine
@@ -261,16 +262,25 @@ def _say_what_is_missing(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(fault["type"] == "json_invalid" for fault in error.errors()):
         return _say(request, ProblemError(400, "the body is no JSON: see /openapi.json for its form"))
-    fields = sorted({_field(fault["loc"]) for fault in error.errors()})
-    detail = f"the field {', '.join(fields)} is missing or has the wrong form: see /openapi.json"
-    if "recording" in fields:
+    wrong = {_field(fault["loc"]): _wrong(fault) for fault in error.errors()}
+    detail = "; ".join(f"the field {field} {what}" for field, what in sorted(wrong.items())) + ": see /openapi.json"
+    if "recording" in wrong:
         detail = "the field `recording` has to be a file with a file name; texts and addresses are not fetched"
     return _say(request, ProblemError(400, detail))
 
 
+def _wrong(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a field, in words of ours; of a choice, the words that there are."""
+    if fault["type"] == "missing":
+        return "is missing"
+    if fault["type"] == "extra_forbidden":
+        return "is not one of this body"
+    return f"is one of {fault['ctx']['expected']}" if fault["type"] == "literal_error" else "has the wrong form"
+
+
 def _field(place: Sequence[str | int]) -> str:
     """The last name in a place such as ("body", "events", 0, "channels", 2); the body itself where it has none."""
-    return next((str(part) for part in reversed(place) if isinstance(part, str)), "body")
+    return next((shown(part) for part in reversed(place) if isinstance(part, str)), "body")
 
 
 def _open_many_files() -> None:

@@ -196,10 +196,11 @@ def test_several_readers_may_judge_and_each_is_kept(served: Served, answer: dict
 
 EVENT = {"onset_s": 1.0, "duration_s": 2.0}
 WRONG: dict[str, tuple[Any, str]] = {
-    "no reader": ({"verdict": "confirm"}, "reader"),
-    "a name instead of a profession": ({"verdict": "confirm", "reader": MARK}, "reader"),
-    "a remark": ({"verdict": "confirm", "reader": "nurse", "remark": MARK}, "wrong form"),
-    "another verdict": ({"verdict": "maybe", "reader": "nurse"}, "verdict"),
+    "no reader": ({"verdict": "confirm"}, "the field reader is missing"),
+    "a name instead of a profession": ({"verdict": "confirm", "reader": MARK}, "the field reader is one of 'epileptologist'"),
+    "a remark": ({"verdict": "confirm", "reader": "nurse", "remark": MARK}, "the field remark is not one of this body"),
+    "a field of a name": ({"verdict": "confirm", "reader": "nurse", f"{MARK} {MARK}": 1}, "field of such a name is not one"),
+    "another verdict": ({"verdict": "maybe", "reader": "nurse"}, "field verdict is one of 'confirm', 'reject' or 'edit'"),
     "an edit of nothing": ({"verdict": "edit", "reader": "nurse"}, "wrong form"),
     "events with a confirmation": ({"verdict": "confirm", "reader": "nurse", "events": []}, "wrong form"),
     "stretches of a detection": ({"verdict": "edit", "reader": "nurse", "stretches": []}, "gives `events`"),
