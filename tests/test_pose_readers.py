@@ -132,6 +132,15 @@ def test_the_two_layouts_of_openpose_are_told_apart_by_the_length_of_bones(tmp_p
     assert at["left_eye"] == (52, 8)
 
 
+def test_what_is_to_be_done_about_a_table_without_times_can_be_done(tmp_path: Path) -> None:
+    file, out = tmp_path / "a.csv", tmp_path / "a.parquet"
+    file.write_text("scorer,a,a,a\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n0,1,2,0.9\n1,1,2,0.9\n")
+    with pytest.raises(Refusal, match="carry no times") as refused:
+        read_pose(file)
+    exec(refused.value.reason.split("`")[3], {"FILE": file, "OUT": out})
+    assert read_pose(out).time_s.tolist() == [0.0, 0.04]
+
+
 @needs_shared
 def test_real_openpose_frames_of_an_adult_have_the_proportions_of_one() -> None:
     """Four cameras of 100 frames, BODY_25B; two people in half of the frames."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from data.outcomes import Refusal
 from data.pose import PoseTrack
+from data.readers.pose.limits import WITH_TIMES
 from lineage.digest import Digest
 
 
@@ -22,7 +23,7 @@ def track_of(text: str, digest: Digest, rate_hz: float | None, age_days: float |
     several animals or of several films, and with `corrupt` one that cannot be read or whose rows have no numbers.
     """
     if not rate_hz:
-        raise Refusal("unsupported_format", "DeepLabCut tables carry no times: state the frames per second")
+        raise Refusal("unsupported_format", f"DeepLabCut tables carry no times: {WITH_TIMES.format('rate_hz=25.0')}")
     table = _table(text)
     joints = tuple(dict.fromkeys(str(part) for part in table.columns.get_level_values(1)))
     xy = np.stack([_values(table, joint, ("x", "y")) for joint in joints], axis=1)

@@ -2,6 +2,12 @@
 
 from data.outcomes import Refusal
 
+WITH_TIMES = (
+    "`ictal check` takes the frames per second by --rate; to ask about them, write them with their times once, in Python: "
+    "`from data.readers.pose import read_pose, write_parquet; write_parquet(read_pose(FILE, {}), OUT)`, and use that file"
+)
+"""What to do about a format of which something has to be said that no answer can be asked with; goes with the arguments."""
+
 MAX_BYTES = 1 << 30
 MAX_FRAMES = 5_000_000
 MAX_HOURS = 48.0

@@ -16,7 +16,7 @@ import numpy as np
 
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
-from data.readers.pose.limits import check_frames, check_size
+from data.readers.pose.limits import WITH_TIMES, check_frames, check_size
 from lineage.digest import Digest
 
 _BODY_25 = (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11, 1)
@@ -67,7 +67,7 @@ def track_of(
     shorter, as joints that belong together lie near each other. Refuses (`unsupported_format`) frames without a rate.
     """
     if not rate_hz:
-        raise Refusal("unsupported_format", "OpenPose frames carry no times: state the frames per second")
+        raise Refusal("unsupported_format", f"OpenPose frames carry no times: {WITH_TIMES.format('rate_hz=25.0')}")
     seen = [_persons(frame) for frame in content]
     bodies = np.stack([_surest(persons) for persons in seen])
     chosen = bodies[:, LAYOUTS[layout or _likely(bodies)]]
@@ -96,7 +96,8 @@ def _one_series(names: list[str], series: str) -> list[str]:
     if series not in folders and len(folders) == 1:
         series = next(iter(folders))
     if series not in folders:
-        raise Refusal("unsupported_format", f"{len(folders)} series of pose frames lie here: say which one is meant")
+        how = WITH_TIMES.format("rate_hz=25.0, series=FOLDER")
+        raise Refusal("unsupported_format", f"{len(folders)} series of pose frames lie here, one is looked at: {how}")
     check_frames(len(folders[series]))
     return folders[series]
 
