@@ -194,7 +194,7 @@ def _in_words(said: dict[str, Any]) -> str:
     lines = [head]
     if said["events"] is not None:
         lines.append(
-            f"{len(said['events'])} events, {said['analysed_s']:g} s analysed, coverage {said['coverage']:.2f}"
+            f"{len(said['events'])} events, {said['analysed_s']:g} s analysed, coverage {_share(said['coverage'])}"
         )
         lines += [_one_event(e) for e in said["events"]]
         if said["decided_share"] is not None and said["decided_share"] < 1:
@@ -206,6 +206,11 @@ def _in_words(said: dict[str, Any]) -> str:
         lines.append(f"model {said['model']['name']} {said['model']['digest'][:12]}; review required")
     lines.append(f"prediction {said['prediction_id']}")
     return "\n".join(lines)
+
+
+def _share(share: float) -> str:
+    """In per cent; what is less than all is never rounded up to it."""
+    return "100 %" if share == 1 else f"{min(100 * share, 99.9):.1f} %"
 
 
 def _one_event(event: dict[str, Any]) -> str:

@@ -39,7 +39,8 @@ from serving.schema import (
 
 SHARE_DECIMALS, MOST_CHANNELS = 4, 5
 DECIMALS = 6
-"""Of a probability. Beyond these two platforms differ, and no reader could tell the difference."""
+"""Of a probability, and of what is counted from them. Beyond these two platforms differ, and no reader could tell the
+difference."""
 
 
 Stages = Callable[[str, float], None]
@@ -162,9 +163,9 @@ def in_words(analysis: Analysis, loaded: Loaded | None, recording: Digest, now: 
         events=None if events is None else _events(events, analysis, loaded),
         trend_1hz=None if analysis.trend is None else tuple(rounded(float(p)) for p in analysis.trend),
         trend_delay_s=loaded.detection.decision.delay_s if loaded and analysis.trend is not None else None,
-        burden_min_per_h=burden,
-        burden_total_min=None if events is None else events.total_s() / 60,
-        coverage=analysis.coverage,
+        burden_min_per_h=rounded(burden),
+        burden_total_min=None if events is None else rounded(events.total_s() / 60),
+        coverage=round(analysis.coverage, DECIMALS),
         analysed_s=analysis.analysed_s,
         duration_s=analysis.duration_s,
         not_assessed=tuple(Span(onset_s=onset, duration_s=length) for onset, length in analysis.not_assessed),
@@ -242,9 +243,9 @@ def notice_of(loaded: Loaded | None) -> str | None:
     return DEMO_NOTICE if loaded and loaded.terms.is_demo else None
 
 
-def rounded(probability: float | None) -> float | None:
-    """A probability as it is said; None where there is none."""
-    return None if probability is None or np.isnan(probability) else round(probability, DECIMALS)
+def rounded(value: float | None) -> float | None:
+    """A probability, or a burden, as it is said; None where there is none."""
+    return None if value is None or np.isnan(value) else round(value, DECIMALS)
 
 
 def actor_of(site: str, key_id: str) -> Actor:

@@ -75,7 +75,7 @@ def _beyond(values: int) -> bytes:
 
 
 EEG = {
-    "an empty file": Fault(lambda: b"", "corrupt"),
+    "an empty file": Fault(lambda: b"", "no_signal"),
     "one byte": Fault(lambda: b"0", "truncated"),
     "only zeros": Fault(lambda: bytes(100_000), "unsupported_format"),
     "a header alone": Fault(lambda: sound()[: 256 * 20], "truncated"),
@@ -119,7 +119,7 @@ EEG = {
     "an age of a million signs": Fault(sound, 400, age="9" * 10**6 + "d"),
     **{f"cut off at {tenth}0 %": Fault(lambda t=tenth: sound()[: len(sound()) * t // 10], "truncated")  # type: ignore[misc]
        for tenth in range(1, 10)},
-    **{f"a file called {kind}": Fault(lambda: b"", "corrupt", name=name) for kind, name in {
+    **{f"a file called {kind}": Fault(lambda: b"", "no_signal", name=name) for kind, name in {
         "as a path upwards": f"../../../../etc/{MARK}",
         "as an absolute path": f"/etc/{MARK}",
         "as a path of another system": f"..\\..\\{MARK}.edf",

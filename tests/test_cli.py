@@ -222,6 +222,8 @@ def test_an_event_without_a_confidence_is_listed_without_one() -> None:
 
     [event] = EXAMPLE["events"]
     assert "12.0 s    41.0 s  confidence 0.93" in _in_words(EXAMPLE)
+    assert "coverage 99.8 %" in _in_words(EXAMPLE) and "coverage 100 %" in _in_words({**EXAMPLE, "coverage": 1.0})
+    assert "coverage 99.9 %" in _in_words({**EXAMPLE, "coverage": 0.99999})
     assert "12.0 s    41.0 s\n" in _in_words({**EXAMPLE, "events": [{**event, "confidence": None}]})
 
 

@@ -35,7 +35,7 @@ def test_a_file_cut_short_at_any_tenth_is_refused_by_name(tmp_path: Path, tenth:
     path = tmp_path / "whole.edf"
     write_edf(path, np.random.default_rng(0).normal(0, 20, (19, 2560)), NAMES, 256.0)
     whole = path.read_bytes()
-    assert refused(tmp_path, whole[: len(whole) * tenth // 10]).code == ("corrupt" if tenth == 0 else "truncated")
+    assert refused(tmp_path, whole[: len(whole) * tenth // 10]).code == ("no_signal" if tenth == 0 else "truncated")
 
 
 def test_a_file_cut_within_its_header_is_truncated(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_recording_longer_than_the_limit_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", "corrupt"),
+        (b"", "no_signal"),
         (b"onset\tduration\n0\t1\n" * 40, "unsupported_format"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12345\n", "unsupported_format"),
         (b"../../.git/annex/objects/Xk/4q/MD5E-s896256--aa.edf", "unsupported_format"),

@@ -102,7 +102,7 @@ def read_header(file: BinaryIO) -> Header:
 def _bytes_per_sample(fixed: bytes) -> int:
     """2 for EDF, 3 for BDF."""
     if not fixed:
-        raise Refusal("corrupt", "the file is empty (0 bytes): transfer it again")
+        raise Refusal("no_signal", "the file is empty (0 bytes): transfer it again")
     if fixed.startswith(b"version https://git-lfs") or b"/annex/objects/" in fixed:
         raise Refusal("unsupported_format", "the file is a pointer of Git LFS or git-annex: fetch its content first")
     if fixed[:8] == b"\xffBIOSEMI":
