@@ -3,7 +3,9 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flows import records
 from flows.authenticate import failures_noted, operator, refuse_unattested, signer
@@ -16,7 +18,10 @@ from lineage.people import People, Person
 from lineage.refused import Refused
 from lineage.registry import Registry, last_known, of_person, of_platform_key
 
-ENROL = "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component:"
+ENROL = (
+    "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component. On a phone choose "
+    "to type a key instead of a picture, time-based, six digits:"
+)
 
 
 def register(
@@ -164,8 +169,14 @@ def list_platform_keys() -> dict[str, Any]:
 
 def _enrolment(person: Person, said: str) -> dict[str, Any]:
     uri = enrolment_uri(person.secret, person.id)
+    secret = parse_qs(urlsplit(uri).query)["secret"][0].rstrip("=")
+    typed = " ".join(wrap(secret, 4))
     row = {"id": person.id, "printed_name": person.printed_name, "role": person.role, "key_id": person.key_id}
-    return {**row, "enrolment_uri": uri, "text": f"{said}\n{ENROL}\n{uri}"}
+    return {
+        **row,
+        "enrolment_uri": uri,
+        "text": f"{said}\n{ENROL}\n{typed}\nor, for an app that takes an address:\n{uri}",
+    }
 
 
 def _row(person: Person, now: datetime, known: bool) -> dict[str, Any]:

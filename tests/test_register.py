@@ -97,6 +97,8 @@ def test_a_rotated_person_signs_on_and_what_they_signed_stays_in_force(office: O
     shown = code(office.workspace.keys, FIRST, datetime.now(UTC))
     told = register.rotate_person(FIRST, PASSPHRASE, shown, "another long phrase")
     assert told["enrolment_uri"].startswith("otpauth://totp/")
+    typed_in = next(line for line in told["text"].splitlines() if line.count(" ") == 7)
+    assert typed_in.replace(" ", "") in told["enrolment_uri"], "a phone has the secret typed"
     assert types_of(office.workspace, "person")[-1] == "person.key_rotated"
     assert office.refused_by_service() == ""
     assert ictal("approvals", office.candidate[:8], "--json").json[0]["in_force"]
