@@ -20,7 +20,8 @@ from serving.problems import CUT_OFF, ProblemError
 AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
 SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
 FIELDS = {"recording", "age", "sha256"}
-FILM_FIELDS = {*FIELDS, "second_view", "onset_s", "duration_s"}
+STRETCH_FIELDS = {*FIELDS, "onset_s", "duration_s"}
+FILM_FIELDS = {*STRETCH_FIELDS, "second_view"}
 SECOND_VIEW = (
     "of films only: the same seizure by a second camera, begun at the same moment as `recording`, whole like it. The service "
     "cannot tell whether both show the same moments or the same person: a film of another seizure changes the answer and "

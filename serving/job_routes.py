@@ -20,7 +20,7 @@ from serving.fields import (
 )
 from serving.job_desk import JobDesk
 from serving.jobs import ENDED
-from serving.naming import DETECTION, QUESTIONS
+from serving.naming import DETECTION, FILMED, QUESTIONS
 from serving.problems import ProblemError, Problems, exchange
 from serving.statements import DONE_EXAMPLE, JOB_EXAMPLE, JobStatement
 
@@ -102,6 +102,10 @@ def _check(question: str, has_second_view: bool, is_marked: bool, idempotency_ke
         raise ProblemError(400, QUESTION)
     if question == DETECTION and (has_second_view or is_marked):
         raise ProblemError(400, "detection looks at one whole recording: leave out second_view, onset_s and duration_s")
+    if has_second_view and question not in FILMED:
+        raise ProblemError(
+            400, f"{question} looks at one file: leave out second_view, which {' and '.join(FILMED)} take"
+        )
     check_idempotency_key(idempotency_key)
 
 

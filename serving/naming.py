@@ -45,6 +45,9 @@ DETECTION = "detection"
 QUESTIONS = ("typing", "spasms", "semiology", "forecasting")
 """The tasks whose detectors name stretches; each has a route, and a model in force, of its own."""
 
+FILMED = ("semiology", "forecasting")
+"""Those whose detectors look at film, of which two views may be sent."""
+
 ESTIMATOR = "store/pose_estimator.onnx"
 
 Span = tuple[float, float]

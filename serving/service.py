@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import Depends, FastAPI, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -32,6 +32,7 @@ from serving.fields import (
     ONSET,
     SECOND_VIEW,
     SHA256,
+    STRETCH_FIELDS,
     BoundedForm,
     age_days_of,
     check_fields,
@@ -40,7 +41,7 @@ from serving.fields import (
 )
 from serving.job_routes import add_jobs
 from serving.limits import Admission, Bounds, Limits, RequestLine
-from serving.naming import QUESTIONS
+from serving.naming import FILMED, QUESTIONS
 from serving.past_routes import add_past
 from serving.problems import (
     MEDIA_TYPE,
@@ -62,6 +63,10 @@ from serving.window_routes import Beside, add_windows
 
 TITLE = "Ictal prediction API"
 MOST_FILES = 65_536
+Age = Annotated[str | None, Form(description=AGE)]
+Sha256 = Annotated[str | None, Form(description=SHA256)]
+Onset = Annotated[float | None, Form(description=ONSET, ge=0)]
+Duration = Annotated[float | None, Form(description=DURATION, gt=0)]
 PROBLEMS: Problems = {
     status: {"description": what, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status, what in {
@@ -142,8 +147,8 @@ def _api(desk: Desk) -> FastAPI:
     async def detect(
         request: Request,
         recording: UploadFile,
-        age: Annotated[str | None, Form(description=AGE)] = None,
-        sha256: Annotated[str | None, Form(description=SHA256)] = None,
+        age: Age = None,
+        sha256: Sha256 = None,
     ) -> Response:
         """One EDF, EDF+, BDF or BDF+ recording, answered at once. Also what cannot be evaluated is an answer (200)."""
         await check_fields(request, FIELDS)
@@ -181,29 +186,52 @@ def _api(desk: Desk) -> FastAPI:
 def _add_question(api: FastAPI, desk: Desk, key: Any, question: str) -> None:
     """The route of one question about stretches of a recording."""
 
-    @api.post(
+    async def answer(
+        request: Request,
+        views: list[BinaryIO],
+        age: str | None,
+        sha256: str | None,
+        onset_s: float | None,
+        duration_s: float | None,
+    ) -> Response:
+        marked, this = marked_of(onset_s, duration_s), exchange(request.scope)
+        asked = desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
+        return await _given(asked, request, desk)
+
+    async def name(
+        request: Request,
+        recording: UploadFile,
+        age: Age = None,
+        sha256: Sha256 = None,
+        onset_s: Onset = None,
+        duration_s: Duration = None,
+    ) -> Response:
+        """One recording (EDF or pose track, or film of which poses are estimated), answered at once."""
+        await check_fields(request, STRETCH_FIELDS)
+        return await answer(request, [recording.file], age, sha256, onset_s, duration_s)
+
+    async def name_film(
+        request: Request,
+        recording: UploadFile,
+        second_view: Annotated[UploadFile | None, Form(description=SECOND_VIEW)] = None,
+        age: Age = None,
+        sha256: Sha256 = None,
+        onset_s: Onset = None,
+        duration_s: Duration = None,
+    ) -> Response:
+        """One film with up to two views, answered at once."""
+        await check_fields(request, FILM_FIELDS)
+        views = [recording.file, *([second_view.file] if second_view else [])]
+        return await answer(request, views, age, sha256, onset_s, duration_s)
+
+    route = api.post(
         f"/v1/{question}",
         dependencies=[key],
         response_model=NamedAnswer,
         responses={200: {"content": {"application/json": {"example": NAMED_EXAMPLE}}}, **PROBLEMS},
         name=question,
     )
-    async def name(
-        request: Request,
-        recording: UploadFile,
-        second_view: Annotated[UploadFile | None, Form(description=SECOND_VIEW)] = None,
-        age: Annotated[str | None, Form(description=AGE)] = None,
-        sha256: Annotated[str | None, Form(description=SHA256)] = None,
-        onset_s: Annotated[float | None, Form(description=ONSET, ge=0)] = None,
-        duration_s: Annotated[float | None, Form(description=DURATION, gt=0)] = None,
-    ) -> Response:
-        """One recording (EDF, pose track, or film with up to two views), answered at once."""
-        await check_fields(request, FILM_FIELDS)
-        marked = marked_of(onset_s, duration_s)
-        views = [recording.file, *([second_view.file] if second_view else [])]
-        this = exchange(request.scope)
-        asked = desk.name(question, views, sha256, age_days_of(age), marked, this.site, this.key_id)
-        return await _given(asked, request, desk)
+    route(name_film if question in FILMED else name)
 
 
 async def _given(asked: Awaitable[Answered], request: Request, desk: Desk) -> Response:

@@ -26,6 +26,7 @@ from data.readers.edf import read_edf
 from lineage.approvals import revoke
 from lineage.keys import create_platform_key, platform_public_path
 from lineage.ledger import Ledger
+from models import detectors
 from models.conformal import Conformal
 from serving import desk
 from serving.answering import answer
@@ -486,6 +487,20 @@ def test_the_interface_is_described_with_an_example_that_is_an_answer(served: Se
     assert set(document["paths"]) == set(SCOPES_FOR) and questions < set(SCOPES_FOR)
     content = document["paths"]["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]
     assert Answer.model_validate(content["example"]) == Answer.model_validate(EXAMPLE)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_second_view_is_offered_where_film_is_looked_at_and_refused_elsewhere(served: Served, question: str) -> None:
+    looks_at_film = {detectors.facts(name)["modality"] for name in detectors.names(question)} == {"video"}
+    document = served.client.get("/openapi.json").json()
+    form = document["paths"][f"/v1/{question}"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    fields = document["components"]["schemas"][form["$ref"].rpartition("/")[2]]["properties"]
+    assert ("second_view" in fields) == looks_at_film
+    if not looks_at_film:
+        files = {part: (part, served.recording) for part in ("recording", "second_view")}
+        for path, data in ((f"/v1/{question}", {}), ("/v1/jobs", {"question": question})):
+            said = problem(served.client.post(path, headers=served.headers, files=files, data=data), 400)
+            assert "second_view" in said
 
 
 def test_every_route_is_described_with_an_example_of_what_it_answers(served: Served) -> None:
