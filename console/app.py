@@ -103,12 +103,12 @@ ROUTES = (
 def create_app(room: Room) -> ASGIApp:
     """The console of one workspace, as an ASGI application.
 
-    Whatever a page raises ends in one shape: HTTPException with its status, Refused and Refusal as 409, all else as
-    500.
+    Whatever a page raises ends in one shape: HTTPException with its status, Refused and Refusal as 409, LedgerBroken
+    and all else as 500.
     """
     app = Starlette(
         routes=[*ROUTES, Route("/reports/{path:path}", show_report), Mount("/static", StaticFiles(directory=STATIC))],
-        exception_handlers=dict.fromkeys((HTTPException, Refused, Refusal, LedgerBroken, Exception), _say),
+        exception_handlers=dict.fromkeys((HTTPException, Refused, Refusal, Exception), _say),
     )
     app.state.room, app.state.tokens, app.state.verifier, app.state.desk = room, Tokens(), Verifier(), Desk()
     return Door(app)
@@ -162,10 +162,10 @@ def _say(request: Request, error: Exception) -> Response:
         status, title = error.status_code, HTTPStatus(error.status_code).phrase
         detail = "" if error.detail == title else error.detail
         title = "There is nothing here" if status == 404 else title
+    elif isinstance(error, LedgerBroken):
+        title, detail = "The ledger does not hold what was written", str(error)
     elif isinstance(error, Refused):
         status, title, detail = 409, "This is refused", str(error)
     elif isinstance(error, Refusal):
         status, title, detail = 409, "This cannot be shown", error.reason
-    elif isinstance(error, LedgerBroken):
-        title, detail = "The ledger does not hold what was written", str(error)
     return page(request, "problem", title=title, status=status, detail=detail)

@@ -1,5 +1,6 @@
 """Adding lines to the ledger inside one open transaction: place, time, tree, lineage and payload together."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -11,6 +12,7 @@ from lineage import graph, merkle
 from lineage.checkpoints import Checkpoint, TreeHead
 from lineage.digest import canonical, sha256_bytes
 from lineage.entries import Draft, Entry, EntryType, Software, uuid7
+from lineage.refused import Refused
 from lineage.rows import CheckpointRow, EntryRow, PayloadRow, SubjectRow, TreeRow
 from lineage.store import add_rows, driver_rows
 from lineage.times import in_a_zone, read_utc, utc_text
@@ -94,8 +96,16 @@ def over_tree(reading: Session, walk: Callable[[merkle.Nodes], T]) -> T:
     return walk(node)
 
 
-class LedgerBroken(Exception):
+class LedgerBroken(Refused):
     """The store does not hold what the ledger wrote; `Ledger.verify` says where."""
+
+
+def entry_of(seq: int, envelope: bytes) -> Entry:
+    """The entry that the stored bytes of number `seq` say; LedgerBroken where they cannot be read."""
+    try:
+        return Entry.from_envelope(json.loads(envelope))
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerBroken(f"entry {seq} cannot be read; `ictal audit verify` says what was changed") from error
 
 
 def _frontier(reading: Session) -> merkle.Frontier:

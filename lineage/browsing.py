@@ -1,6 +1,5 @@
 """Reading the ledger a page at a time, newest first: by type, by what a line is about, and by when it was recorded."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +8,7 @@ from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
 from lineage import graph
-from lineage.appending import LedgerBroken, tree_size
+from lineage.appending import LedgerBroken, entry_of, tree_size
 from lineage.entries import Entry
 from lineage.graph import HasEngine
 from lineage.rows import EntryRow, SubjectRow
@@ -55,7 +54,7 @@ def page(
         elif after is not None:
             lines = lines.where(EntryRow.seq > after)
         order = EntryRow.seq.asc() if backwards else EntryRow.seq.desc()
-        found = [_entry(seq, envelope) for seq, envelope in reading.execute(lines.order_by(order).limit(size + 1))]
+        found = [entry_of(seq, envelope) for seq, envelope in reading.execute(lines.order_by(order).limit(size + 1))]
     more, shown = len(found) > size, found[:size]
     if backwards:
         return Page(shown[::-1], shown[0].seq if shown else None, shown[-1].seq if more else None)
@@ -95,10 +94,3 @@ def _first_since(reading: Session, moment: datetime) -> int:
             raise LedgerBroken(f"entry {middle} is missing; `ictal audit verify` says what else is")
         low, high = (low, middle) if recorded_at >= text else (middle + 1, high)
     return low
-
-
-def _entry(seq: int, envelope: bytes) -> Entry:
-    try:
-        return Entry.from_envelope(json.loads(envelope))
-    except (ValueError, KeyError, TypeError) as error:
-        raise LedgerBroken(f"entry {seq} cannot be read; `ictal audit verify` says what was changed") from error

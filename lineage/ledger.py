@@ -100,23 +100,23 @@ class Ledger:
 
     def entries(self, type: str | None = None, subject_digest: Digest | None = None) -> list[Entry]:
         """Lines in order, all of them or those of a type, or about the thing with a digest; ValueError for a type that
-        there is not."""
-        query = select(EntryRow.envelope).order_by(EntryRow.seq)
+        there is not, LedgerBroken for a line that cannot be read."""
+        query = select(EntryRow.seq, EntryRow.envelope).order_by(EntryRow.seq)
         if type is not None:
             query = query.where(EntryRow.type == EntryType(type))
         if subject_digest is not None:
             about = select(SubjectRow.seq).where(SubjectRow.digest == subject_digest)
             query = query.where(EntryRow.seq.in_(about))
         with session(self.engine, write=False) as reading:
-            return [Entry.from_envelope(json.loads(envelope)) for envelope in reading.scalars(query)]
+            return [appending.entry_of(seq, envelope) for seq, envelope in reading.execute(query)]
 
     def entry(self, seq: int) -> Entry:
-        """The line with this number; IndexError where there is none."""
+        """The line with this number; IndexError where there is none, LedgerBroken where it cannot be read."""
         with session(self.engine, write=False) as reading:
             envelope = reading.scalar(select(EntryRow.envelope).where(EntryRow.seq == seq))
         if envelope is None:
             raise IndexError(f"the ledger has no entry {seq}")
-        return Entry.from_envelope(json.loads(envelope))
+        return appending.entry_of(seq, envelope)
 
     def payload(self, digest: Digest) -> dict[str, Any] | None:
         """What an entry says in full; None where it has been erased, or no entry has this digest. LedgerBroken where it
@@ -124,7 +124,7 @@ class Ledger:
         with session(self.engine, write=False) as reading:
             content = reading.scalar(select(PayloadRow.content).where(PayloadRow.digest == digest))
         if content is not None and sha256_bytes(content) != digest:
-            raise LedgerBroken(f"payload {digest} has been changed")
+            raise LedgerBroken(f"payload {digest} has been changed; `ictal audit verify` says what else was")
         return None if content is None else json.loads(content, parse_int=_number)
 
     def erase(self, digest: Digest, *, actor: Actor, reason: str, now: datetime | None = None) -> Entry:

@@ -1,5 +1,6 @@
 """A small ledger for tests: seven recordings, registered a minute apart."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,3 +30,13 @@ def small_ledger(place: Path | str) -> Ledger:
     for number in range(7):
         ledger.append_many([recording(number)], now=NOW + timedelta(minutes=number))
     return ledger
+
+
+def alter(file: Path, statement: str) -> None:
+    """What somebody does who can write the ledger's file, and has taken away what refuses a change."""
+    connection = sqlite3.connect(file)
+    for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {trigger}")
+    connection.execute(statement)
+    connection.commit()
+    connection.close()

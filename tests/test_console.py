@@ -1,7 +1,6 @@
 """The auditor's pages: what they show is what the ledger says, nothing of a stranger gets in, nothing of a secret gets out."""
 
 import re
-import sqlite3
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -13,6 +12,7 @@ from starlette.testclient import TestClient
 from console.acts import Acts, Candidate, Proof, Room
 from lineage.ledger import Actor, EntryType
 from tests.consoles import GATES, HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk, prediction
+from tests.ledgers import alter
 from tests.office import BUNDLE, HOUR, NOW, PHRASE, RECORD, Office, open_office
 
 MODEL = f"/models/{BUNDLE}"
@@ -316,21 +316,12 @@ def test_an_entry_is_shown_in_full_with_a_proof_that_holds(client: TestClient, d
     assert {t.value for t in EntryType} <= set(re.findall(r'<option value="([^"]+)"', client.get("/ledger").text))
 
 
-def tampered(folder: Path, statement: str) -> None:
-    connection = sqlite3.connect(folder / "ledger.db")
-    for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {trigger}")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
 SOMEBODY_ELSE = "UPDATE entry SET envelope = CAST(replace(envelope, 'pipeline', 'somebody') AS BLOB) WHERE seq = 5"
 
 
 def test_an_entry_that_was_changed_is_shown_as_not_included(office: Office, reports: Path, tmp_path: Path) -> None:
     client = browser(open_desk(tmp_path, office), reports)
-    tampered(tmp_path, SOMEBODY_ELSE)
+    alter(tmp_path / "ledger.db", SOMEBODY_ELSE)
     assert "Not included" in client.get("/ledger/5").text and "Included" in client.get("/ledger/9").text
 
 
@@ -338,7 +329,7 @@ def test_a_line_that_cannot_be_read_stops_the_page_with_a_sentence(
     office: Office, reports: Path, tmp_path: Path
 ) -> None:
     client = browser(open_desk(tmp_path, office), reports)
-    tampered(tmp_path, "UPDATE entry SET envelope = '{}' WHERE seq = 5")
+    alter(tmp_path / "ledger.db", "UPDATE entry SET envelope = '{}' WHERE seq = 5")
     for path in ("/ledger", "/ledger/5"):
         said = client.get(path)
         assert said.status_code == 500 and "ictal audit verify" in said.text, path
@@ -349,7 +340,9 @@ def test_what_an_entry_says_in_full_is_not_shown_once_it_was_changed(
 ) -> None:
     desk = open_desk(tmp_path, office)
     seq = desk.ledger.entries("prediction.issued")[0].seq
-    tampered(tmp_path, "UPDATE payload SET content = CAST(replace(content, 'completed', 'Completed') AS BLOB)")
+    alter(
+        tmp_path / "ledger.db", "UPDATE payload SET content = CAST(replace(content, 'completed', 'Completed') AS BLOB)"
+    )
     assert "was changed after it was written" in browser(desk, reports).get(f"/ledger/{seq}").text
 
 
@@ -360,7 +353,7 @@ def test_the_button_hashes_everything_again_and_the_overview_remembers(
     said = client.post("/ledger/verify", data={"token": token(client)})
     assert said.status_code == 200 and "Nothing was changed" in said.text and re.search(r"\d\.\d\d s", said.text)
     assert "entries hashed again in" in words(client.get("/").text)
-    tampered(tmp_path, SOMEBODY_ELSE)
+    alter(tmp_path / "ledger.db", SOMEBODY_ELSE)
     said = client.post("/ledger/verify", data={"token": token(client)})
     assert "The ledger was changed" in said.text and "missing or changed" in said.text
     assert "CHANGED" in client.get("/").text

@@ -23,6 +23,7 @@ from serving.asking import answering_code, machine, view_of
 from serving.journal import Journal
 from serving.loader import Loader
 from tests.commands import ictal
+from tests.ledgers import alter
 from tests.served import NOW, people_and_keys, put_bundle_in_force, put_in_force, write_recording
 
 
@@ -102,6 +103,15 @@ def test_an_erased_answer_cannot_be_asked_again(copied: Path, home: Path, predic
     ledger.erase(entry.payload_digest, actor=Actor("operator"), reason="consent withdrawn")
     with pytest.raises(Refused, match="was erased"):
         replay(prediction, [night(home)])
+
+
+def test_an_answer_that_was_altered_in_the_ledger_is_refused_in_a_sentence(copied: Path, prediction: str) -> None:
+    alter(copied / "ledger" / "ledger.db", "UPDATE payload SET content = CAST('{}' AS BLOB)")
+    said = ictal("audit", "replay", prediction)
+    assert said.code == 2 and "has been changed; `ictal audit verify`" in said.err and "Traceback" not in said.err
+    alter(copied / "ledger" / "ledger.db", "UPDATE entry SET envelope = '{' WHERE type LIKE 'prediction.%'")
+    said = ictal("audit", "replay", prediction)
+    assert said.code == 2 and "cannot be read; `ictal audit verify`" in said.err and "Traceback" not in said.err
 
 
 def test_other_code_is_refused_unless_it_is_to_be_compared(
