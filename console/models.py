@@ -66,6 +66,7 @@ def show_model(request: Request) -> Response:
         candidate=candidate,
         open_gates=[_gate_in_words(gate) for gate in candidate.open_gates] if candidate else [],
         as_shadow=has_spoken(request, digest),
+        problems=found["problems"],
         chain=stands_on,
         picture=draw(stands_on),
         hangs=[(HANGS[relation], thing) for relation, thing in hanging(room.ledger, digest, list(HANGS))],

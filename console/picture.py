@@ -4,32 +4,40 @@ Things that hang alike share a box (“60 recordings”), so that a picture stay
 Whether bytes are those that were registered stands in words and colour.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineage.boxes import BOX_H, BOX_W, Hanging, Stroke, boxed, cut, place
 
-MATCHES = "matches"
+MATCHES, NOT_KEPT, ERASED, OTHER_BYTES, MISSING = "matches", "not kept", "erased", "other bytes", "missing"
+STATES = (MATCHES, NOT_KEPT, ERASED, OTHER_BYTES, MISSING)
+"""How what is found of a recording's bytes begins, from what is well to what is not: those that were registered; a site's
+upload, which nobody keeps; gone with a consent; other ones where they stood; gone."""
+
+AMISS = (OTHER_BYTES, MISSING)
+MARKS = {MATCHES: "✓", NOT_KEPT: "·", ERASED: "·", OTHER_BYTES: "✗", MISSING: "✗"}
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One box: `many` things of a kind, what they are called, and of recordings how many have the registered bytes."""
+    """One box: `many` things of a kind, what they are called, and of recordings how many are in which of `STATES`."""
 
     key: str
     kind: str
     label: str
     digest: str = ""
     many: int = 1
-    matching: int | None = None
+    bytes_: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """`matches`, `differs`, or nothing where there are no bytes to hash."""
-        if self.matching is None:
-            return ""
-        return MATCHES if self.matching == self.many else "differs"
+        """`differs` where bytes are amiss, `matches` where all are those that were registered; nothing where none were
+        hashed, or none can be here."""
+        if any(self.bytes_.get(state) for state in AMISS):
+            return "differs"
+        return MATCHES if self.bytes_.get(MATCHES) else ""
 
     @property
     def name(self) -> str:
@@ -38,13 +46,23 @@ class Thing:
 
     @property
     def said(self) -> str:
-        """What is found of its bytes, in words."""
-        if self.matching is None:
-            return ""
-        if self.many == 1:
-            return "✓ bytes match" if self.matching else "✗ bytes not found"
-        missing = self.many - self.matching
-        return f"✓ bytes of all {self.many} match" if not missing else f"✗ bytes of {missing} not found"
+        """What is found of its bytes, in words; the worst first."""
+        return ", ".join(
+            f"{MARKS[state]} {_in_words(state, self.bytes_[state], self.many)}"
+            for state in reversed(STATES)
+            if self.bytes_.get(state)
+        )
+
+
+def _in_words(state: str, count: int, many: int) -> str:
+    whose = "" if many == 1 else f" of all {many}" if count == many else f" of {count}"
+    return {
+        MATCHES: f"bytes{whose} match",
+        NOT_KEPT: f"bytes{whose} not kept, as intended",
+        ERASED: f"bytes{whose} erased",
+        OTHER_BYTES: f"other bytes{whose} here",
+        MISSING: f"bytes{whose} missing",
+    }[state]
 
 
 @dataclass(frozen=True)
@@ -58,18 +76,43 @@ class Chain:
     @property
     def recordings(self) -> int:
         """How many recordings it stands on."""
-        return sum(t.many for t in self.things.values() if t.matching is not None)
+        return sum(self.bytes_.values())
 
     @property
-    def missing(self) -> int:
-        """Of how many of them the registered bytes were not found."""
-        return self.recordings - sum(t.matching or 0 for t in self.things.values())
+    def bytes_(self) -> dict[str, int]:
+        """How many of them are in which of `STATES`; those in which none is are left out."""
+        found = Counter[str]()
+        for thing in self.things.values():
+            found.update(thing.bytes_)
+        return dict(found)
+
+    @property
+    def amiss(self) -> list[str]:
+        """What is wrong with bytes that should be here, in sentences."""
+        of = f"Of {self.recordings} recording{'' if self.recordings == 1 else 's'}"
+        told = {OTHER_BYTES: "other bytes stand where those of {} stood", MISSING: "the bytes of {} are missing"}
+        return [f"{of}, {told[state].format(self.bytes_[state])}" for state in AMISS if state in self.bytes_]
+
+    @property
+    def not_here(self) -> list[str]:
+        """Bytes that are not here, and are not meant to be, in sentences."""
+        told = {
+            NOT_KEPT: "{} sent by a site and not kept, as intended: only the digest was written down",
+            ERASED: "{} erased, as consent was withdrawn",
+        }
+        found = [(state, self.bytes_[state]) for state in told if state in self.bytes_]
+        return [
+            told[state].format(
+                "The recording was" if self.recordings == n == 1 else f"{n} recording{' was' if n == 1 else 's were'}"
+            )
+            for state, n in found
+        ]
 
     @property
     def sentence(self) -> str:
         """The picture in a sentence, for those who do not see it."""
-        kinds = dict.fromkeys(t.kind for t in self.things.values() if t.key != self.start and t.matching is None)
-        start, found = self.things[self.start], self.recordings - self.missing
+        kinds = dict.fromkeys(t.kind for t in self.things.values() if t.key != self.start and not t.bytes_)
+        start, found = self.things[self.start], self.bytes_.get(MATCHES, 0)
         bytes_ = f"; of {self.recordings} recordings, the bytes of {found} are those that were registered"
         return f"{start.kind} {start.label} stands on: {', '.join(kinds)}{bytes_}."
 
@@ -124,8 +167,8 @@ def _thing(members: Sequence[Thing], bytes_: Mapping[str, str]) -> Thing:
     if len(members) > 1:
         label = ", ".join(member.label for member in members[:2]) + ", …"
         made = replace(made, label=label, digest="", many=len(members))
-    hashed = [bytes_[member.key] for member in members if member.key in bytes_]
-    return replace(made, matching=sum(said.startswith(MATCHES) for said in hashed)) if hashed else made
+    said = [bytes_[member.key] for member in members if member.key in bytes_]
+    return replace(made, bytes_=Counter(next(state for state in STATES if one.startswith(state)) for one in said))
 
 
 def draw(chain: Chain) -> Picture:

@@ -51,6 +51,7 @@ def show_prediction(request: Request) -> Response:
         answer=told(said) if said else None,
         verdicts=verdicts(room.ledger, subject(entry, "prediction").digest),
         most=MOST,
+        problems=found["problems"],
         chain=stands_on,
         picture=draw(stands_on),
         signatures=[one for signed in signatures.values() for one in signed],

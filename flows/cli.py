@@ -22,8 +22,8 @@ from lineage.refused import Refused
 
 EXIT_CODES = {
     0: "done; `check` and `predict` end so as well where a recording is not evaluable, for that is an answer",
-    1: "no: what was asked for does not hold (of `audit verify`, `replay`, `receipt`, `verify-pack`, `impact --withdraw`, "
-    "`rescore`, `doctor`), or something failed that should not, with a traceback",
+    1: "no: what was asked for does not hold (of `audit verify`, `why`, `replay`, `receipt`, `verify-pack`, "
+    "`impact --withdraw`, `rescore`, `doctor`), or something failed that should not, with a traceback",
     2: "refused, in one sentence with what to do, or not understood; nothing was changed",
     130: "stopped by Ctrl-C",
 }

@@ -54,11 +54,16 @@ def audit_why(
     subject: Annotated[str, typer.Argument(help="Id or digest (or its beginning) of a prediction, model or dataset.")],
     as_json: Json = False,
 ) -> None:
-    """Follow a prediction back to the raw bytes: which model, data, checks, code and people stand behind it."""
-    from flows.audit import why
+    """Follow a prediction back to the raw bytes: which model, data, checks, code and people stand behind it.
+
+    Exit code 1 where a line on the way is not the one that was written, or registered bytes are gone or are others.
+    """
+    from flows.audit_why import why
 
     result = why(subject)
     show(result, as_json, result.pop("text"))
+    if not result["ok"]:
+        sys.exit(1)
 
 
 @audit_app.command(

@@ -13,6 +13,7 @@ from console.app import serve
 from flows import audit, audit_impact, records, rehearsals
 from flows.approvals import list_approvals
 from flows.approve import approve_shown, record_to_sign
+from flows.audit_why import why
 from flows.authenticate import attested
 from flows.compare import compare_shadow
 from flows.look import put_aside, shelves, where_seen
@@ -45,7 +46,7 @@ def room_of(workspace: Workspace) -> Room:
     acts = Acts(
         candidates=lambda now: candidates(workspace, now),
         card=lambda digest: _card(workspace, digest),
-        why=audit.why,
+        why=why,
         verify=audit.verify_ledger,
         impact=audit_impact.impact,
         shadow=partial(compare_shadow, examples=SHADOWS_SHOWN, newest=SHADOWS_COMPARED),

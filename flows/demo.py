@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from data.ages import DAYS
 from data.cohorts.bids import Entry
 from flows import approve, audit, deploy, engine, promote, watch
+from flows.audit_why import why
 from flows.check import check_all
 from flows.evaluate import evaluate
 from flows.ingest import ingest
@@ -203,7 +204,7 @@ def _short(said: dict[str, Any], entry: Entry) -> dict[str, Any]:
 def _audit(facts: dict[str, Any]) -> dict[str, Any]:
     """The lineage of the first prediction, and the whole ledger hashed again."""
     answered = [a for a in facts["serve"]["answers"] if a["outcome"].startswith("completed")]
-    found = audit.why(answered[0]["prediction"])
+    found = why(answered[0]["prediction"])
     verified = audit.verify_ledger()
     if not verified["ok"]:
         raise RuntimeError("the ledger does not verify: " + "; ".join(verified["problems"]))

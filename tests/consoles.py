@@ -92,7 +92,7 @@ def prediction(number: int, record: ApprovalRecord) -> Draft:
 
 @dataclass
 class Desk:
-    """The acts behind a console, as a test sets them; `found` says which bytes are there."""
+    """The acts behind a console, as a test sets them; `bytes_` says of which recordings the bytes do not match."""
 
     office: Office
     ledger: Ledger
@@ -101,7 +101,8 @@ class Desk:
     signed: Approval | None = None
     against: tuple[str, ...] = ()
     pointed_at: bool = True
-    missing: set[str] = field(default_factory=set)
+    bytes_: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     now: datetime = NOW + HOUR
     shelves: list[Shelf] = field(default_factory=list)
     recordings: dict[tuple[str, str], Recorded] = field(default_factory=dict)
@@ -126,7 +127,8 @@ class Desk:
         return {
             "subject": start._asdict(),
             "steps": [{"depth": s.depth, "at": s.at, "relation": s.relation, **s.node._asdict()} for s in steps],
-            "raw_bytes": {r: "NOT FOUND" if r in self.missing else "matches raw/r" for r in recordings},
+            "raw_bytes": {r: self.bytes_.get(r, "matches raw/r") for r in recordings},
+            "problems": self.problems,
         }
 
     def verify(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lineage.digest import digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
 from lineage.refused import Refused
 from tests.commands import ictal
-from tests.ledgers import recording
+from tests.ledgers import alter, recording
 from tests.patients import MODEL, PERSON, UNSEEN, edf_of, light_workspace, name_of
 
 
@@ -58,6 +58,14 @@ def asked_often(here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for i in range(60)
     )
     return seen
+
+
+@pytest.fixture
+def copied(here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that may be tampered with."""
+    shutil.copytree(here.root, tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 def test_a_list_of_predictions_says_how_many_it_leaves_out(asked_often: str) -> None:
@@ -128,6 +136,52 @@ def test_a_model_is_found_by_its_approval(here: Workspace, tmp_path: Path, monke
     )  # fmt: skip
     Ledger(tmp_path / "home" / "ledger" / "ledger.db").append_many([line])
     assert diff(MODEL, record[:10])["models"][1]["digest"] == UNSEEN
+
+
+def test_why_says_what_was_answered_and_ends_well_where_all_is_as_it_was_written() -> None:
+    said = ictal("audit", "why", "prediction-1")
+    assert said.code == 0 and "  answered: completed, 1 event, to north, " in said.out
+    assert "matches data/raw/tiny/sub-01" in said.out
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE payload SET content = CAST(replace(content, '\"onset_s\":1.5', '\"onset_s\":2.5') AS BLOB)", "payload "),
+        ("UPDATE entry SET envelope = CAST(replace(envelope, '\"north\"', '\"south\"') AS BLOB)", "has been changed"),
+        ("UPDATE entry SET envelope = '{' WHERE type LIKE 'prediction.%'", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_why_of_an_answer_that_was_altered_says_so_before_all_else_and_is_no_success(
+    copied: Path, statement: str, told: str
+) -> None:
+    alter(copied / "ledger" / "ledger.db", statement)
+    said = ictal("audit", "why", "prediction-1")
+    first, second = said.out.splitlines()[:2]
+    assert said.code == 1 and first.startswith("THE LEDGER DOES NOT HOLD WHAT WAS WRITTEN") and told in second
+    assert "answered:" not in said.out, "what was altered is not handed on"
+
+
+def test_a_site_s_upload_exchanged_bytes_and_missing_bytes_are_three_statements(copied: Path) -> None:
+    upload, asked = digest_of({"sent": 1}), digest_of({"answered": 1})
+    Ledger(copied / "ledger" / "ledger.db").append_many([
+        Draft("prediction.issued", Actor("site-key:1", role="site", site="north"),
+              (Subject("prediction", "of-an-upload", asked), Subject("recording", "night", upload)), payload={"outcome": "completed"},
+              edges=(Edge(asked, "made_by", MODEL), Edge(asked, "analyses", upload))),
+    ])  # fmt: skip
+    said = ictal("audit", "why", "of-an-upload", "--json")
+    states = said.json["raw_bytes"]
+    assert said.code == 0 and states.pop(upload).startswith("not kept, as intended")
+    assert {state.split()[0] for state in states.values()} == {"matches"}
+    first, second = (edf_of(Workspace(copied), patient) for patient in ("sub-01", "sub-02"))
+    digests = [sha256_file(path) for path in (first, second)]
+    second.unlink()
+    first.write_bytes(edf_of(Workspace(copied), "sub-03").read_bytes())
+    said = ictal("audit", "why", "of-an-upload", "--json")
+    states = said.json["raw_bytes"]
+    assert said.code == 1 and states[upload].startswith("not kept, as intended")
+    assert states[digests[0]] == f"other bytes than were registered stand at {first.relative_to(copied)}"
+    assert states[digests[1]] == "missing: no file here has these bytes"
 
 
 def test_a_checkpoint_that_is_not_there_or_is_none_is_named(tmp_path: Path) -> None:

@@ -268,12 +268,40 @@ def test_a_prediction_is_led_back_to_bytes_in_a_picture_and_in_a_table_of_the_sa
 
 
 def test_bytes_that_are_gone_are_said_in_colour_and_in_words(office: Office, reports: Path, tmp_path: Path) -> None:
-    desk = open_desk(tmp_path, office, missing={RECORDINGS[2]})
-    html = browser(desk, reports).get("/predictions/answer-1").text
-    assert "Of 4 recordings behind this prediction, the bytes of 1 are not here" in html
-    assert 'class="box recording differs"' in html and "✗ bytes of 1 not found" in html
+    desk = open_desk(tmp_path, office, bytes_={RECORDINGS[2]: "missing: no file here has these bytes"})
+    client = browser(desk, reports)
+    html = client.get("/predictions/answer-1").text
+    assert "Of 4 recordings, the bytes of 1 are missing" in html
+    assert 'class="box recording differs"' in html and "✗ bytes of 1 missing" in html
     assert 'class="box recording matches"' in html and "✓ bytes match" in html
     assert '<tr class="fail">' in html
+    assert "Of 3 recordings, the bytes of 1 are missing" in client.get(MODEL).text
+
+
+def test_an_upload_that_is_not_kept_is_not_said_like_bytes_that_were_exchanged(
+    office: Office, reports: Path, tmp_path: Path
+) -> None:
+    desk = open_desk(tmp_path, office, bytes_={RECORDINGS[0]: "not kept, as intended"})
+    client = browser(desk, reports)
+    html = client.get("/predictions/answer-1").text
+    assert "The bytes of 3 of 4 recordings behind this prediction are those that were registered" in html
+    assert "1 recording was sent by a site and not kept, as intended" in html and "✗" not in html
+    desk.bytes_ = {
+        RECORDINGS[0]: "not kept, as intended",
+        RECORDINGS[1]: "other bytes than were registered stand at raw/r",
+    }
+    html = client.get("/predictions/answer-1").text
+    assert "Of 4 recordings, other bytes stand where those of 1 stood" in html and "✗ other bytes of 1 here" in html
+    assert "1 recording was sent by a site and not kept" in html
+
+
+def test_lines_that_were_altered_behind_an_answer_are_told_above_all_else(
+    office: Office, reports: Path, tmp_path: Path
+) -> None:
+    client = browser(open_desk(tmp_path, office, problems=["entry 5 has been changed"]), reports)
+    for path in ("/predictions/answer-1", MODEL):
+        said = words(client.get(path).text)
+        assert "The ledger does not hold what was written" in said and "entry 5 has been changed" in said
 
 
 def test_an_answer_that_was_erased_leaves_its_line(office: Office, reports: Path, tmp_path: Path) -> None:

@@ -22,7 +22,12 @@ FOUND = {
         step("s", "divides", "dataset", "d"),
         *(step("d", "contains", "recording", f"r{i}") for i in (1, 2, 3)),
     ],
-    "raw_bytes": {"r0": "matches raw/r0", "r1": "matches raw/r1", "r2": "NOT FOUND", "r3": "matches raw/r3"},
+    "raw_bytes": {
+        "r0": "matches raw/r0",
+        "r1": "matches raw/r1",
+        "r2": "missing: no file here has these bytes",
+        "r3": "matches raw/r3",
+    },
     "signatures": [],
 }
 
@@ -30,10 +35,10 @@ FOUND = {
 def test_recordings_that_hang_alike_are_one_box_that_says_how_many_match() -> None:
     stands_on = chain(FOUND)
     (group,) = [t for t in stands_on.things.values() if t.many > 1]
-    assert (group.kind, group.many, group.matching) == ("recording", 3, 2)
-    assert group.said == "✗ bytes of 1 not found" and group.state == "differs"
+    assert (group.kind, group.many, group.bytes_) == ("recording", 3, {"matches": 2, "missing": 1})
+    assert group.said == "✗ bytes of 1 missing, ✓ bytes of 2 match" and group.state == "differs"
     assert stands_on.things["r0"].said == "✓ bytes match" and stands_on.things["r0"].state == "matches"
-    assert (stands_on.recordings, stands_on.missing) == (4, 1)
+    assert (stands_on.recordings, stands_on.amiss) == (4, ["Of 4 recordings, the bytes of 1 are missing"])
     assert "of 4 recordings, the bytes of 3" in stands_on.sentence
 
 

@@ -99,9 +99,11 @@ def test_a_recording_whose_bytes_changed_is_told_and_no_other(copied: Workspace,
     content = bytearray(victim.read_bytes())
     content[-7] ^= 1
     victim.write_bytes(content)
-    found = ictal("audit", "why", prediction, "--json").json["raw_bytes"]
+    said = ictal("audit", "why", prediction, "--json")
+    found = said.json["raw_bytes"]
     assert [digest for digest, state in found.items() if not state.startswith("matches")] == [before]
-    assert "NOT FOUND" in found[before]
+    assert said.code == 1 and not said.json["problems"]
+    assert found[before] == f"other bytes than were registered stand at {victim.relative_to(copied.root)}"
 
 
 def test_what_the_ledger_does_not_know_is_refused(at_pipeline: Pipeline) -> None:
