@@ -109,7 +109,8 @@ class Acts:
 
     `why`, `verify`, `impact` and `shadow` answer with plain JSON values, as their commands do with `--json`. `record` gives what
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
-    card of a model, None where there is none. `shelves` are the cohorts, `put_aside` counts what the checks put aside, `recording` is one of a cohort by its name (None where
+    card of a model, None where there is none; `evaluation` the file of this name of its evaluation, as its signers were shown it.
+    `shelves` are the cohorts, `put_aside` counts what the checks put aside, `recording` is one of a cohort by its name (None where
     there is none), `seen` the address at which the recording with a digest and name can be looked at. `runs` are the flows that
     ran, newest first, `approvals` all that were ever signed, `sites` those that were ever given a key. `rehearsal`
     is the table of one by its digest, refused where it is gone or was changed.
@@ -117,6 +118,7 @@ class Acts:
 
     candidates: Callable[[datetime], list[Candidate]]
     card: Callable[[Digest], str | None]
+    evaluation: Callable[[Digest, str], bytes | None]
     why: Callable[[str], dict[str, Any]]
     verify: Callable[[], dict[str, Any]]
     impact: Callable[[str], dict[str, Any]]

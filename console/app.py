@@ -107,7 +107,12 @@ def create_app(room: Room) -> ASGIApp:
     and all else as 500.
     """
     app = Starlette(
-        routes=[*ROUTES, Route("/reports/{path:path}", show_report), Mount("/static", StaticFiles(directory=STATIC))],
+        routes=[
+            *ROUTES,
+            Route("/models/{digest}/evaluation/{name}", show_evaluation),
+            Route("/reports/{path:path}", show_report),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
         exception_handlers=dict.fromkeys((HTTPException, Refused, Refusal, Exception), _say),
     )
     app.state.room, app.state.tokens, app.state.verifier, app.state.desk = room, Tokens(), Verifier(), Desk()
@@ -136,6 +141,19 @@ def warm() -> None:
     """Import what the first recording would wait for: SciPy's filters take a second."""
     import pyarrow.parquet  # noqa: F401
     import scipy.signal  # noqa: F401
+
+
+def show_evaluation(request: Request) -> Response:
+    """The evaluation of a model as its signers were shown it, whatever was evaluated since. Raises HTTPException 404 for
+    any other page, Refused for one that was changed."""
+    digest, name = request.path_params["digest"], request.path_params["name"]
+    content = room_of(request).acts.evaluation(digest, name)
+    kind = SHOWN_REPORTS.get(Path(name).suffix)
+    if content is None or kind is None:
+        raise HTTPException(
+            404, "This was not kept with the evaluation of a model; Models leads to the last evaluation."
+        )
+    return Response(content, media_type=kind, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def show_report(request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 
 from console.acts import Acts, Candidate, Proof, Room, Wish
 from console.app import serve
-from flows import audit, audit_impact, records, rehearsals
+from flows import audit, audit_impact, evidence, records, rehearsals
 from flows.approvals import list_approvals
 from flows.approve import approve_shown, record_to_sign
 from flows.audit_why import why
@@ -46,6 +46,7 @@ def room_of(workspace: Workspace) -> Room:
     acts = Acts(
         candidates=lambda now: candidates(workspace, now),
         card=lambda digest: _card(workspace, digest),
+        evaluation=partial(_evaluation, workspace),
         why=why,
         verify=audit.verify_ledger,
         impact=audit_impact.impact,
@@ -130,13 +131,36 @@ def _check(workspace: Workspace, candidate: Candidate, now: datetime) -> None:
 
 
 def _pages(workspace: Workspace, candidate: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The card and the reports of the evaluation, where they are there, by the addresses that the console gives them."""
+    """The card and the evaluation that were kept for the signers, by the addresses that the console gives them; then the
+    pages that the last run left, which may be of another model."""
+    digest, detector = candidate["candidate"], candidate["detector"]
     if _card_path(workspace, candidate).exists():
-        yield "Model card", f"/models/{candidate['candidate']}/card"
-    for text, name in (("Evaluation", f"{candidate['detector']}.html"), ("All detectors", "index.html")):
-        path = workspace.reports / "evaluation" / name
-        if path.exists():
-            yield text, f"/reports/{path.relative_to(workspace.root / 'reports').as_posix()}"
+        yield "Model card", f"/models/{digest}/card"
+    kept = evidence.evidence_folder(workspace, candidate) / evidence.PAGE
+    if kept.exists():
+        yield "Evaluation", f"/models/{digest}/evaluation/{detector}.html"
+    newest = workspace.reports / "evaluation" / f"{detector}.html"
+    if newest.exists() and not (kept.exists() and kept.read_bytes() == newest.read_bytes()):
+        yield "Last evaluation, not of this model as proposed", _address(workspace, newest)
+    if (every := newest.with_name("index.html")).exists():
+        yield "All detectors, last evaluation", _address(workspace, every)
+
+
+def _address(workspace: Workspace, page: Path) -> str:
+    return f"/reports/{page.relative_to(workspace.root / 'reports').as_posix()}"
+
+
+def _evaluation(workspace: Workspace, digest: str, name: str) -> bytes | None:
+    """The page of the evaluation that the signers were shown, or the report or the card to which it leads, by the name
+    that they had when it was made."""
+    for candidate in list_candidates()["candidates"]:
+        if candidate["candidate"] == digest:
+            detector, own = candidate["detector"], workspace.of(candidate["task"])
+            named = {".html": evidence.PAGE, ".json": evidence.REPORT, ".card.md": evidence.CARD}
+            kept = {f"{detector}{ending}": file for ending, file in named.items()}.get(name)
+            ledger = records.open_ledger(workspace)
+            return evidence.shown_to_signers(own, ledger, candidate, kept) if kept else None
+    return None
 
 
 def _card(workspace: Workspace, digest: str) -> str | None:

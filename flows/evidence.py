@@ -6,7 +6,9 @@ from typing import Any
 
 from flows.stages.files import evaluation_of
 from flows.workspace import Workspace
-from lineage.digest import Digest, digest_of
+from lineage.digest import Digest, digest_of, sha256_bytes
+from lineage.ledger import Ledger
+from lineage.refused import Refused
 
 RESULT, REPORT, PAGE, GATES, CARD = "result.json", "report.json", "page.html", "gates.json", "card.md"
 
@@ -35,6 +37,24 @@ def keep_evidence(workspace: Workspace, candidate: dict[str, Any]) -> Path:
 def evidence_folder(workspace: Workspace, candidate: dict[str, Any]) -> Path:
     """Where the evidence of this proposal lies; proposed anew, the same bundle gets another."""
     return workspace.store / "evidence" / proposal_digest(candidate)
+
+
+def shown_to_signers(workspace: Workspace, ledger: Ledger, candidate: dict[str, Any], kept: str) -> bytes:
+    """Of a proposal the page, the report or the card, as it was kept for its signers. Refused where it is gone, or is not
+    the one that the ledger names."""
+    path, evidence = evidence_folder(workspace, candidate) / kept, candidate["evidence"]
+    if not path.exists():
+        raise Refused(
+            "this was not kept when the model was proposed: propose it anew with `ictal candidates --propose`"
+        )
+    content = path.read_bytes()
+    lines = ledger.entries("evaluation.recorded", evidence["report"])
+    pages = [said["page"] for line in lines if (said := ledger.payload(line.payload_digest)) and "page" in said]
+    if sha256_bytes(content) not in {PAGE: pages, REPORT: [evidence["report"]], CARD: [evidence["card"]]}[kept]:
+        raise Refused(
+            f"what was kept for the signers ({kept}) is no longer what the ledger names: it was changed since"
+        )
+    return content
 
 
 def evidence_signed(workspace: Workspace, approval: Path) -> Path:

@@ -120,6 +120,9 @@ class Desk:
         pages = {"Evaluation": "/reports/evaluation/line_length.html"}
         return [Candidate(candidate, self.signed, self.against, self.pointed_at, pages)]
 
+    def evaluation(self, digest: str, name: str) -> bytes | None:
+        return b"<!doctype html><title>As signed</title>" if (digest, name) == (BUNDLE, "line_length.html") else None
+
     def why(self, digest: str) -> dict[str, Any]:
         steps = upstream(self.ledger, digest)
         start = node(self.ledger, digest)
@@ -208,6 +211,7 @@ class Desk:
         acts = Acts(
             candidates=self.candidates,
             card=lambda digest: card if digest == BUNDLE else None,
+            evaluation=self.evaluation,
             why=self.why,
             verify=self.verify,
             impact=self.impact,

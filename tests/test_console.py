@@ -278,6 +278,14 @@ def test_bytes_that_are_gone_are_said_in_colour_and_in_words(office: Office, rep
     assert "Of 3 recordings, the bytes of 1 are missing" in client.get(MODEL).text
 
 
+def test_the_evaluation_of_a_model_is_shown_as_it_was_signed_and_runs_nothing(client: TestClient) -> None:
+    said = client.get(f"{MODEL}/evaluation/line_length.html")
+    assert said.status_code == 200 and "As signed" in said.text
+    assert said.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get(f"{MODEL}/evaluation/index.html").status_code == 404
+    assert client.get(f"/models/{named('another')}/evaluation/line_length.html").status_code == 404
+
+
 def test_an_upload_that_is_not_kept_is_not_said_like_bytes_that_were_exchanged(
     office: Office, reports: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,52 @@
+"""What the console says of candidates is what was proposed and signed, whatever was trained and evaluated since."""
+
+from pathlib import Path
+
+import pytest
+
+from console.acts import Candidate
+from flows import evidence
+from flows.console import _evaluation, candidates
+from lineage.refused import Refused
+from tests.proposals import NAME, Office, evaluate, evaluated_office, train
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A model that two people approved, beside the page of another that was trained since."""
+    made = evaluated_office(tmp_path / "home")
+    monkeypatch.setenv("ICTAL_HOME", str(made.home))
+    page = made.workspace.reports / "evaluation" / f"{NAME}.html"
+    made.propose()
+    made.both_sign()
+    train(made, 0.999)
+    evaluate(made)
+    page.write_text("the page of the next model")
+    return made
+
+
+def shown(office: Office) -> Candidate:
+    (found,) = candidates(office.workspace, office.now)
+    return found
+
+
+def test_a_model_in_force_leads_to_the_evaluation_that_was_signed_and_calls_the_newest_another(office: Office) -> None:
+    pages = shown(office).pages
+    address = f"/models/{office.candidate}/evaluation/{NAME}.html"
+    assert pages["Evaluation"] == address
+    assert pages["Last evaluation, not of this model as proposed"] == f"/reports/evaluation/{NAME}.html"
+    assert _evaluation(office.workspace, office.candidate, f"{NAME}.html") == b"page"
+    assert _evaluation(office.workspace, office.candidate, "index.html") is None
+    assert _evaluation(office.workspace, "0" * 64, f"{NAME}.html") is None
+
+
+def test_a_page_that_is_still_the_one_that_was_signed_is_not_called_another(office: Office) -> None:
+    (office.workspace.reports / "evaluation" / f"{NAME}.html").write_text("page")
+    assert not any("Last evaluation, not" in text for text in shown(office).pages)
+
+
+def test_a_kept_page_that_was_changed_is_not_shown(office: Office) -> None:
+    kept = evidence.evidence_folder(office.workspace, dict(shown(office).proposed)) / evidence.PAGE
+    kept.write_text("better figures")
+    with pytest.raises(Refused, match="no longer what the ledger names"):
+        _evaluation(office.workspace, office.candidate, f"{NAME}.html")
