@@ -82,6 +82,17 @@ class Candidate:
         return None if self.proposed["ended"] else {"evaluated": "review", "reviewed": "approval"}.get(self.state)
 
 
+    @property
+    def stopped(self) -> bool:
+        """Whether gates failed and nobody has signed in spite of it: nobody is asked to. Two people still may."""
+        return self.next_meaning is not None and self.approval is None and bool(self.failed_gates)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is asked for a signature."""
+        return self.next_meaning is not None and not self.stopped
+
+
 @dataclass(frozen=True)
 class Wish:
     """What somebody wants to sign: a candidate, with which meaning (`Candidate.next_meaning`), despite which open

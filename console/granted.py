@@ -21,7 +21,7 @@ def show_approvals(request: Request) -> Response:
         "approvals",
         title="Approvals",
         approvals=room.acts.approvals(),
-        waiting=[c for c in room.acts.candidates(room.clock()) if c.next_meaning],
+        waiting=[c for c in room.acts.candidates(room.clock()) if c.waits],
         found=found,
         turn=turn(request, found),
     )

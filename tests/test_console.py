@@ -231,6 +231,31 @@ def test_a_model_in_force_although_gates_failed_says_so_first_and_which(desk: De
     assert "although 1 gate failed" in words(client.get("/models").text)
 
 
+def test_a_candidate_whose_gates_failed_waits_for_no_signature_and_says_how_one_may_still_be_given(
+    office: Office, reports: Path, tmp_path: Path
+) -> None:
+    desk = open_desk(tmp_path, office, signed=None, state="evaluated", pointed_at=False)
+
+    def failing(room: Room) -> Room:
+        def found(now: Any) -> list[Candidate]:
+            return [replace(c, proposed={**c.proposed, "gates": [*GATES, FAILED]}) for c in desk.candidates(now)]
+
+        return replace(room, acts=replace(room.acts, candidates=found))
+
+    def said_of(client: TestClient) -> list[str]:
+        return [words(client.get(path).text) for path in ("/", "/approvals", "/models", MODEL)]
+
+    start, approvals, models, model = said_of(browser(desk, reports, wrap=failing))
+    assert "Waiting for a signature 0" in start and "Stopped by gates, so that nobody is asked to sign" in start
+    assert "Waiting for a signature" not in approvals and "Sign (review)" not in models
+    assert "Stopped by its gates Nobody is asked to sign: 1 gate failed" in model and "The next signature" not in model
+    assert f"ictal approve {BUNDLE[:12]} --as PERSON --meaning review --deviation" in model
+    assert browser(desk, reports, wrap=failing).get(f"{MODEL}/sign").status_code == 200
+    start, approvals, models, model = said_of(browser(desk, reports))
+    assert "Waiting for a signature 1" in start and "Waiting for a signature" in approvals
+    assert "Sign (review)" in models and "The next signature is the review" in model
+
+
 @pytest.mark.parametrize(
     ("outcomes", "said"),
     [
