@@ -81,7 +81,6 @@ class Candidate:
         """What the next signature would mean; None where no signature is waited for."""
         return None if self.proposed["ended"] else {"evaluated": "review", "reviewed": "approval"}.get(self.state)
 
-
     @property
     def stopped(self) -> bool:
         """Whether gates failed and nobody has signed in spite of it: nobody is asked to. Two people still may."""

@@ -145,6 +145,11 @@ class Client:
         body = {"verdict": verdict, "reader": reader, **content}
         return self._asked("POST", f"/v1/predictions/{prediction_id}/verdict", json=body)
 
+    def verdicts(self, prediction_id: str) -> list[dict[str, Any]]:
+        """What readers of this site made of an answer, the first verdict first."""
+        found: list[dict[str, Any]] = self._asked("GET", f"/v1/predictions/{prediction_id}/verdict")["verdicts"]
+        return found
+
     def windows(
         self, signal: np.ndarray, channels: Sequence[str], rate_hz: float, age: str | None = None
     ) -> dict[str, Any]:

@@ -79,6 +79,14 @@ class Past:
                 raise
             return earlier
 
+    def verdicts(self, id: str, site: str, now: datetime) -> list[VerdictStatement]:
+        """What the site's readers made of a prediction, the first verdict first, each with a receipt under the ledger's
+        present head; one that was erased is left out. ProblemError 404 as `answer`."""
+        prediction, ledger = self._entry(id, site).subjects[0], self.journal.ledger
+        lines = ledger.entries(EntryType.VERDICT_RECORDED, prediction.digest)
+        said = [(line, ledger.payload(line.payload_digest)) for line in lines]
+        return [VerdictStatement(**own, receipt=self.journal.receipt(line, now)) for line, own in said if own]
+
     def _write(
         self, entry: Entry, said: dict[str, Any], verdict_said: str, actor: Actor, now: datetime, key: str | None
     ) -> VerdictStatement:
@@ -150,6 +158,10 @@ class PastDesk:
     async def receipt(self, id: str, site: str) -> dict[str, Any]:
         """`Past.receipt`, in a thread."""
         return await in_thread(self._pool, self.past.receipt, id, site, self.clock())
+
+    async def verdicts(self, id: str, site: str) -> list[VerdictStatement]:
+        """`Past.verdicts`, in a thread."""
+        return await in_thread(self._pool, self.past.verdicts, id, site, self.clock())
 
     async def judge(self, id: str, given: VerdictGiven, actor: Actor, idempotency_key: str | None) -> VerdictStatement:
         """`Past.judge`, in a thread."""

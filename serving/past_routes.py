@@ -15,8 +15,10 @@ from serving.statements import (
     GIVEN_EXAMPLE,
     RECEIPT_EXAMPLE,
     VERDICT_EXAMPLE,
+    VERDICTS_EXAMPLE,
     ReceiptStatement,
     VerdictGiven,
+    VerdictsStatement,
     VerdictStatement,
 )
 
@@ -57,6 +59,18 @@ def add_past(api: FastAPI, desk: PastDesk, key: Any, problems: Problems) -> None
     async def receipt(request: Request, id: str) -> Response:
         """Proof that the answer stands in the ledger, under its present head; also after what it said was erased."""
         return JSONResponse(await desk.receipt(id, exchange(request.scope).site))
+
+    @api.get(
+        "/v1/predictions/{id}/verdict",
+        dependencies=[key],
+        response_model=VerdictsStatement,
+        responses={200: {"content": {"application/json": {"example": VERDICTS_EXAMPLE}}}, **missing},
+    )
+    async def verdicts(request: Request, id: str) -> Response:
+        """What this site's readers made of an answer, the first verdict first; the answer itself stays as it was given."""
+        said = await desk.verdicts(id, exchange(request.scope).site)
+        found = VerdictsStatement(prediction_id=id, verdicts=tuple(said))
+        return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
 
     @api.post(
         "/v1/predictions/{id}/verdict",

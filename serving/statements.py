@@ -111,6 +111,13 @@ class VerdictStatement(VerdictGiven):
     receipt: dict[str, Any]
 
 
+class VerdictsStatement(Said):
+    """What a site's readers made of a prediction, the first verdict first."""
+
+    prediction_id: str
+    verdicts: tuple[VerdictStatement, ...]
+
+
 class ReceiptStatement(Said):
     """Proof that an entry stands in the ledger: envelope, path to the root, signed checkpoint."""
 
@@ -143,6 +150,7 @@ GIVEN_EXAMPLE = VERDICT_EXAMPLE | {
     "prediction_id": EXAMPLE["prediction_id"],
     "receipt": RECEIPT_EXAMPLE,
 }
+VERDICTS_EXAMPLE: dict[str, Any] = {"prediction_id": EXAMPLE["prediction_id"], "verdicts": [GIVEN_EXAMPLE]}
 NAMED_EXAMPLE: dict[str, Any] = NamedAnswer(
     prediction_id=EXAMPLE["prediction_id"],
     outcome="completed",

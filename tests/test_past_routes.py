@@ -187,6 +187,26 @@ def test_a_verdict_stands_in_the_ledger_below_its_prediction(
     assert "judges" in [step.relation for step in graph.downstream(ledger, predicted)]
 
 
+def test_what_readers_made_of_an_answer_is_read_back_and_the_answer_stays_as_it_was(served: Served) -> None:
+    answer = said(served.detect())
+    id = answer["prediction_id"]
+    url, before = f"/v1/predictions/{id}/verdict", said(read(served, id))
+    assert said(served.client.get(url, headers=served.headers)) == {"prediction_id": id, "verdicts": []}
+    given = [
+        said(judge(served, id, body)) for body in (VERDICT_EXAMPLE, {"verdict": "reject", "reader": "neurologist"})
+    ]
+    kept = said(served.client.get(url, headers=served.headers))["verdicts"]
+    assert [{k: v for k, v in one.items() if k != "receipt"} for one in kept] == [
+        {k: v for k, v in one.items() if k != "receipt"} for one in given
+    ]
+    assert all(verify_receipt(json.dumps(one["receipt"]), pem(served)).ok for one in kept)
+    after = said(read(served, id))
+    assert {k: v for k, v in after.items() if k != "receipt"} == {k: v for k, v in before.items() if k != "receipt"}
+    other = key_of(served.home, "demo-south")
+    theirs, nobodys = (served.client.get(f"/v1/predictions/{one}/verdict", headers=other) for one in (id, NOBODYS))
+    assert without_instance(theirs) == without_instance(nobodys) and theirs.status_code == 404
+
+
 def test_several_readers_may_judge_and_each_is_kept(served: Served, answer: dict[str, Any], ledger: Ledger) -> None:
     before = len(ledger.entries("verdict.recorded"))
     for verdict in ("confirm", "reject", "confirm"):
