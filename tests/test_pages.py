@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jinja2 import UndefinedError
+from playwright.sync_api import Browser
 
+from tests.browsers import a_browser, needs_chromium  # noqa: F401
 from validation.drawing import COLUMN_IN, COLUMN_STRETCH, canvas
 from validation.pages import (
     SIMULATED,
@@ -191,6 +194,26 @@ def test_a_chart_of_one_column_is_never_pushed_sideways_and_a_wide_one_may_be():
     with canvas(10, 2) as (figure, axes):
         axes.plot([0, 1])
     assert "min-width:34rem" in figure_svg(figure, "wide")
+    with canvas(7.2, 2) as (figure, axes):  # as traces are drawn
+        axes.plot([0, 1])
+    assert "min-width:34rem" in figure_svg(figure, "traces")
+
+
+@needs_chromium
+def test_on_a_phone_what_is_wider_than_the_page_says_that_it_can_be_moved(browser: Browser, tmp_path: Path) -> None:
+    wide = Table("Wide", ("Gate", "Value", "Why"), (("floor", "0.7", "a long sentence that tells why " * 4),))
+    narrow = Table("Narrow", ("Gate", "Value"), (("floor", "0.7"),))
+    with canvas(7.2, 2) as (figure, axes):
+        axes.plot([0, 1])
+    drawn = Figure(figure_svg(figure, "traces"), "Traces.")
+    (tmp_path / "page.html").write_text(page(sections=(Section("All", (wide, narrow, drawn)),)))
+    phone = browser.new_page(viewport={"width": 390, "height": 800})
+    phone.goto((tmp_path / "page.html").as_uri())
+    told = phone.evaluate(
+        """() => [...document.querySelectorAll(".scroll")].map((box) => [box.scrollWidth > box.clientWidth,
+        getComputedStyle(box, "::before").content.includes("move it sideways")])"""
+    )
+    assert told == [[True, True], [False, False], [True, True]]
 
 
 def test_a_heading_inside_a_section_and_files_beside_the_page_are_shown():

@@ -31,7 +31,7 @@ COLUMN_IN, COLUMN_STRETCH = 5.4, 1.2
 """Width of a chart, in inches, whose letters can still be read where it fills the screen of a phone; and how much larger
 it is shown where there is room."""
 
-WIDE_PX = 760
+WIDE_PX = 520
 """Drawings wider than this by nature keep their letters readable on a phone by being pushed sideways."""
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
