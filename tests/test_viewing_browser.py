@@ -74,6 +74,23 @@ def test_a_recording_is_drawn_and_walked_by_keyboard_and_the_address_says_where_
     assert page.locator("img[data-strip='0']").evaluate("(image) => image.naturalHeight") == 96
 
 
+@needs_chromium
+def test_while_traces_load_the_viewer_says_so_and_where_they_do_not_come_that_they_did_not(
+    console: str, page: Page
+) -> None:
+    page.add_init_script(
+        "window.written = []; const fill = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) { window.written.push(text); fill.call(this, text, ...at); };"
+    )
+    page.goto(f"{console}{ADDRESS}")
+    expect(page.locator("#viewer[data-painted]")).to_have_attribute("aria-busy", "false")
+    assert "The traces are loading…" in page.evaluate("window.written")
+    page.route(re.compile("/traces"), lambda route: route.abort())
+    page.get_by_label("Montage").select_option("average")
+    expect(page.get_by_role("status")).to_contain_text("The traces could not be fetched")
+    assert "could not be fetched" in page.evaluate("window.written.at(-1)")
+
+
 HINT = """() => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth)
   .map((box) => getComputedStyle(box, "::before").content)"""
 

@@ -31,6 +31,7 @@ function clock(seconds) {
 
 // Tiles: columns of lowest and highest values, asked for once and kept while there is room.
 const tiles = new Map();
+let trouble = "";
 const look = () => `montage=${view.montage}&high=${view.high}&low=${view.low}&notch=${view.notch}`;
 
 function tile(level, number) {
@@ -52,7 +53,9 @@ function tile(level, number) {
     })
     .catch(() => {
       tiles.delete(query);
-      status.textContent = "The traces could not be fetched: is the console still running?";
+      trouble = "The traces could not be fetched: is the console still running?";
+      status.textContent = trouble;
+      notice(trouble);
     });
   return null;
 }
@@ -113,10 +116,23 @@ function draw() {
   drawShares(pen, shares);
   readings.forEach((reading, i) => drawLane(pen, reading, below + i * LANE));
   courses.forEach((reading, i) => drawCourse(pen, reading, under + i * COURSE));
+  root.setAttribute("aria-busy", String(!whole));
+  if (!whole) notice("The traces are loading…");
   if (whole) {
     if (!root.dataset.painted) performance.mark("ictal-traces");
     root.dataset.painted = JSON.stringify(view);
   }
+}
+
+// In the middle of where the traces will be.
+function notice(text) {
+  const pen = canvas.getContext("2d"), x = gutter() + width() / 2, y = TOP + (rows().length * ROW) / 2;
+  const half = pen.measureText(text).width / 2 + 12;
+  pen.fillStyle = ink("--paper");
+  pen.fillRect(x - half, y - 12, 2 * half, 24);
+  pen.fillStyle = ink("--quiet");
+  pen.textAlign = "center";
+  pen.fillText(text, x, y);
 }
 
 function drawTicks(pen, bottom) {
@@ -314,6 +330,7 @@ let settling = 0;
 
 function go(changed) {
   Object.assign(view, changed);
+  trouble = "";
   view.start = clamp(view.start, 0, last());
   paint();
   clearTimeout(settling);
@@ -329,7 +346,7 @@ function settled() {
   }
   const frames = clamp(Math.floor(width() / 80), 2, 16);
   for (const strip of strips) strip.src = `${about.address}/strip/${strip.dataset.strip}?${query}&frames=${frames}`;
-  status.textContent = said();
+  status.textContent = trouble || said();
 }
 
 function said() {
