@@ -23,11 +23,22 @@ def parse_age(text: str) -> float:
 
 
 def describe_age(days: float) -> str:
-    """The largest unit that gives a number of at least 2, else days: 3 days, 5 months, 34 years."""
-    for unit, name in (("y", "years"), ("mo", "months"), ("w", "weeks")):
+    """The largest of years, months and days that gives a number of at least 2: 29 days, 5 months, 34 years. No weeks: what
+    is made for newborns is limited to a day."""
+    for unit, name in (("y", "years"), ("mo", "months")):
         if days >= 2 * DAYS[unit]:
             return f"{days / DAYS[unit]:.0f} {name}"
     return "1 day" if round(days) == 1 else f"{days:.0f} days"
+
+
+def describe_ages(low: float, high: float) -> str:
+    """From one age to another, both in days: 0 to 28 days, 1 to 120 years; 5 months to 3 years where no unit gives both."""
+    years = [round(days / DAYS["y"]) for days in (low, high)]
+    if high < 2 * DAYS["mo"]:
+        return f"{low:g} to {high:g} days"
+    if all(abs(days - count * DAYS["y"]) <= 1 for days, count in zip((low, high), years, strict=True)):
+        return f"{years[0]} to {years[1]} years"
+    return f"{describe_age(low)} to {describe_age(high)}"
 
 
 def check_age(age_days: float | None, age_range_days: tuple[float, float] | None) -> None:
@@ -35,7 +46,7 @@ def check_age(age_days: float | None, age_range_days: tuple[float, float] | None
     if age_range_days is None:
         return
     low, high = age_range_days
-    scope = f"{describe_age(low)} to {describe_age(high)}"
+    scope = describe_ages(low, high)
     if age_days is None:
         raise Refusal("age_unknown", f"the detector is made for {scope}: state the age at recording, as in 3d or 34y")
     if not low <= age_days <= high:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from data.ages import describe_ages
 from flows import records
 from flows.authenticate import attested
 from flows.terminal import in_columns
@@ -50,8 +51,7 @@ def terms_in_words(terms: dict[str, Any] | None) -> list[str]:
     if terms is None:
         return []
     scope = terms["scope"]
-    low, high = scope["age_days"]
-    where = f"sites {', '.join(scope['sites'])}; ages {low:g} to {high:g} days; montage {', '.join(scope['montages'])}"
+    where = f"sites {', '.join(scope['sites'])}; ages {describe_ages(*scope['age_days'])}; montage {', '.join(scope['montages'])}"
     when = f"from {terms['not_before'][:16]} to {terms['not_after'][:16]} UTC; author {terms['author']}"
     return [where, when, *_deviations_in_words(terms), *(s["shown"] for s in terms["signatures"])]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.acquisition import Fact, acquisition
-from data.ages import describe_age
+from data.ages import describe_age, describe_ages
 from data.events import Annotations
 from data.film import Film
 from data.outcomes import Refusal
@@ -144,7 +144,7 @@ def check_age(age_days: float | None, loaded: Loaded) -> None:
     if age_days is not None and not scope.covers_age(age_days):
         raise Refusal(
             "age_out_of_scope",
-            f"the model is approved for {describe_age(low)} to {describe_age(high)}, the patient's age is "
+            f"the model is approved for {describe_ages(low, high)}, the patient's age is "
             f"{describe_age(age_days)}: use one for that age",
         )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.ages import DAYS, describe_age, parse_age
+from data.ages import DAYS, describe_age, describe_ages, parse_age
 from data.outcomes import Refusal
 
 
@@ -30,7 +30,7 @@ def test_a_refusal_repeats_only_the_beginning_of_what_was_typed() -> None:
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [(0, "0 days"), (1, "1 day"), (3, "3 days"), (13, "13 days"), (14, "2 weeks"), (60, "9 weeks"), (61, "2 months"),
+    [(0, "0 days"), (1, "1 day"), (3, "3 days"), (13, "13 days"), (14, "14 days"), (60, "60 days"), (61, "2 months"),
      (730, "24 months"), (731, "2 years"), (34 * 365.25, "34 years")],
 )  # fmt: skip
 def test_an_age_is_said_in_the_largest_unit_that_counts_two(days: float, said: str) -> None:
@@ -41,5 +41,14 @@ def test_an_age_is_said_in_the_largest_unit_that_counts_two(days: float, said: s
 @given(st.sampled_from(sorted(DAYS)), st.integers(2, 100))
 def test_what_is_said_comes_from_what_was_written(unit: str, count: int) -> None:
     number, name = describe_age(parse_age(f"{count}{unit}")).split()
-    spoken = {"day": "d", "week": "w", "month": "mo", "year": "y"}[name.rstrip("s")]
+    spoken = {"day": "d", "month": "mo", "year": "y"}[name.rstrip("s")]
     assert float(number) * DAYS[spoken] == pytest.approx(count * DAYS[unit], abs=DAYS[spoken] / 2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0, 28, "0 to 28 days"), (365, 43830, "1 to 120 years"), (0, 1096, "0 to 3 years"), (30, 400, "30 days to 13 months"),
+     (0, 200, "0 days to 7 months")],
+)  # fmt: skip
+def test_a_range_of_ages_is_said_in_one_unit_where_one_gives_both_ends(low: float, high: float, said: str) -> None:
+    assert describe_ages(low, high) == said

@@ -78,7 +78,7 @@ def kept(workspace: Workspace) -> dict[str, str]:
 def test_without_an_override_the_command_refuses_with_value_limit_and_next_step(workspace, tmp_path):
     said = ask("--on", windows(tmp_path / "w"))
     assert said.code == 2 and "Traceback" not in said.err
-    for part in ("10.0 s were recorded, needed are 30 s", "0 days to 4 weeks", "11 years", "--research-override"):
+    for part in ("10.0 s were recorded, needed are 30 s", "0 to 28 days", "11 years", "--research-override"):
         assert part in said.err
     assert not (workspace.reports / "on").exists() and open_ledger(workspace).entries() == []
     assert ask("--on", tmp_path / "w", "--research-override", "  ").code == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from data.ages import describe_ages
 from flows.packing.case import Case
 from lineage import verify_pack
 from lineage.approvals import Approval
@@ -42,7 +43,7 @@ def preview(case: Case, items: Iterable[Item]) -> str:
         facts={
             "Model (SHA-256)": f"{case.digest[:10]}…",
             "Sites": ", ".join(record.scope.sites),
-            "Ages": f"{youngest:g} to {oldest:g} days",
+            "Ages": describe_ages(youngest, oldest),
             "Approved until": f"{record.not_after:%Y-%m-%d %H:%M} UTC",
             "Gates passed": f"{passed} of {len(gates)}",
             "Signatures": len(case.approval.signatures),
@@ -80,7 +81,7 @@ def signatures_text(named: str, approval: Approval) -> str:
         f"Model bundle    SHA-256 {record.bundle_digest}",
         f"Record          SHA-256 {record.digest}",
         f"Sites           {', '.join(record.scope.sites)}",
-        f"Ages            {record.scope.age_days[0]:g} to {record.scope.age_days[1]:g} days",
+        f"Ages            {describe_ages(*record.scope.age_days)}",
         f"Montages        {', '.join(record.scope.montages)}",
         f"In force        {_minute(record.not_before)} to {_minute(record.not_after)}",
         f"Proposed by     {record.author}, who signed neither review nor approval",
