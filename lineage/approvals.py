@@ -147,7 +147,7 @@ def _scope_faults(record: ApprovalRecord, site: str, now: datetime, bundle_diges
     if now > record.not_after:
         against.append(f"it ended at {record.not_after.isoformat()}")
     if not record.scope.covers_site(site):
-        against.append("the site is outside its scope")
+        against.append("the site that asks is not among those that the approval is for")
     return against
 
 

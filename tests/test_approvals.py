@@ -167,8 +167,8 @@ FAULTS: dict[str, tuple[Callable[[Office], Case], str]] = {
     "another bundle": (lambda o: o.case(bundle_digest=OTHER_BUNDLE), "another bundle"),
     "too early": (lambda o: o.case(now=NOW - timedelta(seconds=1)), "it begins at 2026-03-01T12:00:00+00:00"),
     "too late": (lambda o: o.case(now=NOW + timedelta(days=30, seconds=1)), "it ended at 2026-03-31T12:00:00+00:00"),
-    "another site": (lambda o: o.case(site="clinic-1"), "outside its scope"),
-    "a site in capitals": (lambda o: o.case(site="HOSPITAL-1"), "outside its scope"),
+    "another site": (lambda o: o.case(site="clinic-1"), "not among those that the approval is for"),
+    "a site in capitals": (lambda o: o.case(site="HOSPITAL-1"), "not among those that the approval is for"),
     **{f"no {name}": (without_evidence(name), f"names no {name}") for name in EVIDENCE},
     "no gates": (lambda o: o.case(replace(RECORD, gates={})), "no gate outcomes"),
     "a failed gate": (with_gate("failed"), "gate calibration is failed and no deviation names it"),
@@ -239,7 +239,10 @@ def test_an_approval_is_in_force(office: Office, case: str) -> None:
 def test_everything_that_stands_against_an_approval_is_said_at_once(office: Office) -> None:
     case = office.case(site="clinic-1", bundle_digest=OTHER_BUNDLE)
     against = refusals(case.approval, case.people, site=case.site, now=case.now, bundle_digest=case.bundle_digest)
-    assert against == ["the record is about another bundle", "the site is outside its scope"]
+    assert against == [
+        "the record is about another bundle",
+        "the site that asks is not among those that the approval is for",
+    ]
 
 
 def test_demo_people_count_only_where_the_verifier_says_so(office: Office) -> None:

@@ -244,8 +244,8 @@ def test_another_signed_bundle_under_the_tag_is_not_served(home: Path) -> None:
 @pytest.mark.parametrize(
     ("site", "now", "allow_demo", "reason"),
     [
-        ("north", NOW, True, "outside its scope"),
-        ("", NOW, True, "outside its scope"),
+        ("north", NOW, True, "not among those that the approval is for"),
+        ("", NOW, True, "not among those that the approval is for"),
         (SITE, NOW - timedelta(seconds=1), True, "it begins at"),
         (SITE, NOW + timedelta(hours=12, seconds=1), True, "it ended at"),
         (SITE, NOW, False, "is a demo signer, and this is not a demo"),

@@ -170,5 +170,5 @@ def test_a_running_service_stops_answering_and_says_why(sound: Running, case: st
 def test_a_site_outside_the_scope_is_told_so_while_another_is_served(sound: Running) -> None:
     said = sound.detect(sound.outside)
     assert (said["outcome"], said["code"], said["events"]) == ("not_evaluable", "no_approved_model", None)
-    assert "the site is outside its scope" in said["reason"]
+    assert "the site that asks is not among those that the approval is for" in said["reason"]
     assert sound.detect(sound.inside)["outcome"] == "completed"

@@ -545,9 +545,9 @@ def test_a_site_outside_the_scope_is_told_that_no_model_is_approved(served: Serv
     south = Served(served.home, served.client, key, served.recording)
     body = said(south.detect())
     assert (body["outcome"], body["code"], body["model"]) == ("not_evaluable", "no_approved_model", None)
-    assert "outside its scope" in body["reason"]
+    assert "not among those that the approval is for" in body["reason"]
     listed = served.client.get("/v1/models", headers=south.headers).json()
-    assert (listed["models"], "outside its scope" in listed["reason"]) == ([], True)
+    assert (listed["models"], "not among those that the approval is for" in listed["reason"]) == ([], True)
 
 
 def test_a_revoked_model_stops_answering_within_five_seconds(other_home: Path, recording: bytes) -> None:
