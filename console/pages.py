@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from console import spelling
 from console.acts import Room
 from console.door import Tokens
-from data.ages import describe_age
+from data.ages import describe_age, describe_ages
 from validation.pages import SIMULATED
 
 NAVIGATION = {
@@ -95,5 +95,6 @@ def _environment() -> Environment:
         "plain": spelling.plain, "who": spelling.who, "outcome": spelling.outcome, "gate": spelling.gate,
         "subject": spelling.subject, "number": spelling.number, "clipped": spelling.clipped, "sentence": spelling.sentence,
         "clock": spelling.clock, "percent": spelling.percent, "line_type": spelling.line_type, "age": describe_age,
+        "ages": lambda days: describe_ages(*days), "counted": spelling.counted,
     }  # fmt: skip
     return environment

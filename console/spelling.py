@@ -103,6 +103,13 @@ def number(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def counted(many: int, what: str) -> str:
+    """A number of things of a kind of the lineage: 1 approval, 5 approvals. A signature there is the platform's under a model;
+    people's stand under approvals."""
+    named = "platform's signature" if what == "signature" else what
+    return f"{many} {named if many == 1 else f'{named[:-1]}ies' if named.endswith('y') else f'{named}s'}"
+
+
 def percent(share: float | None) -> str:
     """A share (0–1) in per cent with one decimal; “–” for none."""
     return "–" if share is None else f"{100 * share:.1f} %"

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from console.spelling import counted
 from flows import records, register
 from flows.books import books_of
 from flows.progress import on_terminal
@@ -29,7 +30,7 @@ def publish_checkpoint(out: Path) -> dict[str, Any]:
         partial.write_text(signed.to_json() + "\n")
     subject = Subject("checkpoint", f"{signed.size} entries", signed.root)
     books_of(workspace).append_many([Draft("checkpoint.published", records.PIPELINE, (subject,), "into a file")])
-    return {"size": signed.size, "root": signed.root, "text": f"{signed.size} entries, root {signed.root}"}
+    return {"size": signed.size, "root": signed.root, "text": f"{counted(signed.size, 'entry')}, root {signed.root}"}
 
 
 def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def verify_ledger(against: Sequence[Path] = ()) -> dict[str, Any]:
     with on_terminal() as show:
         found = ledger.verify(checkpoints, *keys, progress=partial(show, "entries hashed again"))
     problems = found.problems or fact_problems(ledger)
-    text = f"{found.size} entries, {len(checkpoints)} checkpoints, root {found.root[:16]}…: " + (
+    text = f"{counted(found.size, 'entry')}, {counted(len(checkpoints), 'checkpoint')}, root {found.root[:16]}…: " + (
         "; ".join(problems) or "nothing was changed"
     )
     return {"ok": not problems, "size": found.size, "root": found.root, "problems": problems, "text": text}

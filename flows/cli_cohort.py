@@ -30,10 +30,13 @@ def cohort_import(
     as_json: Json = False,
 ) -> None:
     """Copy a BIDS-EEG folder into the workspace, put it under DVC and make it the cohort that the stages use."""
+    from console.spelling import counted
     from flows.ingest import import_into_workspace
 
     result = import_into_workspace(path, name, task)
-    text = f"imported {result['recordings']} recordings of {result['patients']} patients as {name}"
+    text = (
+        f"imported {counted(result['recordings'], 'recording')} of {counted(result['patients'], 'patient')} as {name}"
+    )
     if result["not_read"]:
         formats = ", ".join(f"{count} {ending}" for ending, count in result["not_read"].items())
         text += f"; left behind, in formats that are not read: {formats}: export them anew and import the folder again"

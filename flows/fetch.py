@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from console.spelling import counted
 from data.cohorts.corrections import Corrections, read_corrections
 from data.cohorts.fetching import Fetched, fetch_files, verify
 from data.cohorts.layout import write_layout
@@ -150,14 +151,16 @@ def _provenance(
     }
 
 
+def _held(added: dict[str, Any]) -> str:
+    return f"{counted(added['recordings'], 'recording')} of {counted(added['patients'], 'patient')}"
+
+
 def _answer(
     published: Published, target: str, fetched: Sequence[Fetched], conversion: Conversion, added: dict[str, Any]
 ) -> dict[str, Any]:
     held = Counter(f.checked for f in fetched)
     seizures = sum(len(r.marks.events) for r in conversion.recordings)
-    lines = [
-        f"fetched {published.name} as {target}: {added['recordings']} recordings of {added['patients']} patients, {seizures} seizures"
-    ]
+    lines = [f"fetched {published.name} as {target}: {_held(added)}, {counted(seizures, 'seizure')}"]
     lines += [f"  {count} files held to: {how}" for how, count in sorted(held.items())]
     lines += [f"  note: {note}" for note in conversion.notes[:MOST_LINES]]
     lines += [f"  left out: {said}" for said in conversion.refused[:MOST_LINES]]
@@ -202,7 +205,7 @@ def _here_already(
         )
     whole = workspace.cohort_name == target and records.knows_recordings(workspace, workspace.raw / target)
     added = summary(workspace, target) if whole else adopt(workspace, target, f"Fetch cohort {target}")
-    text = f"{target} is here already: {added['recordings']} recordings of {added['patients']} patients, nothing was fetched"
+    text = f"{target} is here already: {_held(added)}, nothing was fetched"
     return {**added, "outcome": "here_already", "published": published.name, "text": text}
 
 

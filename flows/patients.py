@@ -67,7 +67,7 @@ def find_patient(workspace: Workspace, ledger: Ledger, name: str) -> Patient:
         persons = {name}
     if len(persons) != 1:
         raise Refused(
-            f"{len(persons)} persons are called so here: give the person's key as it stands in participants.tsv, "
+            f"{'nobody is' if not persons else f'{len(persons)} persons are'} called so here: give the person's key as it stands in participants.tsv, "
             "or COHORT/sub-ID"
         )
     person = persons.pop()

@@ -92,7 +92,7 @@ def test_trained_on_and_only_tested_on_are_told_apart(here: Workspace) -> None:
 
 
 def test_somebody_unknown_is_refused(here: Workspace) -> None:
-    with pytest.raises(Refused, match="0 persons are called so"):
+    with pytest.raises(Refused, match="nobody is called so here"):
         impact("nobody")
 
 
