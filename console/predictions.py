@@ -1,10 +1,11 @@
 """The predictions: what was answered to whom, and each one followed back to raw bytes as a picture."""
 
 import time
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from console.acts import Room
 from console.answers import told, verdicts
@@ -14,7 +15,7 @@ from console.picture import chain, draw
 from console.spelling import PREDICTIONS, subject
 from lineage.browsing import Wanted
 from lineage.browsing import page as page_of_lines
-from lineage.graph import node
+from lineage.graph import PREDICTION, find, node
 from lineage.ledger import Entry
 from lineage.records import Signature
 
@@ -23,9 +24,29 @@ MOST = 200
 
 
 def show_predictions(request: Request) -> Response:
-    """A page of answers, newest first; “not evaluable”, with its reason, is an answer too."""
-    found = page_of_lines(room_of(request).ledger, Wanted(PREDICTIONS), **place_of(request))
-    return page(request, "predictions", title="Predictions", found=found, turn=turn(request, found))
+    """A page of answers, newest first; “not evaluable”, with its reason, is an answer too. With an `id`, or as much of its
+    beginning as tells it from others, the way to that answer; 404 and the page with a sentence where there is none."""
+    room, asked = room_of(request), request.query_params.get("id", "").strip()
+    called = [n for n in find(room.ledger, asked) if n.kind == PREDICTION] if asked else []
+    if len(called) == 1:
+        return RedirectResponse(f"/predictions/{quote(called[0].label, safe='')}", 303)
+    found = page_of_lines(room.ledger, Wanted(PREDICTIONS), **place_of(request))
+    return page(
+        request,
+        "predictions",
+        title="Predictions",
+        status=404 if asked else 200,
+        asked=asked,
+        fault=_not_found(len(called)) if asked else "",
+        found=found,
+        turn=turn(request, found),
+    )
+
+
+def _not_found(called: int) -> str:
+    if called:
+        return f"{called} predictions begin so: give more of the id."
+    return "The ledger knows of no prediction with this id. It stands in every answer as prediction_id."
 
 
 def show_prediction(request: Request) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from console.acts import Acts, Candidate, Proof, Room
+from console.spelling import counted
 from lineage.ledger import Actor, EntryType
 from tests.consoles import GATES, HOSTILE, OPEN_GATE, RECORDINGS, Desk, browser, named, open_desk, prediction
 from tests.ledgers import alter
@@ -311,6 +312,28 @@ def test_the_evaluation_of_a_model_is_shown_as_it_was_signed_and_runs_nothing(cl
     assert client.get(f"/models/{named('another')}/evaluation/line_length.html").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/predictions"])
+def test_an_answer_s_id_has_a_place_to_be_asked_for(client: TestClient, path: str) -> None:
+    html = client.get(path).text
+    assert 'action="/predictions"' in html and '<label for="prediction-id">' in html
+
+
+def test_an_answer_is_found_by_its_id_and_what_is_none_is_said(client: TestClient) -> None:
+    digest = named("prediction 1")
+    for asked in ("answer-1", f" {digest} ", digest[:12]):
+        said = client.get("/predictions", params={"id": asked}, follow_redirects=False)
+        assert (said.status_code, said.headers["location"]) == (303, "/predictions/answer-1")
+    for asked in ("no-such", BUNDLE, HOSTILE):
+        said = client.get("/predictions", params={"id": asked})
+        assert said.status_code == 404 and "The ledger knows of no prediction with this id" in said.text
+        assert "<script" not in said.text
+
+
+def test_things_are_counted_in_words_that_fit_their_number() -> None:
+    assert [counted(n, "approval") for n in (0, 1, 5)] == ["0 approvals", "1 approval", "5 approvals"]
+    assert (counted(2, "signature"), counted(2, "entry")) == ("2 platform's signatures", "2 entries")
+
+
 def test_an_upload_that_is_not_kept_is_not_said_like_bytes_that_were_exchanged(
     office: Office, reports: Path, tmp_path: Path
 ) -> None:
@@ -510,6 +533,7 @@ def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
     assert set(Acts.__dataclass_fields__) == {
         "candidates",
         "card",
+        "evaluation",
         "why",
         "verify",
         "impact",

@@ -142,11 +142,20 @@ def test_the_page_says_who_marked_what_and_what_drove_it(client: TestClient) -> 
         "0.93",
         "T4-T6 62 %, T6-O2 37 %",
         "eeg",
-        "not registered in the ledger",
+        "not registered in the ledger: an extra to look at, from which no model learns",
     ):
         assert shown in said, shown
     assert "longitudinal bipolar; high-pass 0.5 Hz, low-pass 35 Hz; 100 µV per row, negative upwards" in said
     assert "mean of 24 cells" in said and "no raw film" in said and "No tier of film or pose is anonymous" in said
+
+
+def test_a_recording_of_which_nothing_is_registered_is_not_called_an_extra(
+    office: Office, recorded: Recorded, tmp_path: Path
+) -> None:
+    desk = open_desk(tmp_path, office)
+    desk.recordings = {("small", SHELVED.name): replace(recorded, registered=frozenset())}
+    said = words(browser(desk, tmp_path).get(ADDRESS).text)
+    assert "not registered in the ledger: never checked, or changed since" in said and "an extra" not in said
 
 
 def test_what_the_script_is_told_is_what_the_file_holds(client: TestClient, files: Path) -> None:
@@ -353,7 +362,10 @@ def test_a_canary_is_shown_as_answering_only_where_its_approval_holds(office: Of
         return words(found[1])
 
     assert "answered" in row("hospital-1") and "canary" in row("hospital-1")
-    assert "no model for it" in row("elsewhere") and "The site is outside its scope." in row("elsewhere")
+    elsewhere = row("elsewhere")
+    assert (
+        "no model for it" in elsewhere and "The site is not among those that the model's approval is for." in elsewhere
+    )
     desk.against = ("it ended at 2026-03-02",)
     assert "no model for it" in row("hospital-1") and "canary that may not answer It ended at" in row("hospital-1")
 
