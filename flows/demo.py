@@ -122,13 +122,11 @@ def justification(gate: Mapping[str, Any]) -> str:
 
     A deviation is signed, and shown everywhere, with the gate's name before it.
     """
-    failed = gate["outcome"] == "fail"
-    how, excuse = (
-        ("failed", "the small preset was not meant to meet it")
-        if failed
-        else ("could not be decided", "so few patients cannot show it")
-    )
-    return f"{how} ({gate['reason']}); the data are simulated and {excuse}; demo sites only, 24 hours"
+    how, excuse = {
+        "fail": ("failed", " and the small preset was not meant to meet it"),
+        "insufficient_evidence": ("could not be decided", " and so few patients cannot show it"),
+    }.get(gate["outcome"], ("could not be decided", ""))
+    return f"{how} ({gate['reason']}); the data are simulated{excuse}; demo sites only, 24 hours"
 
 
 def _signed_by_new_person(

@@ -5,6 +5,7 @@ from flows.summary import _by_deviation
 
 FAILED = {"name": "site:demo-east", "outcome": "fail", "reason": "lower bound must be ≥ -0.1"}
 UNDECIDED = {"name": "floor:0–28 days", "outcome": "insufficient_evidence", "reason": "16 patients, 60 are needed"}
+ITSELF = {"name": "superior", "outcome": "unknown", "reason": "not applicable: it is the floor itself"}
 PASSED = {"name": "cost", "outcome": "pass", "reason": "1.6 s"}
 
 
@@ -16,6 +17,9 @@ def test_a_deviation_names_the_gate_what_it_came_to_and_why_the_demo_signs_never
     assert justification(UNDECIDED) == (
         "could not be decided (16 patients, 60 are needed); the data are simulated and so few patients cannot show it; demo "
         "sites only, 24 hours"
+    )
+    assert justification(ITSELF) == (
+        "could not be decided (not applicable: it is the floor itself); the data are simulated; demo sites only, 24 hours"
     )
 
 

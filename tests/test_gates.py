@@ -204,6 +204,19 @@ def test_a_site_without_seizures_is_insufficient_evidence():
     assert gate("site:A", candidate, champion).outcome == "pass"
 
 
+@pytest.mark.parametrize(
+    ("estimate", "low", "outcome", "end"),
+    [
+        (-0.20, -0.462, "fail", ", lower bound must be ≥ -0.1, and not even the estimate is"),
+        (-0.09, -0.333, "insufficient_evidence", ", lower bound must be ≥ -0.1, and only the estimate is"),
+        (-0.01, -0.050, "pass", ", lower bound must be ≥ -0.1"),
+    ],
+)
+def test_the_reason_tells_a_gate_that_failed_from_one_that_lacks_evidence(estimate, low, outcome, end):
+    made = judge(Claim("site:A", "Δ", -0.1, 8, 5), Interval(estimate, low, 0.0, 2000, 8))
+    assert made.outcome == outcome and made.reason.endswith(end)
+
+
 def test_one_bad_site_is_not_hidden_by_the_good_ones():
     worse_at_a = np.where(SITES == "A", evidence(sensitivity=0.6).table["detected"], 10)
     candidate = replace(CHAMPION, sweep=replace(CHAMPION.sweep, detected=np.stack([worse_at_a, 0 * worse_at_a])))
@@ -217,11 +230,32 @@ def test_without_a_champion_the_floor_detector_is_compared_with():
     assert run_gates(BETTER, CHAMPION, SETTINGS, floor=floor) == run_gates(BETTER, CHAMPION, SETTINGS)
 
 
+PAIRED_ALONE = {"sensitivity_non_inferior", "false_alarms", "superior", "sites", "calibration", "abstention"}
+
+
+@pytest.mark.parametrize(
+    ("gates", "why"),
+    [
+        (run_gates(CHAMPION, None, SETTINGS, floor=CHAMPION), "not applicable: it is the floor itself"),
+        (
+            run_gates(CHAMPION, replace(CHAMPION), SETTINGS, in_force=True),
+            "not applicable: it is the model in force itself",
+        ),
+    ],
+)
+def test_nobody_is_compared_with_itself(gates, why):
+    assert {g.name for g in gates if (g.outcome, g.reason) == ("unknown", why)} == PAIRED_ALONE
+    assert not any("0.000 to 0.000" in g.reason for g in gates) and not passed(gates)
+
+
+def test_a_floor_is_compared_with_a_champion_like_anybody_else():
+    gates = run_gates(CHAMPION, BETTER, SETTINGS, floor=CHAMPION)
+    assert next(g for g in gates if g.name == "superior").outcome == "fail"
+
+
 def test_without_anybody_to_compare_with_the_paired_gates_are_unknown():
     gates = run_gates(BETTER, None, SETTINGS)
-    assert {g.name for g in gates if g.outcome == "unknown"} == {
-        "sensitivity_non_inferior", "false_alarms", "superior", "sites", "calibration", "abstention",
-    }  # fmt: skip
+    assert {g.name for g in gates if g.outcome == "unknown"} == PAIRED_ALONE
     assert not passed(gates)
 
 

@@ -11,7 +11,8 @@ import pytest
 from flows import place, records
 from flows.evidence import evidence_signed
 from flows.stages.champions import champion, is_comparable
-from flows.stages.files import circumstances, development, evaluation_of, read_json, write_json
+from flows.stages.files import circumstances, development, evaluation_of, read_json, training_of, write_json
+from flows.stages.report import reigns
 from lineage.approvals import Approval, NotApproved
 from lineage.digest import sha256_file
 from lineage.ledger import Ledger
@@ -129,6 +130,15 @@ def test_a_challenger_is_held_against_the_evaluation_that_was_signed_not_against
     assert kept_evaluation(office) == (office.candidate, signed)
     place.roll_back("detection", "misses seizures", office.now)
     assert kept_evaluation(office)[0] == first_of(office) and kept_evaluation(office)[1] != signed
+
+
+def test_a_training_that_made_the_model_in_force_again_is_known_by_its_bytes(office: Office) -> None:
+    log = training_of(office.workspace, NAME, "patient") / "log.json"
+    write_json(log, {**read_json(log), "runs": [{"bundle": office.candidate}]})
+    place.deploy_approved(office.candidate, office.now)
+    assert reigns(office.workspace, NAME)
+    place.roll_back("detection", "misses seizures", office.now)
+    assert not reigns(office.workspace, NAME)
 
 
 def test_an_evaluation_kept_of_another_model_gives_way_to_the_one_that_was_signed(office: Office) -> None:

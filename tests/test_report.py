@@ -58,15 +58,33 @@ def test_an_evaluation_says_first_what_the_gates_decided(page):
 @pytest.mark.parametrize(
     ("gates", "state", "sentence"),
     [
-        (GATES[:1], "pass", "All 1 gates passed: da_stnet may be proposed to replace what is in force."),
-        (GATES[:2], "unsure", "da_stnet may not replace what is in force: of 2 gates 1 lacks evidence."),
-        (GATES, "fail", "da_stnet may not replace what is in force: of 3 gates 1 failed and 1 lacks evidence."),
+        (GATES[:1], "pass", "All 1 gates passed: da_stnet may be proposed to replace line_length."),
+        (GATES[:2], "unsure", "da_stnet may not replace line_length: of 2 gates 1 lacks evidence."),
+        (GATES, "fail", "da_stnet may not replace line_length: of 3 gates 1 failed and 1 lacks evidence."),
         ([], "unsure", "No gates were run: this page decides nothing about da_stnet."),
     ],
 )
 def test_only_gates_that_all_passed_look_passed(gates: list[Gate], state: str, sentence: str):
-    told = headline("da_stnet", "", gates, dossier().main)
+    told = headline("da_stnet", "line_length", gates, dossier().main)
     assert (told.state, told.sentence) == (state, sentence)
+
+
+def test_the_page_states_what_tells_a_gate_that_failed_from_one_that_lacks_evidence(page: str):
+    assert "fails where not even its estimate does; where the estimate keeps it and the bound does not" in page
+
+
+def test_the_page_of_the_floor_names_nothing_in_force_that_it_might_replace():
+    told = headline("line_length", "", GATES[1:], dossier().main)
+    assert (
+        told.sentence
+        == "line_length is the floor, which others are compared with: of 2 gates 1 failed and 1 lacks evidence."
+    )
+
+
+def test_the_page_of_the_model_in_force_says_so_and_undoes_nothing_that_was_signed():
+    page = text_of(evaluation_page(replace(dossier(), champion="da_stnet 59f4 in force", in_force=True)))
+    assert "da_stnet is the model in force: nothing here undoes what was signed for it." in page
+    assert "may not replace" not in page and "of 3 gates 1 failed and 1 lacks evidence." in page
 
 
 def test_all_five_regimes_are_named_and_a_leaky_one_never_looks_like_evidence():

@@ -7,22 +7,39 @@ from validation.pages import Cell, Headline, Section, Table, show
 from validation.reading import Reading
 
 
-def headline(name: str, champion: str, gates: Sequence[Gate], reading: Reading) -> Headline:
-    """The outcome of the gates in one sentence, then the main figures and every gate that did not pass."""
-    return verdict(name, champion, gates, _figures(reading))
+def headline(name: str, champion: str, gates: Sequence[Gate], reading: Reading, in_force: bool = False) -> Headline:
+    """The outcome of the gates in one sentence, then the main figures and every gate that did not pass.
+
+    `champion`: whom it would replace, empty for the floor, which has no rival. One that is `in_force` itself is not
+    judged anew: that stands with what was signed.
+    """
+    return verdict(name, champion, gates, _figures(reading), in_force)
 
 
-def verdict(name: str, champion: str, gates: Sequence[Gate], figures: tuple[str, ...]) -> Headline:
+def verdict(
+    name: str, champion: str, gates: Sequence[Gate], figures: tuple[str, ...], in_force: bool = False
+) -> Headline:
     """The same of any task; `figures` say in sentences how good it is."""
-    rival = champion or "what is in force"
     if not gates:
         sentence = f"No gates were run: this page decides nothing about {name}."
         return Headline("unsure", sentence, figures, "Not decided")
     if passed(gates):
-        return Headline("pass", f"All {len(gates)} gates passed: {name} may be proposed to replace {rival}.", figures)
+        sentence = f"All {len(gates)} gates passed: {name} may be proposed" + (
+            f" to replace {champion}." if champion else "."
+        )
+        return Headline("pass", sentence, figures)
     failed = any(g.outcome == "fail" for g in gates)
-    sentence = f"{name} may not replace {rival}: of {len(gates)} gates {_counted(gates)}."
+    counted = f"of {len(gates)} gates {_counted(gates)}."
     reasons = tuple(_reason(g) for g in gates if g.outcome != "pass")
+    if in_force:
+        sentence = f"{name} is the model in force: nothing here undoes what was signed for it."
+        told = (*figures, f"Gates, which compare nobody with itself: {counted}", *reasons)
+        return Headline("fail" if failed else "unsure", sentence, told, "In force")
+    sentence = (
+        f"{name} may not replace {champion}: {counted}"
+        if champion
+        else f"{name} is the floor, which others are compared with: {counted}"
+    )
     label = "Not passed" if failed else "Not passed: too little evidence"
     return Headline("fail" if failed else "unsure", sentence, figures + reasons, label)
 
@@ -40,9 +57,14 @@ def gates_of(gates: Sequence[Gate], size: tuple[str, ...]) -> Section:
     shades = tuple({"pass": "pass", "fail": "fail"}.get(g.outcome, "unsure") for g in gates)
     columns = ("Gate", "Outcome", "Bound\n(limit)", "Power", "Why")
     table = Table("Gates declared before the evaluation", columns, rows, POWER_NOTE, shades)
-    rule = "Unknown and insufficient evidence count as not passed; nobody loosens a gate for that."
-    return Section("Gates", (rule, *size, *_plan(gates), table))
+    return Section("Gates", (RULE, *size, *_plan(gates), table))
 
+
+RULE = (
+    "A figure passes where the bound of its interval keeps the limit, and fails where not even its estimate does; where the "
+    "estimate keeps it and the bound does not, or too few patients count, evidence is insufficient. Unknown and "
+    "insufficient evidence count as not passed; nobody loosens a gate for that."
+)
 
 POWER_NOTE = (
     "Power: in how many of 100 cohorts like this one the gate would pass if the truth were as stated, and how many "

@@ -24,6 +24,7 @@ from flows.stages.files import (
     read_json,
     results,
     splits,
+    training_of,
     truths,
     undivided,
     write_json,
@@ -80,6 +81,7 @@ def run(workspace: Workspace) -> None:
             simulated=(workspace.cohort / "sourcedata" / "draws.json").exists(),
             gates=gates[name],
             champion=_rival(workspace, name),
+            in_force=reigns(workspace, name),
             inflation=lab[name]["inflation"],
             undivided=undivided(workspace),
             worst=worst,
@@ -125,7 +127,8 @@ def beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
 
 
 def _gates(workspace: Workspace, found: Mapping[str, Evidence], truth: Truths) -> dict[str, list[Gate]]:
-    """Each detector against what is in force; with no champion yet, the floor detector stands in.
+    """Each detector against what is in force, but for the model in force itself; with no champion yet, the floor detector
+    stands in.
 
     A champion that was evaluated on other recordings, or on other labels of them (the null control), or whose predictions
     are gone, cannot be compared with: the paired gates are then unknown.
@@ -137,14 +140,21 @@ def _gates(workspace: Workspace, found: Mapping[str, Evidence], truth: Truths) -
     name, folder = reigning
     now = circumstances(workspace, development(workspace))
     rival = _evidence(workspace, name, truth, folder) if is_comparable(folder, now) else None
-    return {name: run_gates(own, rival, settings) for name, own in found.items()}
+    return {n: run_gates(own, rival, settings, in_force=reigns(workspace, n)) for n, own in found.items()}
+
+
+def reigns(workspace: Workspace, name: str) -> bool:
+    """Whether the model in force is one of the detector's present training, bit for bit."""
+    reigning = champion(workspace)
+    runs = read_json(training_of(workspace, name, "patient") / "log.json")["runs"]
+    return reigning is not None and reigning[1].name in {run["bundle"] for run in runs}
 
 
 def _rival(workspace: Workspace, name: str) -> str:
-    """Whom a candidate would replace, as the page says it."""
+    """Whom a candidate would replace, as the page says it: the model in force, or else the floor, which has no rival."""
     reigning = champion(workspace)
     if reigning is not None:
-        return f"{reigning[0]} in force"
+        return f"{reigning[0]} {reigning[1].name[:12]} in force"
     return "" if name == FLOOR else FLOOR
 
 

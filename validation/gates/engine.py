@@ -8,7 +8,7 @@ import numpy as np
 
 from validation.gates import detection, forecasting, seizure_types
 from validation.gates.envelope import envelope_gate
-from validation.gates.gate import Gate, Outcome, unpaired
+from validation.gates.gate import NOBODY, Gate, Outcome, unpaired
 from validation.gates.plan import GateSettings
 from validation.gates.study import Scored, arrange, refuse_unpaired
 
@@ -21,18 +21,24 @@ TASKS: dict[type[Any], ModuleType] = {
 
 
 def run_gates(
-    candidate: Scored, champion: Scored | None, settings: GateSettings, floor: Scored | None = None
+    candidate: Scored,
+    champion: Scored | None,
+    settings: GateSettings,
+    floor: Scored | None = None,
+    in_force: bool = False,
 ) -> list[Gate]:
     """Every declared gate of the candidate's task; the floor detector stands in while there is no champion.
 
-    Each gate states the digest of the plan. Refuses (ValueError) evidence of another task or other recordings.
+    Nobody is compared with itself: of the `floor` where it would stand in for the champion, and of the model that is
+    `in_force`, the paired gates are unknown, and say why. Each gate states the digest of the plan. Refuses (ValueError) evidence of another task or other recordings.
     Laws: names and order of persons change nothing; who is no better in anything does not pass.
     """
-    rival, task = champion if champion is not None else floor, TASKS[type(candidate)]
+    task, itself = TASKS[type(candidate)], _itself(candidate, champion, floor, in_force)
+    rival = None if itself else champion if champion is not None else floor
     if rival is not None:
         refuse_unpaired(candidate, rival)
     study = arrange(candidate, rival, settings)
-    paired = [unpaired(name) for name in task.PAIRED] if rival is None else task.compare(study)
+    paired = [unpaired(name, itself or NOBODY) for name in task.PAIRED] if rival is None else task.compare(study)
     envelope = envelope_gate(
         candidate.task,
         candidate.declared,
@@ -42,6 +48,13 @@ def run_gates(
     )
     gates = [*paired, *task.alone(study), audit_gate(candidate), cost_gate(candidate, settings), envelope]
     return [replace(gate, plan=settings.digest) for gate in gates]
+
+
+def _itself(candidate: Scored, champion: Scored | None, floor: Scored | None, in_force: bool) -> str:
+    """Why the candidate would be compared with itself; empty where it would not."""
+    if in_force:
+        return "not applicable: it is the model in force itself"
+    return "not applicable: it is the floor itself" if champion is None and candidate is floor else ""
 
 
 def audit_gate(candidate: Scored) -> Gate:

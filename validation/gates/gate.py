@@ -17,6 +17,11 @@ Outcome = Literal["pass", "fail", "unknown", "insufficient_evidence"]
 
 EQUAL = "both were equal"
 
+NEAR = {"fail": ", and not even the estimate is", "insufficient_evidence": ", and only the estimate is"}
+"""What tells a claim that failed from one that lacks evidence."""
+
+NOBODY = "neither a champion nor the floor detector to compare with"
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -79,7 +84,8 @@ def judge(claim: Claim, value: Interval) -> Gate:
     Law: a fail stays a fail with any number of draws and any seed, since the estimate does not depend on them.
     """
     bound = value.low if claim.at_least else value.high
-    outcome, reason = _outcome(claim, value.estimate, bound), _reason(claim, value)
+    outcome = _outcome(claim, value.estimate, bound)
+    reason = _reason(claim, value) + NEAR.get(outcome, "")
     if claim.persons < claim.minimum:
         outcome = "insufficient_evidence"
         who = claim.who.replace("patients", "patient", 1) if claim.persons == 1 else claim.who
@@ -99,9 +105,9 @@ def with_power(gate: Gate, known: Power) -> Gate:
     return Gate(**fields)
 
 
-def unpaired(name: str) -> Gate:
-    """A gate that compares, where there is nobody to compare with."""
-    return Gate(name, "unknown", None, None, "neither a champion nor the floor detector to compare with")
+def unpaired(name: str, why: str) -> Gate:
+    """A gate that compares, where there is nobody to compare with, and why."""
+    return Gate(name, "unknown", None, None, why)
 
 
 def _outcome(claim: Claim, estimate: float, bound: float) -> Outcome:

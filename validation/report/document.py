@@ -42,7 +42,7 @@ def report_document(dossier: Dossier) -> dict[str, Any]:
 
 
 def _verdict(dossier: Dossier) -> dict[str, Any]:
-    said = headline(dossier.name, dossier.champion, dossier.gates, dossier.main)
+    said = headline(dossier.name, dossier.champion, dossier.gates, dossier.main, dossier.in_force)
     return {"state": said.state, "sentence": said.sentence, "reasons": list(said.reasons)}
 
 

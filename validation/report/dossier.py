@@ -21,7 +21,8 @@ class Dossier:
     `results`: detector → regime → result of `validation.evaluation.evaluate`, or the same from JSON; the regime
     `patient` of the candidate must be there. `inflation` as of `validation.lab.inflation`; `split` is `Split.to_json()`
     of the regime `patient`; `undivided`: regimes that the cohort cannot be divided by, with the reason. `gates` may be
-    empty: then nothing was decided. `worst` is None where nobody looked. `labels_alone`: what the labels of the
+    empty: then nothing was decided. `champion`: whom it would replace, empty for the floor where it would stand in; `in_force`:
+    it is the model in force itself. `worst` is None where nobody looked. `labels_alone`: what the labels of the
     published data set score without any EEG (`validation.labels_alone`), with `where` it was computed. `beside`: text →
     address of what lies in the same folder. ValueError where the regime `patient` is missing.
     """
@@ -33,6 +34,7 @@ class Dossier:
     simulated: bool
     gates: Sequence[Gate] = ()
     champion: str = ""
+    in_force: bool = False
     inflation: Mapping[str, Any] = field(default_factory=dict)
     undivided: Mapping[str, str] = field(default_factory=dict)
     worst: Sequence[WorstCase] | None = None

@@ -19,7 +19,7 @@ def evaluation_page(dossier: Dossier) -> str:
         title=f"Evaluation of {dossier.name}",
         lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
         simulated=dossier.simulated,
-        headline=headline(dossier.name, dossier.champion, dossier.gates, main),
+        headline=headline(dossier.name, dossier.champion, dossier.gates, main, dossier.in_force),
         facts=_facts(main),
         beside=Links(dossier.beside) if dossier.beside else None,
         sections=sections(dossier),
