@@ -30,7 +30,9 @@ def register(
 ) -> None:
     """Have this workspace checked each night, watched for drift each week, retrained each month and after drift.
 
-    A retraining ends in a candidate, and a run that waits until two people have signed it. Registering again replaces.
+    All tasks are trained and evaluated anew where anything changed; a candidate is proposed for detection only (for
+    another task: `ictal candidates --propose --task TASK`). A run waits until two people have signed it; where a gate
+    failed, nobody is asked to, and `ictal schedule list` says so. Registering again replaces.
     """
     from flows.deployments import register
 

@@ -1,7 +1,7 @@
 """Scheduled retraining: the same steps as by hand, ending in a candidate that people still have to approve."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows import records
 from flows.alarms import answer_to, named_in
@@ -15,16 +15,20 @@ from flows.train import train
 from flows.waiting import wait_for
 from flows.workspace import Workspace, open_workspace
 from lineage.ledger import Draft, Subject
-from lineage.refused import Refused
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 
 @flow(name="retrain")
-def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, Any]:
-    """Ingest, check, train, evaluate, propose, and have the signatures waited for; nothing is put in force.
+def retrain(home: str, reason: str = "schedule", alarm: str = "") -> "State[dict[str, Any]]":
+    """Ingest, check, train and evaluate all tasks, propose for detection, have the signatures waited for; nothing is put
+    in force.
 
     Steps whose inputs did not change are skipped, so that a run goes on where a killed one stopped. An `alarm` (as
-    `flows.alarms.named_in` reads it) that was answered before is answered no second time. Refused where a gate failed: nobody is asked to sign that. Where the best
-    model is the one in force, nobody is asked for anything.
+    `flows.alarms.named_in` reads it) that was answered before is answered no second time. Where a gate failed, or where
+    the best model is the one in force, nobody is asked to sign. The message of the state in which the run ends says which
+    of these it was.
     """
     workspace = open_workspace(Path(home))
     ledger, alarms = records.open_ledger(workspace), named_in(alarm)
@@ -33,7 +37,7 @@ def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, A
     if answers and all(answers):
         why = f"the alarm was answered by candidate {answers[-1][:12]}"
         ledger.append_many([Draft("retrain.skipped", records.PIPELINE, causes, why)])
-        return {"skipped": why, "candidate": answers[-1]}
+        return _ended(f"nothing was trained: {why}", {"candidate": answers[-1]})
     ledger.append_many([Draft("retrain.triggered", records.PIPELINE, causes, reason)])
     ingest(home)
     found = check_all(home)
@@ -44,22 +48,34 @@ def retrain(home: str, reason: str = "schedule", alarm: str = "") -> dict[str, A
     _pin(workspace, done, candidate)
     accepted = {task: own["accepted"] for task, own in found.items()}
     came = {"accepted": accepted, "trained": done, "figures": figures, "candidate": candidate}
-    proposed = read_candidate(workspace, candidate)
-    if proposed["state"] == "deployed" and is_pointed_at(workspace, candidate):
-        return {**came, "skipped": "the best model is the one in force: there is nothing to sign"}
-    _refuse_failed(proposed)
-    wait_for(workspace, candidate)
-    return came
+    ran = f"{sum(how == 'ran' for how in done.values())} of {len(done)} trainings were run anew"
+    return _ended(f"{_came_of(workspace, candidate)}; {ran}", came)
 
 
-def _refuse_failed(candidate: dict[str, Any]) -> None:
-    """A gate that failed is no lack of evidence. Somebody may still sign in spite of it, but is not asked to."""
+def _came_of(workspace: Workspace, digest: str) -> str:
+    """What comes of a candidate, in words; its signatures are waited for where somebody is to sign.
+
+    A gate that failed is no lack of evidence. Somebody may still sign in spite of it, but is not asked to.
+    """
+    candidate = read_candidate(workspace, digest)
+    name = f"{candidate['detector']} {digest[:12]}"
+    if candidate["state"] == "deployed" and is_pointed_at(workspace, digest):
+        return f"nothing to sign: the best model, {name}, is the one in force"
     failed = [f"{gate['name']} ({gate['reason']})" for gate in candidate["gates"] if gate["outcome"] == "fail"]
     if failed:
-        raise Refused(
-            f"{candidate['detector']} {candidate['candidate'][:12]} is stopped by its gates: {'; '.join(failed)}. "
-            "Nobody is asked to sign; see `ictal candidates`"
-        )
+        return f"nobody is asked to sign: {name} is stopped by its gates: {', '.join(failed)}. See `ictal candidates`"
+    wait_for(workspace, digest)
+    return f"{name} waits for two people's signatures: see `ictal candidates`"
+
+
+def _ended(said: str, came: dict[str, Any]) -> "State[dict[str, Any]]":
+    """A run that did what it is for is completed, also where the answer is no: to fail means that something broke.
+
+    The state keeps the name Completed, by which the server knows that a run has not fallen silent.
+    """
+    from prefect.states import Completed
+
+    return Completed(message=said, data={**came, "said": said})
 
 
 def _pin(workspace: Workspace, done: dict[str, str], digest: str) -> None:

@@ -17,12 +17,11 @@ NOTHING = "nothing runs by itself here: `ictal schedule register`"
 
 
 def list_registered() -> dict[str, Any]:
-    """Each part with its times (cron in UTC, or an interval), its last run and its next. Refused without a server that
+    """Each part with its times (cron in UTC, or an interval), its last run, what that said, and its next. Refused without a server that
     answers."""
     with _client() as client:
         rows = [_row(client, deployment) for deployment in _registered(client)]
-    lines = [f"{r['name']}  {r['when']}  last: {r['last'] or 'never'}  next: {r['next'] or 'none'}" for r in rows]
-    return {"schedules": rows, "text": "\n".join(lines) or NOTHING}
+    return {"schedules": rows, "text": "\n".join(line for row in rows for line in _told(row)) or NOTHING}
 
 
 def take_away() -> dict[str, Any]:
@@ -38,6 +37,12 @@ def take_away() -> dict[str, Any]:
                 client.delete_automation(automation.id)
     names = [deployment.name for deployment in gone]
     return {"removed": names, "text": "\n".join(f"removed {name}" for name in names) or NOTHING}
+
+
+def _told(row: dict[str, Any]) -> list[str]:
+    """A part in a line, and below it what its last run said."""
+    head = f"{row['name']}  {row['when']}  last: {row['last'] or 'never'}  next: {row['next'] or 'none'}"
+    return [head, *([f"    {row['said']}"] if row["said"] else [])]
 
 
 def _client() -> "AbstractContextManager[SyncPrefectClient]":
@@ -76,5 +81,6 @@ def _row(client: "SyncPrefectClient", deployment: "DeploymentResponse") -> dict[
         "name": deployment.name,
         "when": ", ".join(times) or "when it is asked for",
         "last": f"{last.state_name} {last.expected_start_time:%Y-%m-%d %H:%M} UTC" if last else "",
+        "said": ((last.state and last.state.message) or "") if last else "",
         "next": f"{coming.expected_start_time:%Y-%m-%d %H:%M} UTC" if coming else "",
     }

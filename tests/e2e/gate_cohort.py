@@ -327,7 +327,7 @@ def stop_planted(case: Case, in_force: str) -> None:
     case.claim(planted != in_force, f"the planted model {planted[:12]} was evaluated and proposed")
     failed = [g["name"] for g in case.tell_gates("the planted model", planted) if g["outcome"] == "fail"]
     case.claim(failed, f"it fails {len(failed)} gates: {', '.join(failed)}")
-    stopped = run["state"]["type"] == "FAILED" and "is stopped by its gates" in run["state"]["message"]
+    stopped = run["state"]["type"] == "COMPLETED" and "is stopped by its gates" in run["state"]["message"]
     case.claim(stopped, "the run ends there, and says by which gates")
     case.claim(len(case.server.runs("signatures")) == waited, "nobody is asked to sign")
     refused = case.ictal("approve", planted, "--as", FIRST, "--meaning", "review", person=FIRST)
