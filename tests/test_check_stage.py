@@ -60,11 +60,17 @@ def lines(workspace: Workspace) -> dict[str, int]:
 
 
 def test_a_blocked_cohort_has_no_accepted_recording_for_anybody(workspace: Workspace) -> None:
-    with pytest.raises(CohortBlocked, match=r"hours; needed are ≥ 0\.5 h"):
+    with pytest.raises(
+        CohortBlocked, match=r"cannot be used: Hours recorded in the cohort: 0\.11, needed are ≥ 0\.5 h$"
+    ):
         stage.run(workspace)
     verdicts = read_json(workspace.interim / "checks" / "verdicts.json")
     assert [v["outcome"] for v in verdicts] == ["accepted"] * 6
     assert accepted(workspace, "development") == []
+    with pytest.raises(
+        Refused, match=r"through: Hours recorded in the cohort: 0\.11, needed are ≥ 0\.5 h\. See `ictal check ward`"
+    ):
+        files.refuse_unchecked(workspace)
     with pytest.raises(Refused, match="no cohort that its checks let through has recordings of the period"):
         watch.watched_tasks(workspace)
 
@@ -76,7 +82,7 @@ def test_what_blocked_a_cohort_stands_in_the_ledger_once_and_nothing_is_frozen(w
             check.check.fn(str(workspace.root))
     assert lines(workspace) == {"validation.failed": 1, "recording.quarantined": 1}
     (line,) = records.open_ledger(workspace).entries("validation.failed")
-    assert "patients; needed are ≥ 6" in line.reason and "hours; needed are ≥ 0.5 h" in line.reason
+    assert "the cohort: 5, needed are ≥ 6" in line.reason and "the cohort: 0.09, needed are ≥ 0.5 h" in line.reason
     said = records.open_ledger(workspace).payload(line.payload_digest)
     assert said["accepted"] == 0 and [r["code"] for r in said["blocked"]] == ["cohort_small", "cohort_short"]
 
@@ -109,7 +115,7 @@ def test_every_cohort_is_judged_where_some_are_blocked_and_all_of_those_are_told
     labels_of(workspace.of("typing").cohort).unlink()
     with pytest.raises(Refused) as told:
         check.check_all.fn(str(workspace.root))
-    assert "small (typing): the cohort cannot be used: The cohort has 5 patients; needed are ≥ 6" in str(told.value)
+    assert "small (typing): the cohort cannot be used: Patients in the cohort: 5, needed are ≥ 6" in str(told.value)
     assert re.search(r"ward \(spasms\): .*no pose tracks", str(told.value))
     assert "(detection)" not in str(told.value)
     assert lines(workspace) == {
@@ -123,7 +129,10 @@ def test_nothing_of_a_blocked_cohort_is_exported(workspace: Workspace, tmp_path:
     with pytest.raises(Refused, match="no cohort of spasms has been checked"):
         export.export_poses(tmp_path / "out", "features")
     write_json(spasms.interim / "checks" / "accepted.json", [])
-    with pytest.raises(Refused, match="let no recording of the cohort of spasms through: `ictal check ward`"):
+    write_json(spasms.interim / "checks" / "gx.json", {"blocked": []})
+    with pytest.raises(
+        Refused, match=r"let no recording of the cohort of spasms through: each was put aside\. See `ictal check ward`"
+    ):
         export.export_poses(tmp_path / "out", "features")
 
 

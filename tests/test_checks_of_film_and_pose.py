@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from data.cohorts.bids import read_cohort
-from data.events import Annotations
+from data.events import Annotations, Event
 from data.outcomes import CODES
 from data.readers.bids import write_events
 from data.readers.pose import write_parquet
 from data.readers.video_writer import write_video
 from flows.stages.check import check_cohort, limits_of
 from tests.test_film_quality import scene, walking
+from validation.checks.annotations import annotation_suite, events_table
 from validation.checks.page import checks_page
 from validation.checks.suites import run
 from validation.checks.verdicts import Limits, inspect, suites, tables
@@ -180,6 +181,14 @@ def test_films_on_disk_are_judged_and_put_aside_by_name(cohort: Path) -> None:
     assert facts["view"].tolist() == ["left", "right", "1"] and checked.left_out == ("split",)
     html = checks_page(checked, {e.name: e.site for e in found.entries})
     assert "No view shows anything that changes." in html and "DQ-VID-16" in html
+
+
+@pytest.mark.parametrize(("duration_s", "doubted"), [(0.1, True), (0.73, False), (2.0, False), (2.5, True)])
+def test_a_spasm_is_held_to_the_length_of_spasms_and_not_of_seizures(duration_s: float, doubted: bool) -> None:
+    suite = annotation_suite(limits_of("pose", 60.0).annotations)
+    marked = events_table({"sub-01": Annotations((Event(10.0, duration_s, "sz"),), 60.0)})
+    found = [f.sentence for f in run(suite, marked).failures]
+    assert found == ([f"Event 1 lasts {duration_s:g} s, expected 0.2 s to 2 s."] if doubted else [])
 
 
 def test_poses_on_disk_are_judged_and_a_film_without_a_pose_needs_an_estimator(cohort: Path) -> None:

@@ -68,7 +68,11 @@ def test_where_the_best_model_is_in_force_nobody_is_asked_and_its_approval_stand
     assert desk.state() == "deployed"
     evaluate(desk, gates_with("fail"))
     again = run(desk)
-    assert again["candidate"] == desk.candidate and "nothing to sign" in again["said"] and "is the one in force" in again["said"]
+    assert (
+        again["candidate"] == desk.candidate
+        and "nothing to sign" in again["said"]
+        and "is the one in force" in again["said"]
+    )
     assert desk.state() == "deployed" and len(lines(desk, "candidate.proposed")) == 1
 
 
@@ -133,7 +137,9 @@ def test_a_challenger_whose_gate_failed_is_stopped_by_its_name_and_nobody_is_ask
     monkeypatch.setattr(retraining, "wait_for", lambda workspace, candidate: asked.append(candidate))
     said = run(desk, alarm=ALARM)["said"]
     (proposed,) = promote.list_candidates()["candidates"]
-    assert f"{proposed['candidate'][:12]} is stopped by its gates: calibration (0.31, at least 0.7)" in said and not asked
+    assert (
+        f"{proposed['candidate'][:12]} is stopped by its gates: calibration (0.31, at least 0.7)" in said and not asked
+    )
     assert "nothing was trained" in run(desk, alarm=ALARM)["said"]
 
 

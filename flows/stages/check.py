@@ -25,7 +25,7 @@ from flows.stages.files import cohort_of, digest_of_entry, fresh, write_json
 from flows.workspace import TASKS, Workspace
 from lineage.digest import digest_of, sha256_file
 from lineage.refused import Refused
-from validation.checks.annotations import events_as_written, lengths_table
+from validation.checks.annotations import SPASMS, AnnotationLimits, events_as_written, lengths_table
 from validation.checks.cohort import CohortLimits
 from validation.checks.eeg import EegLimits
 from validation.checks.page import checks_page
@@ -60,7 +60,7 @@ def run(workspace: Workspace) -> None:
     write_json(out / "accepted.json", list(checked.accepted) if checked.passed else [])
     write_page(workspace.reports / "checks.html", _page(cohort, checked))  # reports/ or reports/typing/
     if not checked.passed:
-        why = "; ".join(r.sentence for r in checked.blocked) or "no recording was accepted"
+        why = "; ".join(r.sentence.rstrip(".") for r in checked.blocked) or "no recording was accepted"
         raise CohortBlocked(f"the cohort cannot be used: {why}")
 
 
@@ -73,10 +73,11 @@ def _permitted(workspace: Workspace) -> Cohort:
 def limits_of(modality: str, min_recorded_s: float) -> Limits:
     """The limits for a modality; `min_recorded_s` is how much EEG is needed.
 
-    Films are short beside EEG: three minutes are asked for.
+    Films are short beside EEG: three minutes are asked for. In poses spasms are marked, which are short as well.
     """
     eeg = EegLimits(min_recorded_s=min_recorded_s)
-    return Limits(eeg) if modality == "eeg" else Limits(eeg, cohort=CohortLimits(min_hours=0.05))
+    marked = SPASMS if modality == "pose" else AnnotationLimits()
+    return Limits(eeg, annotations=marked, cohort=CohortLimits() if modality == "eeg" else CohortLimits(min_hours=0.05))
 
 
 def check_cohort(

@@ -50,9 +50,10 @@ def has_accepted(workspace: Workspace) -> bool:
 def refuse_unchecked(workspace: Workspace) -> None:
     """Refuse where the task's cohort was not checked yet, or the checks let none of its recordings through."""
     if not _let_through(workspace):
+        blocked = [r["sentence"].rstrip(".") for r in read_json(workspace.interim / "checks" / "gx.json")["blocked"]]
         raise Refused(
-            f"the checks let no recording of the cohort of {workspace.task} through: `ictal check "
-            f"{workspace.cohort_name}` says why"
+            f"the checks let no recording of the cohort of {workspace.task} through: "
+            f"{'; '.join(blocked) or 'each was put aside'}. See `ictal check {workspace.cohort_name}`"
         )
 
 

@@ -147,7 +147,10 @@ def test_an_alarm_is_answered_once_and_its_candidate_waits_for_two_people(
         server.python(told_again(alarm) + wait_twice(candidate))
         with server.worker("first") as worker:
             skipped = server.until(lambda: server.runs("monthly", *ENDED), RUN_S, "the automation")[0]
-            assert "nothing was trained: the alarm was answered" in skipped["state"]["message"] and skipped["parameters"]["alarm"] == alarm
+            assert (
+                "nothing was trained: the alarm was answered" in skipped["state"]["message"]
+                and skipped["parameters"]["alarm"] == alarm
+            )
             (waits,) = server.until(lambda: server.runs("signatures", "PAUSED"), RUN_S, "a run that waits")
             assert waits["parameters"]["candidate"] == candidate
             end(worker, signal.SIGKILL)

@@ -24,12 +24,17 @@ NOT_SEIZURES = ("bckg", "impd")
 class AnnotationLimits:
     """Seconds. A seizure of a newborn lasts 10 s by definition; shorter marks are worth a look, not a refusal.
 
-    `tolerance_s` is what an evaluation allows for as well: whatever passes here can be evaluated.
+    `marked` is what the events are. `tolerance_s` is what an evaluation allows for as well: whatever passes here can be evaluated.
     """
 
     tolerance_s: float = ROUNDING_S
     warn_shorter_s: float = 1.0
     warn_longer_s: float = 4 * 3600.0
+    marked: str = "Seizures"
+
+
+SPASMS = AnnotationLimits(warn_shorter_s=0.2, warn_longer_s=2.0, marked="Spasms")
+"""An epileptic spasm is longer than a myoclonus and shorter than a tonic seizure."""
 
 
 def events_table(recordings: Mapping[str, Annotations]) -> pd.DataFrame:
@@ -129,13 +134,17 @@ def _meaning(limits: AnnotationLimits) -> tuple[Expectation, ...]:
         ),
         Expectation(
             "duration_plausible", "DQ-ANN-08", "warning", "annotation_duration",
-            f"Seizures last {limits.warn_shorter_s:g} s to {limits.warn_longer_s / 3600:g} h.",
+            f"{limits.marked} last {_lasting(limits.warn_shorter_s)} to {_lasting(limits.warn_longer_s)}.",
             "ExpectColumnValuesToBeBetween",
             {"column": "duration_s", "min_value": limits.warn_shorter_s, "max_value": limits.warn_longer_s},
-            "duration_s", f"{limits.warn_shorter_s:g} to {limits.warn_longer_s:g} s",
+            "duration_s", f"{_lasting(limits.warn_shorter_s)} to {_lasting(limits.warn_longer_s)}",
             "Event {event} lasts {value} s, expected {limit}.",
         ),
     )  # fmt: skip
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds:g} s"
 
 
 def _rows_of_file(name: str, path: Path, duration_s: float) -> list[dict[str, object]]:

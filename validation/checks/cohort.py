@@ -156,18 +156,18 @@ def _of_the_whole(limits: CohortLimits) -> tuple[Expectation, ...]:
             "patients_enough", "DQ-COH-09", "critical", "cohort_small",
             f"The cohort has at least {limits.min_patients} patients.",
             "ExpectColumnValuesToBeBetween", {"column": "patients", "min_value": limits.min_patients},
-            "patients", f"≥ {limits.min_patients}", "The cohort has {value} patients; needed are {limit}.",
+            "patients", f"≥ {limits.min_patients}", "Patients in the cohort: {value}, needed are {limit}.",
         ),
         Expectation(
             "hours_enough", "DQ-COH-10", "critical", "cohort_short",
             f"The cohort has at least {limits.min_hours:g} hours.",
             "ExpectColumnValuesToBeBetween", {"column": "hours", "min_value": limits.min_hours},
-            "hours", f"≥ {limits.min_hours:g} h", "The cohort has {value} hours; needed are {limit}.",
+            "hours", f"≥ {limits.min_hours:g} h", "Hours recorded in the cohort: {down}, needed are {limit}.",
         ),
         Expectation(
             "prevalence_usable", "DQ-COH-11", "critical", "cohort_one_sided",
             f"At least {100 * least:g} % of the patients have seizures.",
             "ExpectColumnValuesToBeBetween", {"column": "seizing_share", "min_value": least},
-            "seizing_share", f"≥ {100 * least:g} %", "{percent} of the patients have seizures; needed are {limit}.",
+            "seizing_share", f"≥ {100 * least:g} %", "{percent} of the patients have seizures, needed are {limit}.",
         ),
     )  # fmt: skip

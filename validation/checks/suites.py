@@ -35,7 +35,7 @@ class Expectation:
     `key` names it, `requirement` is its id in the record, `sentence` says it plainly. `rule` and `parameters` are a
     Great Expectations class and its arguments. `code` goes with a failure (an outcome code of `data.outcomes` where
     one fits). `column` holds the judged value, `limit` is its limit in words, and `complaint` tells of one failing
-    row; it may use that row's columns, `value`, `percent` (of a share) and `limit` in braces.
+    row; it may use that row's columns, `value`, `percent` (of a share), `down` (to hundredths, never up to a limit) and `limit` in braces.
     """
 
     key: str
@@ -110,7 +110,8 @@ class Failure:
     @property
     def sentence(self) -> str:
         """The expectation's complaint with this row's values in it; KeyError for a column that the row lacks."""
-        own = {"value": written(self.value), "percent": _percent(self.value), "limit": self.expectation.limit}
+        own = {"value": written(self.value), "percent": _percent(self.value), "down": _down(self.value)}
+        own |= {"limit": self.expectation.limit}
         return self.expectation.complaint.format_map({k: written(v) for k, v in self.row.items()} | own)
 
 
@@ -156,6 +157,10 @@ def written(value: Any) -> str:
 
 def _percent(value: Any) -> str:
     return f"{100 * value:.3g} %" if isinstance(value, float | int | np.number) else written(value)
+
+
+def _down(value: Any) -> str:
+    return f"{np.floor(100 * value) / 100:g}" if isinstance(value, float | np.floating) else written(value)
 
 
 def _columns_there(suite: Suite, table: pd.DataFrame) -> None:
