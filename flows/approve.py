@@ -93,6 +93,16 @@ def approve_candidates(
     return _sign(shown, person, passphrase, code, meaning, now, hold)
 
 
+def refuse_unsignable(digest: str, person: str, meaning: str, deviations: list[str]) -> None:
+    """Refuse what could not be signed whatever was typed, before anybody types anything: as `approve_candidates` does
+    before anybody is asked who they are, and for a name that nobody is registered under."""
+    workspace = open_workspace()
+    _to_be_signed(workspace, digest, meaning, deviations, datetime.now(UTC))
+    refuse_unattested(workspace, person)
+    if person not in People.read(workspace.keys).by_id:
+        raise Refused("nobody is registered under the name after --as: see `ictal person list`")
+
+
 SHOWN_FOR = timedelta(minutes=30)
 """How long a record may lie before a signer as it was shown: its scope begins when it was shown, not when it is signed."""
 

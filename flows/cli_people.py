@@ -67,8 +67,9 @@ def approve(
     as_json: Json = False,
 ) -> None:
     """Sign a candidate after re-authentication; with the second person's signature it comes into force, unless held."""
-    from flows.approve import approve_candidate
+    from flows.approve import approve_candidate, refuse_unsignable
 
+    refuse_unsignable(candidate, person, meaning, deviation or [])
     result = approve_candidate(candidate, person, *asked(person), meaning, deviation or [], hold=hold)
     show(result, as_json, result.pop("text"))
 
