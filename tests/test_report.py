@@ -94,6 +94,7 @@ def test_all_five_regimes_are_named_and_a_leaky_one_never_looks_like_evidence():
         "honest", "honest", "absent", "leaky", "leaky", "blind", "blind", "published",
     ]  # fmt: skip
     assert all("non-reportable" in m.label for m in shown if m.style in ("leaky", "blind"))
+    assert [m.label for m in shown if m.reportable] == ["patients apart", "sites apart"]
     assert "non-reportable" not in shown[0].label + shown[1].label
 
 

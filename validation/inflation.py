@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from validation.drawing import BLUE, COLUMN_IN, GREY, INK, ORANGE, PURPLE, QUIET, canvas
 from validation.lab import STEPS
 from validation.reading import Estimate, Reading, estimate
+from validation.splits import REPORTABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,12 +49,17 @@ NO_FIGURE = Estimate()
 
 @dataclass(frozen=True)
 class Mark:
-    """One line of the chart. Only an `honest` one is evidence; `absent` ones have no figure and say why."""
+    """One line of the chart. Only an `honest` one is evidence; `absent` ones have no figure and say why.
+
+    `reportable`: made under a split that may be reported, as a yardstick with patients apart is, and a split that was not
+    run would be.
+    """
 
     label: str
     style: Literal["honest", "leaky", "blind", "published", "absent"]
     found: Estimate = NO_FIGURE
     why: str = ""
+    reportable: bool = False
 
 
 def ordered(regimes: Iterable[str]) -> list[str]:
@@ -128,10 +134,11 @@ def _worth(step: Mapping[str, Any] | None, without: list[str]) -> tuple[str, str
 def _of_regime(regime: str, reading: Reading | None, honest: bool, absent: Mapping[str, str]) -> Mark:
     label = REGIMES[regime] + ("" if honest else f"\n({LEAKY})")
     if reading is None:
-        return Mark(label, "absent", why="not evaluable" if absent.get(regime, NOT_RUN) != NOT_RUN else NOT_RUN)
+        why = "not evaluable" if absent.get(regime, NOT_RUN) != NOT_RUN else NOT_RUN
+        return Mark(label, "absent", why=why, reportable=honest)
     if reading.auc.value is None:
-        return Mark(label, "absent", why="not evaluable")
-    return Mark(label, "honest" if honest else "leaky", reading.auc)
+        return Mark(label, "absent", why="not evaluable", reportable=honest)
+    return Mark(label, "honest" if honest else "leaky", reading.auc, reportable=honest)
 
 
 def _blind(own: Mapping[str, Reading]) -> list[Mark]:
@@ -165,7 +172,7 @@ def _draw(axes: "Axes", place: int, mark: Mark) -> None:
         "absent": (GREY, "", "white"),
     }[mark.style]
     size = 11 if marker == "*" else 7
-    axes.axhspan(place - 0.5, place + 0.5, color="white" if mark.style == "honest" else "#f3f4f6", lw=0, zorder=0)
+    axes.axhspan(place - 0.5, place + 0.5, color="white" if mark.reportable else "#f3f4f6", lw=0, zorder=0)
     across = axes.get_yaxis_transform()
     if mark.found.value is None:
         axes.text(0.14, place, mark.why, va="center", color=QUIET, transform=across)
@@ -183,6 +190,14 @@ def _draw(axes: "Axes", place: int, mark: Mark) -> None:
         clip_on=False,
     )
     axes.text(1.035, place, digits(mark.found.value), va="center", color=INK, transform=across)
+
+
+def blind_mark(looked_at: str, at_instead: str, regime: str, called: Mapping[str, str], found: Estimate) -> Mark:
+    """A yardstick that does not look at the EEG (`looked_at`), under a regime; `called` names the regimes. With patients
+    apart it is what a detector has to exceed."""
+    honest = regime in REPORTABLE
+    label = f"no {looked_at}: {at_instead},\n{called[regime]}" + ("" if honest else f" ({LEAKY})")
+    return Mark(label, "blind", found, reportable=honest)
 
 
 def digits(value: float) -> str:

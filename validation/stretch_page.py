@@ -79,8 +79,9 @@ def regime_mark(dossier: StretchDossier, called: Mapping[str, str], regime: str,
     honest, result = regime in REPORTABLE, dossier.results[dossier.name].get(regime)
     label = called[regime] + ("" if honest else f"\n({LEAKY})")
     if result is None:
-        return Mark(label, "absent", why="not evaluable" if regime in dossier.undivided else "not run")
-    return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], figure))
+        why = "not evaluable" if regime in dossier.undivided else "not run"
+        return Mark(label, "absent", why=why, reportable=honest)
+    return Mark(label, "honest" if honest else "leaky", estimate(result["answer"], figure), reportable=honest)
 
 
 def not_evaluable_lines(dossier: StretchDossier, called: Mapping[str, str]) -> list[str]:

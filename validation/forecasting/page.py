@@ -7,7 +7,7 @@ from typing import Any
 from validation.forecasting import transfer
 from validation.forecasting.charts import draw_operating
 from validation.forecasting.figures import BLIND
-from validation.inflation import LEAKY, Mark, draw_regimes
+from validation.inflation import LEAKY, Mark, blind_mark, draw_regimes
 from validation.outcome import gates_of
 from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Estimate, basis, estimate
@@ -20,8 +20,9 @@ REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "rando
 MEASURE = "balanced accuracy (0.5 is chance)"
 
 SEEN = (
-    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on grey: not evidence; shown to see "
-    "how much folds over clips flatter, what can be scored without looking at the film, and what was published. "
+    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on white: what is scored with patients apart "
+    "without looking at the film. Hollow on grey: not evidence; shown to see how much folds over clips flatter, and what was "
+    "published. "
 )
 
 
@@ -82,7 +83,7 @@ def _split(dossier: ForecastDossier) -> Section:
     marks = [regime_mark(dossier, REGIMES, regime, "balanced_accuracy") for regime in REGIMES]
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_stretches")):
         marks += [
-            Mark(f"no film: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})", "blind", estimate(block, "balanced_accuracy"))
+            blind_mark("film", BLIND[name], regime, REGIMES, estimate(block, "balanced_accuracy"))
             for name, block in own["patient"][kept].items()
             if regime == "patient" or name in ("id_lookup", "label_oracle")
         ]

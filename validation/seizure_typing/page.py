@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from validation.inflation import LEAKY, Mark, draw_regimes
+from validation.inflation import LEAKY, Mark, blind_mark, draw_regimes
 from validation.outcome import gates_of
 from validation.pages import Cell, Section, Table, column_figure
 from validation.reading import Estimate, as_estimate, basis, estimate, missing
@@ -20,8 +20,9 @@ REGIMES = {"patient": "patients apart", "site": "sites apart", "seizure": "rando
 WEIGHTED = "weighted F1 of seizures (0 to 1)"
 
 SEEN = (
-    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on grey: not evidence; shown to see "
-    "how much folds over seizures flatter, what can be scored without looking at the {looked_at}, and what was published. "
+    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on white: what is scored with patients apart "
+    "without looking at the {looked_at}. Hollow on grey: not evidence; shown to see how much folds over seizures flatter, and what was "
+    "published. "
 )
 ALIKE = (
     f"{', '.join(FOCAL)} differ by awareness and by what could be observed at the bedside, not by EEG. "
@@ -105,11 +106,7 @@ def _split(dossier: TypingDossier) -> Section:
     marks = [regime_mark(dossier, REGIMES, regime, "weighted_f1") for regime in REGIMES]
     for regime, kept in (("patient", "baselines"), ("seizure", "baselines_over_seizures")):
         marks += [
-            Mark(
-                f"no {dossier.looked_at}: {BLIND[name]},\n{REGIMES[regime]} ({LEAKY})",
-                "blind",
-                estimate(block, "weighted_f1"),
-            )
+            blind_mark(dossier.looked_at, BLIND[name], regime, REGIMES, estimate(block, "weighted_f1"))
             for name, block in own["patient"][kept].items()
         ]
     marks += [Mark(f"as published, {where}", "published", Estimate(f1)) for where, f1 in _published(dossier)]

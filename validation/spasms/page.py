@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from validation.inflation import LEAKY, Mark, draw_regimes
+from validation.inflation import LEAKY, Mark, blind_mark, draw_regimes
 from validation.outcome import gates_of
 from validation.pages import Cell, Figure, Section, Table, column_figure
 from validation.reading import Estimate, as_estimate, basis, estimate, missing, share
@@ -25,8 +25,9 @@ PAPER = ("accuracy", "precision", "recall", "f1", "auroc")
 """What papers state of clips, in their order."""
 
 SEEN = (
-    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on grey: not evidence; shown to see "
-    "how much folds over clips flatter, what can be scored without looking at any movement, and what was published. "
+    "Filled: splits that may be reported, with 95 % intervals over patients. Hollow on white: what is scored with patients apart "
+    "without looking at any movement. Hollow on grey: not evidence; shown to see how much folds over clips flatter, and what was "
+    "published. "
 )
 THRESHOLD = (
     "A clip is positive from a probability of ½ on, which each model puts where the F1 of its inner patients was highest: "
@@ -129,7 +130,7 @@ def _split(dossier: SpasmDossier) -> Section:
     marks = [regime_mark(dossier, REGIMES, regime, "accuracy") for regime in REGIMES]
     for where, kept in (("patient", "baselines"), ("seizure", "baselines_over_clips")):
         marks += [
-            Mark(f"no movement: {LOOKED_AT[name]},\n{REGIMES[where]}", "blind", estimate(block, "accuracy"))
+            blind_mark("movement", LOOKED_AT[name], where, REGIMES, estimate(block, "accuracy"))
             for name, block in main[kept].items()
         ]
     marks += [
