@@ -28,7 +28,7 @@ lint: $(READY)
 	$(VENV)/bin/mypy
 
 $(READY): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) from constraints.txt: about 3 minutes and 2.5 GB, once"
+	@echo "Setting up $(VENV) from constraints.txt: about 3 minutes and 3.6 GB, once"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@$(VENV)/bin/python -m flows.blank_database

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flows.cli import app
+from flows.cli import EXIT_CODES, app
 from flows.params import Params
 from lineage.entries import EntryType
 from lineage.meanings import MEANINGS
@@ -84,7 +84,8 @@ def _below(words: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def cli_page() -> str:
-    parts = [CLI_INTRO]
+    codes = _table(("exit code", "meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+    parts = [CLI_INTRO, codes]
     for words, command in commands():
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
@@ -107,12 +108,7 @@ CLI_INTRO = """# Command line
 
 Made from the commands themselves when this site was built. State lies in the workspace: `ICTAL_HOME`, or `.ictal` in the
 checkout. Every command that lists or answers takes `--json`.
-
-| exit code | meaning |
-|---|---|
-| 0 | done; also where a recording could not be evaluated, since that is an answer |
-| 1 | what was checked is not as it should be (where a command's own text says so), or the program broke its promise |
-| 2 | refused: one sentence on standard error says value, limit and next step; or the command line was misspelt |"""
+"""
 
 
 def _usage(argument: Any) -> str:

@@ -53,7 +53,8 @@ def watch_answers(workspace: Workspace, ledger: Ledger, now: datetime | None = N
     opinions came to, and the estimate beside the truth. Estimates are kept in store/watch; Refused where one is not
     what the ledger names.
     """
-    since = (now or datetime.now(UTC)) - LOOKED_BACK
+    now = now or datetime.now(UTC)
+    since = now - LOOKED_BACK
     given = _Given(ledger, since)
     kept = _estimate(workspace, ledger, given, _opinions(ledger, given))
     take_labels(workspace, ledger, {one.recording for one in given.counted})
@@ -66,7 +67,8 @@ def watch_answers(workspace: Workspace, ledger: Ledger, now: datetime | None = N
         for week in sorted(weeks)
         for site, own in sorted(weeks[week].items())
     ]
-    return {"schema": "ictal.answers/1", "since": since.isoformat(timespec="minutes"), "weeks": rows}
+    looked = {"since": since.isoformat(timespec="minutes"), "until": now.isoformat(timespec="minutes")}
+    return {"schema": "ictal.answers/1", **looked, "weeks": rows}
 
 
 def take_labels(workspace: Workspace, ledger: Ledger, answered: Iterable[Digest]) -> int:

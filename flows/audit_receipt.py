@@ -54,6 +54,8 @@ def _envelope(value: Mapping[str, Any], public: dsse.PublicKey) -> dict[str, Any
 
 
 def _json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise Refused(f"there is no such file: {file}")
     try:
         value = json.loads(file.read_text())
     except (OSError, ValueError) as error:

@@ -146,10 +146,14 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command(epilog="Examples: ICTAL_HOME=/srv/ictal ictal init · ictal init --json")
 def init(as_json: Json = False) -> None:
-    """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys."""
+    """Make an empty workspace for real work: its own Git and DVC repository, ledger and keys. One that is there stays."""
     from flows.progress import on_terminal
-    from flows.workspace import home, make_workspace
+    from flows.workspace import home, made_before, make_workspace
 
+    if there := made_before(home()):
+        text = f"a workspace is in {there.root} already: nothing was changed\nnext: ictal cohort import PATH"
+        show({"workspace": str(there.root), "id": there.id}, as_json, text)
+        return
     with on_terminal() as show_progress:
         show_progress("the workspace is made", 0, 0)
         made = make_workspace(home(), "real")

@@ -1,6 +1,6 @@
 """Commands of what runs by itself: checks each night, drift each week, retraining each month and after drift."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,9 @@ schedule_app = typer.Typer(
     help="What runs by itself, on the Prefect server that PREFECT_API_URL names; a worker runs it.",
 )
 
-Cron = Annotated[str | None, typer.Option(help="Another time than the planned one, in cron's five fields, UTC.")]
+
+def _cron(what: str, planned: str) -> Any:
+    return typer.Option(help=f"When {what}, in cron's five fields, UTC; '{planned}' unless given.")
 
 
 @schedule_app.command(
@@ -20,9 +22,9 @@ Cron = Annotated[str | None, typer.Option(help="Another time than the planned on
 )
 def register(
     pool: Annotated[str, typer.Option(help="The work pool whose workers run it; made where there is none.")] = "ictal",
-    nightly: Cron = None,
-    weekly: Cron = None,
-    monthly: Cron = None,
+    nightly: Annotated[str | None, _cron("cohorts are checked", "0 1 * * *")] = None,
+    weekly: Annotated[str | None, _cron("sites are compared", "0 3 * * 0")] = None,
+    monthly: Annotated[str | None, _cron("models are retrained", "0 5 1 * *")] = None,
     console: Annotated[
         str, typer.Option(help="Where `ictal console` is open, for links in Prefect's pages; files unless given.")
     ] = "",

@@ -70,11 +70,16 @@ def run_demo(workspace: Workspace) -> None:
 
 
 def _timed(progress: Progress, facts: dict[str, Any], name: str, act: Callable[[], Any]) -> None:
+    """Of a step without a bar, as in a file or where nobody looks, a line when it begins and one when it is done."""
     task = progress.add_task(f"[bold]{name}[/bold]  {WHY[name]}", total=None)
     show_with(_shower(progress, task, name))
     started = time.monotonic()
+    if progress.disable:
+        print(f"{name}: {WHY[name]}", flush=True)
     facts[name] = act()
     facts["seconds"][name] = time.monotonic() - started
+    if progress.disable:
+        print(f"{name}: done after {facts['seconds'][name]:.0f} s", flush=True)
     progress.update(task, total=1, completed=1, description=f"[bold]{name}[/bold]  {WHY[name]}")
 
 
@@ -84,7 +89,8 @@ def _progress(console: Console) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
     )
-    return Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, redirect_stderr=False)
+    shown = (*columns, MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*shown, console=console, redirect_stderr=False, disable=not console.is_terminal)
 
 
 def _shower(progress: Progress, task: Any, name: str) -> Any:

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -63,7 +63,7 @@ def register(
     next one may begin. Registering again replaces what was registered.
 
     Refused without PREFECT_API_URL, where that server does not answer, for a name that `PLAN` does not have, and for a
-    time that is not cron's five fields.
+    time that is not cron's five fields, or never comes.
     """
     if not has_server():
         raise Refused(
@@ -113,10 +113,16 @@ def server_client() -> Iterator["SyncPrefectClient"]:
 
 
 def _refuse_times(name: str, cron: str) -> None:
+    from prefect._vendor.croniter import CroniterBadDateError, croniter
     from prefect.client.schemas.schedules import CronSchedule
 
     try:
         CronSchedule(cron=cron)
+        croniter(cron, datetime.now(UTC)).get_next()
+    except CroniterBadDateError:
+        raise Refused(
+            f"--{name} {cron[:40]!r} never comes, as 31 February does not: give a day that there is"
+        ) from None
     except ValueError:
         raise Refused(f"--{name} takes the five fields of cron, as '30 2 * * *', got {cron[:40]!r}") from None
 

@@ -46,7 +46,8 @@ REFUSED = "ictal: "
 
 def run_flow(flow: Flow[..., Any], **arguments: Any) -> Any:
     """Run a flow from the command line. With a temporary server the heartbeat is off: it would add a second to each."""
-    with on_terminal():
+    with on_terminal() as show:
+        show(f"{flow.name}: Prefect is started", 0, 0)
         own = {} if PREFECT_API_URL.value() else {PREFECT_API_URL: temporary_server.url(), **NO_HEARTBEAT}
         with temporary_settings(own):
             return flow(**arguments)
@@ -84,6 +85,7 @@ def run_stage(home: str, stage: str, beside: int = 1) -> str:
     is locked by another command, it is tried three times more.
     """
     workspace = open_workspace(Path(home))
+    shown()(f"{stage}: has anything changed?", 0, 0)
     with following(workspace.root / "log" / f"{stage.replace('@', '-')}.progress", shown()) as extra:
         try:
             elsewhere = cluster.place() if cluster.on_worker() else {}

@@ -41,7 +41,7 @@ def predict_file(
     """
     _check_door(url, key, detector, site, job)
     if not file.is_file():
-        raise Refused("there is no such file to analyse")
+        raise Refused(f"there is no such file to analyse: {file}")
     if age is not None:
         parse_age(age)
     if detector is not None:

@@ -171,12 +171,11 @@ def write_pages(
     if answers is not None:
         write_json(out / "answers.json", answers)
     shown = tuple(WATCHED[workspace.modality])
+    simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
     for week in (report.period for report in history):
         own = current[current["week"] == week]
-        _write_site_pages(
-            out / week, site_pages(reference, own, shown), digest_of(sorted(own["recording"])), week == last
-        )
-    simulated = (workspace.cohort / "sourcedata" / "draws.json").exists()
+        pages = site_pages(reference, own, shown, simulated)
+        _write_site_pages(out / week, pages, digest_of(sorted(own["recording"])), week == last)
     tables = {"reference": sha256_file(out / "reference.parquet"), "current": sha256_file(out / "current.parquet")}
     page = summary_page(history, _links(out, history), answers=answers, simulated=simulated, provenance=tables)
     write_page(out / "index.html", page)

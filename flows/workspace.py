@@ -257,6 +257,16 @@ opened: list[Workspace] = []
 """The workspaces that this process used, so that the command line can say which."""
 
 
+def made_before(root: Path) -> Workspace | None:
+    """The workspace for real work that is in the folder already; WorkspaceRefused for a demo's, which is none."""
+    if not (root / MARKER).exists():
+        return None
+    made = Workspace(root)
+    if made.is_demo:
+        raise WorkspaceRefused("the demo's workspace is there: choose another folder for real work with ICTAL_HOME")
+    return made
+
+
 def make_workspace(root: Path, kind: str, now: datetime | None = None) -> Workspace:
     """Make an empty workspace (`kind` is `demo` or `real`): git, DVC with a local remote, the stages and the
     parameters. WorkspaceRefused where the folder is not empty: it is never made over anything, and what is half-made

@@ -128,8 +128,17 @@ def _in_film(xy: np.ndarray, view: View, size_px: int) -> np.ndarray:
 
 def _description(path: Path) -> Mapping[str, Any]:
     beside = path.with_suffix(".json")
-    if not path.is_file() or not beside.is_file():
-        raise BadEstimator(f"a pose estimator is a model ({path.suffix}) with its description (.json) beside it")
+    if path.suffix != ".onnx" or not path.is_file() or not beside.is_file():
+        lacks = (
+            "another kind of file"
+            if path.suffix != ".onnx"
+            else "no such file"
+            if not path.is_file()
+            else "no description"
+        )
+        raise BadEstimator(
+            f"a pose estimator is a model (.onnx) with its description (.json) beside it; there is {lacks}"
+        )
     try:
         described = json.loads(beside.read_text())
     except ValueError:

@@ -1,6 +1,7 @@
 """The part of the page about sites that speaks of answers: how many, how sure, how right, and whether that was foreseen."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from monitoring.performance import ENOUGH
@@ -18,10 +19,15 @@ Row = Mapping[str, Any]
 
 def answer_sections(answers: Mapping[str, Any]) -> tuple[Section, ...]:
     """Traffic, performance by verdicts and labels, and the track record of estimates (`ictal.answers/1`)."""
-    rows = _recent(answers["weeks"])
+    rows, looked = _recent(answers["weeks"]), f"{datetime.fromisoformat(answers['until']):%Y-%m-%d %H:%M} UTC"
     if not rows:
-        return (Section("Answers", ("No site was answered in the last 13 weeks.",)),)
-    return Section("Answers", (_traffic(rows),)), Section("Right or wrong", _performance(rows)), _track_record(rows)
+        told = f"No site had been answered in the 13 weeks before {looked}, when this was looked at."
+        return (Section("Answers", (told, "`ictal drift` looks again.")),)
+    return (
+        Section("Answers", (f"Looked at on {looked}.", _traffic(rows))),
+        Section("Right or wrong", _performance(rows)),
+        _track_record(rows),
+    )
 
 
 def _recent(rows: Sequence[Row]) -> list[Row]:

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 
 from monitoring.drift import by_patient
 from monitoring.features import FEATURES
+from validation.pages import SIMULATED
 
 THEIR_WARNINGS = (
     r"numpy\.core is deprecated",
@@ -56,10 +58,14 @@ class SitePage:
     reference: pd.DataFrame
     current: pd.DataFrame
     features: tuple[str, ...] = tuple(FEATURES)
+    simulated: bool = False
 
 
 def site_pages(
-    reference: pd.DataFrame, current: pd.DataFrame, features: Sequence[str] = tuple(FEATURES)
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    features: Sequence[str] = tuple(FEATURES),
+    simulated: bool = False,
 ) -> list[SitePage]:
     """A page for each site of `current`, compared with that site's own reference rows, or with all where it has none;
     sites without a usable feature are left out."""
@@ -68,15 +74,29 @@ def site_pages(
         own, now = reference[reference["site"] == site], current[current["site"] == site]
         then = own if len(own) else reference
         if set(unusable(then, now, features)) < set(features):
-            pages.append(SitePage(site, f"site-{number}.html", then, now, tuple(features)))
+            pages.append(SitePage(site, f"site-{number}.html", then, now, tuple(features), simulated))
     return pages
 
 
 def write_site_page(work: tuple[SitePage, Path]) -> None:
-    """Write one of them into a folder, under its own file name; ValueError as `evidently_html`. Takes both in one, for
-    worker processes."""
+    """Write one of them into a folder, under its own file name, with the site's name and the way back to the page about
+    all sites above what Evidently shows; ValueError as `evidently_html`. Takes both in one, for worker processes."""
     page, folder = work
-    evidently_html(page.reference, page.current, folder / page.file, page.features)
+    path = folder / page.file
+    evidently_html(page.reference, page.current, path, page.features)
+    html, site = path.read_text("utf-8"), escape(page.site)
+    above = f'<header {_BAND}><p><a href="../index.html">All sites</a></p><h1 {_TITLE}>{site}</h1>'
+    above += f"<p><strong>{SIMULATED}</strong></p>" * page.simulated + f"<p>{_SHOWS}</p></header>"
+    html = html.replace("<head>", f"<head><title>{site} · Ictal</title>", 1).replace("<body>", f"<body>{above}", 1)
+    path.write_text(html, "utf-8")
+
+
+_BAND = 'style="font: 15px/1.5 system-ui, sans-serif; padding: 12px 24px; border-bottom: 1px solid #d0d4da"'
+_TITLE = 'style="font-size: 22px; margin: 0"'
+_SHOWS = (
+    "Distributions over patients, drawn by Evidently: current beside what the detector was made on. They decide nothing; "
+    "which sites changed stands on the page about all sites."
+)
 
 
 def unusable(

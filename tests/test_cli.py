@@ -124,8 +124,32 @@ def test_init_makes_a_real_workspace_in_an_empty_folder_and_says_what_comes_next
     said = ictal_process("init", environment={**os.environ, "ICTAL_HOME": str(tmp_path)})
     assert said.code == 0 and "ictal cohort import" in said.out, said.err
     assert json.loads((tmp_path / "workspace.json").read_text())["kind"] == "real"
+    made = (tmp_path / "workspace.json").read_text()
     again = ictal_process("init", environment={**os.environ, "ICTAL_HOME": str(tmp_path)})
-    assert again.code == 2 and "not empty" in again.err
+    assert again.code == 0 and "already: nothing was changed" in again.out
+    assert (tmp_path / "workspace.json").read_text() == made
+
+
+def test_init_takes_no_demo_and_no_folder_of_something_else_for_a_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ICTAL_HOME", str(tmp_path))
+    (tmp_path / "letter.txt").write_text("")
+    assert ictal("init").code == 2 and "not empty" in ictal("init").err
+    (tmp_path / "workspace.json").write_text('{"kind": "demo"}')
+    assert ictal("init").code == 2 and "the demo's workspace is there" in ictal("init").err
+
+
+def test_a_file_that_is_not_there_is_named(at_real: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ICTAL_HOME", str(at_real.root))
+    for command in (("predict", "no.edf"), ("audit", "receipt", "no.json")):
+        said = ictal(*command)
+        assert said.code == 2 and "no such file" in said.err and command[-1] in said.err
+    said = ictal("cohort", "import", "/nonexistent", "--name", "ward")
+    assert said.code == 2 and "there is no such folder" in said.err
+    (tmp_path / "baby.edf").write_text("")
+    said = ictal("estimator", "install", tmp_path / "baby.edf")
+    assert said.code == 2 and "a pose estimator is a model (.onnx)" in said.err and "another kind of file" in said.err
 
 
 def test_a_service_on_a_port_that_is_taken_says_so_and_not_that_it_serves(at_real: Workspace) -> None:

@@ -22,6 +22,7 @@ from data.events import Event
 from data.montage import ELECTRODES
 from data.outcomes import CODES
 from data.readers.edf import write_edf
+from flows.cli import EXIT_CODES
 from flows.params import Params, read_params
 from flows.workspace import make_workspace
 from lineage.entries import EntryType
@@ -48,6 +49,11 @@ def generate() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_page_of_the_command_line_states_every_exit_code() -> None:
+    page = generate().cli_page()
+    assert all(f"| {code} | " in page for code in EXIT_CODES)
 
 
 def test_there_are_commands_to_test() -> None:

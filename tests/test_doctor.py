@@ -42,6 +42,12 @@ def test_the_doctor_answers_with_every_outcome_typed_and_ends_by_what_is_needed(
     assert all(f["next"] for f in said.json["findings"] if f["outcome"] in ("missing", "wrong"))
 
 
+def test_what_was_found_stands_in_one_column_however_long_a_name_is() -> None:
+    named = [Finding(name, Outcome.OK, "FOUND", "for all") for name in ("git", "place for a much longer workspace")]
+    first, second, _ = doctor._in_words(named, True).splitlines()
+    assert first.index("FOUND") == second.index("FOUND")
+
+
 def test_what_only_tests_need_does_not_make_a_machine_unfit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "CHROMIUM", tmp_path / "none")
     monkeypatch.setattr(doctor, "CHECKS", (machine.programs,))

@@ -10,9 +10,10 @@ from flows.workspace import make_workspace
 
 SIX = """
 import json, sys
-from flows import engine
+from flows import engine, progress
 
-ran = []
+ran, told = [], []
+progress.show_with(lambda what, done, total: told.append(what))
 
 def dvc(workspace, *asked, **extra):
     ran.append(asked[-1])
@@ -28,7 +29,7 @@ def six(home: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     refused = engine.run_flow(six, home=sys.argv[1])
-    print(json.dumps([sorted(ran), refused]))
+    print(json.dumps([sorted(ran), refused, told]))
 """
 
 
@@ -40,5 +41,7 @@ def test_all_stages_run_and_each_refusal_is_kept(tmp_path: Path) -> None:
         [sys.executable, str(script), str(workspace.root)], env=environment, capture_output=True, text=True, timeout=300
     )
     assert said.returncode == 0, said.stderr
-    ran, refused = json.loads(said.stdout.splitlines()[-1])
+    ran, refused, told = json.loads(said.stdout.splitlines()[-1])
     assert ran == list("abcdef") and refused == {"a": "a cannot be used", "d": "d cannot be used"}
+    assert told[0] == "six: Prefect is started", "a bar names what is done before the first stage says how far it is"
+    assert sorted(told[1:]) == [f"{stage}: has anything changed?" for stage in "abcdef"]

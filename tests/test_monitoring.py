@@ -22,6 +22,7 @@ from monitoring.findings import ALL_SITES, NOT_ENOUGH, DriftReport, DriftSetting
 from monitoring.persistence import Persistence, alarms_to_train_for, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import evidently_html, site_pages, unusable, write_site_page
+from validation.pages import SIMULATED
 
 NAMES = tuple(f"EEG {e}-Ref" for e in ELECTRODES)
 
@@ -251,11 +252,18 @@ def answered(week: str, reconciled: object = None, **found: object) -> dict:
     }  # fmt: skip
 
 
+UNTIL = {"until": "2026-11-28T00:12+00:00"}
+
+
 def test_the_page_shows_answers_and_says_that_nobody_has_judged_them():
-    html = summary_page([report("2026-W48", drift())], answers={"weeks": [answered("2026-W48")]}, simulated=True)
+    html = summary_page(
+        [report("2026-W48", drift())], answers={**UNTIL, "weeks": [answered("2026-W48")]}, simulated=True
+    )
     assert "9.6" in html and "1 (25\u00a0%)" in html and "No reader has given a verdict" in html
     assert "4 answers were estimated and wait for a verdict or a label." in html
-    assert "No site was answered" in summary_page([report("2026-W48", drift())], answers={"weeks": []}, simulated=True)
+    assert "Looked at on 2026-11-28 00:12 UTC." in html
+    nobody = summary_page([report("2026-W48", drift())], answers={**UNTIL, "weeks": []}, simulated=True)
+    assert "No site had been answered in the 13 weeks before 2026-11-28 00:12 UTC, when this was looked at." in nobody
 
 
 def test_the_page_shows_an_estimate_beside_the_truth_that_came_later():
@@ -266,7 +274,7 @@ def test_the_page_shows_an_estimate_beside_the_truth_that_came_later():
     }  # fmt: skip
     found = {"recordings": 3, "by": {"confirm": 1, "edit": 1, "reject": 0, "label": 1}, "precision": interval}
     rows = [answered("2026-W47", both, **found), answered("2026-W48")]
-    html = summary_page([report("2026-W48", drift())], answers={"weeks": rows}, simulated=True)
+    html = summary_page([report("2026-W48", drift())], answers={**UNTIL, "weeks": rows}, simulated=True)
     assert (
         "1 of 2 estimates that can be judged lay inside" in html and "0.50 (0.40 to 0.60)" in html and "3 of 4" in html
     )
@@ -323,8 +331,12 @@ def test_each_site_has_a_page_beside_its_own_past(watched, tmp_path):
     pages = site_pages(watched, watched)
     assert [page.site for page in pages] == sorted(watched["site"].unique())
     assert all(set(part["site"]) == {page.site} for page in pages for part in (page.reference, page.current))
+    write_site_page((replace(pages[0], site="ward <7>", simulated=True), tmp_path))
+    html = (tmp_path / pages[0].file).read_text()
+    assert "log_rms" in html and "<title>ward &lt;7&gt; · Ictal</title>" in html and SIMULATED in html
+    assert '<a href="../index.html">All sites</a>' in html.partition("<body><header")[2][:300]
     write_site_page((pages[0], tmp_path))
-    assert "log_rms" in (tmp_path / pages[0].file).read_text()
+    assert SIMULATED not in (tmp_path / pages[0].file).read_text()
 
 
 def test_nothing_to_show_is_refused(watched, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.deployments import PLAN
 from tests.commands import ictal, ictal_process
 from tests.served import free_port
 
@@ -52,6 +53,16 @@ def test_fault_an_address_that_is_no_prefect_server_is_said_without_its_password
         server.shutdown()
     assert said.code == 2 and says in said.err and "4200/api" in said.err
     assert "Traceback" not in said.err and "hunter2" not in said.err
+
+
+def test_fault_a_time_that_never_comes_is_refused(environment: dict[str, str]) -> None:
+    said = ictal_process("schedule", "register", "--monthly", "0 0 31 2 *", environment=environment)
+    assert said.code == 2 and "'0 0 31 2 *' never comes" in said.err
+
+
+def test_the_help_states_the_times_that_are_planned() -> None:
+    said = ictal("schedule", "register", "--help").out
+    assert all(f"'{planned.cron}'" in said for planned in PLAN.values())
 
 
 def test_fault_times_that_are_none_are_refused_before_anybody_is_asked(environment: dict[str, str]) -> None:

@@ -219,6 +219,8 @@ def _overlay(sidecar: dict[str, Any]) -> Strip | None:
 
 def _check_description(root: Path) -> None:
     description = root / "dataset_description.json"
+    if not root.is_dir():
+        raise Refusal("unsupported_format", "there is no such folder: give the root of a BIDS folder")
     if not description.is_file():
         raise Refusal(
             "unsupported_format", "the folder has no dataset_description.json: give the root of a BIDS folder"

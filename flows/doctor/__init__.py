@@ -26,12 +26,12 @@ def examine() -> dict[str, Any]:
 
 
 def _in_words(findings: list[Finding], ok: bool) -> str:
-    lines = []
+    lines, widest = [], max(len(f.name) for f in findings)
     for f in findings:
-        lines.append(f"{f.outcome:8}{f.name:22}{f.found}")
+        lines.append(f"{f.outcome:8}{f.name:{widest}}  {f.found}")
         if f.outcome != Outcome.OK:
             need = f"needed {f.needed_for}" if f.needed else f"only needed {f.needed_for}"
-            lines.append(f"{'':30}{need}{f'. Next: {f.next}' if f.next else ''}")
+            lines.append(f"{'':{widest + 10}}{need}{f'. Next: {f.next}' if f.next else ''}")
     wrong = [f.name for f in findings if f.needed and f.outcome in (Outcome.MISSING, Outcome.WRONG)]
     last = "all that is needed here is there" if ok else f"to be put right: {', '.join(wrong)}"
     other = [f"{f.name} ({f.outcome})" for f in findings if f.outcome != Outcome.OK and f.name not in wrong]
