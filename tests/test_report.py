@@ -81,6 +81,12 @@ def test_the_page_of_the_floor_names_nothing_in_force_that_it_might_replace():
     )
 
 
+def test_a_floor_that_is_compared_with_nobody_lacks_no_evidence_for_that():
+    alone = replace(GATES[0], outcome="unknown", reason="not applicable: it is the floor itself")
+    told = headline("motion_energy", "", [GATES[0], alone, alone], dossier().main)
+    assert told.sentence.endswith("of 3 gates 2 do not apply.") and (told.state, told.label) == ("unsure", "The floor")
+
+
 def test_the_page_of_the_model_in_force_says_so_and_undoes_nothing_that_was_signed():
     page = text_of(evaluation_page(replace(dossier(), champion="da_stnet 59f4 in force", in_force=True)))
     assert "da_stnet is the model in force: nothing here undoes what was signed for it." in page

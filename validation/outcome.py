@@ -40,7 +40,8 @@ def verdict(
         if champion
         else f"{name} is the floor, which others are compared with: {counted}"
     )
-    label = "Not passed" if failed else "Not passed: too little evidence"
+    lacks = any(g.outcome != "pass" and g.applies for g in gates)
+    label = "Not passed" if failed else "Not passed: too little evidence" if lacks else "The floor"
     return Headline("fail" if failed else "unsure", sentence, figures + reasons, label)
 
 
@@ -132,9 +133,11 @@ def _many(persons: int) -> str:
 
 def _counted(gates: Sequence[Gate]) -> str:
     failed = sum(g.outcome == "fail" for g in gates)
-    lacking = sum(g.outcome not in ("pass", "fail") for g in gates)
+    lacking = sum(g.outcome not in ("pass", "fail") and g.applies for g in gates)
     lack = f"{lacking} {'lacks' if lacking == 1 else 'lack'} evidence"
-    return " and ".join(text for n, text in ((failed, f"{failed} failed"), (lacking, lack)) if n)
+    away = sum(not g.applies for g in gates)
+    alone = f"{away} {'does' if away == 1 else 'do'} not apply"
+    return " and ".join(text for n, text in ((failed, f"{failed} failed"), (lacking, lack), (away, alone)) if n)
 
 
 def _reason(gate: Gate) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from validation.gates import detection, forecasting, seizure_types
 from validation.gates.envelope import envelope_gate
-from validation.gates.gate import NOBODY, Gate, Outcome, unpaired
+from validation.gates.gate import NOBODY, NOT_APPLICABLE, Gate, Outcome, unpaired
 from validation.gates.plan import GateSettings
 from validation.gates.study import Scored, arrange, refuse_unpaired
 
@@ -53,8 +53,8 @@ def run_gates(
 def _itself(candidate: Scored, champion: Scored | None, floor: Scored | None, in_force: bool) -> str:
     """Why the candidate would be compared with itself; empty where it would not."""
     if in_force:
-        return "not applicable: it is the model in force itself"
-    return "not applicable: it is the floor itself" if champion is None and candidate is floor else ""
+        return f"{NOT_APPLICABLE}it is the model in force itself"
+    return f"{NOT_APPLICABLE}it is the floor itself" if champion is None and candidate is floor else ""
 
 
 def audit_gate(candidate: Scored) -> Gate:

@@ -17,6 +17,8 @@ Outcome = Literal["pass", "fail", "unknown", "insufficient_evidence"]
 
 EQUAL = "both were equal"
 
+NOT_APPLICABLE = "not applicable: "
+
 NEAR = {"fail": ", and not even the estimate is", "insufficient_evidence": ", and only the estimate is"}
 """What tells a claim that failed from one that lacks evidence."""
 
@@ -40,6 +42,11 @@ class Gate:
     power_if: str = ""
     persons_needed: int | None = None
     plan: Digest = ""
+
+    @property
+    def applies(self) -> bool:
+        """Whether there is anything to judge: nobody is compared with itself."""
+        return not self.reason.startswith(NOT_APPLICABLE)
 
     def to_json(self) -> dict[str, Any]:
         """The fields, as the decision's record holds them."""
