@@ -57,6 +57,14 @@ class InPanels(TyperGroup):
         )
         for name, command in self.commands.items():
             command.rich_help_panel = panels.get(name)  # type: ignore[attr-defined]
+            _flow(command)
+
+
+def _flow(command: Any) -> None:
+    """Have the paragraphs of a help text, and of those below it, flow: lines end where the terminal does, not the source."""
+    command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.help or "").split("\n\n"))
+    for own in getattr(command, "commands", {}).values():
+        _flow(own)
 
 
 app = typer.Typer(

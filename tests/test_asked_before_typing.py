@@ -24,7 +24,7 @@ def office(made: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Off
 @pytest.mark.parametrize(
     ("candidate", "person", "meaning", "said"),
     [
-        ("", FIRST, "reviw", "signed with the meaning review or approval, got 'reviw'"),
+        ("", FIRST, "looked at", "signed with the meaning review or approval, got 'looked at'"),
         ("0000", FIRST, "review", "0 candidates begin with '0000'"),
         ("", FIRST, "approval", "reviewed"),
         ("", "nobody-1", "review", "nobody is registered under the name after --as: see `ictal person list`"),

@@ -104,6 +104,12 @@ def test_every_help_is_shown() -> None:
         assert said.code == 0 and "Example" in said.out
 
 
+def test_a_help_text_breaks_where_the_terminal_does_and_not_where_its_source_does() -> None:
+    for named in ("schedule register", "rehearse", "cohort import"):
+        command = COMMANDS[named]
+        assert command.help and all("\n" not in paragraph for paragraph in command.help.split("\n\n")), named
+
+
 def test_exit_codes_are_written_down_and_there_are_no_others() -> None:
     shown = " ".join(ictal("--help").out.split())
     for code in cli.EXIT_CODES:

@@ -30,10 +30,10 @@ def verdict(
         return Headline("pass", sentence, figures)
     failed = any(g.outcome == "fail" for g in gates)
     counted = f"of {len(gates)} gates {_counted(gates)}."
-    reasons = tuple(_reason(g) for g in gates if g.outcome != "pass")
+    reasons = tuple(_reason(g) for g in gates if g.outcome != "pass" and g.applies)
     if in_force:
         sentence = f"{name} is the model in force: nothing here undoes what was signed for it."
-        told = (*figures, f"Gates, which compare nobody with itself: {counted}", *reasons)
+        told = (*figures, f"Nobody is compared with itself: {counted}", *reasons)
         return Headline("fail" if failed else "unsure", sentence, told, "In force")
     sentence = (
         f"{name} may not replace {champion}: {counted}"
