@@ -147,7 +147,7 @@ def test_a_site_whose_every_recording_is_refused_is_an_alarm_on_the_page_and_in_
     reference = reference.assign(recording=reference["patient"], period="development")
     monkeypatch.setattr(watch, "features_of", lambda home, period, task: reference)
     assert watch.watched_tasks(workspace) == ["detection"]
-    found = watch._watch_recordings(workspace, {"weeks": []})
+    found = watch._watch_recordings(workspace, {"until": "2026-11-28T00:12+00:00", "weeks": []})
     assert found["headline"] == "changed: demo-north (share of refused recordings)" and found["sites"][0]["confirmed"]
     page = (workspace.reports / "drift" / "index.html").read_text()
     assert "1 of 1 sites has changed: demo-north." in page and "is 100% in 12 patients" in page
