@@ -12,8 +12,6 @@ MOST_WAITING = 512
 """Connections on which nothing is being answered. Each takes a file of the process, of which systems often allow 1024."""
 MOST_HEAD = 65_536
 """Bytes of a head, or of what else comes between two parts of a body, before it is whole (roughly: a read may hold more)."""
-
-
 UNREAD_S = 20.0
 """How long a client may read nothing of an answer that does not fit on the way to it."""
 

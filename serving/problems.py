@@ -100,9 +100,8 @@ class OneErrorShape:
             await self.app(scope, receive, reply.send)
         except ProblemError as error:
             await reply.fail(error)
-        except (
-            ClientDisconnect
-        ):  # nobody reads this; it is said so that the log and the counts do not call it our failure
+        except ClientDisconnect:
+            # Nobody reads this; it is said so that the log and the counts do not call it our failure.
             await reply.fail(ProblemError(400, CUT_OFF))
         except Exception as error:
             write_line("failure", request_id=exchange(scope).request_id, **where(error))
