@@ -214,6 +214,18 @@ def table_names(engine: Engine) -> set[str]:
         return set(inspect(reading.connection()).get_table_names())
 
 
+def add_indexes(engine: Engine, table: type[Base]) -> None:
+    """Make the indexes of a table that it lacks in a store from before they were thought of."""
+    made = Base.metadata.tables[table.__tablename__]
+    with session(engine, write=False) as reading:
+        there = {index["name"] for index in inspect(reading.connection()).get_indexes(made.name)}
+    missing = [index for index in made.indexes if index.name not in there]
+    if missing:
+        with session(engine) as writing:
+            for index in missing:
+                index.create(writing.connection(), checkfirst=True)
+
+
 @cache
 def _insertion(table: type[Base], columns: tuple[str, ...], if_new: bool, dialect: str) -> str:
     names = columns or tuple(Base.metadata.tables[table.__tablename__].columns.keys())

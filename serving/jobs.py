@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import UniqueConstraint, delete, func, select, update
+from sqlalchemy import Index, UniqueConstraint, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lineage.digest import Digest, digest_of
-from lineage.store import Base, open_store, session
+from lineage.store import Base, add_indexes, open_store, session
 from lineage.times import read_utc, utc_text
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
+WAITING: tuple[State, ...] = ("queued", "running")
+"""Those that did not end; asked for by name, since the store has an index of states but none of what a state is not."""
 CLOCKS_S = 60.0
 """How much the clocks of two machines may differ."""
 
@@ -72,16 +74,21 @@ class JobRow(Base):
     """
 
     __tablename__ = "serving_job"
-    __table_args__ = (UniqueConstraint("site", "idempotency_key"),)
+    __table_args__ = (
+        UniqueConstraint("site", "idempotency_key"),
+        Index("serving_job_waiting", "state", "site", "no"),
+        Index("serving_job_turn", "site", "started_at"),
+        Index("serving_job_ended", "ended_at"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     no: Mapped[int] = mapped_column(unique=True)
-    site: Mapped[str] = mapped_column(index=True)
+    site: Mapped[str]
     key_id: Mapped[str]
     idempotency_key: Mapped[str | None]
     task: Mapped[str]
     task_digest: Mapped[str]
     bytes: Mapped[int]
-    state: Mapped[str] = mapped_column(index=True)
+    state: Mapped[str]
     stage: Mapped[str]
     share: Mapped[float]
     attempts: Mapped[int]
@@ -117,6 +124,7 @@ class Jobs:
 
     def __init__(self, place: str | Path, limits: JobLimits | None = None):
         self.engine = open_store(place, JobRow)
+        add_indexes(self.engine, JobRow)
         self.limits = limits or JobLimits()
 
     def earlier(self, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:
@@ -241,7 +249,7 @@ class Jobs:
 
     def forget(self, now: datetime) -> list[str]:
         """Delete the jobs that ended more than `kept_days` ago; gives their ids."""
-        old = JobRow.state.in_(ENDED) & (JobRow.ended_at < utc_text(now - timedelta(days=self.limits.kept_days)))
+        old = JobRow.ended_at < utc_text(now - timedelta(days=self.limits.kept_days))
         with session(self.engine) as writing:
             gone = list(writing.scalars(select(JobRow.id).where(old)))
             writing.execute(delete(JobRow).where(old))
@@ -249,7 +257,7 @@ class Jobs:
 
     def depth(self, now: datetime) -> tuple[dict[str, int], float]:
         """How many jobs are queued and running, and for how many seconds the oldest queued one has waited (0 without)."""
-        counts = select(JobRow.state, func.count(), func.min(JobRow.accepted_at)).where(JobRow.state.not_in(ENDED))
+        counts = select(JobRow.state, func.count(), func.min(JobRow.accepted_at)).where(JobRow.state.in_(WAITING))
         with session(self.engine, write=False) as reading:
             rows = reading.execute(counts.group_by(JobRow.state)).tuples().all()
         first = next((read_utc(at) for state, _, at in rows if state == "queued"), now)
@@ -258,26 +266,27 @@ class Jobs:
     def waiting(self) -> set[str]:
         """Jobs whose files are still needed."""
         with session(self.engine, write=False) as reading:
-            return set(reading.scalars(select(JobRow.id).where(JobRow.state.not_in(ENDED))))
+            return set(reading.scalars(select(JobRow.id).where(JobRow.state.in_(WAITING))))
 
     def _check_room(self, writing: Session, site: str, size: int) -> None:
-        waits = select(func.count(), func.coalesce(func.sum(JobRow.bytes), 0)).where(JobRow.state.not_in(ENDED))
+        waits = select(func.count(), func.coalesce(func.sum(JobRow.bytes), 0)).where(JobRow.state.in_(WAITING))
         limits, of_site = self.limits, waits.where(JobRow.site == site)
         if _check(writing, True, of_site, size, limits.waiting_per_site, limits.waiting_bytes_per_site):
             _check(writing, False, waits, size, limits.waiting, limits.waiting_bytes)
 
     def _next(self, reading: Session, now: datetime, paused: Collection[str]) -> JobRow | None:
+        queued = select(JobRow.site, func.min(JobRow.no)).where(JobRow.state == "queued").group_by(JobRow.site)
+        oldest = [(site, no) for site, no in reading.execute(queued).tuples() if site not in paused]
+        if not oldest:
+            return None
         alive = (JobRow.state == "running") & ~self._lapsed(now)
         running: dict[str, int] = dict(
             reading.execute(select(JobRow.site, func.count()).where(alive).group_by(JobRow.site)).tuples().all()
         )
-        first = select(JobRow.site, func.min(JobRow.no)).where(JobRow.state == "queued").group_by(JobRow.site)
-        served = select(JobRow.site, func.max(JobRow.started_at)).where(JobRow.started_at.is_not(None))
-        turn: dict[str, Any] = dict(reading.execute(served.group_by(JobRow.site)).tuples().all())
         free = [
-            (running.get(site, 0), turn.get(site) or "", no)
-            for site, no in reading.execute(first).tuples()
-            if site not in paused and running.get(site, 0) < self.limits.at_once_per_site
+            (running.get(site, 0), _last_turn(reading, site), no)
+            for site, no in oldest
+            if running.get(site, 0) < self.limits.at_once_per_site
         ]
         return reading.scalar(select(JobRow).where(JobRow.no == min(free)[-1])) if free else None
 
@@ -324,6 +333,11 @@ def _check(writing: Session, of_site: bool, waits: Any, size: int, jobs: int, mo
     if held + size > most_bytes:
         raise TooManyJobs(of_site, f"{most_bytes} bytes of files")
     return int(count)
+
+
+def _last_turn(reading: Session, site: str) -> str:
+    """When a job of the site was last begun; empty where none ever was."""
+    return reading.scalar(select(func.max(JobRow.started_at)).where(JobRow.site == site)) or ""
 
 
 def _held(attempt: str) -> tuple[Any, Any]:

@@ -9,17 +9,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 
 from lineage.digest import sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Ledger
-from lineage.store import session
+from lineage.store import open_store, session
 from serving.job_files import ORPHANED_S, JobFiles, remove_left
 from serving.job_worker import Workers
-from serving.jobs import JobLimits, Jobs, LeaseLost, OtherBody, Task, TooManyJobs
+from serving.jobs import JobLimits, JobRow, Jobs, LeaseLost, OtherBody, Task, TooManyJobs
 from serving.journal import Journal
 from serving.schema import Answer
 from tests.databases import Place
@@ -304,6 +305,47 @@ def test_looking_for_anothers_job_asks_the_store_the_same_as_for_none(jobs: Jobs
         jobs.cancel(one, "south", NOW)
     event.remove(jobs.engine, "before_cursor_execute", note)
     assert asked[0] == asked[1] and any("serving_job" in statement for statement in asked[0])
+
+
+def test_jobs_that_ended_are_not_looked_through_for_those_that_wait(tmp_path: Path) -> None:
+    """Kept for thirty days they are a hundred thousand, and every worker asks every second."""
+    jobs = Jobs(tmp_path / "jobs.db", LIMITS)
+    asked: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    for site in ("north", "south"):
+        left(jobs, site)
+    event.listen(jobs.engine, "before_cursor_execute", note)
+    last = left(jobs)
+    assert claimed(jobs)
+    jobs.depth(NOW)
+    jobs.waiting()
+    jobs.forget(NOW)
+    assert jobs.cancel(last, "north", NOW)
+    event.remove(jobs.engine, "before_cursor_execute", note)
+    with jobs.engine.connect() as reading:
+        plans = {
+            (statement, row[3])
+            for statement, parameters in asked
+            if "serving_job" in statement
+            for row in reading.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        }
+    assert len(plans) > 10
+    assert [plan for plan in plans if plan[1].startswith("SCAN serving_job")] == []
+
+
+def test_a_queue_of_an_earlier_release_gets_the_indexes_that_it_lacks(place: Place) -> None:
+    engine = open_store(place, JobRow)
+    wanted = {index.name for index in JobRow.metadata.tables["serving_job"].indexes}
+    with engine.begin() as writing:
+        for name in wanted:
+            writing.exec_driver_sql(f"DROP INDEX {name}")
+    jobs = Jobs(place, LIMITS)
+    assert wanted <= {index["name"] for index in inspect(jobs.engine).get_indexes("serving_job")}
+    id = left(jobs)
+    assert claimed(jobs) == id
 
 
 def test_ended_jobs_are_forgotten_after_their_days_and_waiting_ones_never(jobs: Jobs) -> None:
