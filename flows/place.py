@@ -261,8 +261,7 @@ def _before(workspace: Workspace) -> dict[str, Any] | None:
 
 def _pointers(workspace: Workspace) -> Iterator[dict[str, Any]]:
     ledger = records.open_ledger(workspace)
-    lines = [line for type in deployments.IN_FORCE for line in ledger.entries(type)]
-    for line in sorted(lines, key=lambda entry: entry.seq):
+    for line in ledger.entries(deployments.IN_FORCE):
         pointer = ledger.payload(line.payload_digest)
         if pointer is not None and _task_of(line, pointer) == workspace.task:
             rolled_back = line.type == "deployment.rolled_back"

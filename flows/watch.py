@@ -258,8 +258,8 @@ def _record(workspace: Workspace, history: Sequence[DriftReport], what: str = ""
     was, and the end of one that is steady again. Each once, however often the period is judged."""
     ledger = records.open_ledger(workspace)
     drafts = [line for n in range(len(history)) for line in _lines(workspace.task, history[: n + 1], what)]
-    lines = [line for type in ("drift.alarm", "retrain.skipped", "drift.closed") for line in ledger.entries(type)]
-    known = {(line.type, subject.digest) for line in lines for subject in line.subjects}
+    said = ledger.entries(("drift.alarm", "retrain.skipped", "drift.closed"))
+    known = {(line.type, subject.digest) for line in said for subject in line.subjects}
     return ledger.append_many([d for d in drafts if (d.type, d.subjects[0].digest) not in known])
 
 

@@ -19,6 +19,8 @@ IN_FORCE = (EntryType.DEPLOYMENT_PROMOTED, EntryType.DEPLOYMENT_ROLLED_BACK)
 ENDS = (*IN_FORCE, EntryType.DEPLOYMENT_ENDED)
 """What ends the trials of its task: another model in force ends them too."""
 SERVICE = (EntryType.DEPLOYMENT_STOPPED, EntryType.DEPLOYMENT_RESUMED)
+LINES = (*TRIALS, *ENDS, *SERVICE)
+"""All lines by which `deployments` goes: where there is no new one, it would say the same again."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,9 @@ class Deployments:
 
 def deployments(ledger: Ledger) -> Deployments:
     """What the ledger says now."""
-    lines = [line for type in (*TRIALS, *ENDS, *SERVICE) for line in ledger.entries(type)]
     stopped: dict[str, str] = {}
     trials: dict[tuple[str, str], Trial] = {}
-    for line in sorted(lines, key=lambda entry: entry.seq):
+    for line in ledger.entries(LINES):
         if line.type is EntryType.DEPLOYMENT_STOPPED:
             stopped |= dict.fromkeys(named(line, SITE), line.reason)
         elif line.type is EntryType.DEPLOYMENT_RESUMED:

@@ -5,13 +5,13 @@ named it stays. Several programs may append to one ledger at once.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from lineage import appending, audit, dsse, graph, merkle, ranges
@@ -98,17 +98,23 @@ class Ledger:
                 also(writing)
         return entries
 
-    def entries(self, type: str | None = None, subject_digest: Digest | None = None) -> list[Entry]:
-        """Lines in order, all of them or those of a type, or about the thing with a digest; ValueError for a type that
-        there is not, LedgerBroken for a line that cannot be read."""
+    def entries(self, type: str | Collection[str] | None = None, subject_digest: Digest | None = None) -> list[Entry]:
+        """Lines in order, all of them or those of a type (of one of several), or about the thing with a digest; ValueError
+        for a type that there is not, LedgerBroken for a line that cannot be read."""
         query = select(EntryRow.seq, EntryRow.envelope).order_by(EntryRow.seq)
         if type is not None:
-            query = query.where(EntryRow.type == EntryType(type))
+            query = query.where(_is_of(type))
         if subject_digest is not None:
             about = select(SubjectRow.seq).where(SubjectRow.digest == subject_digest)
             query = query.where(EntryRow.seq.in_(about))
         with session(self.engine, write=False) as reading:
             return [appending.entry_of(seq, envelope) for seq, envelope in reading.execute(query)]
+
+    def last_of(self, type: str | Collection[str]) -> int | None:
+        """The number of the last line of a type (of one of several), None where there is none: in a moment, however many
+        there are. ValueError for a type that there is not."""
+        with session(self.engine, write=False) as reading:
+            return reading.scalar(select(func.max(EntryRow.seq)).where(_is_of(type)))
 
     def entry(self, seq: int) -> Entry:
         """The line with this number; IndexError where there is none, LedgerBroken where it cannot be read."""
@@ -218,6 +224,11 @@ class Ledger:
             sound = ranges.verify_sound(reading, checkpoints, public_keys, progress=progress)
             found = sound or audit.verify(reading, checkpoints, public_keys, progress)
             return replace(found, problems=[*found.problems, *audit.index_problems(reading)])
+
+
+def _is_of(type: str | Collection[str]) -> ColumnElement[bool]:
+    types = [type] if isinstance(type, str) else type
+    return EntryRow.type.in_([EntryType(one) for one in types])
 
 
 def _is_due(size: int, now: datetime, last: Checkpoint) -> bool:

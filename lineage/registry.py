@@ -37,10 +37,8 @@ class Registry:
     @classmethod
     def read(cls, ledger: Ledger) -> "Registry":
         """What the ledger says of people and platform keys now."""
-        about_people = [entry for type in OF_PEOPLE for entry in ledger.entries(type)]
-        last = {s.id: s.digest for e in sorted(about_people, key=lambda e: e.seq) for s in e.subjects}
-        keys = [entry for type in OF_THE_PLATFORM for entry in ledger.entries(type)]
-        known = frozenset(s.digest for e in keys for s in e.subjects)
+        last = {s.id: s.digest for e in ledger.entries(OF_PEOPLE) for s in e.subjects}
+        known = frozenset(s.digest for e in ledger.entries(OF_THE_PLATFORM) for s in e.subjects)
         gone = frozenset(s.digest for e in ledger.entries(EntryType.PLATFORM_KEY_REVOKED) for s in e.subjects)
         return cls(last, known, gone)
 
@@ -59,8 +57,8 @@ class Registry:
 
 def last_known(ledger: Ledger, id: str) -> Person | None:
     """A person as the ledger last registered them, whatever a file says of them; None where it knows nobody of this id."""
-    about = [e for type in OF_PEOPLE for e in ledger.entries(type) if any(s.id == id for s in e.subjects)]
-    values = ledger.payload(max(about, key=lambda e: e.seq).payload_digest) if about else None
+    about = [e for e in ledger.entries(OF_PEOPLE) if any(s.id == id for s in e.subjects)]
+    values = ledger.payload(about[-1].payload_digest) if about else None
     return None if values is None else Person.from_values(values)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from lineage.deployments import Deployments, Trial, deployments
+from lineage.deployments import LINES, Deployments, Trial, deployments
 from lineage.ledger import Ledger
 from serving.problems import write_line
 
@@ -18,6 +18,7 @@ class Orders:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic):
         self._ledger, self._clock, self._lock = ledger, clock, threading.Lock()
         self._found = Deployments()
+        self._last: int | None = None
         self._looked_s = float("-inf")
 
     def is_known(self) -> bool:
@@ -31,15 +32,21 @@ class Orders:
             return self._found
         with self._lock:
             if self._clock() - self._looked_s >= POLL_S:
-                found = deployments(self._ledger)
-                for site in sorted(found.stopped.keys() ^ self._found.stopped.keys()):
-                    write_line("site", site=site, stopped=site in found.stopped)
-                for kind, task in sorted(found.trials.keys() | self._found.trials.keys()):
-                    trial = found.trials.get((kind, task))
-                    if trial != self._found.trials.get((kind, task)):
-                        write_line(kind, task=task, digest=trial.bundle if trial else "")
-                self._found, self._looked_s = found, self._clock()
+                last = self._ledger.last_of(LINES)
+                if last != self._last:
+                    self._take(deployments(self._ledger))
+                self._last, self._looked_s = last, self._clock()
             return self._found
+
+    def _take(self, found: Deployments) -> None:
+        """These are the orders from now on; what is new about them is said."""
+        for site in sorted(found.stopped.keys() ^ self._found.stopped.keys()):
+            write_line("site", site=site, stopped=site in found.stopped)
+        for kind, task in sorted(found.trials.keys() | self._found.trials.keys()):
+            trial = found.trials.get((kind, task))
+            if trial != self._found.trials.get((kind, task)):
+                write_line(kind, task=task, digest=trial.bundle if trial else "")
+        self._found = found
 
     def trial(self, kind: str, task: str, patience_s: float = 0.0) -> Trial | None:
         """The model on trial for a task as `canary` or `shadow`, if any."""

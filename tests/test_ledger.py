@@ -61,6 +61,12 @@ def test_entries_are_found_by_type_and_by_what_they_are_about(ledger: Ledger) ->
     assert ledger.entries("recording.quarantined") == [later]
     assert ledger.entries("recording.registered", about.digest) == [ledger.entry(2)]
     assert ledger.entries(subject_digest=DIGESTS[0]) == []
+    both = ("recording.quarantined", "recording.registered")
+    assert ledger.entries(both) == ledger.entries() and ledger.entries([]) == []
+    assert [ledger.last_of(types) for types in (both, *both, "drift.alarm", [])] == [7, 7, 6, None, None]
+    for ask in (ledger.entries, ledger.last_of):
+        with pytest.raises(ValueError, match=r"gate\.overridden"):
+            ask(["recording.registered", "gate.overridden"])
 
 
 @given(
@@ -184,7 +190,7 @@ def test_the_ledger_offers_no_way_to_change_or_delete() -> None:
     public = {name for name in vars(Ledger) if not name.startswith("_")}
     assert public == {
         "append", "append_many", "certify", "checkpoint", "checkpoints", "consistency_proof", "entries", "entry", "erase",
-        "head", "head_problems", "inclusion_proof", "payload", "verify",
+        "head", "head_problems", "inclusion_proof", "last_of", "payload", "verify",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from data.montage import ELECTRODES
 from flows import stop
@@ -185,3 +186,31 @@ def test_a_stop_that_would_stop_nobody_is_refused(served: Served) -> None:
     assert here.code == 2 and WHY in here.err
     with pytest.raises(Refused, match="is not stopped"):
         stop.resume_site(OTHER, "x", REVIEWER, PASSPHRASE, "000000", NOW)
+
+
+def test_lines_that_were_read_are_not_read_again_until_there_is_a_new_one(tmp_path: Path) -> None:
+    """The ledger is asked every second, for years."""
+    ledger, asked = Ledger(tmp_path / "ledger.db"), list[str]()
+
+    def order(type: str) -> None:
+        ledger.append(type, actor=Actor("operator"), subjects=[Subject("site", SITE)], reason=WHY)
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    def envelopes_read() -> int:
+        read = sum("envelope" in statement for statement in asked)
+        asked.clear()
+        return read
+
+    now_s = iter(range(1000))
+    looking = orders.Orders(ledger, clock=lambda: 10.0 * next(now_s))
+    event.listen(ledger.engine, "before_cursor_execute", note)
+    assert (dict(looking.now().stopped), envelopes_read()) == ({}, 0)
+    order("deployment.stopped")
+    asked.clear()
+    assert (dict(looking.now().stopped), envelopes_read()) == ({SITE: WHY}, 1)
+    assert (dict(looking.now().stopped), envelopes_read()) == ({SITE: WHY}, 0)
+    order("deployment.resumed")
+    asked.clear()
+    assert (dict(looking.now().stopped), envelopes_read()) == ({}, 1)
