@@ -15,8 +15,9 @@ from data.montage import ELECTRODES
 from data.readers.edf import read_edf, write_edf
 from flows.workspace import MARKER, ROOT
 from lineage.ledger import Ledger, Software
+from serving.jobs import Jobs
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import appending, chains, demo, kept, limits
+from tests.benchmarks import appending, chains, demo, kept, limits, queue_growth
 from tests.benchmarks.case import Case, Run, Work
 from tests.benchmarks.cases import MODULES, bootstrap, edf_to_events, front_end, training
 from tests.benchmarks.growth import slopes
@@ -362,3 +363,12 @@ def test_an_unknown_case_is_refused(capsys):
 
 def test_make_bench_runs_them():
     assert "-m tests.benchmarks" in (ROOT / "Makefile").read_text()
+
+
+def test_the_acts_of_a_queue_are_timed_beside_jobs_that_ended(tmp_path: Path) -> None:
+    found = queue_growth.measure(tmp_path, 50)
+    assert list(found) == ["nothing to do", "taken in", "begun", "depth", "forgotten"]
+    assert all(seconds > 0 for seconds in found.values())
+    with Jobs(tmp_path / "queue.db").engine.connect() as kept:
+        states = dict(kept.exec_driver_sql("SELECT state, count(*) FROM serving_job GROUP BY state").fetchall())
+    assert states == {"done": 50, "queued": queue_growth.TIMES - queue_growth.SITES, "running": queue_growth.SITES}
