@@ -9,8 +9,7 @@ from flows.authenticate import attested
 from flows.terminal import in_columns
 from flows.workspace import Workspace, open_workspace
 from lineage.approvals import Approval, read_revocations, recorded, refusals
-from lineage.ledger import Ledger
-from lineage.lifecycle import IN_FORCE, standing
+from lineage.lifecycle import IN_FORCE, Steps, standing
 from lineage.people import People
 from lineage.refused import Refused
 from serving.terms import revocations_folder
@@ -21,12 +20,13 @@ def list_approvals(named: str = "") -> dict[str, Any]:
     Refused where `named` is given and no approval begins so."""
     workspace, now = open_workspace(), datetime.now(UTC)
     ledger, people = records.open_ledger(workspace), attested(workspace)
+    steps = Steps(ledger)
     signed = dict.fromkeys(e.subjects[0].digest for e in ledger.entries("approval.signed"))
     found = [recorded(ledger, record) for record in signed]
     chosen = [a for a in found if any(d.startswith(named) for d in (a.record.digest, a.record.bundle_digest))]
     if named and not chosen:
         raise Refused(f"no approval of a model or record begins with {named[:16]!r}; see `ictal approvals`")
-    rows = [_row(workspace, ledger, people, approval, now) for approval in chosen]
+    rows = [_row(workspace, steps, people, approval, now) for approval in chosen]
     heads = in_columns([_head(row) for row in rows])
     lines = [
         line
@@ -69,9 +69,9 @@ def _deviations_in_words(terms: dict[str, Any]) -> list[str]:
     return [head, *(f"  {', '.join(named)}: {why}" for why, named in gates.items())]
 
 
-def _row(workspace: Workspace, ledger: Ledger, people: People, approval: Approval, now: datetime) -> dict[str, Any]:
+def _row(workspace: Workspace, steps: Steps, people: People, approval: Approval, now: datetime) -> dict[str, Any]:
     record = approval.record
-    stands = standing(ledger, record.bundle_digest, record.digest)
+    stands = standing(steps, record.bundle_digest, record.digest)
     against = refusals(
         approval,
         people,

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,16 @@ from flows.authenticate import attested
 from flows.compare import compare_shadow
 from flows.look import put_aside, shelves, where_seen
 from flows.look import recorded as recorded_in
-from flows.promote import is_pointed_at, list_candidates
+from flows.promote import list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
-from lineage.approvals import NotApproved, check, read_revocations, recorded
-from lineage.digest import sha256_file
+from lineage.approvals import NotApproved, Revocation, check, read_revocations, recorded
+from lineage.digest import Digest, sha256_file
+from lineage.ledger import Ledger
+from lineage.people import People
 from lineage.refused import Refused
 from lineage.run_history import runs_in
 from serving.auth import open_keys, sites_of
-from serving.store import NotInForce
+from serving.store import NotInForce, read_pointer
 from serving.terms import Terms, revocations_folder
 
 SHADOWS_COMPARED, SHADOWS_SHOWN = 1000, 100
@@ -91,41 +94,60 @@ def _sites(workspace: Workspace) -> set[str]:
 
 def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
     """Every candidate with its approval and what speaks against it at `now`, in the order of the tasks."""
-    found = [_candidate(workspace.of(c["task"]), c, now) for c in list_candidates()["candidates"]]
+    asked = _Asked.of(workspace, now)
+    found = [_candidate(workspace.of(c["task"]), c, asked) for c in list_candidates()["candidates"]]
     order = list(TASKS)
     return sorted(found, key=lambda c: (order.index(c.proposed["task"]), not c.pointed_at, c.name))
 
 
-def _candidate(workspace: Workspace, proposed: dict[str, Any], now: datetime) -> Candidate:
-    found = Candidate(
-        proposed, pages=dict(_pages(workspace, proposed)), pointed_at=is_pointed_at(workspace, proposed["candidate"])
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """What is the same for all candidates, asked once: a year of retrainings proposes hundreds."""
+
+    now: datetime
+    ledger: Ledger
+    people: People
+    revoked: tuple[Revocation, ...]
+    in_force: Mapping[str, Digest]
+    """The bundle to which services are pointed, by task."""
+
+    @classmethod
+    def of(cls, workspace: Workspace, now: datetime) -> "_Asked":
+        revoked, in_force = read_revocations(revocations_folder(workspace.root)), {}
+        for task in TASKS:
+            with suppress(NotInForce):
+                in_force[task] = read_pointer(workspace.root, task).bundle
+        return cls(now, records.open_ledger(workspace), attested(workspace), tuple(revoked), in_force)
+
+
+def _candidate(workspace: Workspace, proposed: dict[str, Any], asked: _Asked) -> Candidate:
+    is_pointed_at = asked.in_force.get(workspace.task) == proposed["candidate"]
+    found = Candidate(proposed, pages=dict(_pages(workspace, proposed)), pointed_at=is_pointed_at)
     if not proposed["record"]:
         return replace(found, against=(proposed["ended"] or "nobody has signed it",))
-    ledger = records.open_ledger(workspace)
     try:
-        found = replace(found, approval=recorded(ledger, proposed["record"]))
-        _check(workspace, found, now)
+        found = replace(found, approval=recorded(asked.ledger, proposed["record"]))
+        _check(workspace, found, asked)
     except (NotApproved, NotInForce) as refused:
         return replace(found, against=tuple(refused.reason.split("; ")))
     return found
 
 
-def _check(workspace: Workspace, candidate: Candidate, now: datetime) -> None:
+def _check(workspace: Workspace, candidate: Candidate, asked: _Asked) -> None:
     """What a service checks, for the first site of the scope, where one is pointed at the candidate; else its approval
     alone."""
     if candidate.pointed_at:
         terms = Terms.read(workspace.root, workspace.task)
-        terms.check(terms.any_site, now, workspace.is_demo)
+        terms.check(terms.any_site, asked.now, workspace.is_demo)
         return
     assert candidate.approval is not None
     check(
         candidate.approval,
-        attested(workspace),
+        asked.people,
         site=candidate.approval.record.scope.sites[0],
-        now=now,
+        now=asked.now,
         bundle_digest=candidate.digest,
-        revoked=read_revocations(revocations_folder(workspace.root)),
+        revoked=asked.revoked,
         allow_demo=workspace.is_demo,
     )
 

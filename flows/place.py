@@ -19,7 +19,7 @@ from lineage.approvals import Approval, check, read_revocations, recorded
 from lineage.digest import Digest, digest_of
 from lineage.entries import Entry
 from lineage.ledger import Actor, Draft, Subject
-from lineage.lifecycle import IN_FORCE, Lifecycle, Standing, standing
+from lineage.lifecycle import IN_FORCE, Lifecycle, Standing, Steps, standing
 from lineage.people import People
 from lineage.refused import Refused
 from models import detectors
@@ -184,7 +184,7 @@ def _approved(workspace: Workspace, record: Digest, path: Path, now: datetime) -
 
 
 def _refuse_ended(workspace: Workspace, bundle: Digest, record: Digest) -> None:
-    stands = standing(records.open_ledger(workspace), bundle, record)
+    stands = standing(Steps(records.open_ledger(workspace)), bundle, record)
     if stands.ended:
         raise Refused(f"the model before ({bundle[:12]}) may not answer any more: it was {stands.ended}")
 

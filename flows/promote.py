@@ -20,7 +20,7 @@ from flows.workspace import Workspace, checkout_state, open_workspace
 from lineage.approvals import Approval, recorded
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.ledger import Actor, Draft, Edge, Subject
-from lineage.lifecycle import record_of, standing, why_rejected
+from lineage.lifecycle import Steps, record_of, standing, why_rejected
 from lineage.refused import Refused
 from lineage.registry import Registry
 from lineage.signing import SignatureInvalid, sign_bundle, verify_bundle
@@ -109,7 +109,8 @@ def best_inside(workspace: Workspace) -> str:
 def list_candidates() -> dict[str, Any]:
     """Every candidate with its state and gates; of a file that was edited, that it was."""
     workspace = open_workspace()
-    found = [_listed(workspace, path) for path in sorted((workspace.store / "candidates").glob("*.json"))]
+    steps = Steps(records.open_ledger(workspace))
+    found = [_listed(workspace, path, steps) for path in sorted((workspace.store / "candidates").glob("*.json"))]
     heads = in_columns([(c["candidate"][:12], c["detector"], c["state"], c["ended"]) for c in found])
     lines = [
         line for head, one in zip(heads, found, strict=True) for line in (head, *(f"    {own}" for own in _below(one)))
@@ -142,27 +143,31 @@ def proposed_model(workspace: Workspace, digest: str) -> str:
     return found.pop()
 
 
-def read_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
+def read_candidate(workspace: Workspace, digest: str, steps: Steps | None = None) -> dict[str, Any]:
     """A candidate as it was proposed, and where it stands by the ledger: `state`, the `record` that was signed for it,
-    and why it has `ended`. Refuses a file that is not what the ledger says was proposed."""
+    and why it has `ended`. Refuses a file that is not what the ledger says was proposed.
+
+    `steps` are the ledger's, where several candidates are read; its own, of now, if left out.
+    """
+    steps = steps or Steps(records.open_ledger(workspace))
     candidate = read_json(candidate_path(workspace, digest))
-    ledger, proposal = records.open_ledger(workspace), digest_of(candidate)
-    if not ledger.entries("candidate.proposed", proposal) or candidate["candidate"] != digest:
+    proposal = digest_of(candidate)
+    if not steps.ledger.entries("candidate.proposed", proposal) or candidate["candidate"] != digest:
         raise Refused(
             f"the file of candidate {digest[:12]} is not what was proposed: `ictal candidates --propose` again"
         )
-    now = standing(ledger, digest, record_of(ledger, proposal))
-    ended = now.ended or why_rejected(ledger, proposal)
+    now = standing(steps, digest, record_of(steps, proposal))
+    ended = now.ended or why_rejected(steps, proposal)
     return {**candidate, "proposal": proposal, "state": now.state, "record": now.record, "ended": ended}
 
 
-def _listed(workspace: Workspace, path: Path) -> dict[str, Any]:
+def _listed(workspace: Workspace, path: Path, steps: Steps) -> dict[str, Any]:
     """A candidate with the terms of its approval; of a file that was edited, that it was."""
     try:
-        candidate = read_candidate(workspace, path.stem)
+        candidate = read_candidate(workspace, path.stem, steps)
     except Refused as refused:
         return {**read_json(path), "state": "edited", "ended": str(refused), "record": "", "approval": None}
-    approval = candidate["record"] and recorded(records.open_ledger(workspace), candidate["record"])
+    approval = candidate["record"] and recorded(steps.ledger, candidate["record"])
     return {**candidate, "approval": terms_of(approval) if approval else None}
 
 
@@ -211,7 +216,7 @@ def is_pointed_at(workspace: Workspace, bundle: Digest) -> bool:
 
 
 def _refuse_revoked(workspace: Workspace, digest: str) -> None:
-    ended = standing(records.open_ledger(workspace), digest).ended
+    ended = standing(Steps(records.open_ledger(workspace)), digest).ended
     if ended:
         raise Refused(f"this very model was {ended}; train another, for this one does not come back")
 

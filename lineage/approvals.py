@@ -131,7 +131,7 @@ def recorded(ledger: Ledger, record: Digest) -> Approval:
 
     Raises NotApproved where the ledger has no such record, or no longer what it says.
     """
-    entries = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if e.subjects[0].digest == record]
+    entries = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED, record) if e.subjects[0].digest == record]
     said = [payload for e in entries if (payload := ledger.payload(e.payload_digest)) is not None]
     if not said or len(said) < len(entries):
         raise NotApproved("the ledger holds no such approval in full")

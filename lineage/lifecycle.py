@@ -65,41 +65,63 @@ class Standing:
             raise StepSkipped(f"it goes no further: {self.ended}")
 
 
-def standing(ledger: Ledger, bundle: Digest, record: Digest = "") -> Standing:
+class Steps:
+    """The ledger's lines about models, read once: however many models are asked about, each then costs the same.
+
+    They are those of the moment at which this is made; `ledger` is asked for what else a model stands on.
+    """
+
+    TYPES = (
+        EntryType.EVALUATION_RECORDED, EntryType.APPROVAL_SIGNED, EntryType.APPROVAL_REJECTED, EntryType.APPROVAL_REVOKED,
+        EntryType.DEPLOYMENT_PROMOTED, EntryType.MODEL_RETIRED,
+    )  # fmt: skip
+
+    def __init__(self, ledger: Ledger):
+        self.ledger = ledger
+        self._leading: dict[tuple[str, str, Digest], list[Entry]] = {}
+        for entry in ledger.entries(self.TYPES):
+            for relation, parent in _leads(entry.edges):
+                self._leading.setdefault((entry.type, relation, parent), []).append(entry)
+
+    def leading(self, type: EntryType, relation: str, to: Digest) -> list[Entry]:
+        """The lines of a type that lead in this way to the thing with this digest, in order."""
+        return self._leading.get((type, relation, to), [])
+
+
+def standing(steps: Steps, bundle: Digest, record: Digest = "") -> Standing:
     """Where a bundle stands, approved by `record` where one is named.
 
     A step counts only after all before it: an approval that no review precedes in the ledger is none. Refuses
     (UnknownNode) a bundle that the ledger does not know.
     """
     life = Lifecycle()
-    for step in _steps(ledger, bundle, record):
+    for step in _taken(steps, bundle, record):
         life = life.advance(step)
-    return Standing(life, record, _why_ended(ledger, bundle, record))
+    return Standing(life, record, _why_ended(steps, bundle, record))
 
 
-def record_of(ledger: Ledger, proposal: Digest) -> Digest:
+def record_of(steps: Steps, proposal: Digest) -> Digest:
     """The approval record that was signed for a proposal; empty where nobody has signed yet."""
-    signed = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if ("decides", proposal) in _leads(e.edges)]
+    signed = steps.leading(EntryType.APPROVAL_SIGNED, "decides", proposal)
     return signed[-1].subjects[0].digest if signed else ""
 
 
-def why_rejected(ledger: Ledger, proposal: Digest) -> str:
+def why_rejected(steps: Steps, proposal: Digest) -> str:
     """Who refused what was proposed, and why; empty where nobody did."""
-    for entry in ledger.entries(EntryType.APPROVAL_REJECTED):
-        if ("rejects", proposal) in _leads(entry.edges):
-            return f"rejected by {entry.actor.id}: {entry.reason}"
+    for entry in steps.leading(EntryType.APPROVAL_REJECTED, "rejects", proposal):
+        return f"rejected by {entry.actor.id}: {entry.reason}"
     return ""
 
 
-def _steps(ledger: Ledger, bundle: Digest, record: Digest) -> Iterable[str]:
+def _taken(steps: Steps, bundle: Digest, record: Digest) -> Iterable[str]:
     """The states after the first that the ledger shows, in order, up to the first that it does not."""
-    if not _was_validated(ledger, bundle):
+    if not _was_validated(steps.ledger, bundle):
         return
     yield "validated"
-    if not any(("evaluates", bundle) in _leads(e.edges) for e in ledger.entries(EntryType.EVALUATION_RECORDED)):
+    if not steps.leading(EntryType.EVALUATION_RECORDED, "evaluates", bundle):
         return
     yield "evaluated"
-    signed = [e for e in ledger.entries(EntryType.APPROVAL_SIGNED) if _approves(e, record, bundle)]
+    signed = [e for e in steps.leading(EntryType.APPROVAL_SIGNED, "approves", bundle) if _approves(e, record, bundle)]
     reviews = [e for e in signed if e.reason == "review"]
     if not reviews:
         return
@@ -108,11 +130,11 @@ def _steps(ledger: Ledger, bundle: Digest, record: Digest) -> Iterable[str]:
     if not approvals:
         return
     yield "approved"
-    deployed = _after(approvals[0], ledger.entries(EntryType.DEPLOYMENT_PROMOTED), ("permitted_by", record))
+    deployed = _after(approvals[0], steps.leading(EntryType.DEPLOYMENT_PROMOTED, "permitted_by", record))
     if not deployed:
         return
     yield "deployed"
-    if _after(deployed[0], ledger.entries(EntryType.MODEL_RETIRED), ("retires", record)):
+    if _after(deployed[0], steps.leading(EntryType.MODEL_RETIRED, "retires", record)):
         yield "retired"
 
 
@@ -130,18 +152,18 @@ def _follows(approval: Entry, review: Entry) -> bool:
     return review.seq < approval.seq and review.actor.id != approval.actor.id
 
 
-def _after(earlier: Entry, entries: Iterable[Entry], lead: tuple[str, Digest]) -> list[Entry]:
-    return [e for e in entries if e.seq > earlier.seq and lead in _leads(e.edges)]
+def _after(earlier: Entry, entries: Iterable[Entry]) -> list[Entry]:
+    return [e for e in entries if e.seq > earlier.seq]
 
 
-def _why_ended(ledger: Ledger, bundle: Digest, record: Digest) -> str:
+def _why_ended(steps: Steps, bundle: Digest, record: Digest) -> str:
     """A bundle, or its approval, that was ever revoked or retired stays so, whatever became of the files that say it."""
-    for entry in ledger.entries(EntryType.APPROVAL_REVOKED):
-        if {("revokes", bundle), ("revokes", record)} & _leads(entry.edges):
-            return f"revoked by {entry.actor.id}: {entry.reason}"
-    for entry in ledger.entries(EntryType.MODEL_RETIRED):
-        if record and ("retires", record) in _leads(entry.edges):
-            return f"retired by {entry.actor.id}: {entry.reason}"
+    revoked = [e for thing in (bundle, record) for e in steps.leading(EntryType.APPROVAL_REVOKED, "revokes", thing)]
+    if revoked:
+        first = min(revoked, key=lambda entry: entry.seq)
+        return f"revoked by {first.actor.id}: {first.reason}"
+    for entry in steps.leading(EntryType.MODEL_RETIRED, "retires", record):
+        return f"retired by {entry.actor.id}: {entry.reason}"
     return ""
 
 

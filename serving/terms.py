@@ -9,7 +9,7 @@ from lineage.approvals import Approval, NotApproved, Revocation, read_revocation
 from lineage.digest import Digest
 from lineage.graph import UnknownNode
 from lineage.ledger import Ledger
-from lineage.lifecycle import IN_FORCE, standing
+from lineage.lifecycle import IN_FORCE, Steps, standing
 from lineage.people import People
 from lineage.registry import Registry
 from serving.store import PLACES, NotInForce, Pointer, read_pointer, reading_ledger
@@ -76,7 +76,7 @@ def revocations_folder(home: Path) -> Path:
 def _unknown(ledger: Ledger, bundle: Digest, approval: Approval) -> Iterator[str]:
     """What the ledger does not know of this approval: a step that is missing, a signature, that it goes on."""
     try:
-        now, known = standing(ledger, bundle, approval.record.digest), recorded(ledger, approval.record.digest)
+        now, known = standing(Steps(ledger), bundle, approval.record.digest), recorded(ledger, approval.record.digest)
     except (UnknownNode, NotApproved):
         yield "the ledger knows of no such approval of this model"
         return

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
-from flows import place, records
+from flows import place, promote, records
 from flows.evidence import evidence_signed
 from flows.stages.champions import champion, is_comparable
 from flows.stages.files import circumstances, development, evaluation_of, read_json, training_of, write_json
@@ -250,3 +251,20 @@ def begin(kind: str, office: Office, now: Any = None) -> None:
         place.begin_canary(office.candidate, [OTHER_SITE], WHY, now or office.now)
     else:
         place.begin_shadow(office.candidate, 1.0, WHY, now or office.now)
+
+
+def test_lines_about_models_are_read_once_however_many_are_listed(office: Office) -> None:
+    """A year of retrainings proposes hundreds; each was compared with the lines of all."""
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "entry.type" in statement and "subject" not in statement:
+            asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        listed = promote.list_candidates()["candidates"]
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert {c["candidate"]: c["state"] for c in listed} == {first_of(office): "deployed", office.candidate: "approved"}
+    assert len(asked) == 1
