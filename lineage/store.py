@@ -4,6 +4,7 @@ In both a writer holds the one lock from its first look to its last line, so tha
 writes; readers see one moment and never wait.
 """
 
+import errno
 import json
 import os
 import re
@@ -144,6 +145,21 @@ def _driver(connection: Connection, statement: str) -> Iterator[Any]:
         raise DBAPIError.instance(statement, (), error, errors, hide_parameters=True) from error
     finally:
         cursor.close()
+
+
+def has_no_room(error: BaseException) -> bool:
+    """Whether a file or a store could not be written, or opened, since there is no room for it now: what was not done can be
+    done later, as it is."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    refused = error.orig if isinstance(error, DBAPIError) else None
+    code, state = getattr(refused, "sqlite_errorcode", None), getattr(refused, "sqlstate", None)
+    return code == sqlite3.SQLITE_FULL or state == _DISK_FULL
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+_DISK_FULL = "53100"
+"""By which PostgreSQL says it (its manual, appendix A)."""
 
 
 def can_be_named(text: str) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from lineage.digest import sha256_file
+from lineage.store import has_no_room
 from serving.answering import Stages
 from serving.job_files import JobFiles, remove_left
 from serving.jobs import JobRow, Jobs, LeaseLost, Task, task_of
@@ -22,6 +23,8 @@ from serving.schema import Answered
 POLL_S = 1.0
 NOTE_EVERY = 0.05
 """Share of the work after which progress is written down."""
+ROOM_S = 5.0
+"""How long a job waits that could not be done since the disk was full."""
 SWEEP_S = 600.0
 
 
@@ -108,8 +111,11 @@ class Workers:
             self.jobs.let_go(row.id, attempt, self.clock(), counts=True)
         except Exception as error:
             write_line("job failure", job=row.id, **where(error))
+            full = has_no_room(error)
+            if full:
+                self._closing.wait(ROOM_S)  # then it is as if it had never been begun: it is not the recording's fault
             last = "failed_retryable" if isinstance(error, OSError | DBAPIError) else "failed_permanent"
-            self.jobs.let_go(row.id, attempt, self.clock(), counts=True, why=_FAILED, last=last)
+            self.jobs.let_go(row.id, attempt, self.clock(), counts=not full, why=_FAILED, last=last)
         else:
             write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")
             self.done(answer)

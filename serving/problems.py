@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lineage.store import has_no_room
 from serving.schema import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +33,7 @@ DETAILS = {
 
 CUT_OFF = "the connection ended before the body did: send the whole of it again"
 AWAY = "what the service keeps cannot be reached now: try again"
+FULL = "the service has no room now for what it has to keep: try again later"
 
 
 class ProblemError(Exception):
@@ -76,7 +78,9 @@ def problem_response(error: ProblemError, request_id: str) -> Response:
 
 
 def problem_for(failure: Exception) -> ProblemError:
-    """What a sender is told of a failure of ours: to try again, where the store does not answer now."""
+    """What a sender is told of a failure of ours: to try again, where the disk is full or the store does not answer now."""
+    if has_no_room(failure):
+        return ProblemError(503, FULL, {"Retry-After": "30"})
     if isinstance(failure, OperationalError):
         return ProblemError(503, AWAY, {"Retry-After": "5"})
     return ProblemError(500, DETAILS[500])

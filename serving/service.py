@@ -78,7 +78,7 @@ PROBLEMS: Problems = {
         415: "another content type",
         429: "too many requests, bytes or wrong keys: `Retry-After` says when",
         500: "the service failed",
-        503: "not now: `Retry-After` says when",
+        503: "not now (the disk or the queue is full, the store is away, the site was stopped): `Retry-After` says when",
         504: "not done in time",
     }.items()
 }
@@ -134,7 +134,8 @@ def _api(desk: Desk) -> FastAPI:
     api = FastAPI(title=TITLE, version="1", description=BANNER, docs_url=None, redoc_url=None)
     api.router.route_class = BoundedForm
     api.add_exception_handler(ProblemError, _say)
-    api.add_exception_handler(OperationalError, _say_away)
+    api.add_exception_handler(OperationalError, _say_failure)
+    api.add_exception_handler(OSError, _say_failure)
     api.add_exception_handler(RequestValidationError, _say_what_is_missing)
     key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))
 
@@ -280,7 +281,7 @@ def _say(request: Request, error: Exception) -> Response:
     return problem_response(error, exchange(request.scope).request_id)
 
 
-def _say_away(request: Request, error: Exception) -> Response:
+def _say_failure(request: Request, error: Exception) -> Response:
     write_line("failure", request_id=exchange(request.scope).request_id, **where(error))
     return _say(request, problem_for(error))
 

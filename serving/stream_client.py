@@ -17,7 +17,8 @@ OPEN_S, CLOSE_S = 30.0, 2.0
 ANSWER_BYTES = 64 * 2**20
 PAUSE_S = 0.5
 LOST = 408
-"""Status of a problem after which the stream goes on over another connection."""
+"""Status of a problem after which the stream goes on over another connection, as it does after those of `AGAIN` once it has
+begun: what the service could not keep now is sent again."""
 
 Told = Callable[[dict[str, Any]], None]
 
@@ -49,6 +50,8 @@ class Stream:
         self._rows = len(channels)
         self._unheard: dict[int, bytes | str] = {}
         self._seq, self._have_s, self._have_events = 0, 0, 0
+        self._stuck_since_s: float | None = None
+        """When the connection was lost, if nothing was heard since (monotonic)."""
         self.answer: dict[str, Any] | None = None
         self._open = ExitStack()
         first = {"type": "hello", "channels": list(channels), "rate_hz": rate_hz, "unit": "uV", "age": age}
@@ -123,6 +126,7 @@ class Stream:
     def _take(self, message: dict[str, Any]) -> bool:
         kind = message["type"]
         if kind == "ack":
+            self._stuck_since_s = None
             for seq in [seq for seq in self._unheard if seq < message["next_seq"]]:
                 del self._unheard[seq]
         elif kind == "heard":
@@ -131,6 +135,8 @@ class Stream:
             self._told(message)
         elif kind == "answer":
             self.answer = message["answer"]
+        elif message["problem"]["status"] in AGAIN:
+            raise _Lost
         else:
             self._refuse(message["problem"])
         return True
@@ -149,7 +155,11 @@ class Stream:
     def _go_on(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        until = time.monotonic() + self._patience_s
+        if self._stuck_since_s is None:
+            self._stuck_since_s = time.monotonic()
+        else:
+            time.sleep(PAUSE_S)
+        until = self._stuck_since_s + self._patience_s
         while True:
             try:
                 have = {"have_s": self._have_s, "have_events": self._have_events}
@@ -165,7 +175,9 @@ class Stream:
                 if refused.status not in AGAIN:
                     raise
             if time.monotonic() > until:
-                raise ServiceRefused(0, f"the service was not found again within {self._patience_s:g} s")
+                raise ServiceRefused(
+                    0, f"the service was not found again, or could not go on, within {self._patience_s:g} s"
+                )
             time.sleep(PAUSE_S)
 
     def _check_kept(self, next_seq: int) -> None:

@@ -13,7 +13,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from typing import IO, Any
@@ -40,9 +40,13 @@ class StreamFiles:
         """A new stream; it survives a power cut when this returns. It has its name when it is whole and locked."""
         unfinished = self.folder / f".{name}"
         unfinished.mkdir()
-        (unfinished / ABOUT).write_text(json.dumps(about))
-        begun = StreamFile(unfinished)
-        begun.rename(self.folder / name)
+        with ExitStack() as undone:
+            undone.callback(shutil.rmtree, unfinished, ignore_errors=True)
+            (unfinished / ABOUT).write_text(json.dumps(about))
+            begun = StreamFile(unfinished)
+            undone.callback(begun.remove)
+            begun.rename(self.folder / name)
+            undone.pop_all()
         return begun
 
     def names(self) -> list[str]:

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, WebSocket
 from pydantic import Field, TypeAdapter, ValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from serving.auth import Unauthorised
 from serving.limits import Authenticate
-from serving.problems import ProblemError, Problems, exchange, problem_of
+from serving.problems import ProblemError, Problems, exchange, problem_for, problem_of, where, write_line
 from serving.schema import BANNER
 from serving.stream import End, Gap, Hello, Resume
 from serving.stream_desk import Held, StreamDesk
@@ -69,6 +70,9 @@ class _Connection:
             await self._refuse(problem)
         except WebSocketDisconnect:
             pass
+        except (OperationalError, OSError) as error:  # the stream is kept: it goes on, or is answered, later
+            write_line("stream failure", **where(error))
+            await self._refuse(problem_for(error))
         finally:
             if self._held is not None:
                 self.desk.detach(self._held, self)
