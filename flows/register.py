@@ -11,6 +11,7 @@ from flows import records
 from flows.authenticate import failures_noted, operator, refuse_unattested, signer
 from flows.workspace import Workspace, open_workspace
 from lineage import keys
+from lineage.alone import alone
 from lineage.dsse import key_id, read_pem
 from lineage.entries import EntryType
 from lineage.onetime import enrolment_uri
@@ -32,11 +33,12 @@ def register(
     One that was cut off before the ledger knew of it never counted, and is made again. Refused as
     `lineage.keys.create_person`.
     """
-    ledger, people = records.open_ledger(workspace), People.read(workspace.keys)
-    if id in people.by_id and last_known(ledger, id) is None:
-        people.without(id).write(workspace.keys)
-    made = keys.create_person(workspace.keys, id, printed_name, role, passphrase, demo, now=now)
-    ledger.append_many([of_person(EntryType.PERSON_REGISTERED, made, operator())])
+    with alone(workspace.keys):
+        ledger, people = records.open_ledger(workspace), People.read(workspace.keys)
+        if id in people.by_id and last_known(ledger, id) is None:
+            people.without(id).write(workspace.keys)
+        made = keys.create_person(workspace.keys, id, printed_name, role, passphrase, demo, now=now)
+        ledger.append_many([of_person(EntryType.PERSON_REGISTERED, made, operator())])
     return made
 
 
@@ -52,10 +54,11 @@ def rotate_person(id: str, passphrase: str, code: str, new_passphrase: str) -> d
     the ledger does not know them like this."""
     workspace, now = open_workspace(), datetime.now(UTC)
     refuse_unattested(workspace, id)
-    with failures_noted(workspace, id, "to rotate a key"):
-        made = keys.rotate_person(workspace.keys, id, passphrase, code, new_passphrase, now)
-    line = of_person(EntryType.PERSON_KEY_ROTATED, made, signer(workspace, id))
-    records.open_ledger(workspace).append_many([line])
+    with alone(workspace.keys):
+        with failures_noted(workspace, id, "to rotate a key"):
+            made = keys.rotate_person(workspace.keys, id, passphrase, code, new_passphrase, now)
+        line = of_person(EntryType.PERSON_KEY_ROTATED, made, signer(workspace, id))
+        records.open_ledger(workspace).append_many([line])
     return _enrolment(made, f"{made.printed_name} has a new key; the old one is destroyed, what it signed stays good")
 
 
@@ -71,16 +74,17 @@ def end_person(id: str, reason: str, left: bool) -> dict[str, Any]:
     workspace, now = open_workspace(), datetime.now(UTC)
     if not reason.strip():
         raise Refused("the end of a key says why: give --reason")
-    people, ledger = People.read(workspace.keys), records.open_ledger(workspace)
-    person = last_known(ledger, id)
-    if person is None:
-        raise Refused(f"the ledger knows nobody as {id[:64]!r}, so they sign nothing; see `ictal person list`")
-    if not person.key_is_valid(now):
-        raise Refused(f"the key of {id} has ended or is revoked already; see `ictal person list`")
-    changed = person.ended(now) if left else person.revoked(now, reason)
-    type = EntryType.PERSON_KEY_ENDED if left else EntryType.PERSON_KEY_REVOKED
-    ledger.append_many([of_person(type, changed, operator(), reason)])
-    people.holding(changed).write(workspace.keys)
+    with alone(workspace.keys):
+        people, ledger = People.read(workspace.keys), records.open_ledger(workspace)
+        person = last_known(ledger, id)
+        if person is None:
+            raise Refused(f"the ledger knows nobody as {id[:64]!r}, so they sign nothing; see `ictal person list`")
+        if not person.key_is_valid(now):
+            raise Refused(f"the key of {id} has ended or is revoked already; see `ictal person list`")
+        changed = person.ended(now) if left else person.revoked(now, reason)
+        type = EntryType.PERSON_KEY_ENDED if left else EntryType.PERSON_KEY_REVOKED
+        ledger.append_many([of_person(type, changed, operator(), reason)])
+        people.holding(changed).write(workspace.keys)
     what = "stays good" if left else "is not good any more: running services stop within seconds where it was needed"
     text = f"{person.printed_name} signs nothing more here; what was signed before {what}"
     return {**_row(changed, now, known=True), "reason": reason, "text": text}
@@ -114,12 +118,13 @@ def platform_key(workspace: Workspace) -> Path:
 def rotate_platform_key() -> dict[str, Any]:
     """A new platform key; what the old one signed stays good until that one is revoked. Its public key is kept."""
     workspace = open_workspace()
-    with suppress(Refused):  # a key that was exchanged for another is replaced as well
-        platform_key(workspace)
-    former = keys.rotate_platform_key(workspace.keys)
-    made = read_pem(keys.platform_public_path(workspace.keys).read_bytes())
-    line = of_platform_key(EntryType.PLATFORM_KEY_ROTATED, made, operator())
-    records.open_ledger(workspace).append_many([line])
+    with alone(workspace.keys):
+        with suppress(Refused):  # a key that was exchanged for another is replaced as well
+            platform_key(workspace)
+        former = keys.rotate_platform_key(workspace.keys)
+        made = read_pem(keys.platform_public_path(workspace.keys).read_bytes())
+        line = of_platform_key(EntryType.PLATFORM_KEY_ROTATED, made, operator())
+        records.open_ledger(workspace).append_many([line])
     text = (
         f"the platform signs with key {key_id(made)[:12]} from now on; what the former one signed stays good "
         f"(public key kept as keys/{former.name}). Give keys/platform.pub to those who check receipts"

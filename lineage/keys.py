@@ -8,7 +8,6 @@ import base64
 import os
 import re
 import secrets
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lineage import dsse, onetime, reauthentication
+from lineage.alone import alone
 from lineage.digest import sha256_bytes
 from lineage.people import People, Person, SigningKey
 from lineage.reauthentication import AuthenticationFailed
@@ -62,16 +62,17 @@ def create_person(
     The key of a `demo` person ends after 24 h. Refuses (PersonRefused) a taken or reserved id, a name that is missing
     or another's, and a short passphrase.
     """
-    people = People.read(folder)
-    _refuse_bad_person(people, id, printed_name, now)
-    _refuse_short(passphrase)
-    key, public = _new_key(now, now + DEMO_LIFETIME if demo else None)
-    person = Person(id, printed_name, role, demo, (public,), onetime.new_secret())
-    for path in (_key_path(folder, person), _secret_path(folder, person)):
-        path.unlink(missing_ok=True)  # of a registration that was cut off before it counted
-    _write_components(folder, person, key, passphrase)
-    people.holding(person).write(folder)
-    return person
+    with alone(folder):
+        people = People.read(folder)
+        _refuse_bad_person(people, id, printed_name, now)
+        _refuse_short(passphrase)
+        key, public = _new_key(now, now + DEMO_LIFETIME if demo else None)
+        person = Person(id, printed_name, role, demo, (public,), onetime.new_secret())
+        for path in (_key_path(folder, person), _secret_path(folder, person)):
+            path.unlink(missing_ok=True)  # of a registration that was cut off before it counted
+        _write_components(folder, person, key, passphrase)
+        people.holding(person).write(folder)
+        return person
 
 
 def rotate_person(folder: Path, id: str, passphrase: str, code: str, new_passphrase: str, now: datetime) -> Person:
@@ -81,20 +82,21 @@ def rotate_person(folder: Path, id: str, passphrase: str, code: str, new_passphr
     anybody, and a short passphrase; AuthenticationFailed as `unlock`.
     """
     _refuse_short(new_passphrase)
-    unlock(folder, id, passphrase, code, now)
-    people = People.read(folder)
-    old = people.person(id)
-    if not old.key_is_valid(now):
-        raise PersonRefused(f"the key of {id} was revoked or has ended: register the person anew, under another id")
-    key, public = _new_key(now, old.valid_until)
-    person = old.rotated(public, onetime.new_secret())
-    for path in (_key_path(folder, person), _secret_path(folder, person)):
-        path.unlink(missing_ok=True)  # of a rotation that was cut off before it counted
-    _write_components(folder, person, key, new_passphrase)
-    people.holding(person).write(folder)  # from here on the new files are those that count
-    for path in (_key_path(folder, old), _secret_path(folder, old)):
-        path.unlink()
-    return person
+    with alone(folder):
+        unlock(folder, id, passphrase, code, now)
+        people = People.read(folder)
+        old = people.person(id)
+        if not old.key_is_valid(now):
+            raise PersonRefused(f"the key of {id} was revoked or has ended: register the person anew, under another id")
+        key, public = _new_key(now, old.valid_until)
+        person = old.rotated(public, onetime.new_secret())
+        for path in (_key_path(folder, person), _secret_path(folder, person)):
+            path.unlink(missing_ok=True)  # of a rotation that was cut off before it counted
+        _write_components(folder, person, key, new_passphrase)
+        people.holding(person).write(folder)  # from here on the new files are those that count
+        for path in (_key_path(folder, old), _secret_path(folder, old)):
+            path.unlink()
+        return person
 
 
 def unlock(folder: Path, id: str, passphrase: str, code: str, now: datetime) -> dsse.PrivateKey:
@@ -125,14 +127,11 @@ def create_platform_key(folder: Path) -> Path:
     It lies unencrypted (mode 0600), since programs use it unattended; it is no person and cannot approve.
     """
     path = _platform_path(folder)
-    if not path.exists():
-        unfinished = folder / f"{PLATFORM}.{os.getpid()}.new"
-        unfinished.unlink(missing_ok=True)
-        _write_private(unfinished, _pem(_new_private(), serialization.NoEncryption()))
-        with suppress(FileExistsError):  # another program was first
-            os.link(unfinished, path)
-        unfinished.unlink()
-    _write_public(platform_public_path(folder), platform_key(folder))
+    if not (path.exists() and _is_public_half(platform_public_path(folder), platform_key(folder))):
+        with alone(folder):
+            if not path.exists():  # another program may have been first
+                _write_unfinished(folder, _new_private()).replace(path)
+            _write_public(platform_public_path(folder), platform_key(folder))
     return path
 
 
@@ -142,14 +141,13 @@ def rotate_platform_key(folder: Path) -> Path:
     Returns the path of that former public key. FileNotFoundError where no key was made. Wherever it is cut off, the public
     half of the key that signs is among `platform_public_paths`.
     """
-    present, new = platform_key(folder), _new_private()
-    former = _former_path(folder, dsse.key_id(present.public_key()))
-    _write_public(former, present)
-    unfinished = folder / f"{PLATFORM}.pem.new"
-    unfinished.unlink(missing_ok=True)
-    _write_private(unfinished, _pem(new, serialization.NoEncryption()))
-    _write_public(platform_public_path(folder), new)
-    unfinished.replace(_platform_path(folder))
+    with alone(folder):
+        present, new = platform_key(folder), _new_private()
+        former = _former_path(folder, dsse.key_id(present.public_key()))
+        _write_public(former, present)
+        unfinished = _write_unfinished(folder, new)
+        _write_public(platform_public_path(folder), new)
+        unfinished.replace(_platform_path(folder))
     return former
 
 
@@ -271,12 +269,23 @@ def _pem(key: dsse.PrivateKey, encryption: serialization.KeySerializationEncrypt
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
+def _is_public_half(path: Path, key: dsse.PrivateKey) -> bool:
+    return path.exists() and path.read_bytes() == dsse.pem_of(key.public_key()).encode()
+
+
 def _write_public(path: Path, key: dsse.PrivateKey) -> None:
     """Whole or not at all, and only where it is another: services read it, and look at everything anew when it changes."""
-    content = dsse.pem_of(key.public_key()).encode()
-    if not path.exists() or path.read_bytes() != content:
+    if not _is_public_half(path, key):
         with whole_file(path) as partial:
-            partial.write_bytes(content)
+            partial.write_bytes(dsse.pem_of(key.public_key()).encode())
+
+
+def _write_unfinished(folder: Path, key: dsse.PrivateKey) -> Path:
+    """A platform key that has not its name yet, in place of one that a program which was cut off has left."""
+    unfinished = folder / f"{PLATFORM}.pem.new"
+    unfinished.unlink(missing_ok=True)
+    _write_private(unfinished, _pem(key, serialization.NoEncryption()))
+    return unfinished
 
 
 def _write_private(path: Path, content: bytes) -> None:

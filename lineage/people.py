@@ -183,7 +183,7 @@ class People:
         return People({name: person for name, person in self.by_id.items() if name != id})
 
     def write(self, folder: Path) -> None:
-        """Replaced in one step, so that a reader never sees half of it."""
+        """Replaced in one step, so that a reader never sees half of it. Who has read it to change it is `alone` from then on."""
         unfinished = folder / f"{PEOPLE}.new"
         unfinished.write_text(json.dumps([p.values() for _, p in sorted(self.by_id.items())], indent=1) + "\n")
         unfinished.replace(folder / PEOPLE)

@@ -1,6 +1,9 @@
 """People sign with two components; the platform's key is nobody's."""
 
 import base64
+import errno
+import subprocess
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage import dsse
+from lineage.alone import LOCK, alone
 from lineage.keys import (
     AuthenticationFailed,
     People,
     PersonRefused,
     _stretched,
-    _write_private,
     create_platform_key,
     platform_key,
     platform_public_path,
@@ -29,6 +32,7 @@ from lineage.keys import (
 )
 from lineage.refused import Refused
 from tests.authenticator import code, enrol, know
+from tests.commands import CHECKOUT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PHRASE = "a long enough phrase"
@@ -319,19 +323,71 @@ def test_a_platform_key_that_was_cut_off_while_it_was_written_is_none(
     assert verifiable(tmp_path) == {dsse.key_id(platform_key(tmp_path).public_key())}
 
 
-def test_of_two_programs_that_make_a_platform_key_at_once_both_sign_with_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def made_meanwhile(path: Path, content: bytes) -> None:
-        monkeypatch.undo()
-        create_platform_key(tmp_path)
-        _write_private(path, content)
+def test_a_platform_key_needs_no_second_name_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems have none: FAT, and many that are mounted from elsewhere."""
 
-    monkeypatch.setattr("lineage.keys._write_private", made_meanwhile)
-    monkeypatch.setattr("os.getpid", lambda: 1)
+    def none_here(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "hard links are not supported here")
+
+    monkeypatch.setattr("os.link", none_here)
     create_platform_key(tmp_path)
     assert verifiable(tmp_path) == {dsse.key_id(platform_key(tmp_path).public_key())}
-    assert {path.name for path in tmp_path.iterdir()} == {"platform.pem", "platform.pub"}
+
+
+def at_once(program: str, *arguments: object, programs: int = 6) -> list[str]:
+    """What programs say that begin the same act at the same moment, each with its number as the last argument."""
+    waits = f"import sys\nimport lineage.keys\nprint(flush=True)\nsys.stdin.readline()\n{program}"
+    command = [sys.executable, "-c", waits, *map(str, arguments)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": CHECKOUT}
+    started = [subprocess.Popen([*command, str(number)], **pipes) for number in range(programs)]
+    for one in started:
+        assert one.stdout.readline()
+    for one in started:
+        one.stdin.write("\n")
+        one.stdin.flush()
+    said = [one.communicate(timeout=120)[0] for one in started]
+    assert [one.returncode for one in started] == [0] * programs
+    return said
+
+
+MAKES_A_KEY = """
+import time
+from pathlib import Path
+from lineage import dsse, keys
+from lineage.keys import create_platform_key, platform_key
+write = keys._write_private
+keys._write_private = lambda *given: (time.sleep(0.2), write(*given))
+create_platform_key(Path(sys.argv[1]))
+print(dsse.key_id(platform_key(Path(sys.argv[1])).public_key()))
+"""
+
+
+def test_of_programs_that_make_a_platform_key_at_once_all_sign_with_the_first(tmp_path: Path) -> None:
+    assert set(at_once(MAKES_A_KEY, tmp_path)) == {f"{one}\n" for one in verifiable(tmp_path)}
+    assert {path.name for path in tmp_path.iterdir()} == {"platform.pem", "platform.pub", LOCK}
+
+
+MAKES_A_PERSON = """
+from datetime import UTC, datetime
+from pathlib import Path
+from lineage.keys import create_person
+name = f"reviewer-{sys.argv[2]}"
+create_person(Path(sys.argv[1]), name, name, "neurologist", "a long enough phrase", now=datetime.now(UTC))
+"""
+
+
+def test_of_people_who_are_registered_at_once_none_is_lost(tmp_path: Path) -> None:
+    at_once(MAKES_A_PERSON, tmp_path)
+    assert sorted(People.read(tmp_path).by_id) == [f"reviewer-{number}" for number in range(6)]
+
+
+def test_who_is_alone_in_a_folder_may_say_so_twice_and_lets_others_in_again(tmp_path: Path) -> None:
+    with alone(tmp_path), alone(tmp_path / "." / ".." / tmp_path.name):
+        pass
+    with alone(tmp_path / "another"):
+        at_once(
+            "from pathlib import Path\nfrom lineage.alone import alone\nwith alone(Path(sys.argv[1])): pass", tmp_path
+        )
 
 
 def verifiable(keys: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """People and keys are registered, rotated and revoked on the command line, and the ledger, the approvals and the service follow."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +18,9 @@ from flows import audit, register
 from flows.authenticate import attested
 from flows.records import open_ledger
 from flows.workspace import Workspace
+from lineage.alone import LOCK
 from lineage.dsse import pem_of
+from lineage.entries import EntryType
 from lineage.keys import rotate_platform_key
 from lineage.ledger import Ledger
 from lineage.onetime import STEP_S
@@ -102,6 +106,25 @@ def test_a_rotated_person_signs_on_and_what_they_signed_stays_in_force(office: O
     assert types_of(office.workspace, "person")[-1] == "person.key_rotated"
     assert office.refused_by_service() == ""
     assert ictal("approvals", office.candidate[:8], "--json").json[0]["in_force"]
+
+
+def test_nobody_else_changes_the_people_between_their_list_and_the_ledger(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another registration of the same name would take one that the ledger does not know yet for one that was cut off."""
+    asked, line_of = list[str](), register.of_person
+
+    def beside(type: EntryType, *given: Any) -> Any:
+        with open(office.workspace.keys / LOCK) as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        asked.append(type)
+        return line_of(type, *given)
+
+    monkeypatch.setattr(register, "of_person", beside)
+    register.add_person("reviewer-3", "A. Reviewer", "neurologist", PASSPHRASE)
+    register.rotate_person(FIRST, PASSPHRASE, code(office.workspace.keys, FIRST, office.now), "another long phrase")
+    register.end_person(SECOND, "retirement", left=True)
+    assert asked == ["person.registered", "person.key_rotated", "person.key_ended"]
 
 
 def test_a_wrong_component_is_refused_with_exit_code_2_and_stands_in_the_ledger(office: Office) -> None:
