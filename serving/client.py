@@ -88,7 +88,8 @@ class Client:
         """Leave a recording (a film may have two views) as a job; returns its state with `job_id`.
 
         `question` is detection, typing, spasms, semiology or forecasting. Sent again with the same `idempotency_key` (one
-        is made up unless given), it is the same job; with another recording ServiceRefused has the status 409.
+        is made up unless given), it is the same job, unless that ended as `failed_retryable`; with another recording
+        ServiceRefused has the status 409.
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with _uploads(files) as named:

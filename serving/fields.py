@@ -38,6 +38,11 @@ UNREADABLE = (
 )
 
 IDEMPOTENCY_KEY = "up to 200 signs of the sender's choice: the same again with the same body gives the same answer"
+JOB_KEY = (
+    "up to 200 signs of the sender's choice: the same again with the same body is the same job, also once it is done, cancelled "
+    "or failed for good (`failed_permanent`), until it is forgotten some weeks later: to have that done again, send a new key. "
+    "After `failed_retryable` the same key and body are a new job"
+)
 
 
 class BoundedForm(APIRoute):

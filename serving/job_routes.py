@@ -9,7 +9,7 @@ from serving.fields import (
     AGE,
     DURATION,
     FILM_FIELDS,
-    IDEMPOTENCY_KEY,
+    JOB_KEY,
     ONSET,
     SECOND_VIEW,
     SHA256,
@@ -32,7 +32,10 @@ AGAIN_S = 2
 def add_jobs(api: FastAPI, desk: JobDesk, key: Any, problems: Problems) -> None:
     """The routes of jobs."""
     missing: Problems = {404: problems[400] | {"description": "this site has no such job"}, **problems}
-    accepted = {"description": "accepted: it will be answered", "content": _json(JOB_EXAMPLE | {"state": "queued"})}
+    accepted = {
+        "description": "accepted: it will be answered; or the job that this Idempotency-Key is of, as it stands",
+        "content": _json(JOB_EXAMPLE | {"state": "queued"}),
+    }
     other: Problems = {409: problems[400] | {"description": "the Idempotency-Key was used for another body"}}
 
     @api.post(
@@ -51,7 +54,7 @@ def add_jobs(api: FastAPI, desk: JobDesk, key: Any, problems: Problems) -> None:
         sha256: Annotated[str | None, Form(description=SHA256)] = None,
         onset_s: Annotated[float | None, Form(description=ONSET, ge=0)] = None,
         duration_s: Annotated[float | None, Form(description=DURATION, gt=0)] = None,
-        idempotency_key: Annotated[str | None, Header(description=IDEMPOTENCY_KEY)] = None,
+        idempotency_key: Annotated[str | None, Header(description=JOB_KEY)] = None,
     ) -> Response:
         """One recording (EDF, EDF+, BDF, pose track, or film), kept on disk until it is answered, whatever happens here."""
         await check_fields(request, {*FILM_FIELDS, "question"})

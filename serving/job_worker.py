@@ -15,7 +15,7 @@ from lineage.digest import sha256_file
 from lineage.store import has_no_room
 from serving.answering import Stages
 from serving.job_files import JobFiles, remove_left
-from serving.jobs import JobRow, Jobs, LeaseLost, Task, task_of
+from serving.jobs import RETRYABLE, JobRow, Jobs, LeaseLost, Task, task_of
 from serving.journal import Act
 from serving.problems import where, write_line
 from serving.schema import Answered
@@ -114,7 +114,7 @@ class Workers:
             full = has_no_room(error)
             if full:
                 self._closing.wait(ROOM_S)  # then it is as if it had never been begun: it is not the recording's fault
-            last = "failed_retryable" if isinstance(error, OSError | DBAPIError) else "failed_permanent"
+            last = RETRYABLE if isinstance(error, OSError | DBAPIError) else "failed_permanent"
             self.jobs.let_go(row.id, attempt, self.clock(), counts=not full, why=_FAILED, last=last)
         else:
             write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")

@@ -22,6 +22,8 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 WAITING: tuple[State, ...] = ("queued", "running")
 """Those that did not end; asked for by name, since the store has an index of states but none of what a state is not."""
+RETRYABLE = "failed_retryable"
+"""Outcome of a job that failed for reasons which are not its recording's."""
 CLOCKS_S = 60.0
 """How much the clocks of two machines may differ."""
 
@@ -127,11 +129,6 @@ class Jobs:
         add_indexes(self.engine, JobRow)
         self.limits = limits or JobLimits()
 
-    def earlier(self, site: str, idempotency_key: str | None, task: Task) -> JobRow | None:
-        """The job that was accepted under this key, if any; OtherBody where that was for another task."""
-        with session(self.engine, write=False) as reading:
-            return _earlier(reading, site, idempotency_key, task)
-
     def accept(
         self,
         id: str,
@@ -146,7 +143,8 @@ class Jobs:
         """Queue a job whose files, of `size` bytes, are kept; what is returned survives a power cut. Raises TooManyJobs
         where there is no room, and OtherBody for an idempotency key that was used for another task.
 
-        It is an earlier job, with another id, where the site used the idempotency key before for the same task.
+        It is an earlier job, with another id, where the site used the idempotency key before for the same task; unless that
+        one is worth sending again (`failed_retryable`): then it stays as it ended, and the key is the new job's.
         """
         row = JobRow(
             id=id, site=site, key_id=key_id, idempotency_key=idempotency_key, task=json.dumps(vars(task)),
@@ -155,9 +153,12 @@ class Jobs:
         )  # fmt: skip
         with session(self.engine) as writing:
             known = _earlier(writing, site, idempotency_key, task)
-            if known is not None:
+            if known is not None and known.outcome != RETRYABLE:
                 return known
             self._check_room(writing, site, size)
+            if known is not None:
+                known.idempotency_key = None
+                writing.flush()  # before the new one is written, since the store holds a key once
             row.no = (writing.scalar(select(func.max(JobRow.no))) or 0) + 1
             writing.add(row)
         return row

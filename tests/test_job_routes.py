@@ -128,6 +128,27 @@ def test_the_same_key_and_body_are_one_job_and_another_body_is_refused(served: S
     assert theirs.status_code == 202 and theirs.headers["location"] != first.headers["location"]
 
 
+def test_a_key_whose_job_failed_without_fault_of_the_recording_is_tried_anew(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Idempotency-Key": "again"}
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("the ledger is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "append", away)
+        first = leave(served, headers=key)
+        failed = ended(served, first.headers["location"])
+    assert (failed["state"], failed["outcome"]) == ("failed", "failed_retryable")
+    again = leave(served, headers=key)
+    assert again.headers["location"] != first.headers["location"]
+    assert ended(served, again.headers["location"])["state"] == "done"
+    assert said(served.client.get(first.headers["location"], headers=served.headers)) == failed
+    [leaving] = served.client.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]["parameters"]
+    assert "After `failed_retryable` the same key and body are a new job" in leaving["description"]
+
+
 @pytest.mark.parametrize(
     ("fields", "headers", "detail"),
     [

@@ -234,6 +234,31 @@ def test_the_same_key_gives_the_job_after_it_has_ended_too(jobs: Jobs) -> None:
     assert left(jobs, at_s=100, key="k") == id and claimed(jobs, at_s=101) is None
 
 
+def test_the_same_key_gives_the_job_that_was_cancelled_or_has_failed_for_good(jobs: Jobs) -> None:
+    cancelled, failed = left(jobs, key="c"), left(jobs, key="f")
+    jobs.cancel(cancelled, "north", NOW)
+    fail(jobs, failed, "failed_permanent")
+    assert (left(jobs, key="c"), left(jobs, key="f")) == (cancelled, failed)
+
+
+def test_the_same_key_is_a_new_job_where_the_one_before_is_worth_sending_again(jobs: Jobs) -> None:
+    first = left(jobs, key="k")
+    fail(jobs, first, "failed_retryable")
+    with pytest.raises(OtherBody):
+        left(jobs, key="k", task=Task("typing", (FILE,), 3.0))
+    second = left(jobs, at_s=1, key="k")
+    assert second != first and left(jobs, at_s=2, key="k") == second
+    assert (state(jobs, first), state(jobs, second)) == ("failed", "queued")
+    assert claimed(jobs) == second
+
+
+def fail(jobs: Jobs, id: str, outcome: str) -> None:
+    """Have the next job, which is this one, fail at every attempt."""
+    for attempt in range(LIMITS.attempts):
+        assert claimed(jobs, str(attempt)) == id
+        jobs.let_go(id, str(attempt), NOW, counts=True, why="it failed", last=outcome)
+
+
 def test_the_queue_is_bounded_for_a_site_for_all_and_in_bytes(jobs: Jobs) -> None:
     for second in range(4):
         left(jobs, at_s=second)
