@@ -3,15 +3,21 @@
 Run uvicorn with `--http serving.connections:Connection`. What a site's requests take is bounded by `limits.Bounds`.
 """
 
+import uuid
 from asyncio import BaseTransport, TimerHandle
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.limits import HEADERS
+from serving.problems import ProblemError, problem_response
+
 MOST_WAITING = 512
 """Connections on which nothing is being answered. Each takes a file of the process, of which systems often allow 1024."""
 MOST_HEAD = 65_536
 """Bytes of a head, or of what else comes between two parts of a body, before it is whole (roughly: a read may hold more)."""
+LONG_HEAD = f"the head of a request has at most {MOST_HEAD} bytes: leave out headers and queries that nobody reads"
+NO_REQUEST = "this cannot be read as a request of HTTP/1.1: see /openapi.json for what there is"
 UNREAD_S = 20.0
 """How long a client may read nothing of an answer that does not fit on the way to it."""
 
@@ -45,7 +51,16 @@ class Connection(HttpToolsProtocol):
         self._held += len(data)
         super().data_received(data)
         if self._held > MOST_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The head of a request has at most {MOST_HEAD} bytes.")
+            self.send_400_response("")
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no request is answered as every other fault is, with a problem, and the connection ended."""
+        id = str(uuid.uuid4())
+        headers = {"Connection": "close", "X-Request-Id": id, **HEADERS}
+        response = problem_response(ProblemError(400, LONG_HEAD if self._held > MOST_HEAD else NO_REQUEST, headers), id)
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in response.raw_headers), b"", b""]
+        self.transport.write(b"\r\n".join(lines) + bytes(response.body))
+        self.transport.close()
 
     def _should_upgrade(self) -> bool:
         """A WebSocket begins with a GET; to anything else the handshake would never say a word."""

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
 
 import httpx
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from serving.connections import Connection
+from serving.connections import MOST_HEAD, Connection
 from tests.served import free_port
+from tests.services import problem
 
 MOST = 5
 BIG = 32 * 2**20
@@ -154,6 +156,25 @@ def test_a_websocket_that_begins_with_no_get_is_a_request_like_others(port: int)
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AA==\r\n"
     with begun(port, b"POST / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n") as connection:
         assert connection.recv(1000).endswith(b"ok")
+
+
+NO_REQUESTS = {
+    "a method that there is not": (b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", "cannot be read as a request"),
+    "two lengths": (GET[:-2] + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "cannot be read as a request"),
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03", "cannot be read as a request"),
+    "a head too long": (b"GET / HTTP/1.1\r\nX: " + b"a" * 2 * MOST_HEAD, f"at most {MOST_HEAD} bytes"),
+}
+
+
+@pytest.mark.parametrize("what", NO_REQUESTS)
+def test_what_is_no_request_is_answered_with_a_problem_too(port: int, what: str) -> None:
+    sent, words = NO_REQUESTS[what]
+    with begun(port, sent) as connection:
+        answer = HTTPResponse(connection)
+        answer.begin()
+        found = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+        assert words in problem(found, 400) and found.headers["connection"] == "close"
+        assert is_ended(connection)
 
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
