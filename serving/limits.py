@@ -38,6 +38,8 @@ SCOPES_FOR = {
 ROUTES = ("/", "/livez", "/healthz", "/readyz", "/metrics", "/openapi.json", *SCOPES_FOR)
 """All that is served; what the frameworks would show besides (their own pages and schemas) is not."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+DECIDING = ("Authorization", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Idempotency-Key")
+"""Headers of which the second would be left out without a word, whatever it says."""
 UPLOAD_TYPE = "multipart/form-data"
 JSON_TYPE = "application/json"
 WINDOWS = "/v1/windows"
@@ -121,8 +123,10 @@ class RequestLine:
                 message["headers"] = [*said, *_OURS.items(), (b"x-request-id", this.request_id.encode())]
             await send(message)
 
+        # RFC 9110, 9.3.2: HEAD is GET without the content, which the server that speaks HTTP leaves out.
+        asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
         try:
-            await self.app(scope, receive, with_headers)
+            await self.app(asked, receive, with_headers)
         finally:
             self._note(scope, status, time.monotonic() - start_s)
 
@@ -139,7 +143,7 @@ class RequestLine:
 class Admission:
     """Lets in what is served here, in a content type that is read, from a site whose key is in force.
 
-    ProblemError where it does not: 404, 415, 401 for the key, 403 for a scope that it lacks, 429 beyond quotas.
+    ProblemError where it does not: 404, 415, 400 for a header that is given twice, 401 for the key, 403 for a scope that it lacks, 429 beyond quotas.
     """
 
     def __init__(self, app: ASGIApp, authenticate: Authenticate, quotas: Quotas):
@@ -148,6 +152,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
+            _check_given_once(scope)
             _check_content_type(Headers(scope=scope), route_of(scope["path"]))
             if scope["path"].startswith(PRIVATE):
                 await self._admit(scope)
@@ -276,6 +281,16 @@ def _too_large(most: int) -> ProblemError:
     return ProblemError(413, f"an upload has at most {most} bytes: send a shorter recording, or cut it")
 
 
+def _check_given_once(scope: Scope) -> None:
+    given = [name for name, _ in scope["headers"] if name in _DECIDING]
+    if len(given) > len(set(given)):
+        twice = next(_DECIDING[name] for name in given if given.count(name) > 1)
+        raise ProblemError(400, f"{twice} is given twice, and nobody can tell which of the two counts: send it once")
+
+
+_DECIDING = {name.lower().encode(): name for name in DECIDING}
+
+
 def _check_content_type(headers: Headers, route: str) -> None:
     """Pickles are refused wherever they come; a body is read in one type only."""
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
@@ -283,5 +298,6 @@ def _check_content_type(headers: Headers, route: str) -> None:
     read = READS.get(route, UPLOAD_TYPE)
     if "pickle" in kind or (has_body and kind != read):
         raise ProblemError(415, f"only {read} is read here", {"Accept-Post": read})
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    coded = headers.get("content-encoding", "identity").strip().lower() != "identity"
+    if coded or headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
         raise ProblemError(415, "a body is read as it comes: send it uncompressed", {"Accept-Encoding": "identity"})

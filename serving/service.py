@@ -11,6 +11,7 @@ import resource
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, BinaryIO
@@ -20,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from sqlalchemy.exc import OperationalError
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from lineage.entries import Software
@@ -44,6 +46,7 @@ from serving.limits import Admission, Bounds, Limits, RequestLine
 from serving.naming import FILMED, QUESTIONS
 from serving.past_routes import add_past
 from serving.problems import (
+    DETAILS,
     MEDIA_TYPE,
     OneErrorShape,
     ProblemError,
@@ -137,6 +140,7 @@ def _api(desk: Desk) -> FastAPI:
     api.add_exception_handler(OperationalError, _say_failure)
     api.add_exception_handler(OSError, _say_failure)
     api.add_exception_handler(RequestValidationError, _say_what_is_missing)
+    api.add_exception_handler(405, partial(_say_which_methods, api))
     key = Depends(HTTPBearer(auto_error=False, description="a site's key: ictal_…"))
 
     @api.post(
@@ -286,6 +290,14 @@ def _say_failure(request: Request, error: Exception) -> Response:
     return _say(request, problem_for(error))
 
 
+def _say_which_methods(api: FastAPI, request: Request, error: Exception) -> Response:
+    """All methods of an address: the framework names those of one route, and an address has a route for each method."""
+    here = [route for route in api.routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in here for method in getattr(route, "methods", ())}
+    methods |= {"HEAD"} if "GET" in methods else set()
+    return _say(request, ProblemError(405, DETAILS[405], {"Allow": ", ".join(sorted(methods))}))
+
+
 def _say_what_is_missing(request: Request, error: Exception) -> Response:
     """Names fields, never what stood in them."""
     assert isinstance(error, RequestValidationError)
@@ -328,3 +340,4 @@ def _log_to_stdout() -> None:
         log.addHandler(logging.StreamHandler(sys.stdout))
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings tell of bytes that were sent

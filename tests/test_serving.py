@@ -530,7 +530,7 @@ def test_the_counts_name_outcomes_and_routes_but_no_site(served: Served) -> None
     served.detect(b"")
     text = served.client.get("/metrics").text
     assert 'ictal_answers_total{code="",outcome="completed"}' in text
-    assert 'ictal_answers_total{code="corrupt",outcome="not_evaluable"}' in text
+    assert 'ictal_answers_total{code="no_signal",outcome="not_evaluable"}' in text
     assert 'ictal_request_seconds_bucket{le="0.25",route="/v1/detect"}' in text
     assert 'name="line_length",place="in_force",task="detection"} 1.0' in text
     assert 'ictal_coverage_bucket{le="1.0"}' in text and 'ictal_jobs{state="queued"} 0.0' in text
@@ -734,13 +734,11 @@ def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: byt
         with pytest.raises(ServiceRefused, match="no key was sent") as caught:
             stranger.detect(file)
         assert (caught.value.status, caught.value.instance[:9]) == (401, "urn:uuid:")
-        chunked = httpx.post(
-            f"{url}/v1/detect",
-            headers={"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=x"},
-            content=(PART if i == 0 else bytes(1 << 20) for i in range(140)),
-            trust_env=False,
-        )
-        problem(chunked, 413)
+        form = {"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=x"}
+        parts = (PART if i == 0 else bytes(1 << 20) for i in range(140))
+        for content, status in ((parts, 413), (b"--y", 400)):
+            sent = httpx.post(f"{url}/v1/detect", headers=form, content=content, trust_env=False)
+            problem(sent, status)
     log = (tmp_path / "service.log").read_text()
     assert all(json.loads(line)["event"] in ("model", "request") for line in log.splitlines())
     assert MARK not in log
