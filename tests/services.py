@@ -24,6 +24,8 @@ with warnings.catch_warnings():
     from starlette.testclient import WebSocketDenialResponse as WebSocketDenialResponse
 
 MARK = "NAME-OF-NOBODY"
+PART = b'--x\r\nContent-Disposition: form-data; name="recording"; filename="a"\r\n\r\n'
+"""How a file begins in a multipart body with the boundary x."""
 HELLO = {"type": "hello", "channels": list(ELECTRODES), "rate_hz": RATE_HZ, "unit": "uV", "age": "3d"}
 """With which a stream begins."""
 

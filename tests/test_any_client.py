@@ -1,24 +1,15 @@
 """The service as any program that speaks HTTP meets it: methods, and headers that contradict each other."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from serving.limits import DECIDING, READS, ROUTES
-from tests.served import write_recording
-from tests.services import Served, problem, served_home, serving
+from tests.services import Served, problem
+
+pytest_plugins = ["tests.one_service"]
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 BOTH = {"/v1/jobs/{id}": "DELETE, GET, HEAD", "/v1/predictions/{id}/verdict": "GET, HEAD, POST"}
 """Addresses with more than one route."""
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    home: Path = served_home(tmp_path_factory.mktemp("served"))
-    with serving(home, write_recording(home / "recording.edf").read_bytes()) as ready:
-        yield ready
 
 
 @pytest.mark.parametrize("route", ROUTES)
