@@ -1,5 +1,6 @@
 """The fields of an upload, the same in all routes that take one."""
 
+import json
 import re
 from collections.abc import Callable, Coroutine
 from math import isfinite
@@ -15,7 +16,7 @@ from data.ages import parse_age
 from data.outcomes import Refusal
 from lineage.digest import Digest
 from serving.naming import Span
-from serving.problems import CUT_OFF, ProblemError
+from serving.problems import CUT_OFF, ProblemError, exchange
 
 AGE = "age at recording, as 3d, 2w, 5mo or 34y; left out, the dates in the file are used where they are real"
 SHA256 = "SHA-256 of the file in hexadecimal; an upload that arrives otherwise is refused"
@@ -53,6 +54,7 @@ class BoundedForm(APIRoute):
         answer = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
+            request = _OneReading(request.scope, request.receive)
             if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
                 try:
                     await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES)
@@ -66,6 +68,22 @@ class BoundedForm(APIRoute):
             return await answer(request)
 
         return bounded
+
+
+class _OneReading(Request):
+    """A request whose JSON says each thing once: of a name that comes twice others would take another than the last."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), object_pairs_hook=self._each_once)
+        return self._json
+
+    def _each_once(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            exchange(self.scope).refusal = ProblemError(400, "a name comes twice in one object: say each thing once")
+            raise exchange(self.scope).refusal  # type: ignore[misc]
+        return found
 
 
 def check_idempotency_key(key: str | None) -> None:

@@ -268,6 +268,22 @@ def test_a_verdict_is_looked_at_no_further_than_its_first_fault(where: str) -> N
     assert caught.value.error_count() <= 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"verdict": "confirm", "reader": "nurse", "verdict": "reject"}',
+        b'{"verdict": "edit", "reader": "nurse", "events": [{"onset_s": 1, "duration_s": 2, "onset_s": 50}]}',
+    ],
+)
+def test_a_verdict_that_says_two_things_under_one_name_is_refused(
+    served: Served, answer: dict[str, Any], body: bytes
+) -> None:
+    """The last of them was recorded, of whoever meant the first."""
+    headers, path = {**served.headers, "Content-Type": "application/json"}, f"/v1/predictions/{answer['prediction_id']}"
+    sent = served.client.post(f"{path}/verdict", headers=headers, content=body)
+    assert "say each thing once" in problem(sent, 400)
+
+
 def test_not_a_number_is_no_time(served: Served, answer: dict[str, Any]) -> None:
     body = '{"verdict": "edit", "reader": "nurse", "events": [{"onset_s": NaN, "duration_s": 1}]}'
     headers = {**served.headers, "Content-Type": "application/json"}
