@@ -51,7 +51,7 @@ class Stream:
         self._unheard: dict[int, bytes | str] = {}
         self._seq, self._have_s, self._have_events = 0, 0, 0
         self._stuck_since_s: float | None = None
-        """When the connection was lost, if nothing was heard since (monotonic)."""
+        """When the connection was lost, while something that was sent waits for being heard since (monotonic)."""
         self.answer: dict[str, Any] | None = None
         self._open = ExitStack()
         first = {"type": "hello", "channels": list(channels), "rate_hz": rate_hz, "unit": "uV", "age": age}
@@ -155,11 +155,9 @@ class Stream:
     def _go_on(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        if self._stuck_since_s is None:
-            self._stuck_since_s = time.monotonic()
-        else:
-            time.sleep(PAUSE_S)
-        until = self._stuck_since_s + self._patience_s
+        if self._stuck_since_s is not None:  # it was found again, and nothing more was heard
+            self._pause(self._stuck_since_s)
+        since_s = self._stuck_since_s = self._stuck_since_s or time.monotonic()
         while True:
             try:
                 have = {"have_s": self._have_s, "have_events": self._have_events}
@@ -168,17 +166,22 @@ class Stream:
                 for seq, message in sorted(self._unheard.items()):
                     if seq >= welcome["next_seq"]:
                         self._connection.send(message)
+                if not self._unheard:
+                    self._stuck_since_s = None
                 return
             except (ConnectionClosed, _Lost):
                 pass
             except ServiceRefused as refused:
                 if refused.status not in AGAIN:
                     raise
-            if time.monotonic() > until:
-                raise ServiceRefused(
-                    0, f"the service was not found again, or could not go on, within {self._patience_s:g} s"
-                )
-            time.sleep(PAUSE_S)
+            self._pause(since_s)
+
+    def _pause(self, since_s: float) -> None:
+        if time.monotonic() - since_s > self._patience_s:
+            raise ServiceRefused(
+                0, f"the service was not found again, or could not go on, within {self._patience_s:g} s"
+            )
+        time.sleep(PAUSE_S)
 
     def _check_kept(self, next_seq: int) -> None:
         """What was acknowledged is kept here no longer: only the service could still have it."""

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -18,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from data.readers.edf import read_edf
 from lineage.ledger import Ledger
 from serving import job_worker, stream_client
+from serving.client import ServiceRefused
 from serving.journal import Journal
 from serving.stream import chunk_of
 from serving.stream_files import StreamFiles
@@ -199,4 +201,29 @@ def test_a_site_goes_on_with_its_stream_where_a_part_could_not_be_kept(monkeypat
     acts = (has_no_room_for_a_part, has_no_room, has_no_room_for_a_part, answers)
     with playing(*acts) as (url, _), stream(url) as site:
         site.send(np.zeros((1, 256), np.float32))
+        assert site.finish() == {"outcome": "completed"}
+
+
+def test_a_site_gives_up_a_stream_for_which_there_is_no_room_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
+    long = pytest.raises(ServiceRefused, match="could not go on, within")
+    with playing(*[has_no_room_for_a_part] * 1000) as (url, _), stream(url, patience_s=0.3) as site, long:
+        for _ in range(3):
+            site.send(np.zeros((1, 256), np.float32))
+        site.finish()
+
+
+def is_idle(ends: Ends) -> None:
+    ends.hear()
+    ends.say(WELCOME)
+    time.sleep(0.2)
+    ends.say({"type": "problem", "problem": {"status": 408, "detail": "nothing came"}})
+    ends.is_left()
+
+
+def test_a_site_that_has_nothing_to_send_for_long_never_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
+    with playing(*[is_idle] * 4, answers) as (url, _), stream(url, patience_s=0.3) as site:
+        for _ in range(4):
+            assert site._hear(None)
         assert site.finish() == {"outcome": "completed"}

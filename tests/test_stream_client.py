@@ -64,8 +64,8 @@ def playing(*acts: Play) -> Iterator[tuple[str, list[threading.Event]]]:
             thread.join()
 
 
-def stream(url: str) -> Stream:
-    return Stream(url, "k", channels=("Cz",), rate_hz=256, patience_s=10)
+def stream(url: str, patience_s: float = 10) -> Stream:
+    return Stream(url, "k", channels=("Cz",), rate_hz=256, patience_s=patience_s)
 
 
 def welcomes(ends: Ends) -> None:
