@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from psycopg.errors import DiskFull
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 from starlette.websockets import WebSocketDisconnect
 
 from data.readers.edf import read_edf
 from lineage.ledger import Ledger
+from lineage.store import has_no_room
 from serving import job_worker, stream_client
 from serving.client import ServiceRefused
 from serving.journal import Journal
@@ -65,6 +69,27 @@ def served(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def no_room(*_: Any, **__: Any) -> None:
     raise OSError(errno.ENOSPC, "no room", "/path/of/a/patient")
+
+
+def in_store(cause: Exception) -> OperationalError:
+    return OperationalError("INSERT", (), cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, ""), True),
+        (OSError(errno.EDQUOT, ""), True),
+        (OSError(errno.EMFILE, ""), True),
+        (OSError(errno.ENOENT, ""), False),
+        (OSError("no number"), False),
+        (in_store(DiskFull()), True),
+        (in_store(sqlite3.OperationalError("database is locked")), False),
+        (ValueError(errno.ENOSPC), False),
+    ],
+)
+def test_only_want_of_room_is_taken_for_it(error: Exception, full: bool) -> None:
+    assert has_no_room(error) == full
 
 
 def kept(home: Path) -> list[str]:
@@ -184,21 +209,21 @@ def test_a_stream_that_cannot_be_begun_leaves_nothing(
     files.begin("0" * 64, {}).close()
 
 
-def has_no_room(ends: Ends) -> None:
+def says_that_it_is_full(ends: Ends) -> None:
     ends.hear()
     ends.say({"type": "problem", "problem": {"status": 503, "detail": "no room"}})
     ends.is_left()
 
 
-def has_no_room_for_a_part(ends: Ends) -> None:
+def keeps_no_part(ends: Ends) -> None:
     ends.hear()
     ends.say(WELCOME)
-    has_no_room(ends)
+    says_that_it_is_full(ends)
 
 
 def test_a_site_goes_on_with_its_stream_where_a_part_could_not_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
-    acts = (has_no_room_for_a_part, has_no_room, has_no_room_for_a_part, answers)
+    acts = (keeps_no_part, says_that_it_is_full, keeps_no_part, answers)
     with playing(*acts) as (url, _), stream(url) as site:
         site.send(np.zeros((1, 256), np.float32))
         assert site.finish() == {"outcome": "completed"}
@@ -207,7 +232,7 @@ def test_a_site_goes_on_with_its_stream_where_a_part_could_not_be_kept(monkeypat
 def test_a_site_gives_up_a_stream_for_which_there_is_no_room_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
     long = pytest.raises(ServiceRefused, match="could not go on, within")
-    with playing(*[has_no_room_for_a_part] * 1000) as (url, _), stream(url, patience_s=0.3) as site, long:
+    with playing(*[keeps_no_part] * 1000) as (url, _), stream(url, patience_s=0.3) as site, long:
         for _ in range(3):
             site.send(np.zeros((1, 256), np.float32))
         site.finish()
