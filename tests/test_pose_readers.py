@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.cohorts.bids import Entry, read_cohort
+from data.film_door import absent_share
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
 from data.readers.opening import open_entry
@@ -116,6 +117,64 @@ def test_openpose_frames_stand_in_the_order_of_their_numbers_without_zeros_befor
             (folder / name.format(number)).write_text(json.dumps({"people": [person]}))
         assert read_pose(folder, rate_hz=25).xy[:, 0, 0].tolist() == list(range(1, 13))
         shutil.rmtree(folder)
+
+
+NOBODY = json.dumps({"people": []})
+
+
+def named(folder: Path, *names: str) -> Path:
+    """A folder of frames in which the nose of a person lies at the number of its place among them."""
+    folder.mkdir()
+    for place, name in enumerate(names):
+        (folder / name).write_text(json.dumps({"people": [person({0: (place + 1, 5, 0.9)})]}))
+    return folder
+
+
+def test_openpose_frames_keep_their_time_where_others_are_missing(tmp_path: Path) -> None:
+    """Five of ten frames, 3 to 7, are not there: frame 8 is at 8/25 s, and nobody was seen in half of the time."""
+    folder = named(tmp_path / "cam1", *(f"cam01.{n:04d}.json" for n in (0, 1, 2, 8, 9)))
+    with tarfile.open(tmp_path / "cam1.tar", "w") as archive:
+        archive.add(folder, "cam1")
+    named(tmp_path / "whole", *(f"cam01.{n:04d}.json" for n in range(5)))
+    for path in (folder, tmp_path / "cam1.tar"):
+        track = read_pose(path, rate_hz=25)
+        assert track.time_s.tolist() == [n / 25 for n in (0, 1, 2, 8, 9)] and track.duration_s == 10 / 25
+        assert track.xy[:, 0, 0].tolist() == [1, 2, 3, 4, 5]
+        assert absent_share(replace(track, xy=np.ones_like(track.xy))) == 0.5
+        assert track.digest != read_pose(tmp_path / "whole", rate_hz=25).digest
+
+
+def test_openpose_frames_counted_from_1_begin_at_0_s(tmp_path: Path) -> None:
+    folder = named(tmp_path / "cam1", *(f"{n}_keypoints.json" for n in (1, 2, 4)))
+    assert read_pose(folder, rate_hz=10).time_s.tolist() == [0, 0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("film_100.json", "film_101.json"), "unsupported_format: .* has number 100, expected 0 or 1"),
+        (("film_0.json", "film_1.json", "film_01.json"), "corrupt: 1 of 3 pose frames have the number of another"),
+        (("film_1.json", "film_01.json"), "corrupt: 1 of 2 pose frames"),
+        (("ward1_0.json", "ward1_1.json", "ward2_0.json"), "unsupported_format: .* differ in 2 numbers"),
+        (("film_0.json", "film_1.json", "film_1 (copy).json"), "unsupported_format: .* named in 2 ways"),
+        (("Smith.json", "Jones.json"), "unsupported_format: .* named in 2 ways"),
+    ],
+)
+def test_openpose_frames_whose_numbers_leave_their_time_open_are_refused(
+    tmp_path: Path, names: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(Refusal, match=reason) as refused:
+        read_pose(named(tmp_path / "cam1", *names), rate_hz=25)
+    assert "Smith" not in refused.value.reason
+
+
+def test_a_frame_without_persons_says_where_a_recording_begins(tmp_path: Path) -> None:
+    folder = named(tmp_path / "cam1", "film_3.json", "film_4.json")
+    with pytest.raises(Refusal, match="number 3") as refused:
+        read_pose(folder, rate_hz=10)
+    assert NOBODY in refused.value.reason
+    (folder / "film_0.json").write_text(NOBODY)
+    assert read_pose(folder, rate_hz=10).time_s.tolist() == [0, 0.3, 0.4]
 
 
 def test_the_two_layouts_of_openpose_are_told_apart_by_the_length_of_bones(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def _check_confidence(track: PoseTrack) -> None:
         )
 
 
-def _openpose(files: list[bytes], rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
-    digest = digest_of([sha256_bytes(file) for file in files])
-    return openpose.track_of(openpose.parsed(files), digest, rate_hz, age_days, name)
+def _openpose(files: dict[int, bytes], rate_hz: float | None, age_days: float | None, name: str) -> PoseTrack:
+    digest = digest_of([[number, sha256_bytes(file)] for number, file in files.items()])
+    return openpose.track_of(openpose.parsed(files.values()), digest, rate_hz, age_days, name, list(files))
 
 
 def _text(path: Path) -> str:
