@@ -136,6 +136,44 @@ def test_what_is_written_over_one_view_is_covered_in_that_view(told: Path, tmp_p
     assert np.abs(pictures_of(entry.path)[:, :5].astype(int) - GREY).max() < 12
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["video.json", "task-ward_video.json", "sub-01/sub-01_video.json", "sub-01/video/sub-01_video.json"],
+)
+def test_a_strip_that_holds_for_a_whole_cohort_or_patient_is_covered_in_each_film(
+    told: Path, tmp_path: Path, place: str
+) -> None:
+    """BIDS: a sidecar holds for all below it whose names have what its own name has; it is taken over with them."""
+    source = clinic(tmp_path / "clinic", told, "sub-01_task-ward_view-bed")
+    (source / place).write_text('{"OverlayStrip": [0, 0.11]}')
+    (entry,) = import_cohort(source, tmp_path / "raw", "video").entries
+    assert np.abs(pictures_of(entry.path)[:, :5].astype(int) - GREY).max() < 12
+    assert (tmp_path / "raw" / place).read_text() == '{"OverlayStrip": [0, 0.11]}'
+
+
+def test_the_strip_of_another_task_is_not_covered_and_the_nearest_sidecar_counts(told: Path, tmp_path: Path) -> None:
+    source = clinic(tmp_path / "clinic", told)
+    (source / "task-walk_video.json").write_text('{"OverlayStrip": [0, 1]}')
+    (source / "video.json").write_text('{"OverlayStrip": [0, 1]}')
+    (source / "sub-01" / "sub-01_video.json").write_text('{"OverlayStrip": [0, 0.11]}')
+    (entry,) = import_cohort(source, tmp_path / "raw", "video").entries
+    covered = np.abs(pictures_of(entry.path).astype(int) - GREY).max(axis=(0, 2, 3)) < 12
+    assert covered[:5].all() and not covered[6:].all()
+
+
+@pytest.mark.parametrize("unread", ["two that name equally much", "a link to nothing"])
+def test_a_film_whose_strip_cannot_be_known_is_not_taken_over(told: Path, tmp_path: Path, unread: str) -> None:
+    source = clinic(tmp_path / "clinic", told)
+    if unread == "a link to nothing":
+        (source / "task-ward_video.json").symlink_to(source / "not-fetched")
+    else:
+        for name in ("sub-01", "task-ward"):
+            (source / "sub-01" / f"{name}_video.json").write_text('{"OverlayStrip": [0, 0.11]}')
+    with pytest.raises(Refusal, match="sidecars"):
+        import_cohort(source, tmp_path / "raw", "video")
+    assert not (tmp_path / "raw").exists()
+
+
 @pytest.mark.parametrize("strip", ["[]", "5", "[0]", "[0, 11, 0, 100]", '{"top": 0, "bottom": 0.1}', '"top"', "null"])
 def test_a_film_whose_strip_is_not_understood_is_not_taken_over(told: Path, tmp_path: Path, strip: str) -> None:
     """What was written over it would stay in sight."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from data.ages import DAYS
 from data.cohorts.derivatives import expert_files, expert_folders, read_expert
+from data.cohorts.sidecars import sidecar, sidecars_of
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.privacy import Strip, scrub_video
@@ -135,7 +136,7 @@ class Cohort:
         )
 
     def _stated_s(self, entry: Entry) -> float | None:
-        return positive(_sidecar(self.root, entry.path).get("RecordingDuration"))
+        return positive(sidecar(self.root, entry.path).get("RecordingDuration"))
 
 
 def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
@@ -156,9 +157,10 @@ def import_cohort(
 ) -> Cohort:
     """Copy a BIDS folder's recordings, known sidecars and experts' marks to `target`, which must not exist.
 
-    Nothing else is taken, and of films neither sound nor metadata, nor what is written over the picture where the
-    sidecar declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The copy is made beside the target and put in place when it is
-    whole, so that a broken import leaves nothing that looks like a cohort. Refuses what `read_cohort` refuses, files
+    Nothing else is taken, and of films neither sound nor metadata, nor what is written over the picture where a
+    sidecar that holds for it declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The
+    copy is made beside the target and put in place when it is whole, so that a broken import leaves nothing that looks
+    like a cohort. Refuses what `read_cohort` refuses, files
     that are links to content that was not fetched, and marks of an expert that cannot be read or belong nowhere.
     `progress` hears how many files were taken, of how many.
     """
@@ -196,19 +198,19 @@ def _take(source: Path, path: Path, copy: Path) -> None:
     if path.suffix.lower() not in _RECORDINGS["video"]:
         shutil.copyfile(path, copy)
         return
-    overlay = _overlay(_sidecar(source, path))
+    overlay = _overlay(sidecar(source, path))
     try:
         scrub_video(path, copy.with_suffix(".mp4"), overlay=overlay)
     except Refusal as refusal:
         copy.with_suffix(".mp4").write_bytes(REFUSED + refusal.code.encode())
 
 
-def _overlay(sidecar: dict[str, Any]) -> Strip | None:
-    """What a film's sidecar says is written over its picture; a strip that is not understood must not stay in sight."""
-    if "OverlayStrip" not in sidecar:
+def _overlay(stated: dict[str, Any]) -> Strip | None:
+    """What a film's sidecars say is written over its picture; a strip that is not understood must not stay in sight."""
+    if "OverlayStrip" not in stated:
         return None
     try:
-        return Strip(*sidecar["OverlayStrip"])
+        return Strip(*stated["OverlayStrip"])
     except (TypeError, ValueError):
         raise Refusal(
             "corrupt",
@@ -268,10 +270,12 @@ def _files(source: Path) -> list[Path]:
     kinds = [kind for kind in MODALITIES if _found(source, kind)[1]]
     recordings = [p for kind in kinds or ["eeg"] for p in _recordings(source, kind)]
     beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
+    inherited = {p for r in recordings for p in sidecars_of(source, r)}
     shared = [p for p in source.iterdir() if p.is_file() and p.name.endswith(_SIDECARS)]
     top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
     places = (_beside(r, "_events.tsv").relative_to(source) for r in recordings)
-    return [*dict.fromkeys(recordings), *sorted(beside), *sorted({*shared, *top}), *expert_files(source, places)]
+    known = sorted(beside.union(inherited, shared, top))
+    return [*dict.fromkeys(recordings), *known, *expert_files(source, places)]
 
 
 def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
@@ -288,7 +292,7 @@ def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
         sex=_SEXES.get(person.get("sex", "").lower(), "n/a"),
         period=person.get("period", ""),
         events_path=events if events.is_file() else None,
-        line_hz=positive(_sidecar(root, path).get("PowerLineFrequency")),
+        line_hz=positive(sidecar(root, path).get("PowerLineFrequency")),
         modality=modality,
         views=tuple(views) if modality == "video" else (),
     )
@@ -330,19 +334,6 @@ def _age_days(years: str) -> float | None:
     if not 0 <= age <= 130:
         raise Refusal("corrupt", "an age in participants.tsv is not a number of years from 0 to 130: correct it")
     return age * DAYS["y"]
-
-
-def _sidecar(root: Path, path: Path) -> dict[str, Any]:
-    """The recording's eeg.json over the one at the folder's top that it inherits from (BIDS, inheritance principle).
-
-    Over both that of a single view of a film.
-    """
-    task = next((part for part in path.name.split("_") if part.startswith("task-")), "task")
-    name = f"_{_modality(path)}.json"
-    if name == "_pose.json":
-        return {}  # that would be a pose
-    files = dict.fromkeys((root / f"{task}{name}", _beside(path, name), path.with_suffix(".json")))
-    return {k: v for file in files if file.is_file() for k, v in read_json(file).items()}
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -1,0 +1,48 @@
+"""What the JSON sidecars of a recording say together: those above it hold for it too (BIDS, inheritance principle)."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from data.outcomes import Refusal
+from data.readers.bids import read_json
+
+
+def sidecar(root: Path, recording: Path) -> dict[str, Any]:
+    """Every field that is stated for a recording, as the nearest of its sidecars states it.
+
+    Refuses a sidecar that is no JSON (`corrupt`) and one that is a link to nothing (`unsupported_format`).
+    """
+    files = sidecars_of(root, recording)
+    if absent := sum(not file.is_file() for file in files):
+        raise Refusal("unsupported_format", f"{absent} of {len(files)} sidecars are links to nothing: fetch them first")
+    return {name: value for file in files for name, value in read_json(file).items()}
+
+
+def sidecars_of(root: Path, recording: Path) -> list[Path]:
+    """The sidecars that hold for a recording of a BIDS folder, the nearest last.
+
+    They lie in its own folder or in one above it, end in its modality (`video.json`), and name nothing that its own
+    name does not: `task-ward_video.json` holds for every film of that task. In one folder the one that names more is
+    nearer. Two that name equally much are refused (`corrupt`), as which of them counts cannot be known. Poses have
+    none, as `pose.json` is a pose.
+    """
+    *named, modality = recording.stem.split("_")
+    if modality == "pose":
+        return []
+    inside = recording.relative_to(root).parts[:-1]
+    folders = (root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
+    return [file for folder in folders for file in _nearest_last(folder, set(named), modality)]
+
+
+def _nearest_last(folder: Path, named: set[str], modality: str) -> list[Path]:
+    files = [folder / name for name in os.listdir(folder) if name.endswith(f"{modality}.json")]
+    states = {file: file.stem.split("_") for file in files}
+    holding = [file for file, (*more, kind) in states.items() if kind == modality and named.issuperset(more)]
+    if len({len(states[file]) for file in holding}) < len(holding):
+        raise Refusal(
+            "corrupt",
+            f"{len(holding)} sidecars of type {modality}.json in one folder hold for the same recording and name equally "
+            "much of it: leave one that says everything",
+        )
+    return sorted(holding, key=lambda file: len(states[file]))
