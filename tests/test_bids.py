@@ -30,6 +30,7 @@ EVENTS = st.lists(
         st.sampled_from([(), ("Fp1",), ("F3", "C3", "P3")]),
     ),
     max_size=5,
+    unique_by=lambda event: (event.onset_s, event.duration_s),
 )
 
 
@@ -86,6 +87,15 @@ def test_all_2850_events_files_of_seizeit2_are_read_and_their_faults_named() -> 
                 hours += found.annotations.duration_s / 3600
     assert (files, seizures, impedance, defects) == (2850, 883, 464 - 10, 10)
     assert 11_000 < hours < 12_000  # the data set's README: "around 11 640 hours"
+
+
+def test_a_seizure_that_stands_there_twice_is_refused_and_not_counted_twice() -> None:
+    """As files with a row for each channel have it; at the same onset with another duration it is another mark."""
+    left, right = (row(10, 20, tail=f"n/a\t{channel}\tn/a\t100") for channel in ("F3", "F4"))
+    with pytest.raises(Refusal, match=r"corrupt: rows 2 and 4 .* 20 s from 10 s"):
+        parse_events(table(left, row(50, 20), right))
+    assert len(parse_events(table(row(10, 20), row(10, 25), row(30, 20))).annotations.events) == 3
+    assert len(parse_events(table(row(10, 5, "impd"), row(10, 5, "impd"), row(10, 5))).annotations.events) == 1
 
 
 @pytest.mark.parametrize(

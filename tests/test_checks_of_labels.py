@@ -65,6 +65,7 @@ UNUSABLE: dict[str, Callable[[Path], object]] = {
     "one_endless_cell": lambda p: row(p, 10, 20, "x" * 200_000, "n/a", "n/a", "", 70),
     "confidence_of_7": lambda p: row(p, 10, 20, "sz", 7, "n/a", "", 70),
     "two_lengths": lambda p: p.write_text(p.read_text() + "60\t5\tsz\tn/a\tn/a\tn/a\t70.4\n"),
+    "a_seizure_twice": lambda p: p.write_text(p.read_text() + 2 * "60\t5\tsz\tn/a\tn/a\tn/a\t70\n"),
     "no_length": lambda p: row(p, 10, 20, "sz", header=COLUMNS[:3]),
     "no_file": lambda p: p.unlink(),
 }

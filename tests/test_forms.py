@@ -153,7 +153,7 @@ events = st.builds(
 )
 
 
-@given(st.lists(events, max_size=5))
+@given(st.lists(events, max_size=5, unique_by=lambda event: (event.onset_s, event.duration_s)))
 def test_any_events_are_read_back_from_their_table(found: list[Event]) -> None:
     annotations = Annotations(tuple(found), 600.0)
     assert parse_events(events_table(annotations)).annotations == annotations

@@ -48,7 +48,7 @@ def read_event_table(path: Path, duration_s: float | None = None) -> EventTable:
     """Read an events.tsv; `duration_s` is the recording's length where the table does not state it.
 
     Refuses with `corrupt` (not a table, no number where one must be, a seizure of no duration or outside the
-    recording, contradictory recording lengths) and `unsupported_format` (missing columns, an event type that is not
+    recording, one that stands there twice, contradictory recording lengths) and `unsupported_format` (missing columns, an event type that is not
     known, no recording length).
     """
     return parse_events(_text(path), duration_s)
@@ -67,6 +67,7 @@ def parse_events(table: str, duration_s: float | None = None) -> EventTable:
     rows, type_column = _rows(table)
     length_s = _recording_length_s(rows, duration_s)
     events: list[Event] = []
+    marked: dict[tuple[float, float], int] = {}
     impedance: list[tuple[float, float]] = []
     defects: list[str] = []
     for number, row in enumerate(rows, start=2):
@@ -79,13 +80,14 @@ def parse_events(table: str, duration_s: float | None = None) -> EventTable:
         elif kind == "impd":
             impedance.append((onset_s, lasting_s))
         else:
+            _once(marked.setdefault((onset_s, lasting_s), number), number, onset_s, lasting_s)
             event = Event(onset_s, lasting_s, _known_type(kind, number), _confidence(row, number), _channels(row))
             events.append(_inside(event, length_s, number, defects))
     return EventTable(Annotations(tuple(events), length_s), tuple(impedance), tuple(defects))
 
 
 def write_events(path: Path, annotations: Annotations, start: datetime = datetime(2000, 1, 1)) -> None:
-    """Write an events.tsv that `read_events` reads back exactly; see `events_table`."""
+    """Write an events.tsv that `read_events` reads back exactly, where no seizure stands twice; see `events_table`."""
     path.write_text(events_table(annotations, start), "utf-8")
 
 
@@ -209,6 +211,16 @@ def _confidence(row: dict[str, str | None], number: int) -> float | None:
 def _channels(row: dict[str, str | None]) -> tuple[str, ...]:
     stated = row.get("channels") or ""
     return () if stated in _MISSING else tuple(c.strip() for c in stated.split(","))
+
+
+def _once(first: int, number: int, onset_s: float, lasting_s: float) -> None:
+    """A seizure that is marked again, as for another channel, would count as two wherever events are counted."""
+    if first != number:
+        raise Refusal(
+            "corrupt",
+            f"rows {first} and {number} of the events file mark the same time, {lasting_s:g} s from {onset_s:g} s: leave "
+            "one row, with all its channels",
+        )
 
 
 def _inside(event: Event, length_s: float, number: int, defects: list[str]) -> Event:
