@@ -127,20 +127,23 @@ def beside(name: str, evaluated: Iterable[str]) -> dict[str, str]:
 
 
 def _gates(workspace: Workspace, found: Mapping[str, Evidence], truth: Truths) -> dict[str, list[Gate]]:
-    """Each detector against what is in force, but for the model in force itself; with no champion yet, the floor detector
-    stands in.
+    """Each detector against what is in force, but for the model in force itself, and against the floor detector, which
+    stands in while there is no champion.
 
     A champion that was evaluated on other recordings, or on other labels of them (the null control), or whose predictions
     are gone, cannot be compared with: the paired gates are then unknown.
     """
     settings = GateSettings(**workspace.params.gates.model_dump())
-    reigning = champion(workspace)
+    reigning, floor = champion(workspace), found.get(FLOOR)
     if reigning is None:
-        return {name: run_gates(own, None, settings, floor=found.get(FLOOR)) for name, own in found.items()}
+        return {name: run_gates(own, None, settings, floor) for name, own in found.items()}
     name, folder = reigning
     now = circumstances(workspace, development(workspace))
     rival = _evidence(workspace, name, truth, folder) if is_comparable(folder, now) else None
-    return {n: run_gates(own, rival, settings, in_force=reigns(workspace, n)) for n, own in found.items()}
+    return {
+        n: run_gates(own, rival, settings, floor, in_force=reigns(workspace, n), vacant=False)
+        for n, own in found.items()
+    }
 
 
 def reigns(workspace: Workspace, name: str) -> bool:

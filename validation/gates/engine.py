@@ -8,7 +8,7 @@ import numpy as np
 
 from validation.gates import detection, forecasting, seizure_types
 from validation.gates.envelope import envelope_gate
-from validation.gates.gate import NOBODY, NOT_APPLICABLE, Gate, Outcome, unpaired
+from validation.gates.gate import NOBODY, NOT_APPLICABLE, NOT_COMPARABLE, Gate, Outcome, unpaired
 from validation.gates.plan import GateSettings
 from validation.gates.study import Scored, arrange, refuse_unpaired
 
@@ -26,19 +26,26 @@ def run_gates(
     settings: GateSettings,
     floor: Scored | None = None,
     in_force: bool = False,
+    vacant: bool = True,
 ) -> list[Gate]:
-    """Every declared gate of the candidate's task; the floor detector stands in while there is no champion.
+    """Every declared gate of the candidate's task. While the champion's place is `vacant`, the `floor` detector stands in.
 
-    Nobody is compared with itself: of the `floor` where it would stand in for the champion, and of the model that is
-    `in_force`, the paired gates are unknown, and say why. Each gate states the digest of the plan. Refuses (ValueError) evidence of another task or other recordings.
+    Once there is a champion, the floor is still to be beaten (`beats_floor`), or one that fell below it would be followed
+    by others below it. A champion that cannot be compared with is None, and its place not `vacant`. Nobody is compared
+    with itself: of the `floor` where it would stand in for the champion, and of the model that is `in_force`, the paired
+    gates are unknown, and say why. Each gate states the digest of the plan. Refuses (ValueError) evidence of another task
+    or other recordings.
     Laws: names and order of persons change nothing; who is no better in anything does not pass.
     """
-    task, itself = TASKS[type(candidate)], _itself(candidate, champion, floor, in_force)
-    rival = None if itself else champion if champion is not None else floor
+    task = TASKS[type(candidate)]
+    stands_in = champion is None and vacant and not in_force
+    itself = _itself(stands_in and candidate is floor, in_force)
+    rival, nobody = None if itself else floor if stands_in else champion, NOBODY if vacant else NOT_COMPARABLE
     if rival is not None:
         refuse_unpaired(candidate, rival)
     study = arrange(candidate, rival, settings)
-    paired = [unpaired(name, itself or NOBODY) for name in task.PAIRED] if rival is None else task.compare(study)
+    paired = [unpaired(name, itself or nobody) for name in task.PAIRED] if rival is None else task.compare(study)
+    below = [] if stands_in or candidate is floor else [floor_gate(candidate, floor, settings)]
     envelope = envelope_gate(
         candidate.task,
         candidate.declared,
@@ -46,15 +53,32 @@ def run_gates(
         settings.envelope,
         champion is not None,
     )
-    gates = [*paired, *task.alone(study), audit_gate(candidate), cost_gate(candidate, settings), envelope]
+    gates = [*paired, *below, *task.alone(study), audit_gate(candidate), cost_gate(candidate, settings), envelope]
     return [replace(gate, plan=settings.digest) for gate in gates]
 
 
-def _itself(candidate: Scored, champion: Scored | None, floor: Scored | None, in_force: bool) -> str:
+def _itself(is_floor: bool, in_force: bool) -> str:
     """Why the candidate would be compared with itself; empty where it would not."""
     if in_force:
         return f"{NOT_APPLICABLE}it is the model in force itself"
-    return f"{NOT_APPLICABLE}it is the floor itself" if champion is None and candidate is floor else ""
+    return f"{NOT_APPLICABLE}it is the floor itself" if is_floor else ""
+
+
+def floor_gate(candidate: Scored, floor: Scored | None, settings: GateSettings) -> Gate:
+    """All paired gates against the floor detector as one, which ends as the worst of them does."""
+    if floor is None:
+        return unpaired("beats_floor", "the floor detector was not scored on these recordings")
+    refuse_unpaired(candidate, floor)
+    gates = TASKS[type(candidate)].compare(arrange(candidate, floor, settings))
+    bad = [gate for gate in gates if gate.outcome != "pass"]
+    if not bad:
+        return Gate("beats_floor", "pass", None, None, f"against the floor detector all {len(gates)} paired gates pass")
+    worst = min((gate.outcome for gate in bad), key=_WORST_FIRST.index)
+    named = "; ".join(f"{gate.name} {gate.outcome.replace('_', ' ')}: {gate.reason}" for gate in bad)
+    return Gate("beats_floor", worst, None, None, f"against the floor detector {named}")
+
+
+_WORST_FIRST: tuple[Outcome, ...] = ("fail", "unknown", "insufficient_evidence", "pass")
 
 
 def audit_gate(candidate: Scored) -> Gate:

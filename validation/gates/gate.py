@@ -24,13 +24,16 @@ NEAR = {"fail": ", and not even the estimate is", "insufficient_evidence": ", an
 
 NOBODY = "neither a champion nor the floor detector to compare with"
 
+NOT_COMPARABLE = "the model in force was not scored on these recordings and labels, or its predictions are gone"
+
 
 @dataclass(frozen=True)
 class Gate:
     """One gate's outcome: the bound that was judged, its limit, and why, in a sentence.
 
     `power` (0–1) is how often the gate would pass in cohorts like this one if `power_if`, `persons_needed` how many
-    who count towards it would make that 80 %; None where chance has no part in it. `plan`: digest of the change plan.
+    who count towards it would make that 80 %; None where chance has no part in it, and where several gates are judged as
+    one. `plan`: digest of the change plan.
     """
 
     name: str

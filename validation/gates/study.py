@@ -103,9 +103,7 @@ def refuse_unpaired(candidate: Scored, rival: Scored) -> None:
     if type(candidate) is not type(rival):
         raise ValueError(f"a detector for {candidate.task} cannot be compared with one for {rival.task}")
     if not candidate.recorded().equals(rival.recorded()):
-        raise ValueError(
-            "candidate and champion were not scored on the same recordings: predict them all again with both"
-        )
+        raise ValueError("candidate and rival were not scored on the same recordings: predict them all again with both")
 
 
 def cells_of(table: pd.DataFrame) -> np.ndarray:
