@@ -22,7 +22,8 @@ class Told:
 
     `found` is None where the outcome is `not_evaluable`. `passed_over` counts stretches that were looked at and called what
     means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
-    `frames_lost` counts frames of film that could not be decoded, as far as they were counted.
+    `frames_lost` counts frames of film that could not be decoded, as far as they were counted, `frames_missing` those that
+    are not there between the times of the others.
     """
 
     question: str
@@ -31,6 +32,7 @@ class Told:
     passed_over: int = 0
     views: tuple[tuple[str, Digest], ...] = ()
     frames_lost: int = 0
+    frames_missing: int = 0
 
     @property
     def not_assessed_s(self) -> float:
@@ -63,7 +65,8 @@ class Told:
 
 def told(said: Mapping[str, Any]) -> Told:
     """An answer as the ledger keeps it (`serving.schema`), read for people; KeyError for what is none."""
-    return replace(_told(said), views=_views(said), frames_lost=sum(n or 0 for n in said.get("frames_lost", ())))
+    lost, missing = (sum(n or 0 for n in said.get(key, ())) for key in ("frames_lost", "frames_missing"))
+    return replace(_told(said), views=_views(said), frames_lost=lost, frames_missing=missing)
 
 
 def _told(said: Mapping[str, Any]) -> Told:

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lineage.digest import Digest
+
+GAP_S = 1.0
+"""Seconds without a frame from which the last one says nothing any more of what happens: a spasm may be over by then."""
 
 
 @dataclass(frozen=True)
@@ -14,8 +19,9 @@ class View:
 
     `width` and `height` are those shown, rotation applied. `rate_hz` is the mean rate of its time stamps. `first_s` and
     `last_s` are the first and last presentation times; a frame is shown until the next one. `lost` counts packets that
-    could not be decoded, None where they were not counted. `rotation_deg`: counter-clockwise, in quarters. Times in
-    seconds of the recording.
+    could not be decoded, None where they were not counted. `missing` counts the frames that are not there between its time
+    stamps (`missing_frames`), `gap_s` the seconds between frames that are more than `GAP_S` apart. `rotation_deg`:
+    counter-clockwise, in quarters. Times in seconds of the recording.
     """
 
     path: Path
@@ -32,6 +38,8 @@ class View:
     interlaced: bool = False
     lost: int | None = 0
     name: str = ""
+    missing: int = 0
+    gap_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,19 @@ class Film:
     digest: Digest = ""
     name: str = ""
     age_days: float | None = None
+
+
+def missing_frames(steps_s: np.ndarray) -> int:
+    """How many frames are not there between others, of their steps (frames - 1,) in seconds, by the middle step.
+
+    Where a camera changes its rate, also those that it never took.
+    """
+    return int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum()) if len(steps_s) else 0
+
+
+def gap_s(steps_s: np.ndarray) -> float:
+    """Seconds in which no frame came for more than `GAP_S`, of steps (frames - 1,) in seconds."""
+    return float(steps_s[steps_s > GAP_S].sum())
 
 
 def why_no_views(files: Sequence[Path]) -> str | None:

@@ -11,7 +11,7 @@ MIN_RATE_HZ = 10.0
 """Frames per second below which a jerk of a fifth of a second falls between two frames."""
 
 MAX_LATE_SHARE = 0.1
-"""The share of a film during which a camera may be missing at its beginning or end."""
+"""The share of a film during which a camera may be missing, at its beginning or end or in gaps between."""
 
 PERSON_JOINTS = 0.25
 """The share of joints that must be seen in a frame for a person to be in it."""
@@ -29,8 +29,8 @@ def film_door(
 ) -> None:
     """Refuse a film that a detector cannot judge, with `rate_too_low`, `age_…`, `too_short` or `view_lost`.
 
-    A view is lost where its camera is missing for more than a tenth of the film, and where its file is another view's
-    once more. That two views show the same moments cannot be seen here: whoever sends them answers for it.
+    A view is lost where its camera is missing for more than a tenth of the film, at its ends or between its frames, and
+    where its file is another view's once more. That two views show the same moments cannot be seen here: whoever sends them answers for it.
     """
     _check_apart(film)
     for view in film.views:
@@ -38,7 +38,7 @@ def film_door(
     check_age(film.age_days, age_range_days)
     _check_duration(film.duration_s, min_duration_s)
     for number, view in enumerate(film.views, 1):
-        missing_s = max(view.first_s, 0.0) + film.duration_s - view.last_s - 1 / view.rate_hz
+        missing_s = max(view.first_s, 0.0) + view.gap_s + film.duration_s - view.last_s - 1 / view.rate_hz
         if missing_s > MAX_LATE_SHARE * film.duration_s:
             raise Refusal(
                 "view_lost",

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.film import Film, View
 from data.outcomes import Refusal
-from data.readers.video import frame_times, frames_and_lost
+from data.readers.video import frames_and_lost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,18 +59,6 @@ def view_facts(film: Film) -> "pd.DataFrame":
     return pd.DataFrame([_facts(film, view, number) for number, view in enumerate(film.views)])
 
 
-def dropped_share(times_s: np.ndarray) -> float:
-    """Share (0–1) of frames missing between time stamps (frames,), ascending seconds, by the middle step.
-
-    NaN of fewer than two, between which nothing can be missing.
-    """
-    steps_s = np.diff(times_s)
-    if not len(steps_s):
-        return float("nan")
-    missing = int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum())
-    return missing / (len(times_s) + missing)
-
-
 def picture_facts(pictures: np.ndarray, part: np.ndarray) -> dict[str, float]:
     """Shares of what `pictures`, uint8 (picture, row, column, 3) at `STEP_S`, show; `part` says whose piece each is."""
     colours = pictures.reshape(len(pictures), -1, 3).astype(np.float32)
@@ -105,7 +93,7 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
         "rotation_deg": view.rotation_deg,
         "variable_rate": view.variable_rate,
         "interlaced": view.interlaced,
-        "dropped_share": dropped_share(frame_times(view)),
+        "dropped_share": view.missing / (view.frames + view.missing),
     } | _seen(view)
 
 

@@ -111,8 +111,8 @@ def _checked_film(path: Path) -> dict[str, Any]:
     row = _plain(view_facts(film).iloc[0].to_dict())
     facts = {"views": len(film.views), **{name: row[name] for name in FILM_FACTS}}
     limit = {
-        "lost_share": limits.max_lost_share, "black_share": limits.black_share, "blank_share": limits.blank_share,
-        "frozen_share": limits.frozen_share,
+        "lost_share": limits.max_lost_share, "dropped_share": limits.warn_dropped_share,
+        "black_share": limits.black_share, "blank_share": limits.blank_share, "frozen_share": limits.frozen_share,
     }  # fmt: skip
     doubts = [f"{_share(row[name])} {SHOWS[name]}" for name, most in limit.items() if (row[name] or 0) > most]
     size = f"{facts['width']} x {facts['height']} points, {facts['rate_hz']:.4g} frames per second, {film.duration_s:.4g} s"
@@ -148,6 +148,7 @@ POSE_FACTS = (
 )  # fmt: skip
 SHOWS = {
     "lost_share": "of the frames cannot be decoded",
+    "dropped_share": "of the frames are missing between the others",
     "black_share": "of the pictures are black",
     "blank_share": "of the pictures show nothing",
     "frozen_share": "of the time the picture is frozen",

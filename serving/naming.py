@@ -167,6 +167,7 @@ def answered(
         classes=bundle.detector.classes,
         stretches=named,
         frames_lost=tuple(view.lost for view in source.views) if isinstance(source, Film) else (),
+        frames_missing=tuple(view.missing for view in source.views) if isinstance(source, Film) else (),
     )
 
 

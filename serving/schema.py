@@ -169,12 +169,14 @@ class NamedAnswer(Answered):
     (there is no `ood` here): whatever can be read and is long enough gets a name, also what is no seizure and no patient.
     `frames_lost` counts, for each view of a film, the frames that could not be decoded, in whose place the one before was looked
     at; None for a film that is too long to be decoded whole, of which more may be lost than anybody counted.
+    `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.
     """
 
     question: str
     classes: tuple[str, ...] = ()
     stretches: tuple[NamedStretch, ...] | None = None
     frames_lost: tuple[int | None, ...] = ()
+    frames_missing: tuple[int, ...] = ()
 
 
 class Answer(Answered):

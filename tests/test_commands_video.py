@@ -379,6 +379,11 @@ def test_a_film_is_told_by_its_content_and_a_black_one_is_doubtful(tmp_path: Pat
     write_video(tmp_path / "dark.mp4", np.zeros_like(lively), rate_hz=15.0)
     dark = ictal("check", tmp_path / "dark.mp4", "--json").json
     assert dark["facts"]["black_share"] == 1.0 and any("black" in doubt for doubt in dark["doubts"])
+    kept = np.delete(np.arange(60), range(20, 26))
+    write_video(tmp_path / "lossy.mp4", lively[kept], times_s=kept / 15.0)
+    assert ictal("check", tmp_path / "lossy.mp4", "--json").json["doubts"] == [
+        "10% of the frames are missing between the others"
+    ]
     write_video(tmp_path / "short.mp4", lively[:10], rate_hz=15.0)
     assert ictal("check", tmp_path / "short.mp4", "--json").json["code"] == "too_short"
 

@@ -46,6 +46,19 @@ def test_frames_that_could_not_be_decoded_are_counted_in_the_answer(ask: Any) ->
     assert (said.outcome, said.frames_lost) == ("completed", (1,))
 
 
+def test_frames_that_are_missing_between_others_are_counted_in_the_answer_and_a_long_gap_is_no_film(
+    ask: Any, tmp_path: Path
+) -> None:
+    for name, missing in (("short.mp4", range(60, 64)), ("long.mp4", range(60, 120))):
+        kept = np.delete(np.arange(500), missing)
+        write_video(tmp_path / name, scene(40.0)[kept], times_s=kept / 12.5)
+    assert ask([tmp_path / "short.mp4"]).frames_missing == (4,)
+    said = ask([tmp_path / "long.mp4"])
+    assert (said.outcome, said.code) == ("not_evaluable", "view_lost") and "missing for 4.9 of 40.0 s" in str(
+        said.reason
+    )
+
+
 def test_two_films_are_two_views_and_the_same_film_twice_is_none(ask: Any, tmp_path: Path) -> None:
     room, patient = tmp_path / "a.mp4", tmp_path / "b.mp4"
     write_video(room, scene(8.0), rate_hz=12.5)

@@ -43,6 +43,7 @@ def test_a_film_and_a_pose_as_they_should_be_pass() -> None:
         (replace(FILM, age_days=9000.0), "age_out_of_scope"),
         (replace(FILM, views=(VIEW, replace(FILM.views[1], last_s=7.0))), "view_lost"),
         (replace(FILM, views=(VIEW, replace(FILM.views[1], first_s=3.0))), "view_lost"),
+        (replace(FILM, views=(VIEW, replace(FILM.views[1], gap_s=1.5))), "view_lost"),
         (replace(FILM, views=(VIEW, replace(VIEW, path=Path("b.mp4")))), "view_lost"),
     ],
 )

@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from data.film_quality import dropped_share, view_facts
+from data.film import missing_frames
+from data.film_quality import view_facts
 from data.pose import JOINTS, PoseTrack
 from data.pose_quality import pose_facts, swaps
 from data.readers import video
@@ -86,14 +87,26 @@ def test_a_camera_that_turns_to_infrared_loses_colour(tmp_path: Path) -> None:
 
 def test_dropped_frames_are_counted_from_the_time_stamps(tmp_path: Path) -> None:
     kept = np.delete(np.arange(200), np.arange(50, 70))
-    assert dropped_share(kept / 25) == pytest.approx(20 / 200)
+    assert missing_frames(np.diff(kept / 25)) == 20
     facts = facts_of(tmp_path, scene()[kept], kept / RATE_HZ)
     assert facts["dropped_share"] == pytest.approx(0.1) and facts["variable_rate"] is np.False_
 
 
-def test_of_fewer_than_two_frames_it_is_not_known_whether_any_is_missing() -> None:
-    assert np.isnan(dropped_share(np.zeros(0))) and np.isnan(dropped_share(np.zeros(1)))
-    assert dropped_share(np.array([0.0, 0.04])) == 0
+def test_between_two_frames_and_fewer_none_is_missing() -> None:
+    assert [missing_frames(np.diff(times)) for times in (np.zeros(0), np.zeros(1), np.array([0.0, 0.04]))] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_frames_that_never_came_are_counted_in_films_of_any_length_and_without_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """Of 20 s the camera stood still from 8 s to 11 s, 3 s or 37 frames at 12.5 per second, and lost one frame at 4 s."""
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 1e9 if whole else 0)
+    kept = np.delete(np.arange(250), [50, *range(101, 138)])
+    write_video(tmp_path / "film.mp4", scene(20.0)[kept], times_s=kept / 12.5)
+    (view,) = read_film([tmp_path / "film.mp4"]).views
+    assert (view.missing, view.frames, view.lost) == (38, 212, 0 if whole else None)
+    assert view.gap_s == pytest.approx(38 / 12.5) and not view.variable_rate
 
 
 @needs_shared

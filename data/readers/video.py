@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from data.film import Film, View
+from data.film import Film, View, gap_s, missing_frames
 from data.outcomes import Refusal
 from data.readers.apart import may_run_apart
 from data.readers.video_stream import Reel, opened, turn
@@ -36,6 +36,7 @@ def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str
 
     A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost` in
     films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost are refused.
+    Frames that are not there between time stamps are counted in films of any length.
     Refuses with `unsupported_format`, `corrupt`, `truncated`, `no_signal`, `too_short`. An unreadable path raises
     `OSError` without naming the path.
     """
@@ -117,7 +118,7 @@ def _view(path: Path) -> tuple[View, float]:
         view = View(
             path, sha256_file(path), *reel.shown_size(first), float(1 / steps_s.mean()), len(times_s),
             float(times_s[0]), float(times_s[-1]), reel.stream.codec_context.name, turn(first), _is_variable(steps_s),
-            bool(first.interlaced_frame), lost, _name(path),
+            bool(first.interlaced_frame), lost, _name(path), missing_frames(steps_s), gap_s(steps_s),
         )  # fmt: skip
     return view, view.last_s + float(np.median(steps_s))
 
