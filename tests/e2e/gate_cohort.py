@@ -43,11 +43,13 @@ from tests.e2e.conftest import SIGNERS, components, register_signers
 from tests.e2e.scheduling import PREFECT, Scheduler, free_port, running, scheduler
 from tests.e2e.verbs import AUTHOR, NO_ADULTS, NO_FILMS
 
+PER_WEEK = 8
+"""Later newborns of each site in each of two weeks: an alarm of one week alone is not confirmed, and starts nothing."""
 GATES = {
     "simulation.patients_per_site": 58,
     "simulation.minutes": 18.0,
     "simulation.transferred": 20,
-    "simulation.surveillance_per_site": 8,
+    "simulation.surveillance_per_site": 2 * PER_WEEK,
     "simulation.surveillance_minutes": 2.0,
     "simulation.broken": 0,
     "split.folds": 2,
@@ -212,18 +214,20 @@ def made_workspace(root: Path, kept: Path, settings: Mapping[str, Any]) -> Works
         "[cache]", f"[cache]\n    dir = {kept / 'cache'}"
     )
     (root / ".dvc" / "config").write_text(shared)
-    register_signers(made)
     keep(made, "Share cache and remote")
     return made
 
 
 def rehearse(case: Case) -> None:
     """From an empty workspace to a bad challenger that was stopped."""
+    with case.step("the cohort, of which a part came last week"):
+        case.server.came_last_week(PER_WEEK, RUN_S)  # before anything else is told to the ledger, which never goes back
+    register_signers(case.workspace)
     case.done("schedule", "register")
     with case.server.worker():
         with case.step("the night's checks, by a run of the server"):
             case.start("nightly/nightly")
-            case.claim(case.ended("nightly")["state"]["type"] == "COMPLETED", "the cohort was simulated and checked")
+            case.claim(case.ended("nightly")["state"]["type"] == "COMPLETED", "the cohort was checked")
         with case.step("a first model, which alarms too readily"):
             first = put_first_in_force(case)
         with service(case) as site:
@@ -259,8 +263,11 @@ def drift_to_challenger(case: Case) -> str:
     set_params(case.workspace.root / "params.yaml", NEXT_SEED)
     case.start("watch/weekly")
     case.claim(case.ended("weekly")["state"]["type"] == "COMPLETED", "the week's comparison of sites has ended")
-    alarmed = [e.subjects[0].id for e in open_ledger(case.workspace).entries("drift.alarm")]
-    case.claim(set(alarmed) == {CHANGED}, f"alarms, at {CHANGED} alone")
+    ledger = open_ledger(case.workspace)
+    doubtful = {line.subjects[0].digest for line in ledger.entries("retrain.skipped")}
+    alarms = [line.subjects[0] for line in ledger.entries("drift.alarm")]
+    confirmed = [alarm.id for alarm in alarms if alarm.digest not in doubtful]
+    case.claim(confirmed == [CHANGED], f"of {len(alarms)} alarms one is confirmed, at {CHANGED} in the second week")
     run = case.ended("monthly")
     case.claim(run["parameters"]["reason"] == f"drift at {CHANGED}", "its event started a retraining")
     challenger = case.proposed()

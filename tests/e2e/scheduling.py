@@ -19,6 +19,21 @@ from tests.databases import Place
 
 PREFECT = [sys.executable, "-m", "prefect"]
 START_S = 600.0
+LAST_WEEK = """
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from flows import records
+from flows.stages.files import cohort_of, digest_of_entry
+from flows.watch import LATER
+from flows.workspace import dvc, open_workspace, refresh_code
+workspace, came = open_workspace(), Counter()
+refresh_code(workspace)
+dvc(workspace, "repro", "-s", "-q", "simulate@detection")
+later = [e for e in cohort_of(workspace).entries if e.period == LATER]
+first = [e for e in later if came.update([e.site]) or came[e.site] <= PER_WEEK]
+drafts = [records.registration(e, digest_of_entry(e)) for e in first]
+records.open_ledger(workspace).append_many(drafts, now=datetime.now(UTC) - timedelta(weeks=1))
+"""
 
 Found = TypeVar("Found")
 
@@ -48,13 +63,18 @@ class Scheduler:
         found: list[dict[str, Any]] = self.asked("/artifacts/filter", {"artifacts": {"key": {"like_": f"{key}-"}}})
         return found
 
-    def python(self, code: str) -> str:
+    def python(self, code: str, within_s: float = 300.0) -> str:
         """What a program says that runs as somebody's command would."""
         done = subprocess.run(
-            [sys.executable, "-c", code], env=self.environment, capture_output=True, text=True, timeout=300
+            [sys.executable, "-c", code], env=self.environment, capture_output=True, text=True, timeout=within_s
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
+
+    def came_last_week(self, per_site: int, within_s: float = 300.0) -> None:
+        """Simulate the cohort, of which the first later newborns of each site came a week ago: what one week shows alone
+        sets nothing going."""
+        self.python(LAST_WEEK.replace("PER_WEEK", str(per_site)), within_s)
 
     def until(self, condition: Callable[[], Found | None], seconds: float, what: str) -> Found:
         """The first true value of `condition`, looked for until the time is up."""

@@ -30,22 +30,6 @@ from flows.deployments import register
 for _ in range(2):  # the second time it replaces the first
     register(lost_after=timedelta(seconds={LOST_S}))
 """
-LAST_WEEK = """
-from collections import Counter
-from datetime import UTC, datetime, timedelta
-from flows import records
-from flows.stages.files import cohort_of, digest_of_entry
-from flows.watch import LATER
-from flows.workspace import dvc, open_workspace, refresh_code
-workspace, came = open_workspace(), Counter()
-refresh_code(workspace)
-dvc(workspace, "repro", "-s", "-q", "simulate@detection")
-later = [e for e in cohort_of(workspace).entries if e.period == LATER]
-first = [e for e in later if came.update([e.site]) or came[e.site] <= PER_WEEK]
-drafts = [records.registration(e, digest_of_entry(e)) for e in first]
-records.open_ledger(workspace).append_many(drafts, now=datetime.now(UTC) - timedelta(weeks=1))
-"""
-"""The first of each site's later newborns came a week ago: what one week shows alone sets nothing going."""
 PER_WEEK = 8
 CONFIRMED = {"site": "demo-east", "state": "alarm", "since": "2026-W47", "confirmed": True, "doubt": "", "causes": []}
 CONFIRMED |= {"patients": 12, "reference_patients": 24}
@@ -70,7 +54,7 @@ def test_drift_retrains_what_a_killed_worker_left_is_gone_on_with_and_gates_stop
     short = workspace.id[:8]
     with scheduler(workspace, tmp_path / "server") as server:
         server.python(REGISTER)
-        server.python(LAST_WEEK.replace("PER_WEEK", str(PER_WEEK)))
+        server.came_last_week(PER_WEEK)
         with server.worker("first") as worker:
             start(server, f"nightly/nightly-{short}")
             server.until(lambda: server.runs("nightly", "COMPLETED"), RUN_S, "the night's checks")
