@@ -41,42 +41,50 @@ def why(subject: str) -> dict[str, Any]:
     judging = ledger.entries(EntryType.VERDICT_RECORDED, start.digest)
     problems = walks.problems(ledger, start, steps, [line.seq for line in (*signed, *judging)])
     problems += ledger.head_problems(*platform_keys(workspace))
-    said = {
-        "outcome": [] if problems else list(_outcome(ledger, start)),
-        "signatures": [_signature(line) for line in signed],
-        "deviations": [] if problems else list(_deviations(ledger, signed)),
-        "verdicts": [] if problems else [_verdict(one) for one in verdicts(ledger, start.digest)],
-    }
-    amiss = [state for state in bytes_.values() if state.startswith((OTHER_BYTES, MISSING))]
+    said = _said(ledger, start, signed, sound=not problems)
+    amiss = any(state.startswith((OTHER_BYTES, MISSING)) for state in bytes_.values())
     return {
         "ok": not problems and not amiss,
         "problems": problems,
         "subject": {"digest": start.digest, "kind": start.kind, "label": start.label},
-        "steps": [
-            {
-                "depth": s.depth,
-                "at": s.at,
-                "relation": s.relation,
-                "kind": s.node.kind,
-                "label": s.node.label,
-                "digest": s.node.digest,
-            }
-            for s in steps
-        ],
+        "steps": [_step(s) for s in steps],
         "raw_bytes": bytes_,
         **said,
-        "text": "\n".join(
-            [
-                *_altered(problems),
-                f"{start.kind} {start.label}  {start.digest[:12]}",
-                *said["outcome"],
-                *_lines(start.digest, steps, bytes_),
-                *said["signatures"],
-                *(clipped(line, LONGEST) for line in said["deviations"]),
-                *said["verdicts"],
-            ]
-        ),
+        "text": "\n".join(_text(start, steps, bytes_, said, problems)),
     }
+
+
+def _said(ledger: Ledger, start: Node, signed: Sequence[LedgerEntry], sound: bool) -> dict[str, list[str]]:
+    """What was answered, who signed, despite what, and what readers said: each in lines; where the ledger is not `sound`, who
+    signed alone."""
+    return {
+        "outcome": list(_outcome(ledger, start)) if sound else [],
+        "signatures": [_signature(line) for line in signed],
+        "deviations": list(_deviations(ledger, signed)) if sound else [],
+        "verdicts": [_verdict(one) for one in verdicts(ledger, start.digest)] if sound else [],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    node = step.node
+    return {
+        "depth": step.depth, "at": step.at, "relation": step.relation, "kind": node.kind, "label": node.label,
+        "digest": node.digest,
+    }  # fmt: skip
+
+
+def _text(
+    start: Node, steps: list[Step], bytes_: dict[str, str], said: dict[str, list[str]], problems: Sequence[str]
+) -> list[str]:
+    return [
+        *_altered(problems),
+        f"{start.kind} {start.label}  {start.digest[:12]}",
+        *said["outcome"],
+        *_lines(start.digest, steps, bytes_),
+        *said["signatures"],
+        *(clipped(line, LONGEST) for line in said["deviations"]),
+        *said["verdicts"],
+    ]
 
 
 def _altered(problems: Sequence[str]) -> list[str]:
