@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +40,18 @@ class Schedule:
     inner: int = 0
 
 
+class Fitted(NamedTuple):
+    """What a training leaves beside the weights. `log` is plain JSON; its `inner_auc` is what detectors are chosen by
+    (`figure_by_halves`).
+
+    `crossed` is the score of each inner window (windows, …) at the epoch that the other half of the inner patients calls
+    best, for who makes one answer of several networks; None where a half cannot be judged.
+    """
+
+    log: dict[str, Any]
+    crossed: np.ndarray | None
+
+
 def fit_network(
     network: nn.Module,
     loss: Loss,
@@ -51,32 +63,12 @@ def fit_network(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     judge: Judge | None = None,
-) -> dict[str, Any]:
+) -> Fitted:
     """Fit `network` in place and leave it with the weights of its best epoch on `data[1]` (inner patients).
 
-    `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. The
-    log's `inner_auc` is what detectors are chosen by (`figure_by_halves`). Every epoch is seeded by (seed, epoch), so
-    training resumed from `checkpoint` ends bit-equal to one never stopped.
+    `judge` says which epoch is best: the AUC of two classes unless told; where it can judge none, the last is kept. Every
+    epoch is seeded by (seed, epoch), so training resumed from `checkpoint` ends bit-equal to one never stopped.
     """
-    return fit_crossed(
-        network, loss, score, data, schedule, seed=seed, checkpoint=checkpoint, progress=progress, judge=judge
-    )[0]
-
-
-def fit_crossed(
-    network: nn.Module,
-    loss: Loss,
-    score: Callable[[Examples], np.ndarray],
-    data: tuple[Examples, Examples],
-    schedule: Schedule,
-    *,
-    seed: int,
-    checkpoint: Path | None = None,
-    progress: Progress | None = None,
-    judge: Judge | None = None,
-) -> tuple[dict[str, Any], np.ndarray | None]:
-    """As `fit_network`; beside its log the score of each inner window (windows, …) at the epoch that the other half of the
-    inner patients calls best, for who makes one answer of several networks. None where a half cannot be judged."""
     run = _Run(network, schedule, seed, checkpoint)
     run.resume()
     train_set, valid_set = data[0], _spaced(data[1], schedule.inner)
@@ -95,12 +87,12 @@ def fit_crossed(
         "epochs": run.epoch, "best_epoch": run.best_epoch, "valid_auc": run.history, "windows": len(train_set),
         "inner_auc": figure_by_halves(crossed, valid_set, own, best),
     }  # fmt: skip
-    return log, crossed
+    return Fitted(log, crossed)
 
 
 def figure_by_halves(crossed: np.ndarray | None, inner: Examples, judge: Judge, best: float) -> float:
     """What is reached at epochs that others chose: the mean over both halves of the inner patients, from the scores that
-    `fit_crossed` gives (windows, …).
+    `fit_network` gives as `crossed` (windows, …).
 
     The best of many epochs flatters on those who chose it. Of a floor, whose one epoch nobody chose, the scores are given
     as they are: half of the patients show fewer types, of which a mean is another figure than of all. `best`, that of all

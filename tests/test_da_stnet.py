@@ -14,7 +14,7 @@ from models.detectors.da_stnet import DaStNet, DaStNetwork, NoAttention, _loss
 from models.fitting import FoldData, fit_fold, label
 from models.layers.reversal import schedule
 from models.look import look
-from models.training import Schedule, balanced_order
+from models.training import Fitted, Schedule, balanced_order
 from tests.contract.signals import recording
 
 PAPER = detectors.params_of("da_stnet", "paper")
@@ -201,7 +201,7 @@ def test_training_stops_early_on_babies_that_were_held_out(data: FoldData, monke
     asked = []
     monkeypatch.setattr(
         "models.detectors.da_stnet.fit_network",
-        lambda network, loss, score, parts, plan, **rest: asked.append((parts, plan)) or {},
+        lambda network, loss, score, parts, plan, **rest: asked.append((parts, plan)) or Fitted({}, None),
     )
     DaStNet(PAPER).fit(data.train, data.valid, seed=0)
     (train, inner), plan = asked[0]

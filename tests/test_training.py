@@ -24,7 +24,6 @@ from models.training import (
     balanced_order,
     balanced_weights,
     figure_by_halves,
-    fit_crossed,
     fit_network,
     macro_auc,
 )
@@ -60,7 +59,7 @@ def fitted(epochs: int, checkpoint: Path | None) -> tuple[torch.nn.Module, dict[
             return network(torch.from_numpy(examples.x)).squeeze(-1).numpy()
 
     plan = Schedule(epochs, 32, 1e-2, 100, 320)
-    log, crossed = fit_crossed(network, loss, score, (toy(), toy(1)), plan, seed=5, checkpoint=checkpoint)
+    log, crossed = fit_network(network, loss, score, (toy(), toy(1)), plan, seed=5, checkpoint=checkpoint)
     return network, log, crossed
 
 
@@ -129,7 +128,7 @@ def test_the_judge_says_which_epoch_is_best() -> None:
         return float(len(seen) == 2)
 
     plan = Schedule(4, 32, 1e-2, 100, 320)
-    log = fit_network(network, loss, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
+    log, _ = fit_network(network, loss, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
     assert log["valid_auc"] == [0.0, 1.0, 0.0, 0.0] and log["best_epoch"] == 2
     assert torch.equal(network.weight, seen[1]) and not torch.equal(seen[1], seen[3])
 
@@ -143,7 +142,7 @@ def test_where_no_epoch_can_be_judged_the_last_is_kept_and_not_the_first(judged:
     lose = lambda net, x, label, domain, progress: net(x).square().mean()  # noqa: E731
     plan = Schedule(4, 32, 1e-2, 100, 320)
     judge = lambda _, label: next(reached) if len(label) == len(toy(1)) else np.nan  # noqa: E731
-    log = fit_network(network, lose, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
+    log, _ = fit_network(network, lose, lambda e: np.zeros(len(e)), (toy(), toy(1)), plan, seed=5, judge=judge)
     assert (log["epochs"], log["best_epoch"]) == (4, best)
 
 
@@ -334,7 +333,7 @@ def scripted(said: list[list[float]], inner: Examples) -> tuple[dict[str, Any], 
     """A training in which this was said of the inner windows after each epoch."""
     answers = iter(np.array(said))
     plan = Schedule(epochs=len(said), batch=32, learning_rate=1e-3, patience=len(said), windows_per_epoch=32)
-    return fit_crossed(torch.nn.Linear(4, 1), lose, lambda _: next(answers), (toy(), inner), plan, seed=0)
+    return fit_network(torch.nn.Linear(4, 1), lose, lambda _: next(answers), (toy(), inner), plan, seed=0)
 
 
 def lose(net: Any, x: Any, label: Any, domain: Any, progress: float) -> torch.Tensor:
@@ -410,7 +409,7 @@ def test_many_epochs_of_chance_do_not_flatter_a_network_by_its_best() -> None:
         def loss(net, x, label, domain, progress):
             return F.binary_cross_entropy_with_logits(net(x).squeeze(-1), label.float())
 
-        log = fit_network(
+        log, _ = fit_network(
             network, loss, lambda examples: rng.random(len(examples)), (data, toy(100 + trial)), plan, seed=trial
         )
         found.append(log["inner_auc"])

@@ -134,7 +134,7 @@ class DaStNet(WindowDetector):
         inner = valid.take(np.arange(0, len(valid), 2))  # neighbouring windows share half of their signal
         return fit_network(
             self.network, _loss, self.score, (train, inner), plan, seed=seed, checkpoint=checkpoint, progress=progress
-        )
+        ).log
 
     def score(self, examples: Examples) -> np.ndarray:
         if self.sessions:

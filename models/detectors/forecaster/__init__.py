@@ -144,7 +144,7 @@ class Forecaster(ForecastingDetector, Pretrained):
             raise ValueError("training needs labelled clips")
         self.begin(seed)
         self.probe.fit(self.embed(train.x), train.label, train.patient)
-        log = fit_network(
+        log, _ = fit_network(
             self.network, self._loss, lambda inner: self._logits(inner.x), (train, valid), self._schedule(),
             seed=seed, checkpoint=checkpoint, progress=progress, judge=auc,
         )  # fmt: skip

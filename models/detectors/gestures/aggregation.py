@@ -16,7 +16,7 @@ from torch.distributions import Beta
 from torch.nn import functional as F
 
 from models.detector import Examples, Progress
-from models.training import Schedule, balanced_weights, fit_crossed
+from models.training import Fitted, Schedule, balanced_weights, fit_network
 
 Kind = Literal["mean", "lstm", "blstm"]
 HIDDEN = 64
@@ -139,9 +139,9 @@ def fit_aggregator(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
-) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Fit on features that lie ready, `x` (films, positions, features); the best epoch is the likeliest on `inner`. The log,
-    and the logits (films, classes) of `inner` as `fit_crossed` gives them."""
+) -> Fitted:
+    """Fit on features that lie ready, `x` (films, positions, features); the best epoch is the likeliest on `inner`, of which
+    the logits (films, classes) are what is `crossed`."""
     assert train.label is not None
     network.prepare(train.x, balanced_weights(train.patient, train.label))
 
@@ -151,7 +151,7 @@ def fit_aggregator(
     def score(examples: Examples) -> np.ndarray:
         return network.logits(examples.x)
 
-    return fit_crossed(
+    return fit_network(
         network, loss, score, (train, inner), schedule,
         seed=seed, checkpoint=checkpoint, progress=progress, judge=likelihood,
     )  # fmt: skip

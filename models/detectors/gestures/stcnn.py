@@ -74,7 +74,7 @@ class Stcnn:
 
         return fit_network(
             self.network, loss, score, (snippets, inner), schedule, seed=seed, progress=progress, judge=macro_auc
-        )  # fmt: skip
+        ).log  # fmt: skip
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Its weights by name, each of its own shape, without the layer of the actions."""

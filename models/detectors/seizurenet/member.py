@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from models.detector import UNSEEN, Examples, Progress
 from models.explain import attributions, log_odds
 from models.layers.dense import DenseNet
 from models.layers.residual import ResidualNet
-from models.training import Schedule, fit_crossed, macro_auc
+from models.training import Fitted, Schedule, fit_network, macro_auc
 
 ClipLoss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
 """loss(numbers of the clips, their images, their types) → scalar."""
@@ -140,9 +139,9 @@ class Member:
         progress: Progress | None = None,
         loss: ClipLoss | None = None,
         learner: nn.Module | None = None,
-    ) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Learn from one drawn window of each drawn clip; the macro AUC of the clips of `valid` says which epoch is best.
-        The log, and the log probabilities (clips, types) of `valid` as `fit_crossed` gives them.
+    ) -> Fitted:
+        """Learn from one drawn window of each drawn clip; the macro AUC of the clips of `valid` says which epoch is best,
+        of which the log probabilities (clips, types) are what is `crossed`.
 
         A student is given its own `loss`, and a `learner` that holds its network and whatever else learns.
         """
@@ -158,7 +157,7 @@ class Member:
         # The loop is given the clips' numbers, so that a loss can look up what a teacher said of them.
         numbered = replace(train, x=np.arange(len(train)))
         inner = replace(valid, x=np.concatenate([self.images(piece) for piece in _pieces(valid.x)]))
-        return fit_crossed(
+        return fit_network(
             learner or self.network, of_batch, score, (numbered, inner), schedule,
             seed=seed, checkpoint=checkpoint, progress=progress, judge=macro_auc,
         )  # fmt: skip

@@ -59,7 +59,7 @@ class StaGunet(SpasmDetector):
             p["epochs"], p["batch"], p["learning_rate"], p["patience"], p["windows_per_epoch"], p["weight_decay"],
             inner=p["inner_windows"],
         )  # fmt: skip
-        log = fit_network(
+        log, _ = fit_network(
             self.network, self._loss, self.score, (train, valid), plan, seed=seed, checkpoint=checkpoint,
             progress=progress, judge=lambda score, label: auc(score[:, SPASM] - score[:, 0], label),
         )  # fmt: skip
