@@ -1,9 +1,13 @@
 """Whom a candidate is held against: the champion, the floor in its stead and beside it, never itself."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flows.change_plan import GateParams
+from flows.stages import report
 from tests.gated import BETTER, CHAMPION, FLOOR, SETTINGS, VIDEO, evidence, forecast, typed, with_table
 from validation.gates import Evidence, Gate, passed, run_gates
 
@@ -98,6 +102,26 @@ def test_evidence_from_other_recordings_is_refused():
 def test_detectors_of_two_tasks_are_not_compared():
     with pytest.raises(ValueError, match="a detector for typing cannot be compared with one for forecasting"):
         run_gates(typed(), forecast(), VIDEO)
+
+
+@pytest.mark.parametrize("comparable", [True, False])
+def test_the_report_holds_a_challenger_against_the_floor_of_its_own_evaluation(monkeypatch, comparable):
+    """`da_stnet` is in force; a newly trained one, and the floor beside it, were evaluated now."""
+    kept = Path("store/champions/abc")
+    fakes = {
+        "champion": lambda workspace: ("da_stnet", kept), "is_comparable": lambda folder, now: comparable,
+        "circumstances": lambda *_: {}, "development": lambda _: [], "reigns": lambda *_: False,
+        "_evidence": lambda workspace, name, truth, folder: {kept: CHAMPION}[folder],
+    }  # fmt: skip
+    for name, fake in fakes.items():
+        monkeypatch.setattr(report, name, fake)
+    plan = GateParams(max_cost_s_per_eeg_hour=30.0)
+    workspace = SimpleNamespace(params=SimpleNamespace(gates=plan))
+    gates = report._gates(workspace, {"line_length": FLOOR, "da_stnet": BETTER}, {})
+    assert named(gates["da_stnet"], "beats_floor").outcome == "pass" and passed(gates["da_stnet"]) == comparable
+    assert named(gates["da_stnet"], "superior").outcome == ("pass" if comparable else "unknown")
+    gates = report._gates(workspace, {"da_stnet": BETTER}, {})
+    assert named(gates["da_stnet"], "beats_floor").outcome == "unknown"
 
 
 def named(gates: list[Gate], name: str) -> Gate:
