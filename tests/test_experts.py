@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.cohorts.helsinki import read_labels
@@ -71,7 +71,13 @@ def test_readings_are_inside_the_recording_and_come_back_from_json(truth, seed):
         assert marks_of(reading, truth) == marks_of(reading, truth)
 
 
+GAP_THAT_JUST_FITS = Annotations(
+    (Event(0.0, 1.0), Event(0.0, 1.0), Event(15.966917155941516, 2.0), Event(158.1149080308185, 3.0)), 300.5
+)
+
+
 @few
+@example(GAP_THAT_JUST_FITS, 56035)
 @given(truths(), st.integers(0, 2**32))
 def test_false_marks_lie_where_nothing_was_put_in(truth, seed):
     for reading in draw_readings(np.random.default_rng(seed), truth):

@@ -104,7 +104,8 @@ def _draw_false_marks(rng: np.random.Generator, habits: Habits, truth: Annotatio
     for _ in range(rng.poisson(rate_per_h * truth.duration_s / 3600) if len(gaps) else 0):
         gap = rng.choice(len(gaps), p=room_s / room_s.sum())
         length_s = float(np.clip(rng.lognormal(*habits.false_log_s), SHORTEST_MARK_S, room_s[gap]))
-        marks.append((float(rng.uniform(gaps[gap, 0], gaps[gap, 1] - length_s)), length_s))
+        first, last = gaps[gap, 0], gaps[gap, 1] - length_s
+        marks.append((float(rng.uniform(first, max(first, last))), length_s))  # one that just fits may not, rounded
     return sorted(marks)
 
 
