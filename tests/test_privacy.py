@@ -174,6 +174,23 @@ def test_a_film_whose_strip_cannot_be_known_is_not_taken_over(told: Path, tmp_pa
     assert not (tmp_path / "raw").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["sub-01_task-ward_run-1_video.json", "sub-01_task-Ward_video.json", "sub-01_video.JSON"]
+)
+def test_a_strip_that_is_declared_under_a_name_that_holds_for_no_film_is_refused(
+    told: Path, tmp_path: Path, name: str
+) -> None:
+    """A slip in the sidecar's name would leave in sight what it was written to cover."""
+    source = clinic(tmp_path / "clinic", told, "sub-01_task-ward_run-01")
+    misnamed = source / "sub-01" / "video" / name
+    misnamed.write_text('{"OverlayStrip": [0, 0.11]}')
+    with pytest.raises(Refusal, match="holds for no film: 1;"):
+        import_cohort(source, tmp_path / "raw", "video")
+    misnamed.write_text('{"FrameRate": 25}')
+    (misnamed.parent / "._sub-01_task-ward_run-01_video.json").write_bytes(b"\x00\x05\x16\x07 of a file system")
+    assert len(import_cohort(source, tmp_path / "raw", "video").entries) == 1
+
+
 @pytest.mark.parametrize("strip", ["[]", "5", "[0]", "[0, 11, 0, 100]", '{"top": 0, "bottom": 0.1}', '"top"', "null"])
 def test_a_film_whose_strip_is_not_understood_is_not_taken_over(told: Path, tmp_path: Path, strip: str) -> None:
     """What was written over it would stay in sight."""

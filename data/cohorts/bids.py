@@ -13,7 +13,7 @@ from typing import Any
 
 from data.ages import DAYS
 from data.cohorts.derivatives import expert_files, expert_folders, read_expert
-from data.cohorts.sidecars import sidecar, sidecars_of
+from data.cohorts.sidecars import refuse_strays, sidecar, sidecars_of
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.privacy import Strip, scrub_video
@@ -161,7 +161,8 @@ def import_cohort(
     sidecar that holds for it declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The
     copy is made beside the target and put in place when it is whole, so that a broken import leaves nothing that looks
     like a cohort. Refuses what `read_cohort` refuses, files
-    that are links to content that was not fetched, and marks of an expert that cannot be read or belong nowhere.
+    that are links to content that was not fetched, marks of an expert that cannot be read or belong nowhere, and a strip
+    that is declared beside films and holds for none.
     `progress` hears how many files were taken, of how many.
     """
     if target.exists():
@@ -171,6 +172,7 @@ def import_cohort(
     cohort = read_cohort(source, modality)
     for entry in cohort.entries:
         cohort.experts(entry)
+    refuse_strays(source, _found(source, "video")[1])
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -1,6 +1,8 @@
 """What the JSON sidecars of a recording say together: those above it hold for it too (BIDS, inheritance principle)."""
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,24 @@ def sidecars_of(root: Path, recording: Path) -> list[Path]:
     inside = recording.relative_to(root).parts[:-1]
     folders = (root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
     return [file for folder in folders for file in _nearest_last(folder, set(named), modality)]
+
+
+def refuse_strays(root: Path, films: Sequence[Path]) -> None:
+    """Refuse (`corrupt`) a strip that is declared beside a film, or above it up to its subject, under a name that holds for
+    no film: it would leave in sight what it was written to cover. At the top it may be of films that are not in this copy."""
+    holding = {file for film in films for file in sidecars_of(root, film)}
+    folders = {folder for film in films for folder in film.parents if root in folder.parents}
+    beside = {file for folder in folders for file in folder.iterdir() if _NAMED_AS_A_SIDECAR.fullmatch(file.name)}
+    if strays := sum("OverlayStrip" in read_json(file) for file in beside - holding if file.is_file()):
+        raise Refusal(
+            "corrupt",
+            f"sidecars that declare an OverlayStrip under a name that holds for no film: {strays}; name each as its film is "
+            "named, to the sign (run-1 is not run-01), with .json in small letters",
+        )
+
+
+_NAMED_AS_A_SIDECAR = re.compile(r"(?i)([^.].*_)?video\.json")
+"""By somebody: what begins with a dot was made by a file system (`._…` on disks that a Mac has written)."""
 
 
 def _nearest_last(folder: Path, named: set[str], modality: str) -> list[Path]:
