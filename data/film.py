@@ -59,9 +59,14 @@ class Film:
 def missing_frames(steps_s: np.ndarray) -> int:
     """How many frames are not there between others, of their steps (frames - 1,) in seconds, by the middle step.
 
-    Where a camera changes its rate, also those that it never took.
+    What a step is shorter than that is taken from the steps on both its sides, half each: a frame that only came late, or
+    early, is there. Where a camera changes its rate, also those count that it never took.
     """
-    return int(np.round(steps_s / np.median(steps_s) - 1).clip(0).sum()) if len(steps_s) else 0
+    if not len(steps_s):
+        return 0
+    longer = steps_s / np.median(steps_s) - 1
+    given = np.pad((-longer).clip(0), 1) / 2
+    return int(np.round(longer - given[:-2] - given[2:]).clip(0).sum())
 
 
 def gap_s(steps_s: np.ndarray) -> float:

@@ -92,6 +92,18 @@ def test_dropped_frames_are_counted_from_the_time_stamps(tmp_path: Path) -> None
     assert facts["dropped_share"] == pytest.approx(0.1) and facts["variable_rate"] is np.False_
 
 
+def test_frames_that_only_come_late_or_early_are_not_missing() -> None:
+    """Phones and webcams stamp a frame when they have it; the next one then comes after less than a step."""
+    late = np.arange(300) / 30
+    late[5::10] += 0.8 / 30
+    assert missing_frames(np.diff(late)) == 0
+    rng = np.random.default_rng(0)
+    jittered = np.sort(np.arange(3000) / 30 + rng.normal(0, 0.15 / 30, 3000))
+    assert missing_frames(np.diff(jittered)) <= 3
+    kept = np.delete(jittered, np.arange(15, 3000, 30))
+    assert missing_frames(np.diff(kept)) == pytest.approx(100, abs=10)
+
+
 def test_between_two_frames_and_fewer_none_is_missing() -> None:
     assert [missing_frames(np.diff(times)) for times in (np.zeros(0), np.zeros(1), np.array([0.0, 0.04]))] == [0, 0, 0]
 
