@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +107,23 @@ class _Asked:
     now: datetime
     ledger: Ledger
     people: People
-    revoked: tuple[Revocation, ...]
+    revocations: Path
     in_force: Mapping[str, Digest]
     """The bundle to which services are pointed, by task."""
 
     @classmethod
     def of(cls, workspace: Workspace, now: datetime) -> "_Asked":
-        revoked, in_force = read_revocations(revocations_folder(workspace.root)), {}
+        in_force = {}
         for task in TASKS:
             with suppress(NotInForce):
                 in_force[task] = read_pointer(workspace.root, task).bundle
-        return cls(now, records.open_ledger(workspace), attested(workspace), tuple(revoked), in_force)
+        folder = revocations_folder(workspace.root)
+        return cls(now, records.open_ledger(workspace), attested(workspace), folder, in_force)
+
+    @cached_property
+    def revoked(self) -> tuple[Revocation, ...]:
+        """What was revoked; NotApproved, which then stands against every candidate, where that cannot be read."""
+        return read_revocations(self.revocations)
 
 
 def _candidate(workspace: Workspace, proposed: dict[str, Any], asked: _Asked) -> Candidate:

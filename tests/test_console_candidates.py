@@ -8,6 +8,7 @@ from console.acts import Candidate
 from flows import evidence
 from flows.console import _evaluation, candidates
 from lineage.refused import Refused
+from serving.terms import revocations_folder
 from tests.proposals import NAME, Office, evaluate, evaluated_office, train
 
 
@@ -50,3 +51,11 @@ def test_a_kept_page_that_was_changed_is_not_shown(office: Office) -> None:
     kept.write_text("better figures")
     with pytest.raises(Refused, match="no longer what the ledger names"):
         _evaluation(office.workspace, office.candidate, f"{NAME}.html")
+
+
+def test_where_a_revocation_cannot_be_read_no_candidate_is_approved_and_the_page_says_why(office: Office) -> None:
+    """The services stop then, and this is where people look for the reason."""
+    folder = revocations_folder(office.workspace.root)
+    folder.mkdir(parents=True)
+    (folder / "broken.json").write_text("{")
+    assert shown(office).against == ("the revocation broken.json cannot be read, so nothing counts as approved",)
