@@ -52,6 +52,8 @@ class Stream:
         self._seq, self._have_s, self._have_events = 0, 0, 0
         self._stuck_since_s: float | None = None
         """When the connection was lost, while something that was sent waits for being heard since (monotonic)."""
+        self._last_heard = ""
+        """Why the service could not go on, as it said last."""
         self.answer: dict[str, Any] | None = None
         self._open = ExitStack()
         first = {"type": "hello", "channels": list(channels), "rate_hz": rate_hz, "unit": "uV", "age": age}
@@ -126,7 +128,7 @@ class Stream:
     def _take(self, message: dict[str, Any]) -> bool:
         kind = message["type"]
         if kind == "ack":
-            self._stuck_since_s = None
+            self._stuck_since_s, self._last_heard = None, ""
             for seq in [seq for seq in self._unheard if seq < message["next_seq"]]:
                 del self._unheard[seq]
         elif kind == "heard":
@@ -136,6 +138,7 @@ class Stream:
         elif kind == "answer":
             self.answer = message["answer"]
         elif message["problem"]["status"] in AGAIN:
+            self._last_heard = message["problem"]["detail"]
             raise _Lost
         else:
             self._refuse(message["problem"])
@@ -174,13 +177,14 @@ class Stream:
             except ServiceRefused as refused:
                 if refused.status not in AGAIN:
                     raise
+                self._last_heard = refused.detail
             self._pause(since_s)
 
     def _pause(self, since_s: float) -> None:
         if time.monotonic() - since_s > self._patience_s:
-            raise ServiceRefused(
-                0, f"the service was not found again, or could not go on, within {self._patience_s:g} s"
-            )
+            heard = f"; last heard: {self._last_heard}" if self._last_heard else ""
+            within = f"within {self._patience_s:g} s"
+            raise ServiceRefused(0, f"the service was not found again, or could not go on, {within}{heard}")
         time.sleep(PAUSE_S)
 
     def _check_kept(self, next_seq: int) -> None:

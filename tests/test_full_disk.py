@@ -231,7 +231,7 @@ def test_a_site_goes_on_with_its_stream_where_a_part_could_not_be_kept(monkeypat
 
 def test_a_site_gives_up_a_stream_for_which_there_is_no_room_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
-    long = pytest.raises(ServiceRefused, match="could not go on, within")
+    long = pytest.raises(ServiceRefused, match=r"could not go on, within 0\.3 s; last heard: no room")
     with playing(*[keeps_no_part] * 1000) as (url, _), stream(url, patience_s=0.3) as site, long:
         for _ in range(3):
             site.send(np.zeros((1, 256), np.float32))
