@@ -1,5 +1,6 @@
 """What is taken from film and pose before they leave a site is really gone, and what a pose still tells is measured."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from data.privacy import COARSE, GREY, Strip, blur_video, coarse, normalised, sc
 from data.readers.video import every_frame, frame_times, read_film
 from data.readers.video_writer import write_video
 from tests import SHARED, needs_shared
+from tests.commands import CHECKOUT
 from tests.test_film_quality import scene, walking
 from validation.reidentification import proportions, reidentification
 
@@ -172,6 +174,15 @@ def test_a_film_whose_strip_cannot_be_known_is_not_taken_over(told: Path, tmp_pa
     with pytest.raises(Refusal, match="sidecars"):
         import_cohort(source, tmp_path / "raw", "video")
     assert not (tmp_path / "raw").exists()
+
+
+def test_the_strip_that_the_guide_declares_is_understood(told: Path, tmp_path: Path) -> None:
+    declared = re.search(r'\{"OverlayStrip".*\}', (CHECKOUT / "docs" / "how-to" / "import-recordings.md").read_text())
+    assert declared
+    source = clinic(tmp_path / "clinic", told)
+    (source / "video.json").write_text(declared.group())
+    (entry,) = import_cohort(source, tmp_path / "raw", "video").entries
+    assert np.abs(pictures_of(entry.path)[:, :3].astype(int) - GREY).max() < 12
 
 
 @pytest.mark.parametrize(
