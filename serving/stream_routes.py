@@ -10,8 +10,10 @@ from sqlalchemy.exc import OperationalError
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from lineage.store import has_no_room
 from serving.auth import Unauthorised
 from serving.limits import Authenticate
+from serving.problems import AWAY as STORE_AWAY
 from serving.problems import ProblemError, Problems, exchange, problem_for, problem_of, where, write_line
 from serving.schema import BANNER
 from serving.stream import End, Gap, Hello, Resume
@@ -72,7 +74,7 @@ class _Connection:
             pass
         except (OperationalError, OSError) as error:  # the stream is kept: it goes on, or is answered, later
             write_line("stream failure", **where(error))
-            await self._refuse(problem_for(error))
+            await self._refuse(problem_for(error) if has_no_room(error) else ProblemError(503, STORE_AWAY))
         finally:
             if self._held is not None:
                 self.desk.detach(self._held, self)

@@ -178,17 +178,23 @@ def refusal(socket: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("cause", "words"), [(errno.ENOSPC, "no room now"), (errno.ESTALE, "cannot be reached now")], ids=["full", "away"]
+)
 def test_a_stream_whose_answer_cannot_be_written_down_is_told_so_and_gives_it_later(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, monkeypatch: pytest.MonkeyPatch, cause: int, words: str
 ) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(cause, "not written", "/path/of/a/patient")
+
     signal = read_edf(served.home / "recording.edf", age_days=3.0).segments[0].signal
     with streaming(served, HELLO) as socket, monkeypatch.context() as full:
-        full.setattr(Journal, "record", no_room)
+        full.setattr(Journal, "record", refuse)
         welcome = json.loads(socket.receive_text())
         socket.send_bytes(chunk_of(0, signal))
         socket.send_text(json.dumps({"type": "end", "seq": 1}))
         problem = refusal(socket)
-        assert (problem["status"], "no room now" in problem["detail"]) == (503, True)
+        assert (problem["status"], words in problem["detail"]) == (503, True)
     with streaming(served, {"type": "resume", "token": welcome["token"]}) as socket:
         while (message := json.loads(socket.receive_text()))["type"] != "answer":
             pass
