@@ -372,6 +372,17 @@ def test_a_cohort_is_copied_whole_and_its_source_left_alone(folder: Path, tmp_pa
     assert taken == {p.relative_to(folder): c for p, c in before.items() if p.name != "sub-001_scans.tsv"}
 
 
+def test_what_a_file_system_writes_beside_recordings_is_neither_read_nor_taken(folder: Path, tmp_path: Path) -> None:
+    """On disks without its own file system a Mac puts `._NAME` beside NAME: where it came from, who remarked what."""
+    marked = marked_events(add_expert(folder, "anna", p001=(Event(1, 4),)))
+    expected = read_cohort(folder)
+    for path in [*(entry.path for entry in expected.entries), folder / "task-sleep_eeg.json", marked]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07 a remark")
+    assert read_cohort(folder) == expected
+    import_cohort(folder, tmp_path / "raw")
+    assert not [path for path in (tmp_path / "raw").rglob("*") if path.name.startswith(".")]
+
+
 def test_a_broken_import_leaves_nothing_behind(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copied: list[object] = []
 

@@ -262,7 +262,7 @@ _NONE = {
 def _found(root: Path, modality: str) -> tuple[list[Path], list[Path]]:
     """(files in formats that are not read, files that are) of a modality."""
     sidecars = (".tsv",) if modality == "pose" else (".tsv", ".json")
-    files = [p for p in root.glob(f"sub-*/**/{modality}/*_{modality}.*") if p.suffix.lower() not in sidecars]
+    files = [p for p in root.glob(f"sub-*/**/{modality}/[!.]*_{modality}.*") if p.suffix.lower() not in sidecars]
     is_read = [p.suffix.lower() in _RECORDINGS[modality] for p in files]
     return [p for p, read in zip(files, is_read, strict=True) if not read], list(compress(files, is_read))
 
@@ -273,7 +273,7 @@ def _files(source: Path) -> list[Path]:
     recordings = [p for kind in kinds or ["eeg"] for p in _recordings(source, kind)]
     beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
     inherited = {p for r in recordings for p in sidecars_of(source, r)}
-    shared = [p for p in source.iterdir() if p.is_file() and p.name.endswith(_SIDECARS)]
+    shared = [p for p in source.glob("[!.]*") if p.is_file() and p.name.endswith(_SIDECARS)]
     top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
     places = (_beside(r, "_events.tsv").relative_to(source) for r in recordings)
     known = sorted(beside.union(inherited, shared, top))

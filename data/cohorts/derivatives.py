@@ -87,4 +87,4 @@ def _makers(stated: dict[str, Any]) -> list[str]:
 
 
 def _events(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*_events.tsv"))
+    return sorted(folder.rglob("[!.]*_events.tsv"))
