@@ -16,6 +16,8 @@ from serving.stream import HEADER, SAMPLE, chunk_of
 OPEN_S, CLOSE_S = 30.0, 2.0
 ANSWER_BYTES = 64 * 2**20
 PAUSE_S = 0.5
+HELD_S = 5.0
+"""A connection that held for so long has gone on, also where nothing was sent over it."""
 LOST = 408
 """Status of a problem after which the stream goes on over another connection, as it does after those of `AGAIN` once it has
 begun: what the service could not keep now is sent again."""
@@ -51,7 +53,8 @@ class Stream:
         self._unheard: dict[int, bytes | str] = {}
         self._seq, self._have_s, self._have_events = 0, 0, 0
         self._stuck_since_s: float | None = None
-        """When the connection was lost, while something that was sent waits for being heard since (monotonic)."""
+        """When the connection was lost, while it is not known since whether the stream goes on (monotonic)."""
+        self._found_s = time.monotonic()
         self._last_heard = ""
         """Why the service could not go on, as it said last."""
         self.answer: dict[str, Any] | None = None
@@ -102,6 +105,8 @@ class Stream:
 
     def _number(self, message: bytes | str) -> None:
         limits = self.welcome["limits"]
+        if self._has_held():
+            self._goes_on()
         self._unheard[self._seq] = message
         self._seq += 1
         self._try(lambda: self._connection.send(message))
@@ -141,8 +146,18 @@ class Stream:
             self._last_heard = message["problem"]["detail"]
             raise _Lost
         else:
+            if message["problem"]["status"] == LOST:  # it was well until then
+                self._goes_on()
             self._refuse(message["problem"])
         return True
+
+    def _has_held(self) -> bool:
+        return time.monotonic() - self._found_s >= HELD_S
+
+    def _goes_on(self) -> None:
+        """Nothing is amiss, unless something that was sent waits for being heard."""
+        if not self._unheard:
+            self._stuck_since_s, self._last_heard = None, ""
 
     def _try(self, act: Callable[[], Any]) -> Any:
         """Do it; after a lost connection go on over a new one, on which everything that was not heard is sent again."""
@@ -150,15 +165,19 @@ class Stream:
 
         try:
             return act()
-        except (ConnectionClosed, _Lost):
-            if self.answer is None:
-                self._go_on()
-            return True
+        except ConnectionClosed:
+            if self._has_held():
+                self._goes_on()
+        except _Lost:
+            pass
+        if self.answer is None:
+            self._go_on()
+        return True
 
     def _go_on(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        if self._stuck_since_s is not None:  # it was found again, and nothing more was heard
+        if self._stuck_since_s is not None:  # it was found again, and did not go on
             self._pause(self._stuck_since_s)
         since_s = self._stuck_since_s = self._stuck_since_s or time.monotonic()
         while True:
@@ -169,8 +188,7 @@ class Stream:
                 for seq, message in sorted(self._unheard.items()):
                     if seq >= welcome["next_seq"]:
                         self._connection.send(message)
-                if not self._unheard:
-                    self._stuck_since_s = None
+                self._found_s = time.monotonic()
                 return
             except (ConnectionClosed, _Lost):
                 pass

@@ -244,6 +244,38 @@ def test_a_site_gives_up_a_stream_for_which_there_is_no_room_for_long(monkeypatc
         site.finish()
 
 
+def cannot_write_the_answer_down(ends: Ends) -> None:
+    ends.hear()
+    ends.say(WELCOME)
+    ends.hear()  # the end of the stream, the first time
+    ends.say({"type": "ack", "next_seq": 1})
+    ends.say({"type": "problem", "problem": {"status": 503, "detail": "no room"}})
+    ends.is_left()
+
+
+def still_cannot_write_it_down(ends: Ends) -> None:
+    ends.hear()
+    ends.say(WELCOME | {"next_seq": 1})
+    ends.say({"type": "problem", "problem": {"status": 503, "detail": "no room"}})
+    ends.is_left()
+
+
+def test_a_site_waits_between_its_tries_for_an_answer_and_gives_up_after_its_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that it sent was heard: only the answer cannot be written down."""
+    monkeypatch.setattr(stream_client, "PAUSE_S", 0.05)
+    acts, tried = [cannot_write_the_answer_down, *[still_cannot_write_it_down] * 200], []
+
+    def noted(act: Any) -> Any:
+        return lambda ends: (tried.append(act), act(ends))
+
+    gives_up = pytest.raises(ServiceRefused, match="could not go on, within")
+    with playing(*map(noted, acts)) as (url, _), stream(url, patience_s=0.5) as site, gives_up:
+        site.finish()
+    assert len(tried) <= 13, "ten pauses in half a second, or fewer"
+
+
 def is_idle(ends: Ends) -> None:
     ends.hear()
     ends.say(WELCOME)
@@ -252,9 +284,18 @@ def is_idle(ends: Ends) -> None:
     ends.is_left()
 
 
-def test_a_site_that_has_nothing_to_send_for_long_never_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def is_cut_off(ends: Ends) -> None:
+    ends.hear()
+    ends.say(WELCOME)
+    time.sleep(0.2)
+    ends.connection.close(1001)
+
+
+@pytest.mark.parametrize("idle", [is_idle, is_cut_off], ids=["told so", "cut off by a proxy"])
+def test_a_site_that_has_nothing_to_send_for_long_never_gives_up(monkeypatch: pytest.MonkeyPatch, idle: Any) -> None:
     monkeypatch.setattr(stream_client, "PAUSE_S", 0.01)
-    with playing(*[is_idle] * 4, answers) as (url, _), stream(url, patience_s=0.3) as site:
+    monkeypatch.setattr(stream_client, "HELD_S", 0.1)
+    with playing(*[idle] * 4, answers) as (url, _), stream(url, patience_s=0.3) as site:
         for _ in range(4):
             assert site._hear(None)
         assert site.finish() == {"outcome": "completed"}
