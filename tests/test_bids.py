@@ -1,6 +1,7 @@
 """Cohorts as BIDS folders and experts' annotations in events.tsv, real ones and made ones."""
 
 import json
+import os
 import shutil
 import tarfile
 from datetime import datetime
@@ -505,3 +506,18 @@ def test_a_sidecar_nested_beyond_reading_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset_description.json").write_text("[" * 100_000)
     with pytest.raises(Refusal, match="corrupt: a JSON sidecar"):
         read_cohort(tmp_path)
+
+
+def test_a_cohort_s_root_is_listed_once_for_all_its_recordings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of every patient lies in it: 10,000 recordings that each look through 10,000 names take a minute."""
+    listed: list[Path] = []
+
+    def note(place: Path) -> list[str]:
+        listed.append(Path(place))
+        return os.listdir(place)
+
+    monkeypatch.setattr("data.cohorts.sidecars.os", type("Noted", (), {"listdir": staticmethod(note)}))
+    cohort = read_cohort(folder)
+    assert len(cohort.entries) == 2 and listed.count(folder) == 1
+    listed.clear()
+    assert all(cohort.annotations(entry).duration_s == 10.0 for entry in cohort.entries) and listed.count(folder) == 1

@@ -7,13 +7,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress, groupby
 from pathlib import Path
 from typing import Any
 
 from data.ages import DAYS
 from data.cohorts.derivatives import expert_files, expert_folders, read_expert
-from data.cohorts.sidecars import refuse_strays, sidecar, sidecars_of
+from data.cohorts.sidecars import Sidecars, refuse_strays
 from data.events import Annotations
 from data.outcomes import Refusal
 from data.privacy import Strip, scrub_video
@@ -136,7 +137,11 @@ class Cohort:
         )
 
     def _stated_s(self, entry: Entry) -> float | None:
-        return positive(sidecar(self.root, entry.path).get("RecordingDuration"))
+        return positive(self._sidecars.stated(entry.path).get("RecordingDuration"))
+
+    @cached_property
+    def _sidecars(self) -> Sidecars:
+        return Sidecars(self.root)
 
 
 def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
@@ -149,7 +154,8 @@ def read_cohort(root: Path, modality: str = "eeg") -> Cohort:
     _check_description(root)
     people = _participants(root)
     filmed = [list(views) for _, views in groupby(_recordings(root, modality), _stem)]
-    return Cohort(root, tuple(_entry(root, views, people.get(_subject(views[0]), {})) for views in filmed))
+    sidecars = Sidecars(root)
+    return Cohort(root, tuple(_entry(sidecars, views, people.get(_subject(views[0]), {})) for views in filmed))
 
 
 def import_cohort(
@@ -172,7 +178,8 @@ def import_cohort(
     cohort = read_cohort(source, modality)
     for entry in cohort.entries:
         cohort.experts(entry)
-    refuse_strays(source, _found(source, "video")[1])
+    sidecars = Sidecars(source)
+    refuse_strays(sidecars, _found(source, "video")[1])
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -180,7 +187,7 @@ def import_cohort(
         for done, path in enumerate(files, 1):
             copy = partial / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            _take(source, path, copy)
+            _take(sidecars, path, copy)
             if progress:
                 progress(done, len(files))
         partial.rename(target)
@@ -195,12 +202,12 @@ def formats_not_read(root: Path) -> dict[str, int]:
     return dict(sorted(Counter(path.suffix.lower() for path in others).items()))
 
 
-def _take(source: Path, path: Path, copy: Path) -> None:
+def _take(sidecars: Sidecars, path: Path, copy: Path) -> None:
     """Copy a file byte for byte; of a film its pictures. Of one that cannot be read, the reason stands in its place."""
     if path.suffix.lower() not in _RECORDINGS["video"]:
         shutil.copyfile(path, copy)
         return
-    overlay = _overlay(sidecar(source, path))
+    overlay = _overlay(sidecars.stated(path))
     try:
         scrub_video(path, copy.with_suffix(".mp4"), overlay=overlay)
     except Refusal as refusal:
@@ -272,7 +279,8 @@ def _files(source: Path) -> list[Path]:
     kinds = [kind for kind in MODALITIES if _found(source, kind)[1]]
     recordings = [p for kind in kinds or ["eeg"] for p in _recordings(source, kind)]
     beside = {p for r in recordings for suffix in _SIDECARS for p in [_beside(r, suffix)] if p.is_file()}
-    inherited = {p for r in recordings for p in sidecars_of(source, r)}
+    sidecars = Sidecars(source)
+    inherited = {p for r in recordings for p in sidecars.of(r)}
     shared = [p for p in source.glob("[!.]*") if p.is_file() and p.name.endswith(_SIDECARS)]
     top = [source / name for name in _TOP_LEVEL if (source / name).is_file()]
     places = (_beside(r, "_events.tsv").relative_to(source) for r in recordings)
@@ -280,8 +288,8 @@ def _files(source: Path) -> list[Path]:
     return [*dict.fromkeys(recordings), *known, *expert_files(source, places)]
 
 
-def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
-    path = views[0]
+def _entry(sidecars: Sidecars, views: list[Path], person: dict[str, str]) -> Entry:
+    path, root = views[0], sidecars.root
     patient, modality = _subject(path), _modality(path)
     events = _beside(path, "_events.tsv")
     return Entry(
@@ -294,7 +302,7 @@ def _entry(root: Path, views: list[Path], person: dict[str, str]) -> Entry:
         sex=_SEXES.get(person.get("sex", "").lower(), "n/a"),
         period=person.get("period", ""),
         events_path=events if events.is_file() else None,
-        line_hz=positive(sidecar(root, path).get("PowerLineFrequency")),
+        line_hz=positive(sidecars.stated(path).get("PowerLineFrequency")),
         modality=modality,
         views=tuple(views) if modality == "video" else (),
     )

@@ -10,38 +10,52 @@ from data.outcomes import Refusal
 from data.readers.bids import read_json
 
 
-def sidecar(root: Path, recording: Path) -> dict[str, Any]:
-    """Every field that is stated for a recording, as the nearest of its sidecars states it.
+class Sidecars:
+    """The sidecars of a BIDS folder. Each folder is listed once, when it is first asked about: in its root lies a folder
+    of every patient, which would be gone through for every recording."""
 
-    Refuses a sidecar that is no JSON (`corrupt`) and one that is a link to nothing (`unsupported_format`).
-    """
-    files = sidecars_of(root, recording)
-    if absent := sum(not file.is_file() for file in files):
-        raise Refusal("unsupported_format", f"{absent} of {len(files)} sidecars are links to nothing: fetch them first")
-    return {name: value for file in files for name, value in read_json(file).items()}
+    def __init__(self, root: Path):
+        self.root = root
+        self._listed: dict[Path, list[Path]] = {}
+
+    def stated(self, recording: Path) -> dict[str, Any]:
+        """Every field that is stated for a recording, as the nearest of its sidecars states it.
+
+        Refuses a sidecar that is no JSON (`corrupt`) and one that is a link to nothing (`unsupported_format`).
+        """
+        files = self.of(recording)
+        if absent := sum(not file.is_file() for file in files):
+            raise Refusal(
+                "unsupported_format", f"{absent} of {len(files)} sidecars are links to nothing: fetch them first"
+            )
+        return {name: value for file in files for name, value in read_json(file).items()}
+
+    def of(self, recording: Path) -> list[Path]:
+        """The sidecars that hold for a recording, the nearest last.
+
+        They lie in its own folder or in one above it, end in its modality (`video.json`), and name nothing that its own
+        name does not: `task-ward_video.json` holds for every film of that task. In one folder the one that names more is
+        nearer. Two that name equally much are refused (`corrupt`), as which of them counts cannot be known. Poses have
+        none, as `pose.json` is a pose.
+        """
+        *named, modality = recording.stem.split("_")
+        if modality == "pose":
+            return []
+        inside = recording.relative_to(self.root).parts[:-1]
+        folders = (self.root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
+        return [file for folder in folders for file in _nearest_last(self._json_in(folder), set(named), modality)]
+
+    def _json_in(self, folder: Path) -> list[Path]:
+        if folder not in self._listed:
+            self._listed[folder] = [folder / name for name in os.listdir(folder) if name.endswith(".json")]
+        return self._listed[folder]
 
 
-def sidecars_of(root: Path, recording: Path) -> list[Path]:
-    """The sidecars that hold for a recording of a BIDS folder, the nearest last.
-
-    They lie in its own folder or in one above it, end in its modality (`video.json`), and name nothing that its own
-    name does not: `task-ward_video.json` holds for every film of that task. In one folder the one that names more is
-    nearer. Two that name equally much are refused (`corrupt`), as which of them counts cannot be known. Poses have
-    none, as `pose.json` is a pose.
-    """
-    *named, modality = recording.stem.split("_")
-    if modality == "pose":
-        return []
-    inside = recording.relative_to(root).parts[:-1]
-    folders = (root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
-    return [file for folder in folders for file in _nearest_last(folder, set(named), modality)]
-
-
-def refuse_strays(root: Path, films: Sequence[Path]) -> None:
+def refuse_strays(sidecars: Sidecars, films: Sequence[Path]) -> None:
     """Refuse (`corrupt`) a strip that is declared beside a film, or above it up to its subject, under a name that holds for
     no film: it would leave in sight what it was written to cover. At the top it may be of films that are not in this copy."""
-    holding = {file for film in films for file in sidecars_of(root, film)}
-    folders = {folder for film in films for folder in film.parents if root in folder.parents}
+    holding = {file for film in films for file in sidecars.of(film)}
+    folders = {folder for film in films for folder in film.parents if sidecars.root in folder.parents}
     beside = {file for folder in folders for file in folder.iterdir() if _NAMED_AS_A_SIDECAR.fullmatch(file.name)}
     if strays := sum("OverlayStrip" in read_json(file) for file in beside - holding if file.is_file()):
         raise Refusal(
@@ -55,9 +69,8 @@ _NAMED_AS_A_SIDECAR = re.compile(r"(?i)([^.].*_)?video\.json")
 """By somebody: what begins with a dot was made by a file system (`._…` on disks that a Mac has written)."""
 
 
-def _nearest_last(folder: Path, named: set[str], modality: str) -> list[Path]:
-    files = [folder / name for name in os.listdir(folder) if name.endswith(f"{modality}.json")]
-    states = {file: file.stem.split("_") for file in files}
+def _nearest_last(files: list[Path], named: set[str], modality: str) -> list[Path]:
+    states = {file: file.stem.split("_") for file in files if file.name.endswith(f"{modality}.json")}
     holding = [file for file, (*more, kind) in states.items() if kind == modality and named.issuperset(more)]
     if len({len(states[file]) for file in holding}) < len(holding):
         raise Refusal(
