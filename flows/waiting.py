@@ -64,18 +64,20 @@ def missing(workspace: Workspace, digest: str) -> dict[str, Any]:
         "record": candidate["record"],
         "signed": by,
         "missing": lacks,
-        "ended": candidate["ended"] or _superseded(workspace, candidate),
+        "ended": candidate["ended"] or _superseded(candidate, _newest(workspace, list_candidates()["candidates"])),
     }
 
 
-def _superseded(workspace: Workspace, candidate: dict[str, Any]) -> str:
-    if candidate["state"] not in OPEN:
-        return ""
+def _newest(workspace: Workspace, listed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each task the candidate that was proposed last."""
     proposals = records.open_ledger(workspace).entries("candidate.proposed")
     line = {subject.digest: entry.seq for entry in proposals for subject in entry.subjects}
-    of_task = [c for c in list_candidates()["candidates"] if c["task"] == candidate["task"]]
-    last = max(of_task, key=lambda c: line.get(c.get("proposal", ""), -1))
-    superseded = last["candidate"] != candidate["candidate"]
+    return {c["task"]: c for c in sorted(listed, key=lambda c: line.get(c.get("proposal", ""), -1))}
+
+
+def _superseded(candidate: dict[str, Any], newest: dict[str, dict[str, Any]]) -> str:
+    last = newest[candidate["task"]]
+    superseded = candidate["state"] in OPEN and last["candidate"] != candidate["candidate"]
     return f"{last['detector']} {last['candidate'][:12]} was proposed since" if superseded else ""
 
 
@@ -87,17 +89,19 @@ def wait_for(workspace: Workspace, candidate: str) -> None:
 
 def wait_for_all(workspace: Workspace) -> list[str]:
     """Wake every run that waits, and start one for each proposal of the pipeline that lost its own; returns whom they wait
-    for."""
+    for. Candidates are listed once: every retraining leaves one that the next has superseded."""
     waiting = _wake(_unfinished(workspace)) if has_server() else []
+    listed = list_candidates()["candidates"]
+    newest = _newest(workspace, listed)
     unsigned = [
         candidate["candidate"]
-        for candidate in list_candidates()["candidates"]
-        if candidate["author"] == records.PIPELINE.id and candidate["state"] in OPEN and not candidate["ended"]
+        for candidate in listed
+        if candidate["author"] == records.PIPELINE.id and candidate["state"] in OPEN
+        if not (candidate["ended"] or _superseded(candidate, newest))
     ]
     lost = [candidate for candidate in unsigned if candidate not in waiting]
     for candidate in lost if has_server() else ():
-        if not missing(workspace, candidate)["ended"]:
-            _start(workspace, candidate)
+        _start(workspace, candidate)
     return [*waiting, *lost]
 
 

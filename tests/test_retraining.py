@@ -181,6 +181,25 @@ def test_a_candidate_waits_in_vain_once_another_is_proposed(desk: Office, monkey
         waiting.await_signatures.fn(str(desk.home), first)
 
 
+def test_every_night_candidates_are_listed_once_and_only_the_last_proposed_is_waited_for(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that was superseded listed all once more: a year of retrainings took as many listings as it left candidates."""
+    proposed = []
+    for threshold in (0.6, 0.7, 0.8):
+        train(desk, threshold=threshold)
+        evaluate(desk)
+        proposed.append(run(desk)["candidate"])
+    listed, started = Mock(wraps=promote.list_candidates), Mock()
+    monkeypatch.setattr(waiting, "has_server", lambda: True)
+    monkeypatch.setattr(waiting, "_unfinished", lambda workspace: [])
+    monkeypatch.setattr(waiting, "list_candidates", listed)
+    monkeypatch.setattr(waiting, "_start", lambda workspace, candidate: started(candidate))
+    assert waiting.wait_for_all(desk.workspace) == proposed[2:]
+    started.assert_called_once_with(proposed[2])
+    assert listed.call_count == 1
+
+
 def test_nobody_waits_for_a_candidate_that_somebody_refused(desk: Office) -> None:
     desk.candidate = run(desk)["candidate"]
     desk.sign(FIRST, "review")
