@@ -30,7 +30,8 @@ def film_door(
     """Refuse a film that a detector cannot judge, with `rate_too_low`, `age_…`, `too_short` or `view_lost`.
 
     A view is lost where its camera is missing for more than a tenth of the film, at its ends or between its frames, and
-    where its file is another view's once more. That two views show the same moments cannot be seen here: whoever sends them answers for it.
+    where its file is another view's once more. That two views show the same moments cannot be seen here: whoever sends
+    them answers for it.
     """
     _check_apart(film)
     for view in film.views:

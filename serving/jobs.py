@@ -34,9 +34,9 @@ class JobLimits:
 
     A service does `at_once` jobs at once; all services together `at_once_per_site` of one site, so that a site which
     sends a hundred leaves room for others. `waiting` jobs may be in, with `waiting_bytes` of files; of one site
-    `waiting_per_site`, with `waiting_bytes_per_site`. A site that has none in may always leave one. A lease that is not renewed for `lease_s` is lost, and it is not renewed for a job that
-    has told nothing for `stuck_s`; after `attempts` a job has failed. Ended jobs are
-    forgotten after `kept_days`. One request brings `upload_bytes` at most.
+    `waiting_per_site`, with `waiting_bytes_per_site`. A site that has none in may always leave one. A lease that is not
+    renewed for `lease_s` is lost, and it is not renewed for a job that has told nothing for `stuck_s`; after `attempts` a
+    job has failed. Ended jobs are forgotten after `kept_days`. One request brings `upload_bytes` at most.
     """
 
     at_once: int = 2

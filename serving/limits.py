@@ -143,7 +143,8 @@ class RequestLine:
 class Admission:
     """Lets in what is served here, in a content type that is read, from a site whose key is in force.
 
-    ProblemError where it does not: 404, 415, 400 for a header that is given twice, 401 for the key, 403 for a scope that it lacks, 429 beyond quotas.
+    ProblemError where it does not: 404, 415, 400 for a header that is given twice, 401 for the key, 403 for a scope that
+    it lacks, 429 beyond quotas.
     """
 
     def __init__(self, app: ASGIApp, authenticate: Authenticate, quotas: Quotas):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import people_and_keys, put_in_force, write_recording
-from tests.services import MARK, Served, serving
+from tests.served import write_recording
+from tests.services import MARK, Served, served_home, serving
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +20,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose model is in force, of which no service has been begun."""
-    home = tmp_path_factory.mktemp("finished")
-    people_and_keys(home)
-    put_in_force(home)
-    return home
+    return served_home(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture(scope="module")

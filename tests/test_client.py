@@ -2,7 +2,6 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,22 +11,16 @@ import pytest
 from data.montage import ELECTRODES
 from data.readers.edf import read_edf
 from lineage.keys import platform_public_path
-from serving.auth import issue_key, open_keys
 from serving.client import Client, ServiceRefused
 from serving.journal import verify_answer
-from tests.served import free_port, people_and_keys, put_in_force, running
-from tests.services import MARK, PART, problem
+from tests.served import free_port, running
+from tests.services import MARK, PART, home_with_key, problem
 
 pytest_plugins = ["tests.one_service"]
 
 
 def test_a_site_sends_a_file_to_a_running_service(tmp_path: Path, recording: bytes) -> None:
-    now = datetime.now(UTC)
-    people_and_keys(tmp_path, now)
-    put_in_force(tmp_path, now=now)
-    engine = open_keys(tmp_path)
-    key = issue_key(engine, "demo-north", ("detect", "models"), now, 1)
-    engine.dispose()
+    key = home_with_key(tmp_path, "detect", "models")
     file = tmp_path / f"{MARK}.edf"
     file.write_bytes(recording)
     port = free_port()

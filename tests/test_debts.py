@@ -22,8 +22,8 @@ from serving.journal import Journal, verify_answer
 from serving.limits import Limits
 from serving.schema import Answer
 from tests.served import NOW, free_port, people_and_keys, running, write_recording
-from tests.services import said, served_home, serving
-from tests.test_running_service import home_with_key, until
+from tests.services import home_with_key, said, served_home, serving
+from tests.test_running_service import until
 
 SITE = Actor("site-key:k", role="site", site="demo-north", auth_method="api key")
 

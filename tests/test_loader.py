@@ -40,16 +40,14 @@ from tests.served import (
     signed_bundle,
     write_recording,
 )
+from tests.services import served_home
 
 SITE = "demo-north"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("finished")
-    people_and_keys(home)
-    put_in_force(home)
-    return home
+    return served_home(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import socket
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from data.readers.edf import read_edf
 from lineage.ledger import Ledger
 from lineage.place import ledger_place
 from lineage.receipts import verify_receipt
-from serving.auth import issue_key, open_keys
 from serving.client import Client, ServiceRefused
 from serving.journal import verify_answer
 from serving.stream_client import Stream
 from tests.commands import ictal
 from tests.databases import Server
-from tests.served import RATE_HZ, free_port, people_and_keys, put_in_force, running, write_recording
+from tests.served import RATE_HZ, free_port, running, write_recording
+from tests.services import home_with_key
 
 JOBS = 2
 
@@ -32,16 +31,6 @@ def until(client: Client, ids: list[str], holds: Any, log: Path) -> list[dict[st
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.05)
     return found
-
-
-def home_with_key(home: Path) -> str:
-    now = datetime.now(UTC)
-    people_and_keys(home, now)
-    put_in_force(home, now=now)
-    engine = open_keys(home)
-    key = issue_key(engine, "demo-north", ("detect", "verdict"), now, 1)
-    engine.dispose()
-    return key
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -26,7 +26,7 @@ from serving.loader import Loaded, Loader
 from serving.second_core import SecondCore
 from serving.service import create_app
 from tests.served import NOW, RATE_HZ, people_and_keys, put_in_force
-from tests.services import TestClient
+from tests.services import TestClient, served_home
 from tests.test_windows_route import ask
 from tests.test_windows_route import described as as_headers
 
@@ -40,10 +40,7 @@ STRETCHES = [RNG.normal(0, size, (19, 512)).astype(np.float32) for size in (5, 1
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("second")
-    people_and_keys(made)
-    put_in_force(made)
-    return made
+    return served_home(tmp_path_factory.mktemp("second"))
 
 
 @pytest.fixture

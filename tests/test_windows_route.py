@@ -30,6 +30,7 @@ from serving.service import create_app
 from serving.store import read_pointer, stored_bundle
 from serving.windows import Sent, answer_windows
 from tests.served import HAS_SEEN_ALL, NOW, RATE_HZ, people_and_keys, put_in_force
+from tests.services import served_home
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the test client asks for another version of the HTTP library
@@ -41,10 +42,7 @@ SIGNAL[:, int(3 * RATE_HZ) :] *= 4
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("windows")
-    people_and_keys(made)
-    put_in_force(made)
-    return made
+    return served_home(tmp_path_factory.mktemp("windows"))
 
 
 @pytest.fixture(scope="module")

@@ -166,9 +166,8 @@ def import_cohort(
     Nothing else is taken, and of films neither sound nor metadata, nor what is written over the picture where a
     sidecar that holds for it declares it (`OverlayStrip`: top, bottom, left, right, 0–1). The source is only read. The
     copy is made beside the target and put in place when it is whole, so that a broken import leaves nothing that looks
-    like a cohort. Refuses what `read_cohort` refuses, files
-    that are links to content that was not fetched, marks of an expert that cannot be read or belong nowhere, and a strip
-    that is declared beside films and holds for none.
+    like a cohort. Refuses what `read_cohort` refuses, files that are links to content that was not fetched, marks of an
+    expert that cannot be read or belong nowhere, and a strip that is declared beside films and holds for none.
     `progress` hears how many files were taken, of how many.
     """
     if target.exists():

@@ -48,8 +48,8 @@ def read_event_table(path: Path, duration_s: float | None = None) -> EventTable:
     """Read an events.tsv; `duration_s` is the recording's length where the table does not state it.
 
     Refuses with `corrupt` (not a table, no number where one must be, a seizure of no duration or outside the
-    recording, one that stands there twice, contradictory recording lengths) and `unsupported_format` (missing columns, an event type that is not
-    known, no recording length).
+    recording, one that stands there twice, contradictory recording lengths) and `unsupported_format` (missing columns,
+    an event type that is not known, no recording length).
     """
     return parse_events(_text(path), duration_s)
 

@@ -46,6 +46,20 @@ def main(sizes: list[int]) -> None:
     print(f"\n{slopes(taken)}")
 
 
+def table_of_acts(counted: str, sizes: Sequence[int], measure: Callable[[Path, int], dict[str, float]]) -> None:
+    """Print the milliseconds of each act by size, as soon as they are measured in a folder of their own, and the slopes."""
+    taken: dict[str, list[tuple[float, float]]] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="ictal-growth-") as folder:
+            found = measure(Path(folder), size)
+        if not taken:
+            print(f"| {counted} | {' | '.join(found)} |\n|{'---|' * (len(found) + 1)}")
+        print(f"| {size:,} | {' | '.join(f'{1000 * seconds:,.2f}' for seconds in found.values())} |", flush=True)
+        for what, seconds in found.items():
+            taken.setdefault(what, []).append((size, seconds))
+    print(f"\n{slopes(taken)}")
+
+
 def slopes(taken: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """A sentence: the exponent with which each step grows between the two largest sizes, and that of n·log n."""
     found = {step: growth(points) for step, points in taken.items()}

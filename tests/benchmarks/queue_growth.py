@@ -6,7 +6,6 @@ They are kept for thirty days, of twenty sites. Times are of the processor, the 
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,26 +14,13 @@ from statistics import median
 
 from lineage.store import session
 from serving.jobs import JobLimits, JobRow, Jobs, Task
-from tests.benchmarks.growth import slopes
+from tests.benchmarks.growth import table_of_acts
 
 SIZES = (1000, 10_000, 100_000)
 SITES, TIMES = 20, 40
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TASK = Task("detection", ("a" * 64,))
 ROOM = JobLimits(waiting=10 * TIMES, waiting_per_site=10 * TIMES)
-
-
-def main(sizes: list[int]) -> None:
-    taken: dict[str, list[tuple[float, float]]] = {}
-    for size in sizes:
-        with tempfile.TemporaryDirectory(prefix="ictal-growth-") as folder:
-            found = measure(Path(folder), size)
-        if not taken:
-            print(f"| jobs that ended | {' | '.join(found)} |\n|{'---|' * (len(found) + 1)}")
-        print(f"| {size:,} | {' | '.join(f'{1000 * seconds:,.2f}' for seconds in found.values())} |", flush=True)
-        for what, seconds in found.items():
-            taken.setdefault(what, []).append((size, seconds))
-    print(f"\n{slopes(taken)}")
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:
@@ -86,4 +72,4 @@ def _taken_s(act: Callable[[], object], times: int = TIMES) -> float:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or list(SIZES))
+    table_of_acts("jobs that ended", [int(size) for size in sys.argv[1:]] or SIZES, measure)
