@@ -18,7 +18,7 @@ from flows.audit_why import why
 from flows.check import check_all
 from flows.evaluate import evaluate
 from flows.ingest import ingest
-from flows.progress import show_with
+from flows.progress import shown_with
 from flows.register import platform_key, register
 from flows.site_keys import issue_site_key
 from flows.stages.files import cohort_of, read_json, splits, write_json
@@ -72,11 +72,11 @@ def run_demo(workspace: Workspace) -> None:
 def _timed(progress: Progress, facts: dict[str, Any], name: str, act: Callable[[], Any]) -> None:
     """Of a step without a bar, as in a file or where nobody looks, a line when it begins and one when it is done."""
     task = progress.add_task(f"[bold]{name}[/bold]  {WHY[name]}", total=None)
-    show_with(_shower(progress, task, name))
     started = time.monotonic()
     if progress.disable:
         print(f"{name}: {WHY[name]}", flush=True)
-    facts[name] = act()
+    with shown_with(_shower(progress, task, name)):
+        facts[name] = act()
     facts["seconds"][name] = time.monotonic() - started
     if progress.disable:
         print(f"{name}: done after {facts['seconds'][name]:.0f} s", flush=True)

@@ -42,11 +42,8 @@ def on_terminal() -> Iterator[Show]:
         def show(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total or None)
 
-        before = _shown.set(show)
-        try:
+        with shown_with(show):
             yield show
-        finally:
-            _shown.reset(before)
 
 
 def silently(what: str, done: int, total: int) -> None:
@@ -56,9 +53,14 @@ def silently(what: str, done: int, total: int) -> None:
 _shown: ContextVar[Show] = ContextVar("shown", default=silently)
 
 
-def show_with(show: Show) -> None:
-    """Where this thread, and what it starts, shows how far it is."""
-    _shown.set(show)
+@contextmanager
+def shown_with(show: Show) -> Iterator[None]:
+    """Where this thread, and what it starts, shows how far it is for as long as the block lasts."""
+    before = _shown.set(show)
+    try:
+        yield
+    finally:
+        _shown.reset(before)
 
 
 def shown() -> Show:

@@ -13,7 +13,6 @@ import json, sys
 from flows import engine, progress
 
 ran, told = [], []
-progress.show_with(lambda what, done, total: told.append(what))
 
 def dvc(workspace, *asked, **extra):
     ran.append(asked[-1])
@@ -28,7 +27,8 @@ def six(home: str) -> dict[str, str]:
     return {stage: str(why) for stage, why in engine.refusals_of(home, list("abcdef")).items()}
 
 if __name__ == "__main__":
-    refused = engine.run_flow(six, home=sys.argv[1])
+    with progress.shown_with(lambda what, done, total: told.append(what)):
+        refused = engine.run_flow(six, home=sys.argv[1])
     print(json.dumps([sorted(ran), refused, told]))
 """
 

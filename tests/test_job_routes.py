@@ -53,6 +53,14 @@ def entries(home: Path, type: str) -> int:
     return count
 
 
+def left_of(served: Served) -> list[Path]:
+    """The files of accepted jobs: they go after the answer is there, within seconds."""
+    until = time.monotonic() + 5
+    while (left := list((served.home / "jobs" / "accepted").iterdir())) and time.monotonic() < until:
+        time.sleep(0.02)
+    return left
+
+
 def test_what_is_left_is_accepted_with_an_address_and_answered_as_by_detect(served: Served) -> None:
     accepted = leave(served, sha256=sha256_bytes(served.recording))
     assert (accepted.status_code, accepted.headers["retry-after"]) == (202, "2")
@@ -71,10 +79,7 @@ def test_a_job_that_is_done_has_one_line_in_the_ledger_and_no_file(served: Serve
     before = entries(served.home, "prediction.issued")
     ended(served, leave(served).headers["location"])
     assert entries(served.home, "prediction.issued") == before + 1
-    until = time.monotonic() + 5
-    while list((served.home / "jobs" / "accepted").iterdir()) and time.monotonic() < until:
-        time.sleep(0.02)  # the files go after the answer is there
-    assert list((served.home / "jobs" / "accepted").iterdir()) == []
+    assert left_of(served) == []
 
 
 def test_what_cannot_be_evaluated_is_a_job_that_is_done_with_its_code(served: Served) -> None:
@@ -287,6 +292,7 @@ def test_what_runs_when_the_service_is_stopped_is_done_by_the_next(
 
 def test_no_text_of_the_file_and_no_name_is_kept_after_a_job(served: Served) -> None:
     ended(served, leave(served).headers["location"])
+    assert left_of(served) == []
     kept = [p for folder in ("ledger", "jobs") for p in (served.home / folder).rglob("*") if p.is_file()]
     assert kept and not [p.name for p in kept if MARK.encode() in p.read_bytes() or MARK in p.name]
 

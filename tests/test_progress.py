@@ -20,10 +20,8 @@ from tests.test_importing import workspace  # noqa: F401
 def seen() -> Iterator[list[tuple[str, int, int]]]:
     """All that a bar would show; commands find it as they find that of whoever started them."""
     heard: list[tuple[str, int, int]] = []
-    before = progress.shown()
-    progress.show_with(lambda *said: heard.append(said))
-    yield heard
-    progress.show_with(before)
+    with progress.shown_with(lambda *said: heard.append(said)):
+        yield heard
 
 
 def test_a_bar_inside_a_bar_is_the_same_bar(seen: list[tuple[str, int, int]]) -> None:

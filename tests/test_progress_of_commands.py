@@ -8,7 +8,7 @@ import pytest
 
 from tests.test_commands import COMMANDS
 
-SHOWS = re.compile(r"\b(on_terminal|run_flow|run_stages|shown|show_with)\(")
+SHOWS = re.compile(r"\b(on_terminal|run_flow|run_stages|shown|shown_with)\(")
 """What a command does that has a bar (`flows.progress`)."""
 
 LOOKS_UP = "asks the ledger's indices"
