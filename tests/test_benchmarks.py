@@ -223,6 +223,7 @@ FIGURES = {
     "mib_per_unit",
     "fixed_seconds",
     "beyond_share",
+    "beside_share",
     "excess_over_n",
     "excess_over_n_log_n",
 }

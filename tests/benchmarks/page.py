@@ -19,7 +19,8 @@ TARGETS = {
     "cpu_seconds": "s of processor time", "peak_mib": "MiB at the peak", "mib_per_unit": "MiB per unit",
     "excess_over_n": "above n in the exponent", "excess_over_n_log_n": "above n·log n in the exponent",
     "outside_s": "s outside training and serving",
-    "fixed_seconds": "s more, whatever is trained", "beyond_share": "of the training's own time more, beyond those seconds",
+    "fixed_seconds": "s more, whatever is trained", "beyond_share": "of the training's own time more around it, beyond those seconds",
+    "beside_share": "of the training's own time of a processor beside it",
 }  # fmt: skip
 """What a target's limit is of; what begins with `ratio` is at least, all else at most."""
 
