@@ -38,7 +38,9 @@ class Examples:
     `x` (windows, …) float32 · `onset_s` (windows,) · `recording`, `patient` (windows,) str · `label` (windows,) where the
     truth is known: index into the detector's classes (0/1 of a detection). `window_s` is each window's length. `event`
     (windows,) numbers the seizure of its recording that a window lies in, where a detector only looks at seizures.
-    `clear` (windows,) bool is False for what is asked about but no example to learn from; None where all are.
+    `clear` (windows,) bool is False for what is asked about but no example to learn from; None where all are. `seen`
+    (windows, features) is what each looks like (`models.appearance`), of a typing: it stands beside `x`, and no detector
+    reads it; None where nobody asks.
     """
 
     x: np.ndarray
@@ -49,19 +51,16 @@ class Examples:
     label: np.ndarray | None = None
     event: np.ndarray | None = None
     clear: np.ndarray | None = None
+    seen: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.onset_s)
 
     def take(self, index: np.ndarray) -> "Examples":
         """The windows at these indices (or where this mask is True)."""
-        label = None if self.label is None else self.label[index]
-        event = None if self.event is None else self.event[index]
-        clear = None if self.clear is None else self.clear[index]
-        return Examples(
-            self.x[index], self.onset_s[index], self.recording[index], self.patient[index], self.window_s, label, event,
-            clear,
-        )  # fmt: skip
+        known = (None if of is None else of[index] for of in (self.label, self.event, self.clear, self.seen))
+        own = self.x[index], self.onset_s[index], self.recording[index], self.patient[index]
+        return Examples(*own, self.window_s, *known)
 
     @classmethod
     def join(cls, parts: Sequence["Examples"]) -> "Examples":
@@ -71,6 +70,7 @@ class Examples:
         labels = [p.label for p in parts if p.label is not None]
         events = [p.event for p in parts if p.event is not None]
         clear = [np.ones(len(p), dtype=bool) if p.clear is None else p.clear for p in parts]
+        seen = [p.seen for p in parts if p.seen is not None]
         return cls(
             np.concatenate([p.x for p in parts]),
             np.concatenate([p.onset_s for p in parts]),
@@ -80,6 +80,7 @@ class Examples:
             np.concatenate(labels) if len(labels) == len(parts) else None,
             np.concatenate(events) if len(events) == len(parts) else None,
             np.concatenate(clear) if any(p.clear is not None for p in parts) else None,
+            np.concatenate(seen) if len(seen) == len(parts) else None,
         )
 
 
@@ -135,7 +136,7 @@ class Detector(ABC):
 
     @abstractmethod
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
-        """Cut a prepared recording into windows; label is left open."""
+        """Cut a prepared recording into windows; label is left open. A typing says what each looks like (`seen`)."""
 
     @abstractmethod
     def fit(

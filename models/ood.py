@@ -79,7 +79,7 @@ class Ood:
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """(windows, features) → score per window, (windows,)."""
-        return _distance(x, np.array(self.centre), np.array(self.precision))
+        return distance(x, np.array(self.centre), np.array(self.precision))
 
     def is_outside(self, scores: np.ndarray) -> np.ndarray:
         """Which of `scores` (windows,) lie beyond the limit of single windows: bool (windows,); a NaN does not."""
@@ -114,12 +114,12 @@ class Ood:
                 f"the out-of-distribution limit needs at least 2 training patients, got {len(names)}: add patients or "
                 "ask for other folds"
             )
-        moments = [_moments(x[patient == name]) for name in names]
+        moments = [moments_of(x[patient == name]) for name in names]
         left_out = np.empty(len(x))
         for index, name in enumerate(names):
             others = moments[:index] + moments[index + 1 :]
-            left_out[patient == name] = _distance(x[patient == name], *_reference(others))
-        centre, precision = _reference(moments)
+            left_out[patient == name] = distance(x[patient == name], *reference(others))
+        centre, precision = reference(moments)
         return cls(
             tuple(centre.tolist()),
             tuple(tuple(row) for row in precision.tolist()),
@@ -146,22 +146,23 @@ class Ood:
         )
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A patient's mean and mean outer product."""
+def moments_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A patient's mean (features,) and mean outer product (features, features), of their rows (rows, features)."""
     x = x.astype(float)
     return x.mean(axis=0), x.T @ x / len(x)
 
 
-def _reference(moments: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and precision of patients that weigh the same."""
+def reference(moments: Sequence[tuple[np.ndarray, np.ndarray]], noise: float = NOISE) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and precision of patients that weigh the same; every feature spreads by `noise` at least."""
     centre = np.mean([m for m, _ in moments], axis=0)
     covariance = np.mean([s for _, s in moments], axis=0) - np.outer(centre, centre)
     diagonal = np.diag(np.diag(covariance))
-    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * diagonal + NOISE**2 * np.eye(len(centre))
+    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * diagonal + noise**2 * np.eye(len(centre))
     return centre, np.linalg.inv(shrunk)
 
 
-def _distance(x: np.ndarray, centre: np.ndarray, precision: np.ndarray) -> np.ndarray:
+def distance(x: np.ndarray, centre: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Score of each row (rows, features), (rows,): Mahalanobis divided by √features, `CEILING` where one is missing."""
     away = x.astype(float) - centre
     squared = np.einsum("wf,fg,wg->w", away, precision, away) / len(centre)
     return np.minimum(np.sqrt(np.nan_to_num(squared, nan=np.inf)), CEILING)

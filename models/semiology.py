@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +12,21 @@ from data.film_frontend import FilmFrontEnd, PreparedFilm
 from data.outcomes import Refusal
 from data.seizure_types import semiology_type
 from lineage.digest import Digest, digest_of
+from models.appearance import PICTURES, of_pictures
 from models.detector import Examples, InputContract, Stretch, TypingDetector
 from models.features_cache import kept
 from models.snippets import blindness, grid_of, snippets_of
 
 VIEWS = ("large", "small")
 """The cameras of a monitoring unit, as the views of a film are named: the room, and the one on the patient."""
+
+
+class SeenView(NamedTuple):
+    """A view that shows something: `seen` (positions, features + 1) by the detector, the last the view's place in `VIEWS`;
+    and what it `looks` like (`models.appearance.PICTURES`), the middle of its snippets."""
+
+    seen: np.ndarray
+    looks: np.ndarray
 
 
 class FilmTyping(TypingDetector):
@@ -64,21 +73,21 @@ class FilmTyping(TypingDetector):
 
     def examples(self, prepared: PreparedFilm, recording: str = "", patient: str = "") -> Examples:  # type: ignore[override]
         """One clip per usable view; refuses a stretch that is too short, and a film of which no view shows anything."""
-        x, why_not = self.views_of(prepared)
-        if not len(x):
+        usable, why_not = self.views_of(prepared)
+        if not usable:
             raise Refusal("view_lost", f"no view shows anything: {', '.join(why_not)} of {prepared.views} needed is 1")
-        count = len(x)
-        onset_s = np.full(count, prepared.onset_s)
-        return Examples(
-            self.clips(x, prepared), onset_s, np.full(count, recording), np.full(count, patient), self.window_s
-        )
+        count = len(usable)
+        x = np.array([view.seen for view in usable], dtype=np.float32)
+        whose = np.full(count, recording), np.full(count, patient)
+        looks = np.array([view.looks for view in usable])
+        return Examples(self.clips(x, prepared), np.full(count, prepared.onset_s), *whose, self.window_s, seen=looks)
 
     def explained_s(self, onset_s: float, one: Stretch) -> tuple[float, float]:
         """All of the stretch: its moments lie evenly in it."""
         return one.onset_s, one.end_s - one.onset_s
 
-    def views_of(self, prepared: PreparedFilm) -> tuple[np.ndarray, list[str]]:
-        """Of usable views (views, positions, features + 1), the last the view's place in `VIEWS`; why others are not.
+    def views_of(self, prepared: PreparedFilm) -> tuple[list[SeenView], list[str]]:
+        """The usable views, and why others are not.
 
         Refuses (`too_short`) a stretch of less than `shortest_s`.
         """
@@ -89,15 +98,15 @@ class FilmTyping(TypingDetector):
         looked = [self._look(prepared, view) for view in range(prepared.views)]
         places = [_place(prepared, view) for view in range(prepared.views)]
         usable = [
-            np.concatenate([own["seen"], np.full((len(own["seen"]), 1), place, dtype=np.float32)], axis=1)
+            SeenView(np.pad(own["seen"], ((0, 0), (0, 1)), constant_values=place), own["looks"])
             for own, place in zip(looked, places, strict=True)
             if not str(own["blind"])
         ]
         reasons = [f"{VIEWS[p]} {own['blind']}" for own, p in zip(looked, places, strict=True) if str(own["blind"])]
-        return np.array(usable, dtype=np.float32), reasons
+        return usable, reasons
 
     def clips(self, views: np.ndarray, prepared: PreparedFilm) -> np.ndarray:
-        """`x` (views, …) of the clips, one per usable view, from (views, positions, features + 1) as of `views_of`."""
+        """`x` (views, …) of the clips, one per usable view, from (views, positions, features + 1) as of `SeenView`."""
         return views
 
     def _look(self, prepared: PreparedFilm, view: int) -> Mapping[str, np.ndarray]:
@@ -108,11 +117,13 @@ class FilmTyping(TypingDetector):
             "front_end": self.front_end.digest,
             "grid": asdict(self.grid),
             "seen_by": self.seen_by,
+            "looks": list(PICTURES),
         }
 
         def make() -> Mapping[str, np.ndarray]:
             snippets = snippets_of(prepared, view, self.grid)
-            return {"seen": self.see(snippets), "blind": np.array(blindness(snippets))}
+            looks = of_pictures(snippets)
+            return {"seen": self.see(snippets), "blind": np.array(blindness(snippets)), "looks": looks}
 
         return kept(digest_of(depends_on), make)
 

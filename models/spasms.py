@@ -14,6 +14,7 @@ from data.pose_frontend import CHANNELS, PoseFrontEnd
 from data.recording import Segment
 from data.spasms import clips_of, grid
 from data.windows import samples
+from models.appearance import of_joints
 from models.detector import Examples, InputContract, Stretch, TypingDetector
 
 CLASSES = ("other", "spasm")
@@ -66,7 +67,8 @@ class SpasmDetector(TypingDetector):
         """
         onset_s, tracks = self._tracks(prepared)
         x = np.stack([kinematics(xy, prepared.rate_hz) for xy in tracks]).astype(np.float32)
-        return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
+        whose = np.full(len(x), recording), np.full(len(x), patient)
+        return Examples(x, onset_s, *whose, self.window_s, seen=of_joints(tracks, prepared.rate_hz))
 
     def _tracks(self, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
         """Onsets (clips,) and coordinates (clips, frames, joints, 2) of the clips in which enough is seen."""

@@ -23,8 +23,10 @@ from models.detector import Examples, Pretrained, Progress, State, Stretch, Typi
 from models.engines import REFERENCE
 from models.explain import MOST_EVENTS, PEAKS, Drivers, drivers_of_clips
 from models.probe import Probe
+from models.strangers import Strangers
 
 PARTS = ("detector", "params", "state", "front_end", "temperature", "probe", "origin")
+"""What bundle.json holds; of those made since strangers are refused also `ood`."""
 ANSWER = "answer"
 """The variant that is the detector's own answer; the others are parts of it that stand beside."""
 TEMPERATURES = (0.05, 20.0)
@@ -36,7 +38,8 @@ TOGETHER = 64
 class TypingBundle:
     """A fitted typing detector: probabilities are softmax(logits / `temperature`). `origin` as of `models.bundle`.
 
-    `probe` is a question of noise (nobody's recording) with the answer that the detector gave when it was fitted.
+    `probe` is a question of noise (nobody's recording) with the answer that the detector gave when it was fitted. `ood`
+    says what is unlike the training patients; None of a bundle that compares nobody, as those made before do.
     """
 
     detector: TypingDetector
@@ -44,6 +47,7 @@ class TypingBundle:
     probe: Probe
     origin: Mapping[str, Any] = field(default_factory=dict)
     digest: Digest = ""
+    ood: Strangers | None = None
 
     @property
     def name(self) -> str:
@@ -126,8 +130,18 @@ def fit_typing_fold(
     temperature = fit_temperature(detector.score(valid)[known], valid.label[known]) if known.any() else 1.0
     log.setdefault("inner_auc", log["valid_auc"][log["best_epoch"] - 1])  # of a floor, whose only epoch nobody chose
     log["temperature"] = temperature
-    probe = Probe.asked(detector, valid)
-    return TypingBundle(detector, temperature, probe, {"fitted_on": _provenance(detector, train, valid)}), log
+    ood = strangers_of(detector, train)
+    origin = {"fitted_on": _provenance(detector, train, valid, ood is not None)}
+    return TypingBundle(detector, temperature, Probe.asked(detector, valid), origin, ood=ood), log
+
+
+def strangers_of(detector: TypingDetector, train: Examples) -> Strangers | None:
+    """What is unlike the training patients' clips; None where it is not known what these look like, or of one patient."""
+    if train.seen is None or len(np.unique(train.patient)) < 2:
+        return None
+    event = np.zeros(len(train), dtype=int) if train.event is None else train.event
+    stretch = np.unique(np.stack([train.recording, event.astype(str)]), axis=1, return_inverse=True)[1]
+    return Strangers.fit(detector.modality, train.seen, train.patient, stretch)
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
@@ -149,6 +163,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
 def save_typing(bundle: TypingBundle, folder: Path) -> TypingBundle:
     """Write the bundle's files and manifest; byte-reproducible. Returns the bundle with its digest."""
     parts = {"temperature": bundle.temperature, "probe": asdict(bundle.probe), "origin": dict(bundle.origin)}
+    if bundle.ood is not None:
+        parts["ood"] = bundle.ood.to_json()
     return replace(bundle, digest=write_files(folder, bundle.detector, parts))
 
 
@@ -158,8 +174,17 @@ def load_typing(folder: Path, engine: str = REFERENCE) -> TypingBundle:
     detector = rebuilt(folder, description, engine)
     if not isinstance(detector, TypingDetector):
         raise BrokenBundle(f"{detector.name} finds seizures and names no type of them")
-    probe = Probe.from_json(description["probe"])
-    return TypingBundle(detector, float(description["temperature"]), probe, description["origin"], digest)
+    probe, temperature = Probe.from_json(description["probe"]), float(description["temperature"])
+    return TypingBundle(detector, temperature, probe, description["origin"], digest, _strangers(description))
+
+
+def _strangers(description: Mapping[str, Any]) -> Strangers | None:
+    if "ood" not in description:
+        return None
+    try:
+        return Strangers.from_json(description["ood"])
+    except (ValueError, KeyError) as error:
+        raise BrokenBundle(f"what the bundle knows of strangers cannot be used ({error}); fit it anew") from error
 
 
 def load_model(folder: Path, engine: str = REFERENCE) -> Bundle | TypingBundle:
@@ -244,6 +269,7 @@ def _typed(
     for one in stretches:
         try:
             clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
+            _refuse_strange(clips, bundle)
             parts[one.number] = replace(clips, event=np.full(len(clips), one.number))
         except Refusal as refusal:
             refusals[one.number] = refusal
@@ -258,6 +284,11 @@ def _typed(
         most -= drivers is not None
         answers.append(replace(found, drivers=drivers))
     return answers
+
+
+def _refuse_strange(clips: Examples, bundle: TypingBundle) -> None:
+    if bundle.ood is not None and clips.seen is not None and (why := bundle.ood.refusal(clips.seen)):
+        raise why
 
 
 def _drivers(one: Stretch, found: StretchAnswer, clips: Examples, bundle: TypingBundle) -> Drivers | None:
@@ -279,9 +310,17 @@ def _inside(moments: Sequence[tuple[float, float]], one: Stretch) -> tuple[tuple
     return tuple((onset_s, end_s - onset_s) for onset_s, end_s in ends if end_s > onset_s)
 
 
-def _provenance(detector: TypingDetector, train: Examples, valid: Examples) -> dict[str, list[str]]:
+def _provenance(detector: TypingDetector, train: Examples, valid: Examples, compares: bool) -> dict[str, list[str]]:
     """Which recordings each fitted part has really seen; what a typing does not fit has seen none."""
     learned, inner = (sorted({str(r) for r in np.unique(part.recording)}) for part in (train, valid))
     on_train, on_inner = dict.fromkeys(("normaliser", "network"), learned), ("early_stopping", "calibration")
     threshold = inner if detector.offset else []  # ½, but for what inner patients moved it by
-    return on_train | dict.fromkeys(on_inner, inner) | {"threshold": threshold, "conformal": [], "ood": []}
+    return (
+        on_train
+        | dict.fromkeys(on_inner, inner)
+        | {
+            "threshold": threshold,
+            "conformal": [],
+            "ood": learned if compares else [],
+        }
+    )

@@ -165,8 +165,8 @@ class NamedStretch(Said):
 class NamedAnswer(Answered):
     """What stretches of a recording are: of which type a seizure is, whether a clip is a spasm, or comes before a seizure.
 
-    `stretches` is None where the outcome is `not_evaluable`. Nobody is compared with the patients that the model learnt from
-    (there is no `ood` here): whatever can be read and is long enough gets a name, also what is no seizure and no patient.
+    `stretches` is None where the outcome is `not_evaluable`. A stretch that looks unlike what the training patients showed has
+    the code `ood` and no name, by its signal, pictures or joints; whether it is a seizure, or a patient, nobody asks.
     `frames_lost` counts, for each view of a film, the frames that could not be decoded, in whose place the one before was looked
     at; None for a film that is too long to be decoded whole, of which more may be lost than anybody counted.
     `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.

@@ -119,6 +119,18 @@ def test_a_recording_of_which_nothing_is_known_is_asked_clip_by_clip(
     np.testing.assert_allclose(np.array([one.probabilities[ANSWER] for one in found]), wanted, atol=1e-6)
 
 
+def test_a_body_that_no_training_infant_had_gets_no_name(fitted: tuple[str, Examples, TypingBundle]) -> None:
+    _, _, bundle = fitted
+    track, truth = infant(6, 60.0, 4)
+    xy = track.xy.copy()
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = (JOINTS.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist"))
+        xy[:, [elbow, wrist]] += 5 * (xy[:, [elbow, wrist]] - xy[:, [shoulder]])
+    assert {one.code for one in answer_stretches(track, bundle.detector.stretches(truth), bundle)} == {None}
+    found = answer_stretches(replace(track, xy=xy), bundle.detector.stretches(truth), bundle)
+    assert {one.code for one in found} == {"ood"} and "how long the arms are" in str(found[0].reason)
+
+
 def test_a_clip_without_anybody_is_not_answered(fitted: tuple[str, Examples, TypingBundle]) -> None:
     _, _, bundle = fitted
     track, truth = infant(6, 60.0, 4)

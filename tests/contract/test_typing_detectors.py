@@ -1,5 +1,6 @@
 """What every detector that names types promises, asked of every one in the index."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from data.seizure_types import TUH_TYPES
+from lineage.digest import Manifest
 from models import detectors
-from models.bundle import BrokenBundle
+from models.appearance import FEATURES
+from models.bundle import UNSIGNED, BrokenBundle
 from models.detector import Examples, TypingDetector
 from models.typing import (
     ANSWER,
@@ -20,6 +23,7 @@ from models.typing import (
     fit_typing_fold,
     load_typing,
     save_typing,
+    strangers_of,
     stretch_examples,
 )
 from tests.contract.signals import recording
@@ -160,6 +164,40 @@ def test_a_newborn_is_not_what_it_is_meant_for(fitted: Fitted) -> None:
     made = replace(typed(UNSEEN), age_days=3.0)
     assert made.annotations
     assert {one.code for one in answer_known(made, made.annotations, bundle)} == {"age_out_of_scope"}
+
+
+def test_what_no_training_patient_showed_gets_no_name(fitted: Fitted, tmp_path: Path) -> None:
+    _, train, _, bundle = fitted
+    assert train.seen is not None and train.seen.shape == (len(train), len(FEATURES["eeg"]))
+    assert bundle.origin["fitted_on"]["ood"] == ["rec-0", "rec-1", "rec-2"]
+    bundle = replace(bundle, ood=strangers_of(bundle.detector, clips(bundle.detector, 0, 1, 2, 3, 4, 5)))
+    made = typed(UNSEEN)
+    assert made.annotations and made.segments
+    noise = np.random.default_rng(0).normal(0, 200, made.segments[0].signal.shape).astype(np.float32)
+    strange = replace(made, segments=(Segment(0.0, noise),))
+    save_typing(bundle, tmp_path / "bundle")
+    for model in (bundle, load_typing(tmp_path / "bundle")):
+        assert {one.code for one in answer_known(made, made.annotations, model)} == {None}
+        refused = answer_known(strange, made.annotations, model)
+        assert {one.code for one in refused} == {"ood"} and "the 6 patients" in str(refused[0].reason)
+        assert {one.code for one in answer_known(strange, made.annotations, replace(model, ood=None))} == {None}
+
+
+def test_a_bundle_of_before_compares_nobody_and_one_with_other_features_is_refused(
+    fitted: Fitted, tmp_path: Path
+) -> None:
+    _, _, _, bundle = fitted
+    assert bundle.ood is not None
+    save_typing(replace(bundle, ood=None), tmp_path / "before")
+    assert load_typing(tmp_path / "before").ood is None
+    folder = tmp_path / "other"
+    save_typing(bundle, folder)
+    description = json.loads((folder / "bundle.json").read_text())
+    description["ood"]["features"].pop()
+    (folder / "bundle.json").write_text(json.dumps(description))
+    Manifest.of(folder, UNSIGNED).write(folder / "manifest.json")
+    with pytest.raises(BrokenBundle, match="knows of strangers cannot be used"):
+        load_typing(folder)
 
 
 def test_it_states_what_it_is(fitted: Fitted) -> None:

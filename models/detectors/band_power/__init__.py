@@ -8,6 +8,7 @@ import numpy as np
 from data.frontend import FrontEnd, Prepared
 from data.spectra import log_band_power
 from data.windows import clips_of_seizure
+from models.appearance import of_eeg
 from models.detector import Examples, InputContract
 from models.logistic import LogisticFloor
 
@@ -44,7 +45,8 @@ class BandPower(LogisticFloor):
         power = log_band_power(clips, prepared.rate_hz, p["edges_hz"])
         total = np.log10((10**power).sum(axis=2, keepdims=True))
         x = np.concatenate([total.mean(axis=1), (power - total).mean(axis=1), power.std(axis=1)], axis=1)
-        return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
+        whose = np.full(len(x), recording), np.full(len(x), patient)
+        return Examples(x, onset_s, *whose, self.window_s, seen=of_eeg(clips, prepared.rate_hz))
 
 
 DETECTOR = BandPower

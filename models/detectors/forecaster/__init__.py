@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from data.film_frontend import PreparedFilm
 from lineage.digest import sha256_file
+from models.appearance import of_pictures
 from models.detector import Examples, Lesson, Pretrained, Progress, State, Stretch
 from models.detectors.forecaster.lessons import clips_of_lessons, fill_in
 from models.detectors.forecaster.probe import PROBE, Probe
@@ -65,7 +66,8 @@ class Forecaster(ForecastingDetector, Pretrained):
         """Frames (clips, frames, size, size[, 3]) of every view, as shown at times evenly through the stretch."""
         p = self.params
         x, onset_s = frames_of_stretch(prepared, self.window_s, p["frames"], p["step_s"], p["looks"])
-        return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
+        whose = np.full(len(x), recording), np.full(len(x), patient)
+        return Examples(x, onset_s, *whose, self.window_s, seen=np.stack([of_pictures(frames[None]) for frames in x]))
 
     def wanted(self, lessons: Sequence[Lesson]) -> list[Lesson]:
         return [lesson for lesson in lessons if lesson.content in self.params["pretraining"]["contents"]]

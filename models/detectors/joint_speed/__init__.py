@@ -1,6 +1,7 @@
 """The floor of spasms: how much each part of the body moves, and a logistic. No deep model may be registered below it."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class JointSpeed(LogisticFloor, SpasmDetector):
     def examples(self, prepared: Prepared, recording: str = "", patient: str = "") -> Examples:
         """Features (clips, `FEATURES`); refuses as `SpasmDetector.examples` does."""
         clips = super().examples(prepared, recording, patient)
-        return Examples(energies(clips.x), clips.onset_s, clips.recording, clips.patient, clips.window_s)
+        return replace(clips, x=energies(clips.x))
 
 
 def energies(moved: np.ndarray) -> np.ndarray:

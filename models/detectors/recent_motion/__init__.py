@@ -3,6 +3,7 @@
 import numpy as np
 
 from data.film_frontend import PreparedFilm
+from models.appearance import of_pictures
 from models.detector import Examples
 from models.forecasting import ForecastingDetector, refuse_shorter
 from models.logistic import LogisticFloor
@@ -29,10 +30,13 @@ class RecentMotion(LogisticFloor, ForecastingDetector):
         refuse_shorter(prepared, self.window_s)
         end_s = prepared.end_s
         times_s = end_s - p["recent_s"] + (np.arange(round(p["recent_s"] * p["rate_hz"])) + 0.5) / p["rate_hz"]
-        views = range(prepared.views)
-        x = np.stack([motion(prepared.frames(view, times_s), p["moved"]) for view in views])
+        shown = np.stack([prepared.frames(view, times_s) for view in range(prepared.views)])
+        x = np.stack([motion(frames, p["moved"]) for frames in shown])
         onset_s = np.full(len(x), end_s - self.window_s)
-        return Examples(x, onset_s, np.full(len(x), recording), np.full(len(x), patient), self.window_s)
+        whose = np.full(len(x), recording), np.full(len(x), patient)
+        return Examples(
+            x, onset_s, *whose, self.window_s, seen=np.stack([of_pictures(frames[None]) for frames in shown])
+        )
 
 
 def motion(frames: np.ndarray, moved: float) -> np.ndarray:

@@ -16,6 +16,7 @@ import torch
 from data.frontend import FrontEnd, Prepared
 from data.saliency import MAPS, SpectralSetting
 from data.windows import clips_of_seizure
+from models.appearance import of_eeg
 from models.detector import Cost, Examples, InputContract, Progress, State, TypingDetector
 from models.detectors.seizurenet.distillation import Learner, Lesson, lesson_loss
 from models.detectors.seizurenet.member import Member, TypeNetwork, mean_log
@@ -62,7 +63,8 @@ class SeizureNet(TypingDetector):
             prepared.segments, prepared.rate_hz, self.window_s, self.hop_s, self.params["shortest_s"]
         )
         clips = np.ascontiguousarray(x, dtype=np.float32)
-        return Examples(clips, onset_s, np.full(len(clips), recording), np.full(len(clips), patient), self.window_s)
+        whose = np.full(len(clips), recording), np.full(len(clips), patient)
+        return Examples(clips, onset_s, *whose, self.window_s, seen=of_eeg(clips, prepared.rate_hz))
 
     def fit(
         self,
