@@ -153,7 +153,8 @@ def moments_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference(moments: Sequence[tuple[np.ndarray, np.ndarray]], noise: float = NOISE) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and precision of patients that weigh the same; every feature spreads by `noise` at least."""
+    """Centre (features,) and precision (features, features) of patients that weigh the same, by what `moments_of` gives of
+    each; every feature spreads by `noise` at least."""
     centre = np.mean([m for m, _ in moments], axis=0)
     covariance = np.mean([s for _, s in moments], axis=0) - np.outer(centre, centre)
     diagonal = np.diag(np.diag(covariance))

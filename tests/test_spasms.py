@@ -111,6 +111,7 @@ def test_a_perfect_detector_finds_all_and_alarms_falsely_never() -> None:
     assert found["counts"] == {
         "persons": 12, "persons_with_spasms": 8, "recordings": 12, "sites": ["north", "south"], "clips": 288,
         "spasm_clips": 40, "answered": 288, "spasms": 40, "clusters": 8, "assessed_hours": pytest.approx(0.4),
+        "not_answered": {},
     }  # fmt: skip
     json.dumps(found)
 
@@ -221,6 +222,7 @@ def test_the_page_says_verdict_alarms_sites_and_that_it_is_simulated() -> None:
         meanings={"no_graph": "no skeleton"},
     )  # fmt: skip
     page = spasm_page(dossier)
+    assert "Not answered" not in page
     for words in (
         "Simulated data", "false alarms per hour", "leaky control", "Clusters found", "no skeleton", "held-out",
         "0.931", "Patient by patient", "Sites apart: not evaluable", "joint_speed",
@@ -228,6 +230,9 @@ def test_the_page_says_verdict_alarms_sites_and_that_it_is_simulated() -> None:
     ):  # fmt: skip
         assert words in page, words
     assert page == spasm_page(dossier) and "<script" not in page
+    table.loc[table.index[:3], ["spasm", "other", "code"]] = np.nan, np.nan, "ood"
+    results["sta_gunet"]["patient"] = evaluated(table, truths)
+    assert "Not answered: 3 as ood." in spasm_page(dossier)
     with pytest.raises(ValueError, match="patients apart"):
         SpasmDossier("sta_gunet", {"sta_gunet": {"seizure": {}}}, {}, True)
 

@@ -66,12 +66,18 @@ def stretch_page(
         title=f"Evaluation of {dossier.name}: {asked}",
         lead="Every figure is from patients whom the detector had not seen, unless it is marked as a leaky control.",
         simulated=dossier.simulated,
-        headline=verdict(dossier.name, dossier.floor, dossier.gates, said),
+        headline=verdict(dossier.name, dossier.floor, dossier.gates, (*said, *_silence(dossier.main))),
         facts=dict(facts),
         beside=Links(dossier.beside) if dossier.beside else None,
         sections=sections,
         provenance={**dossier.provenance, **_origins(dossier.main)},
     )
+
+
+def _silence(main: Mapping[str, Any]) -> tuple[str, ...]:
+    """How many stretches got no answer and why, in a sentence; none where all did, or nobody counted."""
+    why = main["counts"].get("not_answered", {})
+    return (f"Not answered: {', '.join(f'{count} as {code}' for code, count in why.items())}.",) if why else ()
 
 
 def regime_mark(dossier: StretchDossier, called: Mapping[str, str], regime: str, figure: str) -> Mark:

@@ -16,7 +16,7 @@ from validation.forecasting.warnings import Asked, WarningRule, per_person
 from validation.gates.forecasting import ForecastEvidence, balanced_accuracy
 from validation.leakage import LeakageAudit
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests
+from validation.seizure_typing.answers import answers_digests, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.uncertainty import (
     MIN_DRAWS,
@@ -247,7 +247,6 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def _counts(table: pd.DataFrame, counted: pd.DataFrame) -> Block:
-    unanswered = table["code"][table["code"] != ""].value_counts()
     return {
         "persons": len(counted),
         "persons_ahead": int((counted["ahead"] > 0).sum()),
@@ -256,7 +255,7 @@ def _counts(table: pd.DataFrame, counted: pd.DataFrame) -> Block:
         "preictal": int(counted["ahead"].sum()),
         "interictal": int(counted["quiet"].sum()),
         "answered": int(counted["judged"].sum()),
-        "not_answered": {str(code): int(n) for code, n in sorted(unanswered.items())},
+        "not_answered": not_answered(table),
         "hours": float(counted["observed_s"].sum() / 3600),
         "answered_hours": float(counted["answered_s"].sum() / 3600),
         "sites": sorted({s for own in table["site"] for s in str(own).split("+")}),

@@ -67,6 +67,11 @@ def confusions(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFram
     return pd.DataFrame({"site": sites.loc[persons]}, index=pd.Index(persons, name="person")), counts
 
 
+def not_answered(table: pd.DataFrame) -> dict[str, int]:
+    """How many stretches of an answers table (one variant) were given no answer, by code."""
+    return {str(code): int(n) for code, n in sorted(table["code"][table["code"] != ""].value_counts().items())}
+
+
 def write_answers(folder: Path, table: pd.DataFrame) -> dict[str, Digest]:
     """Keep the answers with their digest; read back by `read_answers`. Returns the digests that a result states."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from validation.gates.seizure_types import TypingEvidence, f1_of, macro_f1_of
 from validation.leakage import LeakageAudit
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests, confusions
+from validation.seizure_typing.answers import answers_digests, confusions, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.uncertainty import MIN_DRAWS, Statistic, difference, interval_of, patient_draws
 
@@ -170,13 +170,13 @@ def _classes(classes: Sequence[str], confusion: np.ndarray) -> list[Block]:
 
 
 def _counts(table: pd.DataFrame, confusion: np.ndarray) -> Block:
-    unanswered = table["code"][table["code"] != ""].value_counts()
+    silent = not_answered(table)
     return {
         "persons": len(confusion),
         "recordings": int(table["recording"].nunique()),
         "seizures": len(table),
-        "answered": len(table) - int(unanswered.sum()),
-        "not_answered": {str(code): int(n) for code, n in sorted(unanswered.items())},
+        "answered": len(table) - sum(silent.values()),
+        "not_answered": silent,
         "sites": sorted({s for own in table["site"] for s in str(own).split("+")}),
         "patients_with_several_types": int(((confusion.sum(axis=2) > 0).sum(axis=1) > 1).sum()),
     }

@@ -14,7 +14,7 @@ import pandas as pd
 from data.events import Annotations
 from data.spasms import CLUSTER_GAP_S
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests
+from validation.seizure_typing.answers import answers_digests, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.spasms.watched import COUNTS, LONGEST_ALARM_S, Watched, by_person, site_of, watched
 from validation.uncertainty import (
@@ -97,7 +97,7 @@ def evaluate_spasms(
         "of": dict(meta),
         "digests": answers_digests(table),
         "uncertainty": {"unit": "patient", "strata": "site", "draws": draws, "seed": seed, "level": 0.95},
-        "counts": mine.told(),
+        "counts": {**mine.told(), "not_answered": not_answered(own[answer])},
         "answer": _block(mine),
         "variants": {name: _block(other) for name, other in people.items() if name != answer},
         "baselines": {name: {"reportable": False, **_block(other)} for name, other in blind.items()},
