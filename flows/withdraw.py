@@ -43,7 +43,7 @@ from lineage import dsse, graph
 from lineage.digest import digest_of
 from lineage.ledger import Draft, Edge, Entry, Ledger, Subject
 from lineage.refused import Refused
-from serving.facts import forget
+from serving.facts import forget, has_facts
 
 DECISIONS = ("keep", "retrain", "withdraw")
 
@@ -309,9 +309,8 @@ def _take_everything(case: Case, stores: Stores) -> dict[str, int]:
     objects = delete(stores, everything)
     show("payloads erased", 3, STEPS)
     payloads = payloads_of(case)
-    for digest in payloads:
-        case.ledger.erase(digest, actor=operator(), reason=f"consent withdrawn: {case.plan['reason']}")
-    facts = forget(case.ledger.engine, case.recordings) if facts_of(case) else 0
+    case.ledger.erase(*payloads, actor=operator(), reason=f"consent withdrawn: {case.plan['reason']}")
+    facts = forget(case.ledger.engine, case.recordings) if has_facts(case.ledger.engine) else 0
     keep(workspace, "Take out what a withdrawn consent no longer covers")
     return {
         "files": taken.files, "bytes": taken.size, "lists": taken.lists, "objects": objects,

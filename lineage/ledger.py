@@ -133,14 +133,22 @@ class Ledger:
             raise LedgerBroken(f"payload {digest} has been changed; `ictal audit verify` says what else was")
         return None if content is None else json.loads(content, parse_int=_number)
 
-    def erase(self, digest: Digest, *, actor: Actor, reason: str, now: datetime | None = None) -> Entry:
-        """Take a payload away and say so in the same transaction; every line stays, and so does the proof of it."""
-        draft = Draft(EntryType.ERASE_EXECUTED, actor, (Subject("payload", digest[:12], digest),), reason)
+    def erase(self, *digests: Digest, actor: Actor, reason: str, now: datetime | None = None) -> list[Entry]:
+        """Take payloads away and say so of each, in one transaction; every line stays, and so does the proof of it.
+
+        Nothing of them is left in the store's files when this returns, nor of what an earlier call took away that was
+        killed before that was so: asked again, even for none, it makes that good. On PostgreSQL the table of payloads
+        is written anew, once.
+        """
+        drafts = [
+            Draft(EntryType.ERASE_EXECUTED, actor, (Subject("payload", one[:12], one),), reason) for one in digests
+        ]
         with session(self.engine) as writing:
-            (entry,) = appending.append(writing, [draft], self.software, now)
-            writing.execute(delete(PayloadRow).where(PayloadRow.digest == digest))
+            entries = appending.append(writing, drafts, self.software, now)
+            for digest in digests:
+                writing.execute(delete(PayloadRow).where(PayloadRow.digest == digest))
         settle(self.engine, PayloadRow)
-        return entry
+        return entries
 
     def head(self) -> TreeHead:
         """The size of the ledger now and the root over it; what it rests on is not hashed again.

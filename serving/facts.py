@@ -163,12 +163,15 @@ def kept_of(engine: Engine, recordings: Collection[Digest]) -> int:
 
 
 def forget(engine: Engine, recordings: Collection[Digest]) -> int:
-    """Take away all rows about these recordings, also from the store's files; returns how many there were."""
+    """Take away all rows about these recordings, also from the store's files; returns how many there were.
+
+    The files are seen to even where there are none: an earlier call may have been killed before it was.
+    """
     kept = kept_of(engine, recordings)
     if kept:
         with session(engine) as writing:
             writing.execute(delete(FactRow).where(FactRow.recording.in_(recordings)))
-        settle(engine, FactRow)
+    settle(engine, FactRow)
     return kept
 
 

@@ -202,6 +202,13 @@ def test_a_row_that_somebody_changed_is_found(served: Served, tmp_path, act: str
         ledger.engine.dispose()
 
 
+def test_bytes_that_a_killed_withdrawal_left_of_rows_are_seen_to_by_the_next(served: Served, monkeypatch):
+    ledger, settled = Journal(served.home).ledger, []
+    monkeypatch.setattr("serving.facts.settle", lambda engine, table: settled.append(table))
+    assert forget(ledger.engine, ["0" * 64]) == 0 and settled == [FactRow]
+    ledger.engine.dispose()
+
+
 def test_rows_of_a_withdrawn_recording_go_and_no_others(served: Served):
     said, ledger = served.detect().json(), Journal(served.home).ledger
     others = [r for r in rows(served.home) if r["recording"] != said["recording_digest"]]

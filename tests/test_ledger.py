@@ -1,5 +1,6 @@
 """The ledger only grows, and what it holds comes back as it was written."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lineage import graph, merkle, store
 from lineage.belonging import bind
-from lineage.digest import canonical, digest_of, sha256_bytes
+from lineage.digest import Digest, canonical, digest_of, sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Checkpoint, Draft, Edge, Entry, EntryType, Ledger, Software, Subject
 from lineage.receipts import issue
@@ -237,27 +238,55 @@ def test_checkpoints_without_a_key_to_check_them_prove_nothing(ledger: Ledger) -
     assert "no public key" in ledger.verify([checkpoint]).problems[0]
 
 
-def test_an_erased_payload_is_gone_from_the_file_and_every_entry_stays(tmp_path: Path) -> None:
-    ledger = small_ledger(tmp_path)
-    secret = ledger.append("consent.granted", actor=PERSON, payload={"note": "a-word-to-forget"}, now=LATER)
-    folder = Path(str(ledger.engine.url.database)).parent
-    assert any(b"a-word-to-forget" in p.read_bytes() for p in folder.iterdir())
-    erased = ledger.erase(secret.payload_digest, actor=PERSON, reason="consent withdrawn", now=LATER)
-    assert ledger.payload(secret.payload_digest) is None
-    assert not any(b"a-word-to-forget" in p.read_bytes() for p in folder.iterdir())
-    assert [e.type for e in ledger.entries()[-2:]] == ["consent.granted", "erase.executed"]
-    assert ledger.entries(subject_digest=secret.payload_digest) == [erased]
+Bytes = Callable[[Ledger], bytes]
+
+
+@pytest.fixture
+def in_files(request: pytest.FixtureRequest, place: Place) -> Bytes:
+    """All bytes of a ledger's files: SQLite's with what is written ahead, those of PostgreSQL's tables."""
+    if isinstance(place, Path):
+        return lambda ledger: b"".join(file.read_bytes() for file in place.parent.iterdir())
+    server: Server = request.getfixturevalue("server")
+    return lambda ledger: server.table_bytes()
+
+
+def with_secrets(ledger: Ledger, number: int, word: str) -> list[Digest]:
+    said = [Draft("consent.granted", PERSON, payload={"note": f"{word} {n}"}) for n in range(number)]
+    return [entry.payload_digest for entry in ledger.append_many(said, now=LATER)]
+
+
+def test_erased_payloads_are_gone_from_the_files_and_every_entry_stays(ledger: Ledger, in_files: Bytes) -> None:
+    secrets = with_secrets(ledger, 3, "a-word-to-forget")
+    assert b"a-word-to-forget" in in_files(ledger)
+    erased = ledger.erase(*secrets, actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert [ledger.payload(secret) for secret in secrets] == [None, None, None]
+    assert b"a-word-to-forget" not in in_files(ledger)
+    assert [e.type for e in ledger.entries()[-6:]] == ["consent.granted"] * 3 + ["erase.executed"] * 3
+    assert [ledger.entries(subject_digest=secret) for secret in secrets] == [[line] for line in erased]
+    assert ledger.payload(ledger.entry(6).payload_digest) == {"seconds": 6}
     assert ledger.verify().problems == []
 
 
-def test_an_erased_payload_is_gone_from_the_files_of_postgresqls_tables(server: Server) -> None:
-    ledger = small_ledger(server.new_database())
-    secret = ledger.append("consent.granted", actor=PERSON, payload={"note": "a-word-to-forget"}, now=LATER)
-    assert b"a-word-to-forget" in server.table_bytes()
-    ledger.erase(secret.payload_digest, actor=PERSON, reason="consent withdrawn", now=LATER)
-    assert b"a-word-to-forget" not in server.table_bytes()
-    assert ledger.payload(secret.payload_digest) is None
-    assert ledger.verify().problems == []
+def test_the_table_of_payloads_is_written_anew_once_however_many_are_erased(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[Any] = []
+    monkeypatch.setattr("lineage.ledger.settle", lambda engine, table: settled.append(table))
+    ledger.erase(*with_secrets(ledger, 5, "a-word"), actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert len(settled) == 1
+
+
+def test_an_erasure_that_was_cut_off_before_its_bytes_were_gone_is_made_good_when_asked_again(
+    ledger: Ledger, in_files: Bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = with_secrets(ledger, 2, "a-half-forgotten-word")
+    with monkeypatch.context() as cut:
+        cut.setattr("lineage.ledger.settle", lambda engine, table: None)
+        ledger.erase(*secrets, actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert b"a-half-forgotten-word" in in_files(ledger)
+    lines = len(ledger.entries())
+    assert ledger.erase(actor=PERSON, reason="consent withdrawn", now=LATER) == []
+    assert b"a-half-forgotten-word" not in in_files(ledger) and len(ledger.entries()) == lines
 
 
 def test_a_receipt_writes_a_checkpoint_once_in_a_while_only(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import lineage.ledger
 from data.processes import begin_alone
 from flows import taking_out, withdraw, withdrawal_report
 from flows.backup import backup_ledger
@@ -29,7 +30,8 @@ POINTS: dict[str, tuple[Any, str, int, bool]] = {
     "some of the files are gone": (taking_out.Taken, "delete", 3, True),
     "files are gone and dvc.lock names them": (withdraw, "rewrite_locks", 0, False),
     "some of the objects are gone": (Stores, "delete", 2, True),
-    "the first payload is erased": (Ledger, "erase", 0, True),
+    "the payloads are erased and their bytes stand in the store's files": (lineage.ledger, "settle", 0, False),
+    "the payloads are erased": (Ledger, "erase", 0, True),
     "the report is signed and not in the ledger": (withdrawal_report, "enter", 0, False),
     "the report is in the ledger and the pieces lie there yet": (withdrawal_report, "enter", 0, True),
 }
@@ -73,6 +75,7 @@ def test_a_withdrawal_that_is_killed_is_finished_by_the_next_run(here: Workspace
     said = withdraw.withdraw(PERSON, "", {})
     assert said["ok"], said["text"]
     assert not contents(here.root) & theirs
+    assert not any(b"onset_s" in file.read_bytes() for file in here.ledger.parent.iterdir())
     assert not list((here.root / "reports" / "withdrawals").glob(".unfinished*"))
     assert git(here, "status", "--porcelain") == ""
     ledger = Ledger(here.ledger)
