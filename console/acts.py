@@ -117,6 +117,7 @@ class Proof:
 class Acts:
     """The questions and the one decision that pages offer. All may raise `lineage.refused.Refused`.
 
+    `candidate` is one of `candidates` by its digest, without a look at the others; None where there is none.
     `why`, `verify`, `impact` and `shadow` answer with plain JSON values, as their commands do with `--json`. `record` gives what
     a wish would have signed; `sign` signs it if it is still the record whose digest was shown. `card` is the signed
     card of a model, None where there is none; `evaluation` the file of this name of its evaluation, as its signers were shown it.
@@ -127,6 +128,7 @@ class Acts:
     """
 
     candidates: Callable[[datetime], list[Candidate]]
+    candidate: Callable[[Digest, datetime], Candidate | None]
     card: Callable[[Digest], str | None]
     evaluation: Callable[[Digest, str], bytes | None]
     why: Callable[[str], dict[str, Any]]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console import spelling
-from console.acts import Candidate, Room
+from console.acts import Room
 from console.cards import read_card
 from console.lines import place_of, turn
 from console.pages import page, room_of
@@ -53,7 +53,7 @@ def show_model(request: Request) -> Response:
     """
     room = room_of(request)
     digest = _known_model(room, request.path_params["digest"])
-    candidate = candidate_of(room, digest)
+    candidate = room.acts.candidate(digest, room.clock())
     found = room.acts.why(digest)
     stands_on = chain(found)
     about = Wanted(PREDICTIONS, digest)
@@ -84,11 +84,6 @@ def show_card(request: Request) -> Response:
         raise HTTPException(404, "There is no card of such a model.")
     read = read_card(card)
     return page(request, "card", title=read.facts.get("title", "Card"), digest=digest, card=read)
-
-
-def candidate_of(room: Room, digest: str) -> Candidate | None:
-    """The candidate with this digest; None for a model that was never proposed."""
-    return next((c for c in room.acts.candidates(room.clock()) if c.digest == digest), None)
 
 
 def _gate_in_words(gate: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from console.acts import Candidate, Proof, Room, Wish
 from console.door import read_form
-from console.models import candidate_of
 from console.pages import page, room_of, tokens_of
 from lineage.approvals import AuthenticationFailed, Deviation
 from lineage.refused import Refused
@@ -63,7 +62,7 @@ def _sign(request: Request, form: dict[str, str]) -> Response:
         return _second_step(request, candidate, wish, proof.person, fault=str(refused), status=403)
     except Refused as refused:
         return _first_step(request, candidate, form, fault=str(refused), status=409)
-    now = candidate_of(room, candidate.digest)
+    now = room.acts.candidate(candidate.digest, room.clock())
     return page(request, "signed", title="Signed", signed=signed, candidate=now)
 
 
@@ -104,7 +103,7 @@ def _second_step(
 def _waiting(request: Request) -> Candidate:
     """The candidate asked for; 404 where there is none, 409 where no signature is waited for."""
     room: Room = room_of(request)
-    candidate = candidate_of(room, request.path_params["digest"])
+    candidate = room.acts.candidate(request.path_params["digest"], room.clock())
     if candidate is None:
         raise HTTPException(404, "There is no candidate with this digest.")
     if candidate.next_meaning is None:

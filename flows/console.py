@@ -19,7 +19,7 @@ from flows.authenticate import attested
 from flows.compare import compare_shadow
 from flows.look import put_aside, shelves, where_seen
 from flows.look import recorded as recorded_in
-from flows.promote import list_candidates
+from flows.promote import list_candidate, list_candidates
 from flows.workspace import TASKS, Workspace, open_workspace
 from lineage.approvals import NotApproved, Revocation, check, read_revocations, recorded
 from lineage.digest import Digest, sha256_file
@@ -48,6 +48,7 @@ def room_of(workspace: Workspace) -> Room:
         )
     acts = Acts(
         candidates=lambda now: candidates(workspace, now),
+        candidate=lambda digest, now: candidate(workspace, digest, now),
         card=lambda digest: _card(workspace, digest),
         evaluation=partial(_evaluation, workspace),
         why=why,
@@ -98,6 +99,12 @@ def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
     found = [_candidate(workspace.of(c["task"]), c, asked) for c in list_candidates()["candidates"]]
     order = list(TASKS)
     return sorted(found, key=lambda c: (order.index(c.proposed["task"]), not c.pointed_at, c.name))
+
+
+def candidate(workspace: Workspace, digest: Digest, now: datetime) -> Candidate | None:
+    """The same of one alone, whatever else was proposed; None where there is no such candidate."""
+    proposed = list_candidate(workspace, digest)
+    return proposed and _candidate(workspace.of(proposed["task"]), proposed, _Asked.of(workspace, now))
 
 
 @dataclass(frozen=True)
@@ -181,26 +188,26 @@ def _address(workspace: Workspace, page: Path) -> str:
 def _evaluation(workspace: Workspace, digest: str, name: str) -> bytes | None:
     """The page of the evaluation that the signers were shown, or the report or the card to which it leads, by the name
     that they had when it was made."""
-    for candidate in list_candidates()["candidates"]:
-        if candidate["candidate"] == digest:
-            detector, own = candidate["detector"], workspace.of(candidate["task"])
-            named = {".html": evidence.PAGE, ".json": evidence.REPORT, ".card.md": evidence.CARD}
-            kept = {f"{detector}{ending}": file for ending, file in named.items()}.get(name)
-            ledger = records.open_ledger(workspace)
-            return evidence.shown_to_signers(own, ledger, candidate, kept) if kept else None
-    return None
+    candidate = list_candidate(workspace, digest)
+    if candidate is None:
+        return None
+    detector, own = candidate["detector"], workspace.of(candidate["task"])
+    named = {".html": evidence.PAGE, ".json": evidence.REPORT, ".card.md": evidence.CARD}
+    kept = {f"{detector}{ending}": file for ending, file in named.items()}.get(name)
+    ledger = records.open_ledger(workspace)
+    return evidence.shown_to_signers(own, ledger, candidate, kept) if kept else None
 
 
 def _card(workspace: Workspace, digest: str) -> str | None:
     """The card that the signers were shown, as long as it is still that one; else the one inside the signed bundle."""
-    for candidate in list_candidates()["candidates"]:
-        if candidate["candidate"] == digest:
-            path = _card_path(workspace.of(candidate["task"]), candidate)
-            if path.exists() and sha256_file(path) == candidate["evidence"]["card"]:
-                return path.read_text()
-            inside = workspace.store / "bundles" / digest / "card.md"
-            return inside.read_text() if inside.exists() else None
-    return None
+    candidate = list_candidate(workspace, digest)
+    if candidate is None:
+        return None
+    path = _card_path(workspace.of(candidate["task"]), candidate)
+    if path.exists() and sha256_file(path) == candidate["evidence"]["card"]:
+        return path.read_text()
+    inside = workspace.store / "bundles" / digest / "card.md"
+    return inside.read_text() if inside.exists() else None
 
 
 def _card_path(workspace: Workspace, candidate: dict[str, Any]) -> Path:

@@ -110,12 +110,19 @@ def list_candidates() -> dict[str, Any]:
     """Every candidate with its state and gates; of a file that was edited, that it was."""
     workspace = open_workspace()
     steps = Steps(records.open_ledger(workspace))
-    found = [_listed(workspace, path, steps) for path in sorted((workspace.store / "candidates").glob("*.json"))]
+    found = [_listed(workspace, path, steps) for path in _files(workspace)]
     heads = in_columns([(c["candidate"][:12], c["detector"], c["state"], c["ended"]) for c in found])
     lines = [
         line for head, one in zip(heads, found, strict=True) for line in (head, *(f"    {own}" for own in _below(one)))
     ]
     return {"candidates": found, "text": "\n".join(lines) or "no candidates yet: run `ictal candidates --propose`"}
+
+
+def list_candidate(workspace: Workspace, digest: Digest) -> dict[str, Any] | None:
+    """The candidate with this digest as `list_candidates` gives it, without a look at any other; None where there is none."""
+    path = next((path for path in _files(workspace) if path.stem == digest), None)
+    found = path and _listed(workspace, path, Steps(records.open_ledger(workspace)))
+    return found if found and found["candidate"] == digest else None
 
 
 def _below(candidate: dict[str, Any]) -> list[str]:
@@ -127,7 +134,7 @@ def _below(candidate: dict[str, Any]) -> list[str]:
 
 def find_candidate(workspace: Workspace, digest: str) -> dict[str, Any]:
     """The candidate whose digest begins like this, as `read_candidate` gives it; refused where none or several do."""
-    found = [p for p in (workspace.store / "candidates").glob("*.json") if digest and p.stem.startswith(digest)]
+    found = [path for path in _files(workspace) if digest and path.stem.startswith(digest)]
     if len(found) != 1:
         raise Refused(f"{len(found)} candidates begin with {digest[:16]!r}; see `ictal candidates`")
     return read_candidate(workspace, found[0].stem)
@@ -224,6 +231,10 @@ def _refuse_revoked(workspace: Workspace, digest: str) -> None:
 def candidate_path(workspace: Workspace, digest: str) -> Path:
     """Where a candidate's record lies."""
     return workspace.store / "candidates" / f"{digest}.json"
+
+
+def _files(workspace: Workspace) -> list[Path]:
+    return sorted((workspace.store / "candidates").glob("*.json"))
 
 
 def _sign(workspace: Workspace, source: Path, digest: str) -> None:

@@ -110,15 +110,20 @@ class Desk:
     sites: set[str] = field(default_factory=set)
     rehearsals: dict[str, dict[str, Any]] = field(default_factory=dict)
     run_server: str = ""
+    gates: list[dict[str, Any]] | None = None
+    """Those of the record if None."""
 
     def candidates(self, now: datetime) -> list[Candidate]:
-        gates = [*GATES, OPEN_GATE] if "floor" in self.record.gates else GATES
+        gates = self.gates or ([*GATES, OPEN_GATE] if "floor" in self.record.gates else GATES)
         candidate = {
             "candidate": BUNDLE, "detector": "line_length", "version": HOSTILE, "task": "detection",
             "author": "engineer-1", "state": self.state, "ended": "", "gates": gates, "evidence": dict(RECORD.evidence),
         }  # fmt: skip
         pages = {"Evaluation": "/reports/evaluation/line_length.html"}
         return [Candidate(candidate, self.signed, self.against, self.pointed_at, pages)]
+
+    def candidate(self, digest: str, now: datetime) -> Candidate | None:
+        return next((one for one in self.candidates(now) if one.digest == digest), None)
 
     def evaluation(self, digest: str, name: str) -> bytes | None:
         return b"<!doctype html><title>As signed</title>" if (digest, name) == (BUNDLE, "line_length.html") else None
@@ -210,6 +215,7 @@ class Desk:
         card = f"---\ntitle: A card\nages: 0 to 28 days\n---\n# {HOSTILE}\n\n**Bold** and `code`.\n\n| a | b |\n|---|---|\n| {HOSTILE} | 2 |"
         acts = Acts(
             candidates=self.candidates,
+            candidate=self.candidate,
             card=lambda digest: card if digest == BUNDLE else None,
             evaluation=self.evaluation,
             why=self.why,

@@ -214,14 +214,7 @@ FAILED = {
 
 
 def test_a_model_in_force_although_gates_failed_says_so_first_and_which(desk: Desk, reports: Path) -> None:
-    def deviating(room: Room) -> Room:
-        def candidates(now: Any) -> list[Candidate]:
-            [found] = desk.candidates(now)
-            return [replace(found, proposed={**found.proposed, "gates": [OPEN_GATE, *GATES, FAILED]})]
-
-        return replace(room, acts=replace(room.acts, candidates=candidates))
-
-    client = browser(desk, reports, wrap=deviating)
+    client = browser(replace(desk, gates=[OPEN_GATE, *GATES, FAILED]), reports)
     start, model = words(client.get("/").text), words(client.get(MODEL).text)
     assert "1 model may answer now, each approved by two people; 1 although gates did not pass" in start
     assert "1 gate failed and 1 could not be decided, signed as deviations by two people" in start
@@ -236,22 +229,17 @@ def test_a_candidate_whose_gates_failed_waits_for_no_signature_and_says_how_one_
     office: Office, reports: Path, tmp_path: Path
 ) -> None:
     desk = open_desk(tmp_path, office, signed=None, state="evaluated", pointed_at=False)
-
-    def failing(room: Room) -> Room:
-        def found(now: Any) -> list[Candidate]:
-            return [replace(c, proposed={**c.proposed, "gates": [*GATES, FAILED]}) for c in desk.candidates(now)]
-
-        return replace(room, acts=replace(room.acts, candidates=found))
+    failing = replace(desk, gates=[*GATES, FAILED])
 
     def said_of(client: TestClient) -> list[str]:
         return [words(client.get(path).text) for path in ("/", "/approvals", "/models", MODEL)]
 
-    start, approvals, models, model = said_of(browser(desk, reports, wrap=failing))
+    start, approvals, models, model = said_of(browser(failing, reports))
     assert "Waiting for a signature 0" in start and "Stopped by gates, so that nobody is asked to sign" in start
     assert "Waiting for a signature" not in approvals and "Sign (review)" not in models
     assert "Stopped by its gates Nobody is asked to sign: 1 gate failed" in model and "The next signature" not in model
     assert f"ictal approve {BUNDLE[:12]} --as PERSON --meaning review --deviation" in model
-    assert browser(desk, reports, wrap=failing).get(f"{MODEL}/sign").status_code == 200
+    assert browser(failing, reports).get(f"{MODEL}/sign").status_code == 200
     start, approvals, models, model = said_of(browser(desk, reports))
     assert "Waiting for a signature 1" in start and "Waiting for a signature" in approvals
     assert "Sign (review)" in models and "The next signature is the review" in model
@@ -528,10 +516,24 @@ def test_secrets_are_in_no_text_of_what_carries_them() -> None:
     assert "reviewer-1" in said and "my passphrase" not in said and "123456" not in said
 
 
+def test_the_page_of_one_model_asks_for_no_other(desk: Desk, reports: Path) -> None:
+    """A year of retrainings proposes hundreds, and each was read and checked for every page of one."""
+
+    def alone(room: Room) -> Room:
+        def refuse(now: Any) -> list[Candidate]:
+            raise AssertionError("every candidate was asked for")
+
+        return replace(room, acts=replace(room.acts, candidates=refuse))
+
+    client = browser(desk, reports, wrap=alone)
+    assert [client.get(f"{MODEL}{below}").status_code for below in ("", "/sign", "/card")] == [200, 409, 200]
+
+
 def test_the_pages_get_nothing_but_what_was_handed_in() -> None:
     """A page can do no more than this list."""
     assert set(Acts.__dataclass_fields__) == {
         "candidates",
+        "candidate",
         "card",
         "evaluation",
         "why",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from console.acts import Candidate
-from flows import evidence
-from flows.console import _evaluation, candidates
+from flows import evidence, promote
+from flows.console import _card, _evaluation, candidate, candidates
 from lineage.refused import Refused
 from serving.terms import revocations_folder
 from tests.proposals import NAME, Office, evaluate, evaluated_office, train
@@ -51,6 +51,29 @@ def test_a_kept_page_that_was_changed_is_not_shown(office: Office) -> None:
     kept.write_text("better figures")
     with pytest.raises(Refused, match="no longer what the ledger names"):
         _evaluation(office.workspace, office.candidate, f"{NAME}.html")
+
+
+def test_one_candidate_alone_is_what_the_list_says_of_it_and_no_other_is_read(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = office.candidate
+    second = office.propose()
+    listed, read = candidates(office.workspace, office.now), []
+    whole = promote.read_candidate
+    monkeypatch.setattr(promote, "read_candidate", lambda *a: read.append(a[1]) or whole(*a))
+    assert {one.digest: one for one in listed} == {
+        digest: candidate(office.workspace, digest, office.now) for digest in (first, second)
+    }
+    assert read == [first, second] and candidate(office.workspace, first[:12], office.now) is None
+    assert _card(office.workspace, first) and _evaluation(office.workspace, first, f"{NAME}.html")
+    assert read == [first, second, first, first]
+
+
+def test_a_file_under_another_models_name_is_no_candidate(office: Office) -> None:
+    path = promote.candidate_path(office.workspace, office.candidate)
+    path.rename(path.with_name(f"{'0' * 64}.json"))
+    assert candidate(office.workspace, "0" * 64, office.now) is None
+    assert candidate(office.workspace, office.candidate, office.now) is None
 
 
 def test_where_a_revocation_cannot_be_read_no_candidate_is_approved_and_the_page_says_why(office: Office) -> None:
