@@ -104,7 +104,9 @@ def candidates(workspace: Workspace, now: datetime) -> list[Candidate]:
 def candidate(workspace: Workspace, digest: Digest, now: datetime) -> Candidate | None:
     """The same of one alone, whatever else was proposed; None where there is no such candidate."""
     proposed = list_candidate(workspace, digest)
-    return proposed and _candidate(workspace.of(proposed["task"]), proposed, _Asked.of(workspace, now))
+    if proposed is None:
+        return None
+    return _candidate(workspace.of(proposed["task"]), proposed, _Asked.of(workspace, now))
 
 
 @dataclass(frozen=True)
