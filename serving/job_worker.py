@@ -61,6 +61,8 @@ class Workers:
         self.jobs, self.files, self.do, self.clock, self.done, self.paused = jobs, files, do, clock, done, paused
         self._at_work = dict[str, float]()
         """Attempts, and when each has told something last (monotonic)."""
+        self._owed = dict[str, Callable[[], None]]()
+        """Attempts that are over, and what lets their jobs go: until the store takes it, nothing else is begun."""
         self._news, self._closing, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._workers = [threading.Thread(target=self._work, name="jobs") for _ in range(jobs.limits.at_once)]
         self._keepers = [threading.Thread(target=act, name="jobs-keeper") for act in (self._keep_leases, self._sweep)]
@@ -97,6 +99,7 @@ class Workers:
                 self._news.set()
 
     def _claimed(self, attempt: str) -> JobRow | None:
+        self._pay()
         for ended in self.jobs.take_back(self.clock()):
             self.files.remove(ended)
         return self.jobs.claim(attempt, self.clock(), self.paused())
@@ -106,21 +109,35 @@ class Workers:
         try:
             answer = self._answered(row, attempt)
         except LeftForLater:
-            self.jobs.let_go(row.id, attempt, self.clock(), counts=False)
+            self._let_go(row, attempt, counts=False)
         except LeaseLost:
-            self.jobs.let_go(row.id, attempt, self.clock(), counts=True)
+            self._let_go(row, attempt, counts=True)
         except Exception as error:
             write_line("job failure", job=row.id, **where(error))
             full = has_no_room(error)
             if full:
                 self._closing.wait(ROOM_S)  # then it is as if it had never been begun: it is not the recording's fault
             last = RETRYABLE if isinstance(error, OSError | DBAPIError) else "failed_permanent"
-            self.jobs.let_go(row.id, attempt, self.clock(), counts=not full, why=_FAILED, last=last)
+            self._let_go(row, attempt, counts=not full, why=_FAILED, last=last)
         else:
             write_line("job", job=row.id, site=row.site, outcome=answer.outcome, code=answer.code or "")
             self.done(answer)
         if row.id not in self.jobs.waiting():
             self.files.remove(row.id)
+
+    def _let_go(self, row: JobRow, attempt: str, *, counts: bool, why: str = "", last: str = "") -> None:
+        """As `Jobs.let_go`, now or as soon as the store takes it: a lease that lapsed meanwhile would be one more attempt."""
+
+        def let_go() -> None:
+            self.jobs.let_go(row.id, attempt, self.clock(), counts=counts, why=why, last=last)
+
+        self._owed[attempt] = let_go
+        self._pay()
+
+    def _pay(self) -> None:
+        for attempt, let_go in tuple(self._owed.items()):
+            let_go()  # done twice it changes nothing, as by two workers at once
+            self._owed.pop(attempt, None)
 
     def _answered(self, row: JobRow, attempt: str) -> Answered:
         task, files = task_of(row), self.files.of(row.id)

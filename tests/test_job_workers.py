@@ -1,17 +1,21 @@
 """Workers do what was left, once: with its line in the ledger, tried again where it fails, and left to another where stuck."""
 
+import errno
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lineage.digest import sha256_bytes
 from lineage.entries import uuid7
 from lineage.ledger import Actor, Ledger
+from serving import job_worker
 from serving.job_files import JobFiles
 from serving.job_worker import Workers
 from serving.jobs import Jobs, Task
@@ -40,9 +44,11 @@ def accepted(jobs: Jobs, files: JobFiles, home: Path, content: bytes = b"eeg") -
     return id
 
 
-def worked(home: Path, jobs: Jobs, files: JobFiles, id: str, do: object) -> str:
+def worked(
+    home: Path, jobs: Jobs, files: JobFiles, id: str, do: object, clock: Callable[[], datetime] = lambda: NOW
+) -> str:
     """Let workers do `do` until the job has ended; gives its state."""
-    workers = Workers(jobs, files, do, lambda: NOW)  # type: ignore[arg-type]
+    workers = Workers(jobs, files, do, clock)  # type: ignore[arg-type]
     workers.start()
     ended = threading.Event()
     for _ in range(200):
@@ -117,6 +123,35 @@ def test_what_fails_is_tried_three_times_and_no_text_of_the_failure_is_said(
     assert row is not None and (len(tried), row.outcome) == (3, "failed_permanent")
     assert "NAME-OF-NOBODY" not in str(row.reason) + caplog.text
     assert json.loads(caplog.records[0].message)["error"] == "RuntimeError"
+
+
+def test_a_job_that_for_want_of_room_cannot_even_be_put_back_has_had_no_attempt(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room comes and goes on a disk that others fill: three leases that lapsed so would be the end of the job."""
+    monkeypatch.setattr(job_worker, "ROOM_S", 0.0)
+    journal, files, now = Journal(home), JobFiles(home / "jobs"), [NOW]
+    jobs = Jobs(home / "ledger" / "ledger.db", LIMITS)
+    id, tried, refused = accepted(jobs, files, home), list[int](), list[int]()
+    let_go = jobs.let_go
+
+    def full(*given: Any, **named: Any) -> None:
+        if len(refused) < len(tried):
+            refused.append(1)
+            now[0] += timedelta(seconds=LIMITS.lease_s + 1)
+            raise OSError(errno.ENOSPC, "no room")
+        let_go(*given, **named)
+
+    def do(task, paths, *, site, key_id, told, act):  # type: ignore[no-untyped-def]
+        tried.append(1)
+        if len(tried) <= 2 * LIMITS.attempts:
+            raise OSError(errno.ENOSPC, "no room")
+        return journal.together_with(act).record(SAID, Actor("n"), NOW)
+
+    monkeypatch.setattr(jobs, "let_go", full)
+    assert worked(home, jobs, files, id, do, lambda: now[0]) == "done"
+    row = jobs.of_site(id, "north")
+    assert row is not None and (row.attempts, len(refused)) == (1, 2 * LIMITS.attempts)
 
 
 def test_files_that_are_not_those_accepted_are_not_analysed(home: Path) -> None:
