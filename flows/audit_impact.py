@@ -1,6 +1,7 @@
 """What came of a patient: recordings, data sets, models and the part the patient played in each, answers, exports."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 from flows import books
@@ -67,11 +68,12 @@ def models_of(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
 def _roles(ledger: Ledger, patient: Patient) -> Iterator[tuple[Digest, list[str]]]:
     """Of every model in the ledger the parts that a person played, the weightiest first."""
     before = {run.digest for r in _known(ledger, patient) for _, run in graph.hanging(ledger, r, ("learnt_from",))}
+    divided_as = cache(partial(split_of, ledger))  # hundreds of runs have one split, and its data set may be large
     for entry in ledger.entries("run.finished"):
         log = (ledger.payload(entry.payload_digest) if entry.payload_digest else None) or {}
         if "runs" not in log or "split" not in log:
             continue
-        split, recordings = split_of(ledger, log["split"])
+        split, recordings = divided_as(log["split"])
         theirs = {
             n for n, digest in recordings.items() if digest in patient.digests and log.get("clips", {n: 1}).get(n)
         }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flows import audit_impact
 from flows.audit_blast import blast
-from flows.audit_diff import diff, flat
+from flows.audit_diff import diff, flat, split_of
 from flows.audit_predictions import moment, predictions
 from flows.workspace import Workspace, checkout_state, home
 from lineage.circumstances import pins
@@ -239,3 +240,23 @@ def test_a_workspace_without_a_ledger_answers_nothing(
     monkeypatch.setenv("ICTAL_HOME", str(tmp_path))
     with pytest.raises(Refused, match="no ledger"):
         predictions(MODEL)
+
+
+def test_a_split_that_many_runs_share_is_read_once_to_say_what_came_of_a_patient(
+    here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand trainings have one split of ten thousand recordings: reading both for each took ten seconds."""
+    home = tmp_path / "home"
+    shutil.copytree(here.root, home)
+    monkeypatch.setenv("ICTAL_HOME", str(home))
+    before = audit_impact.impact(PERSON)["models"]
+    ledger = Ledger(home / "ledger" / "ledger.db")
+    logs = [log for e in ledger.entries("run.finished") if "split" in (log := ledger.payload(e.payload_digest) or {})]
+    again = [{**logs[0], "again": number, "runs": []} for number in range(5)]
+    ledger.append_many(
+        Draft("run.finished", Actor("pipeline"), (Subject("run", "again", digest_of(log)),), payload=log)
+        for log in again
+    )
+    read: list[str] = []
+    monkeypatch.setattr(audit_impact, "split_of", lambda of, digest: read.append(digest) or split_of(of, digest))
+    assert audit_impact.impact(PERSON)["models"] == before and read == [logs[0]["split"]]
