@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.cohorts import bids, sidecars
 from data.cohorts.bids import PERIODS, Cohort, import_cohort, read_cohort
+from data.cohorts.derivatives import expert_folders
 from data.events import Annotations, Event
 from data.outcomes import Refusal
 from data.readers.bids import COLUMNS, parse_events, read_event_table, read_events, write_events
@@ -521,3 +523,49 @@ def test_a_cohort_s_root_is_listed_once_for_all_its_recordings(folder: Path, mon
     assert len(cohort.entries) == 2 and listed.count(folder) == 1
     listed.clear()
     assert all(cohort.annotations(entry).duration_s == 10.0 for entry in cohort.entries) and listed.count(folder) == 1
+
+
+def test_a_recording_among_many_in_its_folder_is_held_against_few_of_their_sidecars(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of a long stay lie side by side: 2,000 that are each held against the sidecars of all take seconds, 10,000 minutes."""
+    inside = tmp_path / "sub-1" / "eeg"
+    inside.mkdir(parents=True)
+    for name in ("sub-1_eeg", "eeg", "task-rest_eeg", *(f"sub-1_task-rest_run-{n}_eeg" for n in range(100))):
+        (inside / f"{name}.json").write_text("{}")
+    held: list[int] = []
+    whole = sidecars._nearest_last
+    monkeypatch.setattr(sidecars, "_nearest_last", lambda files, *more: held.append(len(files)) or whole(files, *more))
+    found = sidecars.Sidecars(tmp_path)
+    with pytest.raises(Refusal, match="name equally much"):  # `sub-1` and `task-rest`
+        found.of(inside / "sub-1_task-rest_run-7_eeg.edf")
+    (inside / "task-rest_eeg.json").unlink()
+    found = sidecars.Sidecars(tmp_path)
+    for n in range(100):
+        nearest = [file.name for file in found.of(inside / f"sub-1_task-rest_run-{n}_eeg.edf")]
+        assert nearest == ["eeg.json", "sub-1_eeg.json", f"sub-1_task-rest_run-{n}_eeg.json"]
+    assert [file.name for file in found.of(inside / "sub-1_run-7_eeg.edf")] == ["eeg.json", "sub-1_eeg.json"]
+    assert sum(held) < 10 * 100
+
+
+PARTS = st.lists(st.sampled_from(["sub-1", "task-a", "run-1", "run-2", "acq-x"]), unique=True, max_size=4)
+
+
+@given(names=st.lists(PARTS, unique_by=frozenset, max_size=8), asked=PARTS)
+def test_the_sidecars_that_hold_are_all_those_that_name_nothing_else(names: list[list[str]], asked: list[str]) -> None:
+    files = [Path("_".join([*parts, "eeg.json"])) for parts in names]
+    kept = sidecars._by_rarest(files)
+    looked = [file for part in {*asked, sidecars.NOTHING} for file in kept.get(part, ())]
+    assert sorted(file for listed in kept.values() for file in listed) == sorted(files)
+    assert {file for file, parts in zip(files, names, strict=True) if set(parts) <= set(asked)} <= set(looked)
+
+
+def test_the_experts_folders_are_looked_for_once_for_all_recordings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline's folder beside them is gone through to its last file: for each of 1,000 recordings that took half a minute."""
+    add_expert(folder, "anna", p001=(Event(1, 4),), p002=())
+    looked: list[Path] = []
+    monkeypatch.setattr(bids, "expert_folders", lambda root: looked.append(root) or expert_folders(root))
+    cohort = read_cohort(folder)
+    assert [list(cohort.experts(entry)) for entry in cohort.entries] == [["anna"], ["anna"]] and len(looked) == 1

@@ -113,7 +113,7 @@ class Cohort:
         See `data.cohorts.derivatives` for where their marks lie and what is refused.
         """
         place, stated_s = _beside(entry.path, "_events.tsv").relative_to(self.root), self._stated_s(entry)
-        read = {f.name: read_expert(f, place, stated_s) for f in expert_folders(self.root)}
+        read = {f.name: read_expert(f, place, stated_s) for f in self._experts}
         return {name: marked for name, marked in read.items() if marked is not None}
 
     def facts(self) -> CohortFacts:
@@ -138,6 +138,11 @@ class Cohort:
 
     def _stated_s(self, entry: Entry) -> float | None:
         return positive(self._sidecars.stated(entry.path).get("RecordingDuration"))
+
+    @cached_property
+    def _experts(self) -> tuple[Path, ...]:
+        """Looked for once: a folder that a pipeline left beside them is gone through to its last file."""
+        return expert_folders(self.root)
 
     @cached_property
     def _sidecars(self) -> Sidecars:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from data.readers.bids import read_json
 
 class Sidecars:
     """The sidecars of a BIDS folder. Each folder is listed once, when it is first asked about: in its root lies a folder
-    of every patient, which would be gone through for every recording."""
+    of every patient, and beside a recording may lie thousands of others, which would be gone through for each."""
 
     def __init__(self, root: Path):
         self.root = root
-        self._listed: dict[Path, list[Path]] = {}
+        self._listed: dict[Path, dict[str, list[Path]]] = {}
 
     def stated(self, recording: Path) -> dict[str, Any]:
         """Every field that is stated for a recording, as the nearest of its sidecars states it.
@@ -43,12 +44,15 @@ class Sidecars:
             return []
         inside = recording.relative_to(self.root).parts[:-1]
         folders = (self.root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
-        return [file for folder in folders for file in _nearest_last(self._json_in(folder), set(named), modality)]
+        return [
+            file for folder in folders for file in _nearest_last(self._json_in(folder, named), set(named), modality)
+        ]
 
-    def _json_in(self, folder: Path) -> list[Path]:
+    def _json_in(self, folder: Path, named: Sequence[str]) -> list[Path]:
+        """The JSON files of a folder that may hold for what is named so, few of the others among them."""
         if folder not in self._listed:
-            self._listed[folder] = [folder / name for name in os.listdir(folder) if name.endswith(".json")]
-        return self._listed[folder]
+            self._listed[folder] = _by_rarest([folder / name for name in os.listdir(folder) if name.endswith(".json")])
+        return [file for part in {*named, NOTHING} for file in self._listed[folder].get(part, ())]
 
 
 def refuse_strays(sidecars: Sidecars, films: Sequence[Path]) -> None:
@@ -67,6 +71,20 @@ def refuse_strays(sidecars: Sidecars, films: Sequence[Path]) -> None:
 
 _NAMED_AS_A_SIDECAR = re.compile(r"(?i)([^.].*_)?video\.json")
 """By somebody: what begins with a dot was made by a file system (`._…` on disks that a Mac has written)."""
+
+
+NOTHING = ""
+"""Under this stand the files that name nothing, and so hold for everything."""
+
+
+def _by_rarest(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Files under that part of their names (`run-07`) which the fewest of them have."""
+    parts = {file: file.stem.split("_")[:-1] or [NOTHING] for file in files}
+    having = Counter(part for named in parts.values() for part in set(named))
+    found: dict[str, list[Path]] = {}
+    for file, named in parts.items():
+        found.setdefault(min(named, key=lambda part: having[part]), []).append(file)
+    return found
 
 
 def _nearest_last(files: list[Path], named: set[str], modality: str) -> list[Path]:
