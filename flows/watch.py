@@ -11,7 +11,7 @@ from flows import engine, records
 from flows.alarms import announce
 from flows.answered import watch_answers
 from flows.engine import NO_CACHE, flow, task
-from flows.history import reports_by_week, weeks_of
+from flows.history import reports_by_month, reports_by_week, weeks_of
 from flows.parallel import over
 from flows.progress import shown
 from flows.stages.files import accepted, fresh, has_accepted, read_json, write_json
@@ -23,13 +23,12 @@ from lineage.ledger import Draft, Subject
 from lineage.refused import Refused
 from monitoring.acquisition import Checked
 from monitoring.causes import named
-from monitoring.drift import compare_sites
 from monitoring.features import FEATURES, SERVED_FEATURES, WATCHED
 from monitoring.findings import DriftReport, DriftSettings
 from monitoring.persistence import alarms_to_train_for, ended, persistence
 from monitoring.report import summary_page
 from monitoring.showing import SitePage, site_pages, write_site_page
-from monitoring.tables import models_of, patient_table, periods_of
+from monitoring.tables import models_of, patient_table
 from validation.pages import write_page
 
 EARLIER, LATER = "development", "surveillance"
@@ -111,8 +110,7 @@ def _watch_answers(workspace: Workspace) -> dict[str, Any]:
     for question, asked in table.groupby("question"):
         uncompared[str(question)] = _uncompared(asked)
         for model, own in models_of(asked):
-            rng = np.random.default_rng(drift.seed)
-            history = [compare_sites(then, now, settings, rng, month) for month, then, now in periods_of(own)]
+            history = reports_by_month(workspace, str(question), model, own, settings)
             if history:
                 page = summary_page(history, uncompared=uncompared[str(question)], simulated=workspace.is_demo)
                 write_page(out / f"answers-{question}-{model[:SHOWN] or 'no-model'}.html", page)

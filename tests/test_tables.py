@@ -1,13 +1,14 @@
 """The watched tables: films, poses and answers in one row per recording, patients as the unit, rules of acquisition."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from flows import records
+from flows import history, records
 from flows.watch import _watch_answers
 from flows.watching import answers_of
 from lineage.digest import sha256_file
@@ -225,6 +226,32 @@ def test_a_site_that_is_answered_otherwise_for_two_months_is_confirmed_and_in_th
     assert [line.reason for line in lines] == [f"at south, 2026-{month}: answers to {ASKED}" for month in (10, 11)]
     assert _watch_answers(workspace)["questions"] == found["questions"]  # asked again, the ledger has no line more
     assert len(records.open_ledger(workspace).entries("drift.alarm")) == 2
+
+
+def test_a_month_that_is_over_is_compared_again_only_where_something_about_it_is_new(answered, tmp_path, monkeypatch):
+    table = answers_of(records.open_ledger(answered[0]))
+    workspace, compared = light_workspace(tmp_path), []
+
+    def comparing(then, now, settings, rng, month):
+        compared.append(month)
+        return compare_sites(then, now, settings, rng, month)
+
+    monkeypatch.setattr(history, "compare_sites", comparing)
+    settings = DriftSettings(features=tuple(SERVED_FEATURES), draws=50)
+
+    def judged(rows=table, settings=settings):
+        compared.clear()
+        reports = history.reports_by_month(workspace, "detection", "m" * 64, rows, settings)
+        return compared.copy(), [report.to_json() for report in reports]
+
+    all_months = ["2026-09", "2026-10", "2026-11"]
+    first, said = judged()
+    assert first == all_months
+    assert judged() == (["2026-11"], said) and judged(table.sample(frac=1, random_state=0)) == (["2026-11"], said)
+    read = table.copy()
+    read.loc[read.index[read["period"] == "2026-10"][0], "alarms_per_hour"] += 5.0  # as a verdict that came later would
+    assert judged(read)[0] == ["2026-10", "2026-11"]
+    assert judged(read, replace(settings, draws=60))[0] == all_months
 
 
 def test_the_tables_are_there_as_parquet(answered):
