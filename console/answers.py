@@ -22,8 +22,8 @@ class Told:
 
     `found` is None where the outcome is `not_evaluable`. `passed_over` counts stretches that were looked at and called what
     means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
-    `frames_lost` counts frames of film that could not be decoded, as far as they were counted, `frames_missing` those that
-    are not there between the times of the others.
+    `frames_lost` counts frames of film that could not be decoded (of a film too long to be decoded whole, those looked at),
+    `frames_missing` those that are not there between the times of the others.
     """
 
     question: str
@@ -65,8 +65,20 @@ class Told:
 
 def told(said: Mapping[str, Any]) -> Told:
     """An answer as the ledger keeps it (`serving.schema`), read for people; KeyError for what is none."""
-    lost, missing = (sum(n or 0 for n in said.get(key, ())) for key in ("frames_lost", "frames_missing"))
-    return replace(_told(said), views=_views(said), frames_lost=lost, frames_missing=missing)
+    return replace(
+        _told(said),
+        views=_views(said),
+        frames_lost=_frames_lost(said),
+        frames_missing=sum(said.get("frames_missing", ())),
+    )
+
+
+def _frames_lost(said: Mapping[str, Any]) -> int:
+    """As counted in whole films; else as each stretch counts them, where one that two stretches share counts in both."""
+    whole = said.get("frames_lost", ())
+    looked_at = [s.get("frames_lost", 0) for s in said.get("stretches") or ()]
+    known = sum(n or 0 for n in whole)
+    return max(known, sum(looked_at)) if None in whole else known
 
 
 def _told(said: Mapping[str, Any]) -> Told:

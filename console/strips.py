@@ -14,7 +14,7 @@ from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
 from data.privacy import coarse, normalised
 from data.readers.pose import read_pose
-from data.readers.video import read_film, read_frames
+from data.readers.video import frames_and_lost, read_film
 from data.readers.video_still import png
 
 SIDE_PX = 96
@@ -31,13 +31,13 @@ SEEN_THROUGH = (
 
 def film_strip(path: Path, times_s: np.ndarray) -> bytes:
     """A PNG of the pictures shown at these ascending times, (pictures,) in seconds of the recording, side by side, each
-    coarse; grey where the film has ended. Raises Refusal for a film that cannot be read, OSError where the file is
+    coarse; grey where the film has ended or cannot be decoded. Raises Refusal for a film that cannot be read, OSError where the file is
     gone."""
     film = _film(path, path.stat().st_mtime_ns)
-    pictures = read_frames(film.views[0], times_s, SIDE_PX, grey=False)
+    pictures, lost = frames_and_lost(film.views[0], times_s, SIDE_PX, grey=False)
     shown = [
-        coarse(picture) if time_s <= film.duration_s else np.full_like(picture, GREY)
-        for time_s, picture in zip(times_s, pictures, strict=True)
+        np.full_like(picture, GREY) if nothing else coarse(picture)
+        for picture, nothing in zip(pictures, lost | (times_s > film.duration_s), strict=True)
     ]
     return png(np.concatenate(shown, axis=1))
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from data.film import Film
+from data.film import Film, View
 from data.film_frontend import FilmFrontEnd
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
 from data.pose_quality import ordered
-from data.readers.video import frame_times
+from data.readers.video import frame_times, frames_and_lost
 
 RATE_HZ = 32.0
 """Rate of every course; fingerprints need no more."""
@@ -26,13 +26,11 @@ never taken to be shorter than one of them: two joints on one point of the pictu
 def film_courses(film: Film) -> tuple[np.ndarray, np.ndarray]:
     """(courses (16, samples) at `RATE_HZ`, identity (pieces, 17)) of the first view.
 
-    Courses are the mean grey level (0–255) of 4 × 4 blocks of every frame, linear between frames: a copy has the same
-    frames wherever it was cut. The identity is where in the picture things move: the log of each block's spread over 5 s
-    beside all blocks', and that of all.
+    Courses are the mean grey level (0–255) of 4 × 4 blocks of every frame, linear between those that can be decoded: a
+    copy has the same frames wherever it was cut. The identity is where in the picture things move: the log of each
+    block's spread over 5 s beside all blocks', and that of all. Refuses (`corrupt`) where no frame can be decoded.
     """
-    prepared, times_s = FilmFrontEnd().prepare(film), frame_times(film.views[0])
-    parts = np.split(times_s, range(TOGETHER, len(times_s), TOGETHER))
-    blocks = np.concatenate([_blocks(prepared.frames(0, part)) for part in parts])
+    times_s, blocks = _seen(film.views[0])
     at_s = np.arange(0, film.duration_s, 1 / RATE_HZ)
     courses = np.stack([np.interp(at_s, times_s, block) for block in blocks.T])
     return courses, _beside_all(_spreads(courses.T, round(PIECE_S * RATE_HZ)))
@@ -64,6 +62,19 @@ def pose_courses(track: PoseTrack) -> tuple[np.ndarray, np.ndarray]:
     whole = [p for p in pieces if np.isfinite(p).any(axis=0).all() and np.isfinite(unit)]
     kept = [np.log(np.maximum(np.nanmedian(p, axis=0), unit)) for p in whole]
     return courses, _beside_all(np.array(kept).reshape(len(kept), len(EDGES)))
+
+
+def _seen(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """When the frames that can be decoded are shown, (frames,) seconds, and the means of their blocks."""
+    own, times_s, blocks = FilmFrontEnd(), list[np.ndarray](), list[np.ndarray]()
+    every_s = frame_times(view)
+    for part_s in np.split(every_s, range(TOGETHER, len(every_s), TOGETHER)):
+        frames, lost = frames_and_lost(view, part_s, own.size_px, own.grey)
+        times_s.append(part_s[~lost])
+        blocks.append(_blocks(frames[~lost]))
+    if not sum(map(len, times_s)):
+        raise Refusal("corrupt", f"none of {len(every_s)} frames can be decoded: export or transfer the film again")
+    return np.concatenate(times_s), np.concatenate(blocks)
 
 
 def _blocks(frames: np.ndarray) -> np.ndarray:

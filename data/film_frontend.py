@@ -1,11 +1,11 @@
 """The front end of film: frames by presentation time, square and small, the same for training, serving and drift."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from data.film import Film
-from data.readers.video import read_frames
+from data.readers.video import frames_and_lost, refuse_lost
 from lineage.digest import Digest, digest_of
 
 
@@ -29,12 +29,16 @@ class FilmFrontEnd:
 
 @dataclass(frozen=True)
 class PreparedFilm:
-    """The part of a film from `onset_s` to `end_s` (seconds of the recording), read when it is looked at."""
+    """The part of a film from `onset_s` to `end_s` (seconds of the recording), read when it is looked at.
+
+    `lost` holds, of each look at this part so far, how many of the frames asked for could not be decoded.
+    """
 
     film: Film
     front_end: FilmFrontEnd
     onset_s: float
     end_s: float
+    lost: list[int] = field(default_factory=list, compare=False, kw_only=True)
 
     @property
     def duration_s(self) -> float:
@@ -53,8 +57,15 @@ class PreparedFilm:
 
     def between(self, onset_s: float, end_s: float) -> "PreparedFilm":
         """The part of it from `onset_s` to `end_s`, times unchanged."""
-        return replace(self, onset_s=max(self.onset_s, onset_s), end_s=min(self.end_s, end_s))
+        return replace(self, onset_s=max(self.onset_s, onset_s), end_s=min(self.end_s, end_s), lost=[])
 
     def frames(self, view: int, times_s: np.ndarray) -> np.ndarray:
-        """The frames shown at these times (ascending seconds of the recording): uint8 (times, size, size[, 3])."""
-        return read_frames(self.film.views[view], np.asarray(times_s), self.front_end.size_px, self.front_end.grey)
+        """The frames shown at these times (ascending seconds of the recording): uint8 (times, size, size[, 3]).
+
+        Refuses (`corrupt`) where more than 10 % of them cannot be decoded.
+        """
+        seen, own = self.film.views[view], self.front_end
+        pictures, lost = frames_and_lost(seen, np.asarray(times_s), own.size_px, own.grey)
+        refuse_lost(lost, f"view {view + 1} of {self.views}: " if self.views > 1 else "")
+        self.lost.append(int(lost.sum()))
+        return pictures

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.film import Film, View
-from data.outcomes import Refusal
 from data.readers.video import frames_and_lost
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def view_facts(film: Film) -> "pd.DataFrame":
 
     recording, view; views (of the film), duration_s (of the film), view_s (that this camera covers); width, height,
     rate_hz, codec, rotation_deg, variable_rate, interlaced as read; lost_share (frames that cannot be decoded, among
-    all where the film was decoded whole, else among those decoded for the pictures looked at);
+    all where the film was decoded whole, else among the pictures looked at);
     dropped_share (frames missing between time stamps); black_share, blank_share (pictures that are dark, or that show
     nothing); frozen_share (time in which a picture stood for 5 s or more); still_share (time in which nothing moved for
     10 s or more: the patient is out of view, or asleep, or the picture is frozen); infrared_share (pictures without
@@ -99,13 +98,11 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
 
 def _seen(view: View) -> dict[str, float]:
     times_s, part = _looked_at(view)
-    try:
-        pictures, lost_share = frames_and_lost(view, times_s, SIZE_PX, grey=False)
-        facts = picture_facts(_unboxed(pictures, view), part)
-    except Refusal:
-        lost_share = 1.0
-        facts = dict.fromkeys(picture_facts(np.zeros((2, 1, 1, 3), np.uint8), np.zeros(2)), float("nan"))
-    return {"lost_share": lost_share if view.lost is None else view.lost / view.frames, **facts}
+    pictures, lost = frames_and_lost(view, times_s, SIZE_PX, grey=False)
+    facts = picture_facts(_unboxed(pictures, view), part)
+    if lost.all():
+        facts = dict.fromkeys(facts, float("nan"))
+    return {"lost_share": float(lost.mean()) if view.lost is None else view.lost / view.frames, **facts}
 
 
 def _looked_at(view: View) -> tuple[np.ndarray, np.ndarray]:

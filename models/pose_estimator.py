@@ -16,7 +16,7 @@ import numpy as np
 
 from data.film import Film, View
 from data.pose import COCO, PoseTrack
-from data.readers.video import frame_times, read_frames
+from data.readers.video import frame_times, frames_and_lost
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.refused import Refused
 
@@ -43,7 +43,8 @@ class PoseEstimator:
     digest: Digest
 
     def estimate(self, film: Film) -> PoseTrack:
-        """The joints in every frame of the film's first view, in its pixels, NaN where not sure enough to be seen."""
+        """The joints in every frame of the film's first view, in its pixels; NaN where not sure enough to be seen, and in
+        frames that cannot be decoded."""
         view = film.views[0]
         time_s = frame_times(view)
         parts = [self.look(view, time_s[at : at + FRAMES]) for at in range(0, len(time_s), FRAMES)]
@@ -55,8 +56,10 @@ class PoseEstimator:
         )  # fmt: skip
 
     def look(self, view: View, times_s: np.ndarray) -> np.ndarray:
-        """(times, joints, 3): across and down in pixels of the letterboxed picture, and confidence."""
-        return self.joints_in(read_frames(view, times_s, self.size_px, grey=True))
+        """(times, joints, 3): across and down in pixels of the letterboxed picture, and confidence; NaN of a frame that
+        cannot be decoded."""
+        frames, lost = frames_and_lost(view, times_s, self.size_px, grey=True)
+        return np.where(lost[:, None, None], np.nan, self.joints_in(frames))
 
     def joints_in(self, frames: np.ndarray) -> np.ndarray:
         """(times, joints, 3) as `look`, of frames, uint8 (times, size, size); BadEstimator for any other shape."""

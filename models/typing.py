@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 
 from data.events import Annotations
+from data.film_frontend import PreparedFilm
 from data.outcomes import Refusal
 from lineage.digest import Digest
 from models import detectors
@@ -68,7 +69,8 @@ class TypingBundle:
 class StretchAnswer:
     """What was said of one stretch: per variant the mean probabilities (classes,) over its clips.
 
-    Where nothing could be said `probabilities` is empty, and `code` and `reason` say why.
+    Where nothing could be said `probabilities` is empty, and `code` and `reason` say why. `frames_lost` counts the frames of
+    film looked at for it that could not be decoded, over all views.
     """
 
     event: int
@@ -78,6 +80,7 @@ class StretchAnswer:
     code: str | None = None
     reason: str | None = None
     drivers: Drivers | None = None
+    frames_lost: int = 0
 
 
 def stretch_examples(
@@ -266,11 +269,14 @@ def _typed(
     """
     refusals: dict[int, Refusal] = {}
     parts: dict[int, Examples] = {}
+    lost: dict[int, int] = {}
     for one in stretches:
+        part = prepared.between(one.onset_s, one.end_s)
         try:
-            clips = bundle.detector.examples(prepared.between(one.onset_s, one.end_s))
+            clips = bundle.detector.examples(part)
             _refuse_strange(clips, bundle)
             parts[one.number] = replace(clips, event=np.full(len(clips), one.number))
+            lost[one.number] = sum(part.lost) if isinstance(part, PreparedFilm) else 0
         except Refusal as refusal:
             refusals[one.number] = refusal
     said = answer_examples(bundle, Examples.join(list(parts.values())), variants) if parts else {}
@@ -282,7 +288,7 @@ def _typed(
         found = StretchAnswer(one.number, _truth(one, bundle), *said["", one.number])
         drivers = _drivers(one, found, parts[one.number], bundle) if most > 0 else None
         most -= drivers is not None
-        answers.append(replace(found, drivers=drivers))
+        answers.append(replace(found, drivers=drivers, frames_lost=lost[one.number]))
     return answers
 
 

@@ -212,7 +212,14 @@ def _named(one: Stretch, found: StretchAnswer, bundle: TypingBundle) -> NamedStr
     probabilities = {name: rounded(float(p)) or 0.0 for name, p in zip(classes, said, strict=True)}
     drivers = found.drivers and told_of(found.drivers)
     name = classes[int(said.argmax())]
-    return NamedStretch(**place, name=name, probabilities=probabilities, clips=found.clips, drivers=drivers)
+    return NamedStretch(
+        **place,
+        name=name,
+        probabilities=probabilities,
+        clips=found.clips,
+        drivers=drivers,
+        frames_lost=found.frames_lost,
+    )
 
 
 def _refused(

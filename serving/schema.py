@@ -149,7 +149,8 @@ class NamedStretch(Said):
 
     `clips` is how many clips (or views of a film) were looked at; where nothing could be said, `code` and `reason` say
     why and there is neither name nor probability. `drivers` says what it was named for, where the model tells, of the first
-    twenty stretches that bear a name of something.
+    twenty stretches that bear a name of something. `frames_lost` counts the frames of film looked at for it, over all views,
+    that could not be decoded, in whose place the one before was looked at; of more than a tenth the code is `corrupt`.
     """
 
     onset_s: Seconds
@@ -160,6 +161,7 @@ class NamedStretch(Said):
     code: str | None = None
     reason: str | None = None
     drivers: EventDrivers | None = None
+    frames_lost: int = 0
 
 
 class NamedAnswer(Answered):
@@ -168,7 +170,7 @@ class NamedAnswer(Answered):
     `stretches` is None where the outcome is `not_evaluable`. A stretch that looks unlike what the training patients showed has
     the code `ood` and no name, by its signal, pictures or joints; whether it is a seizure, or a patient, nobody asks.
     `frames_lost` counts, for each view of a film, the frames that could not be decoded, in whose place the one before was looked
-    at; None for a film that is too long to be decoded whole, of which more may be lost than anybody counted.
+    at; None for a film that is too long to be decoded whole: of that, each stretch counts those that it was looked at by.
     `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.
     """
 

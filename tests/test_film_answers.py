@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from console.answers import told
+from data.readers import video
 from data.readers.video_writer import write_video
 from models import detectors
 from models.detectors.motion_energy import MotionEnergy
 from models.probe import Probe
-from models.typing import ANSWER, StretchAnswer, TypingBundle
+from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving import naming
 from serving.schema import NamedAnswer
 from tests import SHARED, needs_shared
 from tests.test_film_quality import scene
+from tests.test_video import spoilt
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -34,8 +37,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(naming, "notice_of", lambda loaded: None)
     monkeypatch.setattr(naming, "answer_stretches", lambda *asked, **how: [found])
 
-    def asked(files: Sequence[Path]) -> NamedAnswer:
-        return naming.answered(files, 9000.0, [], loaded, NOW, None)
+    def asked(files: Sequence[Path], marked: Sequence[naming.Span] = ()) -> NamedAnswer:
+        return naming.answered(files, 9000.0, marked, loaded, NOW, None)
 
     return asked
 
@@ -44,6 +47,24 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_frames_that_could_not_be_decoded_are_counted_in_the_answer(ask: Any) -> None:
     said = ask([SHARED / "video_files" / "corrupted.mp4"])
     assert (said.outcome, said.frames_lost) == ("completed", (1,))
+
+
+def test_of_a_long_film_each_stretch_counts_the_frames_lost_where_it_was_looked_at_and_too_many_are_no_answer(
+    ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 s at 12.5 frames per second, two are damaged at 10 s, and 6 s from 24 s on."""
+    monkeypatch.setattr(naming, "answer_stretches", answer_stretches)
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 0)
+    write_video(tmp_path / "film.mp4", scene(40.0), rate_hz=12.5, key_every=25)
+    film = spoilt(spoilt(tmp_path / "film.mp4", range(126, 128), 1.0), range(300, 375), 0.5)
+    said = ask([film], marked=[(0.0, 9.0), (5.0, 15.0), (22.0, 10.0)])
+    assert said.outcome == "completed_with_abstentions" and said.frames_lost == (None,)
+    assert [one.code for one in said.stretches] == [None, None, "corrupt"]
+    assert said.stretches[0].frames_lost == 0 < said.stretches[1].frames_lost
+    assert "frames looked at cannot be decoded, at most 10%" in said.stretches[2].reason
+    assert told(said.model_dump(mode="json")).frames_lost == said.stretches[1].frames_lost
+    said = ask([film], marked=[(22.0, 10.0)])
+    assert (said.outcome, said.code) == ("not_evaluable", "corrupt")
 
 
 def test_frames_that_are_missing_between_others_are_counted_in_the_answer_and_a_long_gap_is_no_film(

@@ -9,9 +9,11 @@ import pytest
 
 from data.film import View
 from data.outcomes import CODES, Refusal
-from data.readers.video import frame_times, read_film, read_frames
+from data.readers import video
+from data.readers.video import every_frame, frame_times, frames_and_lost, read_film, read_frames
 from data.readers.video_writer import write_video
 from tests import SHARED, needs_shared
+from tests.test_film_quality import scene
 
 FILES = sorted(p for folder in ("video_files", "rodent_video") for p in (SHARED / folder).rglob("*") if p.is_file())
 RATE_HZ = 25
@@ -72,6 +74,75 @@ def test_a_packet_that_cannot_be_decoded_is_counted_and_the_frame_before_stays_s
     frames = read_frames(view, frame_times(view), 48, grey=True).astype(int)
     assert len(frames) == 50
     assert (frames[1:] == frames[:-1]).all(axis=(1, 2)).any()
+
+
+def spoilt(path: Path, of: range, share: float) -> Path:
+    """The film with noise in place of the last `share` of each of these packets, in the order of decoding."""
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(container.streams.video[0]) if p.size]
+    rng, content = np.random.default_rng(0), bytearray(path.read_bytes())
+    for place, size in (packets[number] for number in of):
+        kept = round((1 - share) * size)
+        content[place + kept : place + size] = rng.bytes(size - kept)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(("share", "of", "lost"), [
+    (1.0, range(31, 36), 5), (0.5, range(31, 35), 4),  # packets that cannot be decoded, and whose second half cannot
+    (1.0, range(50, 51), 25), (0.5, range(50, 51), 25),  # a key frame, that the 24 frames to the next are made from
+])  # fmt: skip
+@pytest.mark.parametrize("whole", [True, False])
+def test_every_frame_that_is_not_as_it_was_filmed_is_counted_as_lost_and_the_one_before_stays_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, of: range, lost: int, whole: bool
+) -> None:
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 1e9 if whole else 0)
+    path = tmp_path / "film.mp4"
+    write_video(path, scene(24.0), rate_hz=RATE_HZ, key_every=25)
+    sound = read_film([path]).views[0]
+    times_s = frame_times(sound)
+    filmed = read_frames(sound, times_s, 48, grey=True).astype(int)
+    view = read_film([spoilt(path, of, share)]).views[0]
+    pictures, missed = frames_and_lost(view, times_s, 48, grey=True)
+    assert view.lost == (lost if whole else None) and missed.sum() == lost
+    differs = np.abs(pictures - filmed).max(axis=(1, 2)) > 40
+    assert (
+        len(of) > 1 or not (differs & ~missed).any()
+    )  # behind frames that are no key frames traces of the loss remain
+    first = int(np.flatnonzero(missed)[0])
+    assert (pictures[first] == pictures[first - 1]).all() and differs.any()
+    assert len(list(every_frame(view))) == 300 - lost
+
+
+@needs_shared
+def test_a_film_that_was_cut_where_no_decoder_is_sure_to_begin_is_whole(tmp_path: Path) -> None:
+    """Its key frames are no IDR: recorders leave those out, and programs that cut films without coding them again cut there."""
+    with av.open(str(SHARED / "rodent_video" / "m3v1mp4.mp4")) as whole, av.open(str(tmp_path / "cut.mp4"), "w") as cut:
+        source = whole.streams.video[0]
+        target = cut.add_stream_from_template(source)
+        whole.seek(12_199_878, stream=source)
+        for packet in whole.demux(source):
+            if packet.dts is not None and packet.pts is not None and packet.pts >= 12_199_878:
+                packet.pts, packet.dts, packet.stream = packet.pts - 12_199_878, packet.dts - 12_199_878, target
+                cut.mux(packet)
+    for path in (tmp_path / "cut.mp4", SHARED / "rodent_video" / "m3v1mp4.mp4"):
+        view = read_film([path]).views[0]
+        times_s = frame_times(view)[::3]
+        assert not frames_and_lost(view, times_s, 32, grey=True)[1].any()
+        assert not any(frames_and_lost(view, times_s[n : n + 1], 32, grey=True)[1] for n in range(5, len(times_s), 90))
+
+
+def test_frames_of_which_more_than_a_tenth_cannot_be_decoded_are_refused_and_a_tenth_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 0)
+    path = tmp_path / "film.mp4"
+    write_video(path, scene(24.0), rate_hz=RATE_HZ, key_every=25)
+    view = read_film([spoilt(path, range(150, 175), 0.5)]).views[0]  # from 6 s to 7 s
+    times_s = np.arange(100) / 10 + 0.001
+    assert len(read_frames(view, times_s, 32, grey=True)) == 100  # 10 of 100
+    with pytest.raises(Refusal, match=r"corrupt: 10 of 70 frames looked at cannot be decoded, at most 10%"):
+        read_frames(view, times_s[:70], 32, grey=True)
 
 
 @needs_shared

@@ -5,7 +5,6 @@ The container is opened inside each call, so that a film can be given to a worke
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -20,11 +19,14 @@ from lineage.digest import digest_of, sha256_file
 MAX_HOURS = 48.0
 MAX_SIDE = 8192
 MAX_LOST = 0.1
-"""The share of packets lost up to which a film is read."""
+"""The share of frames lost up to which a film is read: of all of it where it is decoded whole, and of those asked for."""
 
 LOOKED_THROUGH = 64e6
 """Pixels up to which a film is decoded whole when it is read, to count what is lost; of a longer one only the start, and
-what is lost is seen where its pictures are looked at (`data.film_quality`)."""
+what is lost is seen where its pictures are looked at."""
+
+HELD_BACK = 16
+"""Frames that a decoder may hold back for one that is shown before them (the largest picture buffer of H.264 and HEVC)."""
 
 LEAP_S = 10.0
 """Asked times further apart than this are sought one by one; nothing between them is read."""
@@ -34,8 +36,9 @@ LEAP_S = 10.0
 def read_film(paths: Sequence[Path], *, age_days: float | None = None, name: str = "") -> Film:
     """The film of these views, whose names are their `view-` entities.
 
-    A view that ends before the others keeps its last frame. Packets that cannot be decoded are counted as `lost` in
-    films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost are refused.
+    A view that ends before the others keeps its last frame. Frames that cannot be decoded, or only in part, are counted
+    as `lost` in films that are short enough to be decoded whole, and the frame before stays shown; more than 10 % lost
+    are refused.
     Frames that are not there between time stamps are counted in films of any length.
     Refuses with `unsupported_format`, `corrupt`, `truncated`, `no_signal`, `too_short`. An unreadable path raises
     `OSError` without naming the path.
@@ -60,42 +63,57 @@ def read_frames(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> np
     """The frames shown at ascending seconds (times,): uint8 (times, size, size) grey, or (times, size, size, 3) in RGB.
 
     A frame is shown from its presentation time until the next one's; before the first, the first is shown. Pictures are
-    turned as the container says and scaled into the middle of a black square, undistorted.
+    turned as the container says and scaled into the middle of a black square, undistorted. Refuses (`corrupt`) where
+    more than 10 % of them cannot be decoded; else the one before stands for one that cannot.
     """
-    return _read(view, times_s, size_px, grey)[0]
+    pictures, lost = _read(view, times_s, size_px, grey)
+    refuse_lost(lost)
+    return pictures
 
 
 @may_run_apart
-def frames_and_lost(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, float]:
-    """`read_frames`, uint8 (times, size, size[, 3]), and the share (0–1) lost of all that had to be decoded.
+def frames_and_lost(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`read_frames`, uint8 (times, size, size[, 3]), however many are lost, and which those are, (times,) bool.
 
-    The share is NaN where nothing had to be decoded.
+    A picture that is lost is the one before (at the start, the one after); black where all are.
     """
     return _read(view, times_s, size_px, grey)
+
+
+def refuse_lost(lost: np.ndarray, of: str = "") -> None:
+    """Refuse (`corrupt`) pictures of which more than 10 % are `lost`, (times,) bool; the reason begins with whose they are."""
+    if (many := int(lost.sum())) > MAX_LOST * len(lost):
+        raise Refusal(
+            "corrupt",
+            f"{of}{many} of {len(lost)} frames looked at cannot be decoded, at most {MAX_LOST:.0%} may be lost: export or "
+            "transfer the film again",
+        )
 
 
 def every_frame(view: View) -> Iterator[tuple[float, np.ndarray]]:
     """Every frame that can be decoded, with its presentation time (s): upright, full size, uint8 (row, column, 3)."""
     with opened(view.path) as reel:
-        for released in reel.packets():
-            for frame in released or ():
-                if frame.pts is not None:
-                    yield float(reel.seconds(np.array(frame.pts))), reel.upright(frame)
+        for whole, _ in reel.packets():
+            for frame in whole:
+                yield float(reel.seconds(np.array(frame.pts))), reel.upright(frame)
 
 
-def _read(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, float]:
+def _read(view: View, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, np.ndarray]:
     times_s = np.asarray(times_s, dtype=float)
     if (np.diff(times_s) < 0).any():
         raise ValueError("frames are asked for at ascending times")
     if not len(times_s):
-        return np.zeros((0, size_px, size_px) if grey else (0, size_px, size_px, 3), dtype=np.uint8), float("nan")
+        return np.zeros((0, size_px, size_px) if grey else (0, size_px, size_px, 3), np.uint8), np.zeros(0, bool)
     near = np.split(times_s, np.flatnonzero(np.diff(times_s) > LEAP_S) + 1)
-    tally = _Tally()
     with opened(view.path) as reel:
-        shown = [_shown(reel, part, size_px, grey, tally) for part in near]
+        reel.begin()
+        shown = [_shown(reel, part, size_px, grey) for part in near]
     needed = np.concatenate([stamps for stamps, _ in shown])
     pictures = {stamp: picture for _, found in shown for stamp, picture in found.items()}
-    return _filled(needed, pictures), tally.lost / (tally.lost + tally.decoded)
+    if not pictures:
+        pictures = {int(needed[0]): np.zeros((size_px, size_px) if grey else (size_px, size_px, 3), np.uint8)}
+        return _filled(needed, pictures), np.ones(len(needed), bool)
+    return _filled(needed, pictures), ~np.isin(needed, list(pictures))
 
 
 def _of_several(path: Path, number: int, of: int) -> tuple[View, float]:
@@ -111,9 +129,10 @@ def _of_several(path: Path, number: int, of: int) -> tuple[View, float]:
 def _view(path: Path) -> tuple[View, float]:
     """One file's facts, and the second at which its last frame stops being shown."""
     with opened(path) as reel:
-        times_s = reel.seconds(reel.stamps()[0])
+        stamps, keys = reel.stamps()
+        times_s = reel.seconds(stamps)
         _check_times(times_s)
-        first, lost = _looked_through(reel, len(times_s))
+        first, lost = _looked_through(reel, stamps, keys)
         steps_s = np.diff(times_s)
         view = View(
             path, sha256_file(path), *reel.shown_size(first), float(1 / steps_s.mean()), len(times_s),
@@ -144,42 +163,37 @@ def _name(path: Path) -> str:
     return found.group(1) if found else ""
 
 
-def _looked_through(reel: Reel, frames: int) -> tuple[av.VideoFrame, int | None]:
-    """The first frame, and how many packets were lost: None where the film is too long to be decoded whole."""
+def _looked_through(reel: Reel, stamps: np.ndarray, keys: np.ndarray) -> tuple[av.VideoFrame, int | None]:
+    """The first frame, and how many were lost: None where the film is too long to be decoded whole."""
+    frames = len(stamps)
     width, height = reel.stream.codec_context.width, reel.stream.codec_context.height
     if max(width, height) > MAX_SIDE:
         raise Refusal("unsupported_format", f"pictures of {width} x {height}, at most {MAX_SIDE} a side: scale it")
     whole = frames * width * height <= LOOKED_THROUGH
     reel.seek(None)
-    first, lost = None, 0
-    for released in reel.packets():
-        lost += released is None
-        first = first or next(iter(released or ()), None)
+    first, not_whole = None, set[int]()
+    for released, missed in reel.packets():
+        not_whole |= missed
+        first = first or next(iter(released), None)
         if first and not whole:
             break
     if first is None:
         raise Refusal("corrupt", f"none of {frames} frames could be decoded: export or transfer it again")
+    lost = int(_lost(stamps, keys, not_whole).sum())
     if lost > MAX_LOST * frames:
         raise Refusal("corrupt", f"{lost} of {frames} frames cannot be decoded, at most {MAX_LOST:.0%} may be lost")
     return first, lost if whole else None
 
 
-@dataclass
-class _Tally:
-    """How many frames came out of a decoder, and how many packets it could not decode."""
-
-    decoded: int = 0
-    lost: int = 0
-
-    def count(self, released: Sequence[av.VideoFrame] | None) -> None:
-        """What one packet released, None for one that cannot be decoded."""
-        self.lost += released is None
-        self.decoded += len(released or ())
+def _lost(stamps: np.ndarray, keys: np.ndarray, not_whole: set[int]) -> np.ndarray:
+    """(frames,) bool, of time stamps (frames,), those of key frames, and those of frames that were not whole: of some that
+    follow a lost key frame a decoder says nothing at all."""
+    missed = list(not_whole)
+    broken = np.append(False, np.isin(keys, missed))[np.searchsorted(keys, stamps, side="right")]
+    return np.asarray(broken | np.isin(stamps, missed))
 
 
-def _shown(
-    reel: Reel, times_s: np.ndarray, size_px: int, grey: bool, tally: _Tally
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+def _shown(reel: Reel, times_s: np.ndarray, size_px: int, grey: bool) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """The stamps of the frames shown at times near each other, and those frames; only what they need is decoded."""
     asked = reel.ticks(times_s)
     stamps, keys = reel.stamps(int(asked[0]), int(asked[-1]))
@@ -188,36 +202,34 @@ def _shown(
     if not len(stamps):
         raise Refusal("no_signal", "the video stream holds no frames: export it again")
     needed = stamps[np.maximum(np.searchsorted(stamps, asked, side="right") - 1, 0)]
-    return needed, dict(_pictures(reel, np.unique(needed), keys, size_px, grey, tally))
+    return needed, dict(_pictures(reel, np.unique(needed), keys, size_px, grey))
 
 
 def _pictures(
-    reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool, tally: _Tally
+    reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The needed frames by time stamp; from one key frame with needed frames behind it to the next, by a leap."""
     before = np.searchsorted(keys, needed, side="right") - 1
     for key in np.unique(before):
         group = needed[before == key]
         reel.seek(int(keys[key]) if key >= 0 else None)
-        yield from _group(reel, set(group.tolist()), size_px, grey, tally)
+        yield from _group(reel, set(group.tolist()), size_px, grey)
 
 
-def _group(reel: Reel, needed: set[int], size_px: int, grey: bool, tally: _Tally) -> Iterator[tuple[int, np.ndarray]]:
+def _group(reel: Reel, needed: set[int], size_px: int, grey: bool) -> Iterator[tuple[int, np.ndarray]]:
     """The needed frames from where the stream stands; frames leave the decoder in the order in which they are shown."""
-    last = max(needed)
-    for released in reel.packets(needed):
-        tally.count(released)
-        for frame in released or ():
+    last, missed = max(needed), 0
+    for whole, lost in reel.packets(needed):
+        for frame in whole:
             if frame.pts in needed:
                 yield frame.pts, reel.picture(frame, size_px, grey)
-            if frame.pts is not None and frame.pts >= last:
-                return
+        missed += sum(stamp > last for stamp in lost)
+        if missed > HELD_BACK or any(frame.pts is not None and frame.pts >= last for frame in whole):
+            return
 
 
 def _filled(needed: np.ndarray, pictures: dict[int, np.ndarray]) -> np.ndarray:
     """A picture for each stamp; where it was lost, the one before stays shown (at the start, the one after)."""
-    if not pictures:
-        raise Refusal("corrupt", "none of the frames asked for could be decoded: export or transfer it again")
     kept = np.array(sorted(pictures))
     at = np.maximum(np.searchsorted(kept, needed, side="right") - 1, 0)
     return np.stack([pictures[int(stamp)] for stamp in kept[at]])

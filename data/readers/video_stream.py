@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
@@ -19,6 +20,9 @@ from data.readers.video_container import check_container
 
 CLOCKED = ("mpegts", "mpeg")
 """Containers whose time stamps begin wherever a clock stood; those of all others count from the recording's start."""
+
+BEGUN_WITHIN = 250
+"""Packets within which a film's first key frame is expected; streams that were cut begin without."""
 
 EARLY_S = 10.0
 """How far before a frame reading begins where no index tells where its key frame is."""
@@ -39,12 +43,17 @@ def opened(path: Path) -> Iterator["Reel"]:
         raise Refusal("corrupt", "the video cannot be read: export or transfer it again") from None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reel:
-    """An open video stream. Time stamps are whole ticks of the stream's own clock."""
+    """An open video stream. Time stamps are whole ticks of the stream's own clock.
+
+    `in_step`: whether the film's first key frame is one from which the decoder is sure that it can begin (an IDR), None
+    before it has seen it. Of films that were cut elsewhere it calls frames damaged at random, and is not heard.
+    """
 
     container: InputContainer
     stream: VideoStream
+    in_step: bool | None = None
 
     def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ascending time stamps in ticks of the frames (frames,), and those of key frames; nothing is decoded.
@@ -99,18 +108,58 @@ class Reel:
     def _is_clocked(self) -> bool:
         return self.container.format.name in CLOCKED
 
-    def packets(self, needed: set[int] | None = None) -> Iterator[list[av.VideoFrame] | None]:
-        """What each packet releases, from where the stream stands; None for one that cannot be decoded.
+    def packets(self, needed: set[int] | None = None) -> Iterator[tuple[list[av.VideoFrame], set[int]]]:
+        """The whole frames that each packet releases, from where the stream stands, and the time stamps of those lost.
 
-        Packets that are not `needed` (None: all are) and that no other frame is made from are passed over undecoded.
+        Lost is what cannot be decoded, what the decoder had to make up in part, and all that follows a lost key frame until
+        the next, as it is made from pictures that are not there. What follows another lost frame is as the decoder gives
+        it, with traces of the loss until the next key frame. Packets that are not `needed` (None: all are) and that no
+        other frame is made from are passed over undecoded.
         """
+        broken: int | None = None
+        begun = self._is_clocked  # there one goes well before what is needed
         for packet in self.container.demux(self.stream):
             wanted = needed is None or not packet.size or stamp_of(packet) in needed
             self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+            stamp, whole, lost = stamp_of(packet), list[av.VideoFrame](), set[int]()
             try:
-                yield [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+                frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
             except av.FFmpegError:
-                yield None
+                frames = []
+                if stamp is not None:
+                    lost.add(stamp)
+                    broken = stamp if broken is None and self._is_key(packet) else broken
+            for frame in frames:
+                if frame.pts is None:
+                    continue
+                if self.in_step is None and frame.pict_type == PictureType.I:
+                    self.in_step = not frame.is_corrupt
+                damaged = bool(self.in_step) and frame.is_corrupt
+                if not begun and frame.pict_type in (PictureType.P, PictureType.B):
+                    broken = frame.pts  # what it was made from lies before
+                elif frame.key_frame and (broken is None or frame.pts > broken):
+                    broken = frame.pts if damaged else None
+                begun = True
+                if damaged or (broken is not None and frame.pts >= broken):
+                    lost.add(frame.pts)
+                else:
+                    whole.append(frame)
+            yield whole, lost
+
+    def begin(self) -> None:
+        """Decode the first key frame: of a film that it sees only from the middle the decoder is not sure, either."""
+        self.seek(None)
+        for number, _ in enumerate(self.packets()):
+            if self.in_step is not None or number > BEGUN_WITHIN:
+                return
+
+    def _is_key(self, packet: av.Packet) -> bool:
+        """Whether it is a key frame by its content or by the file's index: noise in its place does not say so."""
+        if packet.is_keyframe or packet.dts is None:
+            return packet.is_keyframe
+        index = self.stream.index_entries
+        at = index.search_timestamp(packet.dts)
+        return at >= 0 and index[at].timestamp == packet.dts
 
     def shown_size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Width and height in square pixels, turned."""

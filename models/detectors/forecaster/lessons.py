@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.outcomes import Refusal
 from models.detector import Lesson, Progress
 from models.detectors.forecaster.snippets import frames_of_stretch
 from models.layers.videomae import MaskedAutoencoder, tube_masks
@@ -19,7 +20,7 @@ def clips_of_lessons(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Frames (clips, frames, size, size[, 3]) evenly through each lesson, and what each holds (clips,).
 
-    Lessons shorter than a clip are left out.
+    Lessons shorter than a clip are left out, and clips of which too much cannot be decoded.
     """
     clip_s, made, content = params["clip_s"], [], list[str]()
     for lesson in lessons:
@@ -29,7 +30,10 @@ def clips_of_lessons(
         ends = np.linspace(film.onset_s + clip_s, film.end_s, per_lesson) if per_lesson > 1 else [film.end_s]
         for end_s in ends:
             part = film.between(float(end_s) - clip_s, float(end_s))
-            seen, _ = frames_of_stretch(part, part.duration_s, params["frames"], params["step_s"], params["looks"])
+            try:
+                seen, _ = frames_of_stretch(part, part.duration_s, params["frames"], params["step_s"], params["looks"])
+            except Refusal:
+                continue
             made.append(seen)
             content += [lesson.content] * len(seen)
     return np.concatenate(made), np.array(content)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.outcomes import Refusal
 from lineage.digest import Digest, digest_of
 from models.detector import UNSEEN, Cost, Examples, Lesson, Pretrained, Progress, State
 from models.detectors.gestures.aggregation import Aggregator, Kind, Sampling, fit_aggregator
@@ -223,13 +224,17 @@ class Gestures(FilmTyping, Pretrained):
         return np.where(self.seen > 0, logits, UNSEEN)
 
     def _lesson_snippets(self, lessons: Sequence[Lesson]) -> Examples | None:
-        """Snippets (uint8) of every view that shows something of every lesson of an action, labelled with it."""
+        """Snippets (uint8) of every view that shows something of every lesson of an action, labelled with it; without
+        lessons of which too much cannot be decoded."""
         grid = grid_of({**self.params, "positions": self.params["lesson"]["positions"]})
         parts = []
         for lesson in lessons:
             label = self.params["lessons"].index(lesson.content)
             for view in range(lesson.prepared.views):
-                snippets = snippets_of(lesson.prepared, view, grid)
+                try:
+                    snippets = snippets_of(lesson.prepared, view, grid)
+                except Refusal:
+                    continue
                 if blindness(snippets):
                     continue
                 n = len(snippets)
