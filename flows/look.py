@@ -14,7 +14,6 @@ from console.spelling import PREDICTIONS
 from data.cohorts.bids import MODALITIES, Cohort, Entry, read_cohort
 from data.events import Annotations
 from data.outcomes import Refusal
-from data.readers.bids import read_json as read_sidecar
 from flows import records
 from flows.consent import withdrawn
 from flows.stages.files import digest_of_entry, read_json, regimes, training_of
@@ -70,7 +69,7 @@ def _opened(workspace: Workspace, cohorts: Mapping[str, Cohort], shelved: Shelve
         eeg.path if eeg else None,
         film.views if film else (),
         pose.path if pose else None,
-        _stated_rate_hz(pose) if pose else None,
+        pose.frames_hz if pose else None,
         digests,
         frozenset(k for k, d in digests.items() if ledger.entries("recording.registered", d)),
         tuple(_readings(workspace, cohorts, entries, digests, ledger)),
@@ -164,12 +163,6 @@ def _kinds(cohorts: Mapping[str, Cohort]) -> dict[str, tuple[str, ...]]:
 def _entries(cohorts: Mapping[str, Cohort], name: str) -> dict[str, Entry]:
     """The recording of this name in each kind of file: what was filmed while an EEG ran shares its name."""
     return {kind: entry for kind, cohort in cohorts.items() for entry in cohort.entries if entry.name == name}
-
-
-def _stated_rate_hz(entry: Entry) -> float | None:
-    sidecar = entry.path.with_name(entry.name + "_video.json")
-    stated = read_sidecar(sidecar).get("FrameRate") if sidecar.is_file() else None
-    return float(stated) if isinstance(stated, int | float) and stated > 0 else None
 
 
 def _readings(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.cohorts.bids import Entry, read_cohort
+from data.cohorts.bids import Entry, import_cohort, read_cohort
 from data.film_door import absent_share
 from data.outcomes import Refusal
 from data.pose import EDGES, JOINTS, PoseTrack
@@ -345,3 +345,23 @@ def test_a_film_of_which_poses_are_asked_needs_an_estimator(cohort: Path) -> Non
         open_entry(filmed, modality="pose")
     made = open_entry(filmed, lambda film: replace(drawn(), name=film.name), "pose")
     assert isinstance(made, PoseTrack) and made.name == "sub-02_task-ward"
+
+
+@pytest.mark.parametrize("above", ["video.json", "task-ward_video.json", "sub-03/sub-03_video.json"])
+def test_frames_per_second_that_a_sidecar_above_a_pose_states_hold_for_it_and_a_nearer_one_overrules(
+    tmp_path: Path, above: str
+) -> None:
+    """BIDS, inheritance principle: of DeepLabCut's 50 frames at 25 per second, the last begins after 49 / 25 s."""
+    source, name = tmp_path / "source", "sub-03_task-ward"
+    (source / "sub-03" / "pose").mkdir(parents=True)
+    (source / "dataset_description.json").write_text('{"Name": "infants", "BIDSVersion": "1.10.0"}')
+    table = ["scorer,a,a,a", "bodyparts,nose,nose,nose", "coords,x,y,likelihood"]
+    table += [f"{n},{n},{n},0.9" for n in range(50)]
+    (source / "sub-03" / "pose" / f"{name}_pose.csv").write_text("\n".join(table) + "\n")
+    (source / above).write_text('{"FrameRate": 25}')
+    for nearer, rate_hz in (("{}", 25.0), ('{"FrameRate": 50}', 50.0)):
+        (source / "sub-03" / "pose" / f"{name}_video.json").write_text(nearer)
+        (entry,) = import_cohort(source, tmp_path / f"raw{rate_hz:g}", "pose").entries
+        track = open_entry(entry)
+        assert isinstance(track, PoseTrack) and entry.frames_hz == rate_hz
+        assert track.time_s[-1] == pytest.approx(49 / rate_hz)

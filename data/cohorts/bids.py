@@ -55,8 +55,8 @@ class Entry:
     """One recording of a cohort. `name` and `patient` are the cohort's pseudonyms.
 
     `person` is the same key for the same person at two sites; where the cohort gives none it is the patient within
-    this cohort. `line_hz` is the mains frequency where it is stated. `modality` is one of `MODALITIES`; of a film,
-    `views` holds the files of all cameras, `path` the first.
+    this cohort. `line_hz` is the mains frequency, `frames_hz` the frames per second (`FrameRate`) where its sidecars state
+    them. `modality` is one of `MODALITIES`; of a film, `views` holds the files of all cameras, `path` the first.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Entry:
     line_hz: float | None
     modality: str = "eeg"
     views: tuple[Path, ...] = ()
+    frames_hz: float | None = None
 
     @property
     def content(self) -> str:
@@ -295,7 +296,7 @@ def _files(source: Path) -> list[Path]:
 def _entry(sidecars: Sidecars, views: list[Path], person: dict[str, str]) -> Entry:
     path, root = views[0], sidecars.root
     patient, modality = _subject(path), _modality(path)
-    events = _beside(path, "_events.tsv")
+    events, stated = _beside(path, "_events.tsv"), sidecars.stated(path)
     return Entry(
         name=_stem(path),
         path=path,
@@ -306,9 +307,10 @@ def _entry(sidecars: Sidecars, views: list[Path], person: dict[str, str]) -> Ent
         sex=_SEXES.get(person.get("sex", "").lower(), "n/a"),
         period=person.get("period", ""),
         events_path=events if events.is_file() else None,
-        line_hz=positive(sidecars.stated(path).get("PowerLineFrequency")),
+        line_hz=positive(stated.get("PowerLineFrequency")),
         modality=modality,
         views=tuple(views) if modality == "video" else (),
+        frames_hz=positive(stated.get("FrameRate")),
     )
 
 

@@ -37,11 +37,10 @@ class Sidecars:
         They lie in its own folder or in one above it, end in its modality (`video.json`), and name nothing that its own
         name does not: `task-ward_video.json` holds for every film of that task. In one folder the one that names more is
         nearer. Two that name equally much are refused (`corrupt`), as which of them counts cannot be known. Poses have
-        none, as `pose.json` is a pose.
+        those of a film, as they were made of one, and `pose.json` is a pose.
         """
         *named, modality = recording.stem.split("_")
-        if modality == "pose":
-            return []
+        modality = "video" if modality == "pose" else modality
         inside = recording.relative_to(self.root).parts[:-1]
         folders = (self.root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
         return [

@@ -7,7 +7,6 @@ from data.cohorts.bids import Entry
 from data.film import Film
 from data.outcomes import Refusal
 from data.pose import PoseTrack
-from data.readers.bids import positive, read_json
 from data.readers.edf import read_edf
 from data.readers.pose import read_pose
 from data.readers.video import read_film
@@ -26,12 +25,12 @@ def open_entry(
 
     `modality` is what the cohort was read for, where that differs from the files': asked for poses, a film goes through
     `estimate`, or is refused with `no_pose_estimator` where there is none. Frames per second of a pose format without
-    times stand in the sidecar `…_video.json` (`FrameRate`) beside it. Refuses what the readers refuse.
+    times stand in a sidecar that holds for it (`…_video.json`, `FrameRate`). Refuses what the readers refuse.
     """
     if entry.modality == "eeg":
         return read_edf(entry.path, age_days=entry.age_days, name=entry.name)
     if entry.modality == "pose":
-        return read_pose(entry.path, age_days=entry.age_days, name=entry.name, rate_hz=_rate_hz(entry))
+        return read_pose(entry.path, age_days=entry.age_days, name=entry.name, rate_hz=entry.frames_hz)
     film = read_film(entry.views or (entry.path,), age_days=entry.age_days, name=entry.name)
     return film if modality in (None, "video") else estimated(film, estimate)
 
@@ -41,11 +40,6 @@ def estimated(film: Film, estimate: Estimate | None) -> PoseTrack:
     if estimate is None:
         raise Refusal("no_pose_estimator", "poses are needed and only a film is there: provide a pose estimator (ONNX)")
     return estimate(film)
-
-
-def _rate_hz(entry: Entry) -> float | None:
-    sidecar = entry.path.with_name(entry.name + "_video.json")
-    return positive(read_json(sidecar).get("FrameRate")) if sidecar.is_file() else None
 
 
 def modality_of(path: Path) -> str:
