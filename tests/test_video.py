@@ -145,6 +145,28 @@ def test_frames_of_which_more_than_a_tenth_cannot_be_decoded_are_refused_and_a_t
         read_frames(view, times_s[:70], 32, grey=True)
 
 
+@pytest.mark.parametrize("ending", ["avi", "mkv", "mp4"])
+def test_frames_that_lean_on_later_ones_are_shown_in_their_order_in_every_container(
+    tmp_path: Path, ending: str
+) -> None:
+    """Two B-frames between others: AVI states no order of showing, where frame 1 is the fourth that is decoded."""
+    path = tmp_path / f"film.{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE_HZ)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"bf": "3", "g": "20", "b-adapt": "0"}
+        for n, picture in enumerate(steps()):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    view = read_film([path]).views[0]
+    times_s = frame_times(view)
+    assert shown(view, times_s.tolist()) == list(range(60)) and view.lost == 0
+    assert [shown(view, [time_s])[0] for time_s in times_s[[1, 2, 25, 38, 58]]] == [1, 2, 25, 38, 58]
+    assert [time_s for time_s, _ in every_frame(view)] == times_s.tolist()
+
+
 @needs_shared
 def test_a_phone_clip_is_turned_upright() -> None:
     """568 x 320 with a display matrix of a quarter turn clockwise: shown 320 wide, 568 high."""

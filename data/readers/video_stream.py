@@ -6,6 +6,7 @@ Decoding runs in slices, never in frame threads, which may hang when a file is l
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 
 import av
@@ -108,6 +109,11 @@ class Reel:
     def _is_clocked(self) -> bool:
         return self.container.format.name in CLOCKED
 
+    @property
+    def _is_unordered(self) -> bool:
+        """AVI numbers packets as they are decoded; H.264 and HEVC show frames in another order, and do not say which."""
+        return self.container.format.name == "avi" and self.stream.codec_context.name in ("h264", "hevc")
+
     def packets(self, needed: set[int] | None = None) -> Iterator[tuple[list[av.VideoFrame], set[int]]]:
         """The whole frames that each packet releases, from where the stream stands, and the time stamps of those lost.
 
@@ -117,21 +123,27 @@ class Reel:
         other frame is made from are passed over undecoded.
         """
         broken: int | None = None
+        waiting: list[int] = []
         begun = self._is_clocked  # there one goes well before what is needed
         for packet in self.container.demux(self.stream):
-            wanted = needed is None or not packet.size or stamp_of(packet) in needed
-            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
             stamp, whole, lost = stamp_of(packet), list[av.VideoFrame](), set[int]()
+            wanted = needed is None or not packet.size or stamp in needed or self._is_unordered
+            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+            if self._is_unordered and stamp is not None:
+                heappush(waiting, stamp)
             try:
                 frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
             except av.FFmpegError:
                 frames = []
                 if stamp is not None:
                     lost.add(stamp)
+                    waiting = sorted(set(waiting) - lost)
                     broken = stamp if broken is None and self._is_key(packet) else broken
             for frame in frames:
                 if frame.pts is None:
                     continue
+                if self._is_unordered:
+                    frame.pts = _stamp_in_order(frame, waiting)
                 if self.in_step is None and frame.pict_type == PictureType.I:
                     self.in_step = not frame.is_corrupt
                 damaged = bool(self.in_step) and frame.is_corrupt
@@ -199,6 +211,17 @@ class Reel:
 def stamp_of(packet: av.Packet) -> int | None:
     """When its frame is shown; AVI keeps the order of decoding only."""
     return packet.pts if packet.pts is not None else packet.dts
+
+
+def _stamp_in_order(frame: av.VideoFrame, waiting: list[int]) -> int:
+    """The first time stamp of the packets whose frames are `waiting` to be shown, as frames leave a decoder in that order.
+
+    Those before a key frame have not come and will not.
+    """
+    own = frame.pts or 0
+    while frame.key_frame and len(waiting) > 1 and waiting[0] < own:
+        heappop(waiting)
+    return heappop(waiting) if waiting else own
 
 
 def turn(frame: av.VideoFrame) -> int:
