@@ -278,6 +278,30 @@ def test_what_is_no_film_is_refused_with_its_code(tmp_path: Path, film: View, sp
     assert refused.value.code == code and "bad" not in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("mkv", "libx264"), ("webm", "libvpx"), ("avi", "mpeg4"), ("asf", "wmv2")]
+)
+def test_a_film_that_was_not_transferred_to_its_end_is_refused_in_every_container_that_states_its_length(
+    tmp_path: Path, ending: str, codec: str
+) -> None:
+    whole = other_container(tmp_path / f"whole.{ending}", codec)
+    assert read_film([whole]).views[0].frames == 30
+    (tmp_path / "cut").write_bytes(whole.read_bytes()[: 3 * whole.stat().st_size // 4])
+    with pytest.raises(Refusal, match=r"truncated: the file ends \d+ bytes early"):
+        read_film([tmp_path / "cut"])
+
+
+def test_a_film_that_states_no_length_is_read_to_where_it_ends(tmp_path: Path) -> None:
+    whole = other_container(tmp_path / "whole.mkv", "libx264")
+    content = bytearray(whole.read_bytes())
+    at = content.index(b"\x18\x53\x80\x67") + 4
+    content[at : at + 8] = b"\x01" + 7 * b"\xff"  # as it is written before a recorder knows
+    (tmp_path / "open.mkv").write_bytes(content)
+    assert read_film([tmp_path / "open.mkv"]).views[0].frames == 30
+    (tmp_path / "cut.mkv").write_bytes(content[: 3 * len(content) // 4])
+    assert 0 < read_film([tmp_path / "cut.mkv"]).views[0].frames < 30
+
+
 def made_bad(spoil: str, good: Path, path: Path) -> tuple[str, Path]:
     if spoil == "folder":
         return "unsupported_format", good.parent
