@@ -291,6 +291,30 @@ def test_a_film_that_was_not_transferred_to_its_end_is_refused_in_every_containe
         read_film([tmp_path / "cut"])
 
 
+def test_films_put_one_behind_the_other_are_refused_and_not_laid_into_each_other(tmp_path: Path) -> None:
+    one = other_container(tmp_path / "one.ts", "libx264").read_bytes()
+    (tmp_path / "two.ts").write_bytes(one + one)
+    with pytest.raises(Refusal, match=r"discontinuous: the film's clock goes back by 1\.2 s"):
+        read_film([tmp_path / "two.ts"])
+
+
+def test_a_film_whose_clock_begins_below_zero_is_read_from_its_start(tmp_path: Path) -> None:
+    """MPEG's clock has 33 bits and begins anew after 26.5 h; what lies shortly before counts from below zero."""
+    path = tmp_path / "film.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE_HZ)
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = 64, 48, "yuv420p", 10
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
+        for n, picture in enumerate(steps()):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = 2**33 - 90_000 + 3600 * n, Fraction(1, 90_000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    view = read_film([path]).views[0]
+    assert view.frames == 60 and view.first_s == pytest.approx(0)
+    assert shown(view, frame_times(view).tolist()) == list(range(60))
+
+
 def test_a_film_that_states_no_length_is_read_to_where_it_ends(tmp_path: Path) -> None:
     whole = other_container(tmp_path / "whole.mkv", "libx264")
     content = bytearray(whole.read_bytes())

@@ -22,6 +22,9 @@ from data.readers.video_container import check_container
 CLOCKED = ("mpegts", "mpeg")
 """Containers whose time stamps begin wherever a clock stood; those of all others count from the recording's start."""
 
+BACK_S = 0.5
+"""Seconds by which the clock of a film may go back."""
+
 BEGUN_WITHIN = 250
 """Packets within which a film's first key frame is expected; streams that were cut begin without."""
 
@@ -59,12 +62,22 @@ class Reel:
     def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ascending time stamps in ticks of the frames (frames,), and those of key frames; nothing is decoded.
 
-        From the key frame before `first` (None: from the start) to `last`, and a little further.
+        From the key frame before `first` (None: from the start) to `last`, and a little further. Refuses (`discontinuous`)
+        a film whose clock goes back, as where several were put one behind the other: their frames would lie between each
+        other's.
         """
         self.seek(first)
-        shown, keys = set(), set()
+        shown, keys, before = set(), set(), None
         for packet in self.container.demux(self.stream):
             stamp = stamp_of(packet)
+            if packet.dts is not None:
+                if before is not None and (back_s := (before - packet.dts) * self.tick_s) > BACK_S:
+                    raise Refusal(
+                        "discontinuous",
+                        f"the film's clock goes back by {back_s:.1f} s, at most {BACK_S:g} s are taken for a slip: it was put "
+                        "together of several recordings, send each by itself",
+                    )
+                before = packet.dts
             if stamp is None or packet.is_discard:
                 continue
             shown.add(stamp)
@@ -83,7 +96,10 @@ class Reel:
             early = stamp - round(EARLY_S / self.tick_s)
             stamp = early if early > (self.stream.start_time or 0) else None
         if stamp is None:
-            self.container.seek(0)
+            start = self.container.start_time or 0
+            self.container.seek(
+                start - round(EARLY_S * av.time_base) if start < 0 and self._is_clocked else min(0, start)
+            )
         else:
             self.container.seek(stamp, stream=self.stream)
 
