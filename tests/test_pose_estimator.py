@@ -24,6 +24,7 @@ from models.pose_estimator import BadEstimator, as_input, describe, from_heat_ma
 from models.tiny_pose import TinyPoseNetwork, train_tiny_estimator, write_tiny_estimator
 from models.typing import ANSWER, answer_stretches, fit_typing_fold, stretch_examples
 from tests.infants import infant
+from tests.test_video import spoilt
 
 PX = 64
 
@@ -213,3 +214,11 @@ def test_an_estimator_of_fewer_joints_than_it_names_is_refused(
     describe(path, PX, (*JOINTS, "tail"), "heat_maps")
     with pytest.raises(BadEstimator, match="of 19 joints"):
         load_estimator(path).joints_in(trained[1])
+
+
+def test_in_a_frame_that_cannot_be_decoded_no_joint_is_seen(model: Path, filmed: Film, tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(filmed.views[0].path.read_bytes())
+    track = load_estimator(model).estimate(read_film([spoilt(path, range(101, 104), 1.0)], age_days=filmed.age_days))
+    unseen = ~track.seen.any(axis=1)
+    assert unseen[95:110].sum() == 3 and not unseen[:95].any()

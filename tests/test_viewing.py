@@ -32,6 +32,7 @@ from tests.consoles import HOSTILE, RECORDINGS, Desk, browser, open_desk
 from tests.infants import infant
 from tests.office import HOUR, NOW, Office, open_office
 from tests.test_film_quality import scene
+from tests.test_video import spoilt
 
 RATE_HZ, SECONDS = 256, 40
 ADDRESS = "/recordings/small/sub-1_task-eeg"
@@ -243,6 +244,13 @@ def test_a_film_is_never_shown_finer_than_coarse_and_grey_where_it_has_ended(fil
     assert np.abs(np.diff(first, axis=1)).max() < np.abs(np.diff(sharp[0], axis=1)).max() / 2
     means = [f.reshape(COARSE, cell, COARSE, cell, 3).mean(axis=(1, 3)) for f in (first, sharp[0])]
     assert np.abs(means[0] - means[1]).mean() < 6
+
+
+def test_where_a_film_cannot_be_decoded_its_strip_is_grey(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mp4", scene(40.0), rate_hz=12.5, key_every=25)
+    spoilt(tmp_path / "film.mp4", range(125, 150), 1.0)  # from 10 s to 12 s
+    seen = _pixels(film_strip(tmp_path / "film.mp4", np.array([5.0, 11.0, 13.0])))
+    assert [bool((seen[:, at : at + 96] == 128).all()) for at in (0, 96, 192)] == [False, True, False]
 
 
 def _pixels(content: bytes) -> np.ndarray:
