@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from data.film import View
 from data.outcomes import CODES, Refusal
@@ -289,6 +290,26 @@ def test_a_film_that_was_not_transferred_to_its_end_is_refused_in_every_containe
     (tmp_path / "cut").write_bytes(whole.read_bytes()[: 3 * whole.stat().st_size // 4])
     with pytest.raises(Refusal, match=r"truncated: the file ends \d+ bytes early"):
         read_film([tmp_path / "cut"])
+
+
+def test_a_file_of_two_cameras_is_refused_and_a_thumbnail_is_no_camera(tmp_path: Path) -> None:
+    for name, codec, shape, pictures in (("two.mkv", "libx264", "yuv420p", 30), ("cover.mp4", "mjpeg", "yuvj420p", 1)):
+        with av.open(str(tmp_path / name), "w") as container:
+            other, film = container.add_stream(codec, rate=RATE_HZ), container.add_stream("libx264", rate=RATE_HZ)
+            for stream in (other, film):
+                stream.width, stream.height, stream.pix_fmt = 64, 48, shape if stream is other else "yuv420p"
+            if codec == "mjpeg":
+                other.disposition = Disposition.attached_pic
+            for stream, many in ((other, pictures), (film, 30)):
+                for n, picture in enumerate(steps(many)):
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+                    frame = frame.reformat(format=stream.pix_fmt)
+                    frame.pts, frame.time_base = n, Fraction(1, RATE_HZ)
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
+    assert read_film([tmp_path / "cover.mp4"]).views[0].frames == 30
+    with pytest.raises(Refusal, match="unsupported_format: the file holds 2 films side by side"):
+        read_film([tmp_path / "two.mkv"])
 
 
 def test_films_put_one_behind_the_other_are_refused_and_not_laid_into_each_other(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -34,13 +35,23 @@ EARLY_S = 10.0
 
 @contextmanager
 def opened(path: Path) -> Iterator["Reel"]:
-    """The file's first video stream; every complaint of the decoder becomes a refusal that names no path."""
+    """The file's video stream; every complaint of the decoder becomes a refusal that names no path.
+
+    Refuses (`unsupported_format`) a file of several, of which all but one would be passed over; pictures that only stand for
+    the file, as thumbnails do, are none.
+    """
     check_container(path)
     try:
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
-            if not container.streams.video:
+            streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            if not streams:
                 raise Refusal("no_signal", "the file holds no pictures, only other streams: give the video file")
-            stream = container.streams.video[0]
+            if len(streams) > 1:
+                raise Refusal(
+                    "unsupported_format",
+                    f"the file holds {len(streams)} films side by side, one is read: export each camera to a file of its own",
+                )
+            stream = streams[0]
             stream.thread_type = "SLICE"
             yield Reel(container, stream)
     except av.FFmpegError:
