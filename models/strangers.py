@@ -51,7 +51,7 @@ class Strangers:
         said = f"{score:.2f}" if score < CEILING else f"{CEILING:.0f} or more, the highest there is"
         return Refusal(
             "ood",
-            f"it looks unlike what the {self.patients} patients showed that the model learnt from: its score is {said}, the "
+            f"the stretch looks unlike the {self.patients} patients that the model learnt from: its score is {said}, the "
             f"limit {self.limit:.2f}, and what differs most is {self._farthest(x)}: send what the model is meant for, "
             "or have it read",
         )
