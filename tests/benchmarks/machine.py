@@ -7,14 +7,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 LIBRARIES = (
     "numpy", "scipy", "pandas", "torch", "onnxruntime", "mne", "timescoring", "scikit-learn", "sqlalchemy", "fastapi",
     "evidently", "opencv-python-headless",
 )  # fmt: skip
 
 
+LOOKS_S = 3.0
+"""How long is looked at what else the machine does: the kernel's own average tells of the minute before as well."""
+
+
 def described() -> dict[str, Any]:
-    """As it is now, before anything is measured."""
+    """As it is now, before anything is measured; `load` is how many cores are busy."""
     from flows.workspace import checkout_state  # here, so that the processes that run cases do not load it
 
     return {
@@ -25,7 +31,7 @@ def described() -> dict[str, Any]:
             "processor": _processor(),
             "cores": os.cpu_count(),
             "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
-            "load": round(os.getloadavg()[0], 1),
+            "load": round((os.cpu_count() or 1) * psutil.cpu_percent(LOOKS_S) / 100, 1),
             "niceness": os.nice(0),
             "python": platform.python_version(),
             **{name: version(name) for name in ("ictal", *LIBRARIES)},
