@@ -223,7 +223,6 @@ FIGURES = {
     "mib_per_unit",
     "fixed_seconds",
     "beyond_share",
-    "beside_share",
     "excess_over_n",
     "excess_over_n_log_n",
 }

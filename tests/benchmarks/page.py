@@ -20,7 +20,6 @@ TARGETS = {
     "excess_over_n": "above n in the exponent", "excess_over_n_log_n": "above n·log n in the exponent",
     "outside_s": "s outside training and serving",
     "fixed_seconds": "s more, whatever is trained", "beyond_share": "of the training's own time more around it, beyond those seconds",
-    "beside_share": "of the training's own time of a processor beside it",
 }  # fmt: skip
 """What a target's limit is of; what begins with `ratio` is at least, all else at most."""
 
