@@ -139,8 +139,11 @@ def fit_typing_fold(
 
 
 def strangers_of(detector: TypingDetector, train: Examples) -> Strangers | None:
-    """What is unlike the training patients' clips; None where it is not known what these look like, or of one patient."""
-    if train.seen is None or len(np.unique(train.patient)) < 2:
+    """What is unlike the training patients' clips; None of one patient. ValueError where they do not say what they look like:
+    a detector whose `examples` forget it would compare nobody, and nobody would know."""
+    if train.seen is None:
+        raise ValueError(f"{detector.name}'s examples do not say what they look like (`Examples.seen`)")
+    if len(np.unique(train.patient)) < 2:
         return None
     event = np.zeros(len(train), dtype=int) if train.event is None else train.event
     stretch = np.unique(np.stack([train.recording, event.astype(str)]), axis=1, return_inverse=True)[1]

@@ -74,6 +74,13 @@ def test_another_film_of_the_kind_is_named_and_flicker_is_not(
     assert codes(bundle, read_film([tmp_path / "flicker.mp4"], age_days=AGE_DAYS)) == {"ood"}
 
 
+def test_examples_that_do_not_say_what_they_look_like_are_an_error(films: list[Film]) -> None:
+    detector = detector_of("recent_motion")
+    clips = detector.examples(detector.prepare(films[0]))
+    with pytest.raises(ValueError, match="recent_motion's examples do not say what they look like"):
+        strangers_of(detector, replace(clips, seen=None))
+
+
 @needs_shared
 def test_the_service_says_of_a_cartoon_that_it_is_strange_and_gives_no_name(
     bundle: TypingBundle, monkeypatch: pytest.MonkeyPatch
