@@ -80,7 +80,8 @@ def test_while_traces_load_the_viewer_says_so_and_where_they_do_not_come_that_th
 ) -> None:
     page.add_init_script(
         "window.written = []; const fill = CanvasRenderingContext2D.prototype.fillText;"
-        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) { window.written.push(text); fill.call(this, text, ...at); };"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {"
+        " if (this.canvas.className === 'traces') window.written.push(text); fill.call(this, text, ...at); };"
     )
     page.goto(f"{console}{ADDRESS}")
     expect(page.locator("#viewer[data-painted]")).to_have_attribute("aria-busy", "false")
