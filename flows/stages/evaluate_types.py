@@ -1,7 +1,7 @@
 """The evaluate_types stage: every stretch named by the model that never saw its patient, kept, and scored."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     asker = _unfitted(workspace, detector)
     entries = development(workspace)
     named = name_all(workspace, detector, regime, entries)
-    table = table_of([a for one in named for a in one.answers], asker.classes)
+    table = table_of(in_every_variant([a for one in named for a in one.answers]), asker.classes)
     write_answers(out, table)
     settings = workspace.params.evaluate
     meta = {
@@ -95,6 +95,13 @@ def run(workspace: Workspace, detector: str, regime: str) -> None:
     write_json(workspace.metrics / f"{detector}-{regime}.json", null_for_nan(figures))
 
 
+def in_every_variant(answers: list[Answer]) -> list[Answer]:
+    """With a recording of which nothing was answered silent in every variant: of itself it says so of the answer alone."""
+    there, variants = {(a.recording, a.variant) for a in answers}, dict.fromkeys(a.variant for a in answers)
+    silent = [a for a in answers if a.variant == ANSWER and a.code]
+    return [*answers, *(replace(a, variant=v) for v in variants for a in silent if (a.recording, v) not in there)]
+
+
 def _external(
     workspace: Workspace, detector: str, entries: list[Entry], asker: TypingDetector, out: Path
 ) -> pd.DataFrame:
@@ -104,7 +111,7 @@ def _external(
     work = [(e, truth[e.name], fold, folder) for e in entries]
     what = f"{detector}: recordings of the site that is only tested on"
     named = over(_name_stretches, work, what, reporter(), [f"models.detectors.{detector}"])
-    table = table_of([a for one in named for a in one.answers], asker.classes)
+    table = table_of(in_every_variant([a for one in named for a in one.answers]), asker.classes)
     write_answers(out / "external", table)
     return table
 
