@@ -31,8 +31,8 @@ SEEN_THROUGH = (
 
 def film_strip(path: Path, times_s: np.ndarray) -> bytes:
     """A PNG of the pictures shown at these ascending times, (pictures,) in seconds of the recording, side by side, each
-    coarse; grey where the film has ended or cannot be decoded. Raises Refusal for a film that cannot be read, OSError where the file is
-    gone."""
+    coarse; grey where the film has ended or cannot be decoded. Raises Refusal for a film that cannot be read, OSError
+    where the file is gone."""
     film = _film(path, path.stat().st_mtime_ns)
     pictures, lost = frames_and_lost(film.views[0], times_s, SIDE_PX, grey=False)
     shown = [

@@ -109,7 +109,7 @@ def _of_track(xy: np.ndarray, rate_hz: float) -> np.ndarray:
     lengths = [
         _apart(xy, "left_shoulder", "right_shoulder"),
         _apart(xy, "left_hip", "right_hip"),
-        *(np.nansum([_limb(xy, *bone) for bone in bones]) or np.nan for bones in LIMBS.values()),
+        *(sum(_limb(xy, *bone) for bone in bones) for bones in LIMBS.values()),
         _apart(xy, "nose", "neck"),
     ]
     amounts = np.array([*np.array(lengths) / unit, np.nanmedian(speed), np.nanpercentile(speed, 99)])

@@ -296,7 +296,10 @@ def _typed(
 
 
 def _refuse_strange(clips: Examples, bundle: TypingBundle) -> None:
-    if bundle.ood is not None and clips.seen is not None and (why := bundle.ood.refusal(clips.seen)):
+    if bundle.ood is None:
+        return
+    assert clips.seen is not None, "a detector that was fitted says what its examples look like"
+    if why := bundle.ood.refusal(clips.seen):
         raise why
 
 
