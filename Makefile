@@ -12,7 +12,7 @@ test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/typos
-	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/pytest -n 2 --dist loadgroup; tests=$$?; wait $$types && exit $$tests
+	$(VENV)/bin/mypy & types=$$!; $(VENV)/bin/pytest -n 3 --dist loadgroup; tests=$$?; wait $$types && exit $$tests
 
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks --demo; benchmarks=$$?; $(VENV)/bin/python -m tests.benchmarks.soak && exit $$benchmarks
