@@ -295,9 +295,12 @@ def test_a_figure_is_plain_json_and_knows_who_made_it() -> None:
 
 def test_what_a_split_is_worth_is_measured_on_the_same_clips() -> None:
     table = answers()
-    same = regime_difference(table, table, RULE, 1)["balanced_accuracy"]
-    assert same["estimate"] == same["low"] == same["high"] == 0
-    with pytest.raises(ValueError, match="on the same clips"):
+    silent = table.copy()
+    silent.loc[::3, ["interictal", "preictal"]] = np.nan
+    for other in (table, silent):  # to refuse is no other split
+        same = regime_difference(table, other, RULE, 1)["balanced_accuracy"]
+        assert same["estimate"] == same["low"] == same["high"] == 0
+    with pytest.raises(ValueError, match="on the same stretches"):
         regime_difference(table, table.iloc[1:], RULE, 1)
 
 

@@ -144,11 +144,21 @@ def test_parts_are_compared_patient_by_patient() -> None:
     )
 
 
+def ends(differences: dict) -> list[float]:
+    """Estimates and bounds of all differences that could be measured."""
+    found = [own for own in differences.values() if isinstance(own, dict) and own.get("estimate") is not None]
+    assert found
+    return [own[name] for own in found for name in ("estimate", "low", "high")]
+
+
 def test_what_a_split_is_worth_is_measured_on_the_same_seizures() -> None:
     leaky, honest = cohort(1.0, regime="seizure"), cohort(0.5)
     found = regime_difference(leaky, honest, CLASSES, 0, 2000)
     assert found["weighted_f1"]["low"] > 0
-    with pytest.raises(ValueError, match="same seizures of the same patients"):
+    silent = leaky.copy()
+    silent.loc[::3, list(CLASSES)] = np.nan
+    assert all(v == 0 for v in ends(regime_difference(leaky, silent, CLASSES, 0, 2000))), "refusing is no other split"
+    with pytest.raises(ValueError, match="same stretches of the same patients"):
         regime_difference(leaky, honest[honest["recording"] != "rec-0"], CLASSES, 0, 2000)
 
 

@@ -188,7 +188,11 @@ def test_what_a_split_is_worth_is_measured_on_the_same_clips() -> None:
     leaky, truths = cohort(1.0, leaky=True)
     honest = cohort(0.8)[0]
     assert regime_difference(leaky, honest, truths, 0)["f1"]["low"] > 0
-    with pytest.raises(ValueError, match="same clips of the same patients"):
+    silent = leaky.copy()
+    silent.loc[::3, ["other", "spasm"]] = np.nan
+    same = regime_difference(leaky, silent, truths, 0)["f1"]
+    assert same["estimate"] == same["low"] == same["high"] == 0, "refusing is no other split"
+    with pytest.raises(ValueError, match="same stretches of the same patients"):
         regime_difference(leaky, honest[honest["recording"] != "rec-0"], truths, 0)
 
 

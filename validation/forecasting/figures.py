@@ -16,7 +16,7 @@ from validation.forecasting.warnings import Asked, WarningRule, per_person
 from validation.gates.forecasting import ForecastEvidence, balanced_accuracy
 from validation.leakage import LeakageAudit
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests, not_answered
+from validation.seizure_typing.answers import answered_by_both, answers_digests, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.uncertainty import (
     MIN_DRAWS,
@@ -143,11 +143,9 @@ def forecast_evidence(
 def regime_difference(
     first: pd.DataFrame, second: pd.DataFrame, rule: WarningRule, seed: int, draws: int = MIN_DRAWS
 ) -> Block:
-    """What a change of the split is worth: first minus second; ValueError unless of the same clips and patients."""
-    keys = ["recording", "event"]
-    ours, theirs = (part.sort_values(keys).reset_index(drop=True) for part in (first, second))
-    if not ours[[*keys, "truth"]].equals(theirs[[*keys, "truth"]]):
-        raise ValueError("two splits are compared on the same clips of the same patients, and these are others")
+    """What a change of the split is worth where both answer: first minus second (one variant each); ValueError unless of the
+    same clips of the same patients."""
+    ours, theirs = answered_by_both(first, second)
     counted = per_person(ours, ours[AHEAD].to_numpy(dtype=float), rule)
     weights = patient_draws(list(counted["site"]), np.random.default_rng(seed), draws)
     first_said, second_said = (part[AHEAD].to_numpy(dtype=float) for part in (ours, theirs))

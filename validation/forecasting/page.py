@@ -109,7 +109,7 @@ def _worth(dossier: ForecastDossier) -> tuple[str, ...]:
     found = estimate(dossier.inflation, "balanced_accuracy").written(sign=True)
     return (
         f"Random clips instead of patients apart change the balanced accuracy by {found}; above 0 they flatter. "
-        f"Neighbouring clips overlap. {basis(dossier.inflation)}",
+        f"Neighbouring clips overlap, and what either leaves unanswered is left so in both. {basis(dossier.inflation)}",
     )
 
 

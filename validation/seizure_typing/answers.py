@@ -67,6 +67,24 @@ def confusions(table: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFram
     return pd.DataFrame({"site": sites.loc[persons]}, index=pd.Index(persons, name="person")), counts
 
 
+def answered_by_both(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables (one variant each) in one order, without an answer where either has none: what two splits differ by must not
+    be that one of them refuses strangers.
+
+    ValueError unless they are of the same stretches of the same persons, with the same truth.
+    """
+    keys = ["recording", "event"]
+    ours, theirs = (part.sort_values(keys, kind="stable").reset_index(drop=True) for part in (first, second))
+    same = ["person", *keys, "onset_s", "truth"]
+    if not ours[same].equals(theirs[same]):
+        raise ValueError("two splits are compared on the same stretches of the same patients, and these are others")
+    classes = ours.columns.difference(NAMES)
+    silent = ours[classes].isna().any(axis=1) | theirs[classes].isna().any(axis=1)
+    for part in (ours, theirs):
+        part.loc[silent, classes] = np.nan
+    return ours, theirs
+
+
 def not_answered(table: pd.DataFrame) -> dict[str, int]:
     """How many stretches of an answers table (one variant) were given no answer, by code."""
     return {str(code): int(n) for code, n in sorted(table["code"][table["code"] != ""].value_counts().items())}

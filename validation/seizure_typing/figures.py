@@ -13,7 +13,7 @@ import pandas as pd
 from validation.gates.seizure_types import TypingEvidence, f1_of, macro_f1_of
 from validation.leakage import LeakageAudit
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests, confusions, not_answered
+from validation.seizure_typing.answers import answered_by_both, answers_digests, confusions, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.uncertainty import MIN_DRAWS, Statistic, difference, interval_of, patient_draws
 
@@ -80,11 +80,9 @@ def typing_evidence(
 def regime_difference(
     first: pd.DataFrame, second: pd.DataFrame, classes: Sequence[str], seed: int, draws: int
 ) -> Block:
-    """What a change of the split is worth: first minus second; ValueError unless of the same patients and seizures."""
-    persons, ours = confusions(first, classes)
-    others, theirs = confusions(second, classes)
-    if list(persons.index) != list(others.index) or not np.array_equal(ours.sum(axis=2), theirs.sum(axis=2)):
-        raise ValueError("two splits are compared on the same seizures of the same patients, and these are others")
+    """What a change of the split is worth where both answer: first minus second (one variant each); ValueError unless of the
+    same seizures of the same patients."""
+    (persons, ours), (_, theirs) = (confusions(part, classes) for part in answered_by_both(first, second))
     weights = patient_draws(list(persons["site"]), np.random.default_rng(seed), draws)
     evaluable = _patients(ours) >= MIN_PATIENTS
     return {"scorer": _scorer(), "rests_on": _rests_on(ours)} | _differences(ours, theirs, evaluable, weights)

@@ -129,7 +129,10 @@ def _worth(dossier: TypingDossier) -> tuple[Table | str, ...]:
         return (f"What folds over seizures are worth to {dossier.name}: not evaluable, they were not run: {ask}.",)
     row = ("random seizures instead of patients apart", *_two(dossier.inflation, sign=True))
     columns = ("What is compared", "Macro-F1", "Weighted F1")
-    note = "Above 0: folds over seizures give the higher figure, and so flatter. Same patients, seizures and seed. "
+    note = (
+        "Above 0: folds over seizures give the higher figure, and so flatter. Same patients, seizures and seed, "
+        "and what either leaves unanswered is left so in both. "
+    )
     return (
         Table(
             "What the split is worth, with 95 % intervals over patients",

@@ -14,7 +14,7 @@ import pandas as pd
 from data.events import Annotations
 from data.spasms import CLUSTER_GAP_S
 from validation.scoring.scorer import Scorer, code_digest
-from validation.seizure_typing.answers import answers_digests, not_answered
+from validation.seizure_typing.answers import answered_by_both, answers_digests, not_answered
 from validation.seizure_typing.baselines import baseline_tables
 from validation.spasms.watched import COUNTS, LONGEST_ALARM_S, Watched, by_person, site_of, watched
 from validation.uncertainty import (
@@ -126,13 +126,12 @@ def regime_difference(
     *,
     clip_s: float = 5.0,
 ) -> Block:
-    """What a change of the split is worth: the first minus the second (one variant each).
+    """What a change of the split is worth where both answer: the first minus the second (one variant each).
 
     ValueError unless both are of the same clips of the same patients.
     """
-    ours, theirs = (People.of(t, truths=truths, clip_s=clip_s, seed=seed, draws=draws) for t in (first, second))
-    if not ours.same_clips(theirs):
-        raise ValueError("two splits are compared on the same clips of the same patients, and these are others")
+    both = answered_by_both(first, second)
+    ours, theirs = (People.of(t, truths=truths, clip_s=clip_s, seed=seed, draws=draws) for t in both)
     return {"scorer": scorer(), "rests_on": ours.rests_on(), **_differences(ours, theirs)}
 
 
@@ -261,18 +260,6 @@ class People:
             }
             for person, site, row in zip(self.people, self.sites.tolist(), self.counts, strict=True)
         ]  # fmt: skip
-
-    def same_clips(self, other: "People") -> bool:
-        """Whether both were asked about the same clips of the same persons, with the same truth."""
-
-        def clips(people: "People") -> list[Any]:
-            return [
-                (person, one.recording, one.onset_s.tolist(), one.spasm.tolist())
-                for person, own in people.people.items()
-                for one in own
-            ]
-
-        return clips(self) == clips(other)
 
 
 def _block(people: People, names: Sequence[str] = FIGURES) -> Block:

@@ -149,7 +149,10 @@ def _worth(dossier: SpasmDossier) -> tuple[Table | str, ...]:
         ask = f"run “ictal evaluate {dossier.name} --regimes all”"
         return (f"What folds over clips are worth to {dossier.name}: not evaluable, they were not run: {ask}.",)
     row = ("random clips instead of patients apart", *_five(dossier.inflation, sign=True))
-    note = "Above 0: folds over clips give the higher figure, and so flatter. Same patients, clips and seed. "
+    note = (
+        "Above 0: folds over clips give the higher figure, and so flatter. Same patients, clips and seed, "
+        "and what either leaves unanswered is left so in both. "
+    )
     title = "What the split is worth, with 95 % intervals over patients"
     return (Table(title, ("What is compared", *_heads()), [row], note + basis(dossier.inflation)),)
 
