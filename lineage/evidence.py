@@ -19,7 +19,7 @@ from lineage.store import session
 DECISIONS = ("evaluation", "report", "signature", "candidate", "approval", "deployment", "revocation")
 """What hangs on a model because of what people and the platform decided; its answers are not among them."""
 
-OF_ANSWERS = ("prediction.", "verdict.", "label.")
+OF_ANSWERS = ("prediction.", "windows.", "verdict.", "label.")
 """Entries that name a model, its approval or its recordings only because it answered."""
 
 
@@ -49,7 +49,7 @@ def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
     decided = {digest}
     # nearest first: what a decision hangs on has been met before it
-    for step in downstream(ledger, digest, short_of=("prediction",)):
+    for step in downstream(ledger, digest, short_of=("prediction", "windows")):
         if step.node.kind in DECISIONS and step.at in decided:
             decided.add(step.node.digest)
             nodes[step.node.digest] = step.node
