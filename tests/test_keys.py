@@ -213,6 +213,34 @@ def test_what_is_no_signature_does_not_verify(text: str) -> None:
     assert not dsse.verifies(SOME_KEY.public_key(), "application/a", b"{}", text)
 
 
+def test_a_signature_has_one_spelling() -> None:
+    signature = dsse.sign(SOME_KEY, "application/a", b"{}")
+    for other in (f"{signature[:8]}\n{signature[8:]}", f"{signature}\n", f"-{signature}"):
+        assert not dsse.verifies(SOME_KEY.public_key(), "application/a", b"{}", other)
+
+
+def test_an_envelope_holds_under_a_key_by_the_signature_of_that_key_alone() -> None:
+    stranger = dsse.ec.generate_private_key(dsse.ec.SECP256R1())
+    (own,), (other,) = (dsse.envelope(key, "application/a", b"{}")["signatures"] for key in (SOME_KEY, stranger))
+
+    def holds(*signatures: dict[str, str], **changes: Any) -> bool:
+        made = {**dsse.envelope(SOME_KEY, "application/a", b"{}"), "signatures": list(signatures), **changes}
+        return dsse.holds(SOME_KEY.public_key(), made)
+
+    assert holds(own) and holds(other, own) and holds({**other, "keyid": own["keyid"]}, own)
+    assert not holds() and not holds(other) and not holds({**other, "keyid": own["keyid"]})
+    assert not holds({**own, "keyid": other["keyid"]})
+    assert not holds(own, payloadType="application/b") and not holds(own, payload="e10K")  # `{}`, and a line's end
+
+
+@pytest.mark.parametrize(
+    "changes", [{"payload": "e30\n="}, {"payload": None}, {"signatures": [{}]}, {"signatures": 1}, {"payloadType": ""}]
+)
+def test_what_is_no_envelope_holds_under_no_key(changes: dict[str, Any]) -> None:
+    made = {**dsse.envelope(SOME_KEY, "application/a", b"{}"), **changes}
+    assert not dsse.holds(SOME_KEY.public_key(), made) and not dsse.holds(SOME_KEY.public_key(), {})
+
+
 def test_only_p_256_keys_are_read() -> None:
     assert dsse.key_id(dsse.read_pem(dsse.pem_of(SOME_KEY.public_key()))) == dsse.key_id(SOME_KEY.public_key())
     with pytest.raises(ValueError, match="P-256"):
