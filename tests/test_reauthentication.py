@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lineage import onetime
 from lineage.keys import AuthenticationFailed, Person, create_person, unlock
 from lineage.ledger import Ledger
-from lineage.reauthentication import ATTEMPTS, LOCKED_FOR, STORE, Locked, count, last_step
+from lineage.reauthentication import ATTEMPTS, LOCKED_FOR, STORE, Locked, count, last_step, refuse_locked
 from lineage.store import reach
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -113,6 +113,18 @@ def test_after_repeated_failures_the_right_components_do_not_help_until_the_lock
     with pytest.raises(Locked, match="no further one is looked at before 2026-03-01T12:15:00 UTC"):
         unlock(folder, person.id, PHRASE, shown(person, until - STEP), until - STEP)
     unlock(folder, person.id, PHRASE, shown(person, until), until)
+
+
+def test_a_lock_stands_before_the_components_are_looked_at_and_where_the_attempt_is_counted(folder: Path) -> None:
+    """Between the two another program may have failed for the last time."""
+    for _ in range(ATTEMPTS):
+        with pytest.raises(AuthenticationFailed):
+            count(folder, "somebody", None, NOW)
+    with pytest.raises(Locked):
+        refuse_locked(folder, "somebody", NOW)
+    with pytest.raises(Locked):
+        count(folder, "somebody", 7, NOW)
+    refuse_locked(folder, "somebody else", NOW)
 
 
 def test_one_success_forgives_the_failures_before_it(folder: Path, person: Person) -> None:
