@@ -102,6 +102,17 @@ def test_a_forged_key_hint_does_not_help_another_key(bundle: Path, keys: Path, t
         verify_bundle(bundle, platform_public_path(keys))
 
 
+def test_what_differs_is_said_by_the_key_that_the_bundle_was_signed_with(
+    bundle: Path, keys: Path, tmp_path: Path
+) -> None:
+    create_platform_key(tmp_path / "later")
+    both = platform_public_path(tmp_path / "later"), platform_public_path(keys)
+    verify_bundle(bundle, *both)
+    flip_a_bit(bundle)
+    with pytest.raises(SignatureInvalid, match=r"weights\.safetensors"):
+        verify_bundle(bundle, *both)
+
+
 def test_without_a_public_key_nothing_is_accepted(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(SignatureInvalid, match="no public key"):
         verify_bundle(bundle, tmp_path / "nowhere.pub")
