@@ -22,10 +22,13 @@ from lineage.approvals import (
     Scope,
     Signature,
     check,
+    recorded,
     refusals,
     sign,
+    signed_line,
 )
 from lineage.keys import People, create_platform_key, platform_key
+from lineage.ledger import Actor, Ledger, Subject
 from tests.office import BUNDLE, DEMO_RECORD, HOUR, NOW, OTHER_BUNDLE, PHRASE, RECORD, Case, Office, open_office
 
 
@@ -337,6 +340,39 @@ def test_an_approval_comes_back_as_it_was_written(office: Office, tmp_path: Path
     approval.write(tmp_path / "approval.json")
     assert Approval.read(tmp_path / "approval.json") == approval
     assert [p.name for p in tmp_path.iterdir()] == ["approval.json"]
+
+
+PIPELINE = Actor("pipeline")
+
+
+@pytest.fixture
+def approval(office: Office) -> Approval:
+    return office.case().approval
+
+
+@pytest.fixture
+def ledger(office: Office, approval: Approval, tmp_path: Path) -> Ledger:
+    """Knows both signatures of an approval, and one under another record whose line names this record too."""
+    one_by_one = [replace(approval, signatures=approval.signatures[: n + 1]) for n in range(2)]
+    other = signed_line(office.case(replace(RECORD, version="2")).approval, PIPELINE, ())
+    about_both = replace(other, subjects=(*other.subjects, Subject("approval", "line_length 1", RECORD.digest)))
+    made = Ledger(tmp_path / "ledger.db")
+    made.append_many([*(signed_line(a, PIPELINE, ()) for a in one_by_one), about_both], now=NOW)
+    return made
+
+
+def test_an_approval_comes_back_from_the_ledger_alone_with_every_signature_in_order(
+    approval: Approval, ledger: Ledger
+) -> None:
+    assert recorded(ledger, RECORD.digest) == approval
+    with pytest.raises(NotApproved, match="no such approval"):
+        recorded(ledger, BUNDLE)
+
+
+def test_an_approval_of_which_the_ledger_no_longer_holds_everything_is_none(ledger: Ledger) -> None:
+    ledger.erase(ledger.entries("approval.signed")[0].payload_digest, actor=PIPELINE, reason="a test", now=NOW)
+    with pytest.raises(NotApproved, match="no such approval in full"):
+        recorded(ledger, RECORD.digest)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"record": {}, "signatures": []}', '{"record": 1, "signatures": 1}'])
