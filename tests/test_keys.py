@@ -5,6 +5,7 @@ import errno
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ def keys(tmp_path: Path) -> Path:
 def test_key_file_and_passphrase_open_the_registered_key(keys: Path) -> None:
     key = unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
     assert dsse.key_id(key.public_key()) == People.read(keys).person("reviewer-1").key_id
+
+
+def test_at_a_time_without_a_zone_nobody_is_there_and_no_code_is_used_up(keys: Path) -> None:
+    with pytest.raises(ValueError, match="needs its zone"):
+        unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW.replace(tzinfo=None))
+    unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", NOW), NOW)
 
 
 def test_one_component_alone_opens_nothing(keys: Path) -> None:
@@ -263,6 +270,26 @@ def test_a_rotated_key_opens_with_the_new_components_only_and_old_signatures_sta
         unlock(keys, "reviewer-1", PHRASE, code(keys, "reviewer-1", later), later)
     opened = unlock(keys, "reviewer-1", "another phrase", code(keys, "reviewer-1", later), later)
     assert dsse.key_id(opened.public_key()) == new.key_id
+
+
+def test_a_person_keeps_every_key_and_signs_with_the_last(keys: Path) -> None:
+    """Rotated twice, then revoked: each key that was ever theirs is known, in order, and only the last is touched."""
+    first = People.read(keys).person("reviewer-1")
+    person, made = first, [first.key_id]
+    for hours in (1, 2):
+        other = enrol(keys, f"reviewer-{hours}x", f"Another {hours}", "neurologist", PHRASE, now=NOW)
+        person = person.rotated(replace(other.present, created_at=NOW + timedelta(hours=hours)), b"")
+        made.insert(0, person.key_id)
+    assert [key.id for key in person.keys] == made
+    assert [key.valid_until for key in person.keys] == [None, NOW + timedelta(hours=2), NOW + timedelta(hours=1)]
+    revoked = person.revoked(NOW + timedelta(hours=3), "stolen")
+    assert [key.id for key in revoked.keys] == made
+    assert [key.revoked for key in revoked.keys] == [True, False, False]
+
+
+def test_of_people_without_one_the_others_stay(keys: Path) -> None:
+    other = enrol(keys, "reviewer-2", "Reviewer Two", "neurologist", PHRASE, now=NOW)
+    assert People.read(keys).without("reviewer-1") == People({"reviewer-2": other})
 
 
 def test_a_key_is_not_rotated_without_both_components_or_to_a_short_passphrase(keys: Path) -> None:
