@@ -1,12 +1,13 @@
 """A revocation stops a model wherever it is read, and what cannot be read stops everything."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lineage.approvals import AuthenticationFailed, NotApproved, read_revocations, revoke
-from tests.office import BUNDLE, NOW, PHRASE, Office, open_office
+from tests.office import BUNDLE, HOUR, NOW, PHRASE, Office, open_office
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,37 @@ def test_a_revocation_needs_a_person_and_a_reason(office: Office, tmp_path: Path
             tmp_path, office.folder, "reviewer-1", PHRASE, office.code("reviewer-1"), digest=BUNDLE, reason=" ", now=NOW
         )
     assert read_revocations(tmp_path) == ()
+
+
+@pytest.mark.parametrize("who", ["a service account", "who has left", "whose key was stolen"])
+def test_who_cannot_sign_any_more_takes_nothing_back(office: Office, tmp_path: Path, who: str) -> None:
+    person = office.people.person("reviewer-1")
+    changed = {
+        "a service account": office.people.person("robot"),
+        "who has left": person.ended(NOW - HOUR / 2),
+        "whose key was stolen": person.revoked(NOW - HOUR / 2, "stolen"),
+    }[who]
+    office.people.holding(changed).write(office.folder)
+    given = (office.folder, changed.id, PHRASE, office.code(changed.id))
+    with pytest.raises(NotApproved, match="cannot take anything back"):
+        revoke(tmp_path / "revoked", *given, digest=BUNDLE, reason="misses seizures", now=NOW)
+    assert read_revocations(tmp_path / "revoked") == ()
+
+
+def test_a_revocation_names_what_it_takes_back_by_its_digest(office: Office, tmp_path: Path) -> None:
+    given = (office.folder, "reviewer-1", PHRASE, office.code("reviewer-1"))
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal"):
+        revoke(tmp_path / "revoked", *given, digest="line_length 1", reason="misses seizures", now=NOW)
+
+
+def test_a_revocation_is_verified_by_the_key_of_the_person_that_it_names(office: Office, tmp_path: Path) -> None:
+    given = (office.folder, "reviewer-1", PHRASE, office.code("reviewer-1"))
+    made = revoke(tmp_path / "revoked", *given, digest=BUNDLE, reason="misses seizures", now=NOW)
+    two = office.people.person("reviewer-2")
+    assert made.verifies(office.people)
+    assert not made.verifies(office.people.without("reviewer-1"))
+    for changes in ({"person_id": two.id}, {"key_id": two.key_id}, {"person_id": two.id, "key_id": two.key_id}):
+        assert not replace(made, **changes).verifies(office.people)
 
 
 def test_an_unreadable_revocation_stops_everything(tmp_path: Path) -> None:
