@@ -24,11 +24,13 @@ from lineage.keys import (
     PersonRefused,
     _stretched,
     create_platform_key,
+    every_platform_key,
     platform_key,
     platform_public_path,
     platform_public_paths,
     rotate_person,
     rotate_platform_key,
+    set_aside_platform_key,
     unlock,
 )
 from lineage.refused import Refused
@@ -333,6 +335,19 @@ def test_a_new_platform_key_leaves_the_old_public_key_and_destroys_the_old_priva
     assert platform_public_paths(keys) == [platform_public_path(keys), former]
     secret = old.private_numbers().private_value.to_bytes(32, "big")
     assert secret not in b"".join(serialization_of(path) for path in keys.glob("*.pem"))
+
+
+def test_a_former_platform_key_that_was_set_aside_is_trusted_no_more_and_still_known(keys: Path) -> None:
+    assert platform_public_paths(keys) == []
+    create_platform_key(keys)
+    stolen = dsse.key_id(platform_key(keys).public_key())
+    rotate_platform_key(keys)
+    set_aside_platform_key(keys, stolen)
+    present = dsse.key_id(platform_key(keys).public_key())
+    assert verifiable(keys) == {present}
+    assert {dsse.key_id(dsse.read_pem(path.read_bytes())) for path in every_platform_key(keys)} == {present, stolen}
+    with pytest.raises(FileNotFoundError):
+        set_aside_platform_key(keys, stolen)
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
