@@ -16,12 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineage import dsse
+from lineage import dsse, onetime
 from lineage.alone import LOCK, alone
 from lineage.keys import (
+    NONCE_BYTES,
     AuthenticationFailed,
     People,
     PersonRefused,
+    _secret_cipher,
     _stretched,
     create_platform_key,
     every_platform_key,
@@ -96,13 +98,15 @@ def test_a_key_file_that_is_not_the_registered_persons_is_refused(keys: Path, tm
         unlock(keys, "reviewer-1", "known to the attacker", code(keys, "reviewer-1", NOW), NOW)
 
 
-def test_a_foreign_key_is_refused_even_where_the_passphrase_opens_it(keys: Path) -> None:
-    """The attacker also knows how passphrases are stretched, which is no secret."""
-    secret = serialization.BestAvailableEncryption(_stretched("known to all", People.read(keys).person("reviewer-1")))
-    kind = serialization.PrivateFormat.PKCS8
-    (keys / "reviewer-1.pem").write_bytes(SOME_KEY.private_bytes(serialization.Encoding.PEM, kind, secret))
+def test_a_foreign_key_is_refused_even_where_passphrase_and_code_fit_it(keys: Path) -> None:
+    """The attacker also knows how passphrases are stretched, which is no secret, and brings a device of their own."""
+    stretched, device = _stretched("known to all", People.read(keys).person("reviewer-1")), onetime.new_secret()
+    kind, encryption = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(stretched)
+    (keys / "reviewer-1.pem").write_bytes(SOME_KEY.private_bytes(serialization.Encoding.PEM, kind, encryption))
+    sealed = _secret_cipher(stretched).encrypt(bytes(NONCE_BYTES), device, b"reviewer-1")
+    (keys / "reviewer-1.totp").write_bytes(bytes(NONCE_BYTES) + sealed)
     with pytest.raises(AuthenticationFailed):
-        unlock(keys, "reviewer-1", "known to all", code(keys, "reviewer-1", NOW), NOW)
+        unlock(keys, "reviewer-1", "known to all", onetime.code_at(device, onetime.step_at(NOW)), NOW)
 
 
 def test_an_unencrypted_key_of_somebody_else_is_refused(keys: Path) -> None:
