@@ -55,15 +55,15 @@ def check(items: Items, key_pem: bytes | None = None) -> list[str]:
     `key_pem` is the platform's public key as the reader knows it; the pack's own where none is given.
     """
     problems = list(_not_whole(items))
-    pem = key_pem or items.get(PUBLIC_KEY, b"")
+    pem = items.get(PUBLIC_KEY, b"") if key_pem is None else key_pem
+    missing = {MANIFEST, MANIFEST_SIGNATURE, *REQUIRED} - items.keys()
     for look in (_manifest_signature, _ledger, _payloads, _bundle, _approval, _evidence, _crate):
         try:
             problems += look(items, pem)
         except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-            missing = isinstance(error, KeyError) and error.args[0] in (*REQUIRED, MANIFEST, MANIFEST_SIGNATURE)
-            if not missing:  # what is missing has been named above
+            if not (isinstance(error, KeyError) and error.args[0] in missing):  # which has been named above
                 problems.append(f"{_SUBJECT[look.__name__]}: cannot be read ({type(error).__name__}: {error})")
-    if key_pem and _key_id(key_pem) != _key_id(items.get(PUBLIC_KEY, b"")):
+    if key_pem is not None and _key_id(key_pem) != _key_id(items.get(PUBLIC_KEY, b"")):
         problems.append(f"{PUBLIC_KEY}: is not the key that was given")
     return problems
 
@@ -211,7 +211,7 @@ def _approval(items: Items, pem: bytes) -> Iterator[str]:
         yield f"{APPROVAL}: not reviewed by one person and then approved by another"
     entries = [receipt["entry"] for receipt in json.loads(items[RECEIPTS])]
     approved = [e for e in entries if e["type"] == "approval.signed" and e["subjects"][0]["digest"] == record]
-    if {e["reason"] for e in approved} < {"review", "approval"}:
+    if not {"review", "approval"} <= {e["reason"] for e in approved}:
         yield f"{RECEIPTS}: the ledger does not hold both signatures under this record"
 
 
@@ -237,7 +237,7 @@ def _crate(items: Items, pem: bytes) -> Iterator[str]:
     """The RO-Crate names every item, with its digest."""
     entities = {entity["@id"]: entity for entity in json.loads(items[METADATA])["@graph"]}
     for name, content in items.items():
-        if name not in entities and name != METADATA:
+        if name not in entities:
             yield f"{METADATA}: does not name {name}"
         elif entities[name].get("sha256", "") not in ("", hashlib.sha256(content).hexdigest()):
             yield f"{METADATA}: states another digest of {name}"
@@ -311,8 +311,8 @@ def main() -> int:
         print(f"verify: {error}", file=sys.stderr)
         return 1
     problems = check(items, key)
-    print(f"{len(items)} items; platform key {_key_id(key or items.get(PUBLIC_KEY, b''))}")
-    if not key:
+    print(f"{len(items)} items; platform key {_key_id(items.get(PUBLIC_KEY, b'') if key is None else key)}")
+    if key is None:
         print("this is the key inside the pack: compare its name with the one that the platform's operator tells you")
     print("\n".join(problems) or "everything is as it was packed and signed")
     return 1 if problems else 0

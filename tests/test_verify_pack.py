@@ -137,6 +137,35 @@ def test_a_payload_left_out_by_the_platform_is_found(items: dict[str, bytes], bu
     assert f"{name}: missing, and no entry says that it was erased" in verify_pack.check(without, key)
 
 
+@pytest.mark.parametrize("meaning", ["review", "approval"])
+def test_an_author_s_responsibility_stands_for_neither_signature_in_the_ledger(
+    items: dict[str, bytes], key: bytes, meaning: str
+) -> None:
+    def instead(receipts: list[dict[str, Any]]) -> None:
+        for entry in (r["entry"] for r in receipts if r["entry"]["reason"] == meaning):
+            entry["reason"] = "responsibility"
+
+    found = verify_pack.check(edited(items, verify_pack.RECEIPTS, instead), key)
+    assert f"{verify_pack.RECEIPTS}: the ledger does not hold both signatures under this record" in found
+
+
+def test_a_crate_that_does_not_name_itself_hides_no_other_fault(
+    items: dict[str, bytes], built: Workspace, key: bytes
+) -> None:
+    def hide(crate: dict[str, Any]) -> None:
+        crate["@graph"] = [entity for entity in crate["@graph"] if entity["@id"] != verify_pack.METADATA]
+        next(entity for entity in crate["@graph"] if entity["@id"] == verify_pack.STEPS)["sha256"] = "0" * 64
+
+    found = verify_pack.check(resigned(edited(items, verify_pack.METADATA, hide), built), key)
+    assert f"{verify_pack.METADATA}: does not name {verify_pack.METADATA}" in found
+    assert f"{verify_pack.METADATA}: states another digest of {verify_pack.STEPS}" in found
+
+
+def test_an_empty_key_is_another_key_and_not_that_of_the_pack(items: dict[str, bytes]) -> None:
+    found = verify_pack.check(items, b"")
+    assert named_in(found, verify_pack.PUBLIC_KEY) and named_in(found, verify_pack.MANIFEST)
+
+
 def test_the_verifier_in_the_pack_runs_alone(pack: Path, tmp_path: Path, built: Workspace) -> None:
     with zipfile.ZipFile(pack) as opened:
         opened.extractall(tmp_path / "pack")
