@@ -63,6 +63,8 @@ def test_the_depth_and_the_age_of_the_queue_are_of_what_has_not_ended(jobs: Jobs
     assert jobs.depth(NOW + timedelta(seconds=61)) == ({"queued": 2, "running": 1}, 60.0)  # accepted at 1 s
     finish(jobs, first)
     assert jobs.depth(NOW + timedelta(seconds=62)) == ({"queued": 2}, 61.0)
+    assert claimed(jobs, "w1") and claimed(jobs, "w2")
+    assert jobs.depth(NOW + timedelta(seconds=62)) == ({"running": 2}, 0.0)  # what is worked on no longer waits
 
 
 def test_of_two_sites_that_wait_the_one_goes_first_whose_turn_was_longest_ago(jobs: Jobs) -> None:
