@@ -51,6 +51,22 @@ def test_a_site_may_ask_so_often_and_another_is_not_held_up_by_it() -> None:
     refusal(rate.take, "north")
 
 
+def test_a_site_is_told_to_wait_until_one_request_has_come_back() -> None:
+    time = Time()
+    rate = Rate(Quotas(per_s=0.1, burst=1), time)
+    rate.take("north")
+    time.now = 4.0  # of the ten seconds for one
+    assert refusal(rate.take, "north").headers == {"Retry-After": "6"}
+
+
+def test_the_places_that_are_kept_for_a_site_are_of_requests_and_windows_together() -> None:
+    flight = InFlight(Quotas(kept=2))
+    with flight.request("north", 0), flight.request("north", 0, "streams"), flight.request("south", 0):
+        assert not flight.has_kept("north")
+        with flight.request("north", 0, "windows"):
+            assert flight.has_kept("north") and not flight.has_kept("south")
+
+
 def test_what_a_site_has_in_flight_is_counted_until_it_is_answered() -> None:
     flight = InFlight(Quotas(at_once=2, windows_at_once=1, bytes_in_flight=100))
     with flight.request("north", 60) as count, flight.request("south", 100):
