@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Scope
 
+from serving import quotas
 from serving.auth import SiteKey, Unauthorised, issue_key, key_id, open_keys, revoke_key
 from serving.limits import HEADERS, Admission, Bounds, Limits
 from serving.problems import KEY, Exchange, ProblemError, exchange
@@ -115,6 +116,36 @@ def test_a_key_that_ended_is_no_longer_let_past_the_lock() -> None:
     for _ in range(2):
         lock.wrong("10.0.0.1", "revoked")
     refusal(lock.check, "10.0.0.1", "revoked")
+
+
+def test_of_keys_that_are_looked_at_together_each_counts_until_it_is_known() -> None:
+    async def come() -> None:
+        lock = LockOut(Quotas(wrong_keys=3), Time())
+        looked_at = [lock.looking("10.0.0.1", f"guess {n}") for n in range(3)]
+        for one in looked_at:
+            await one.__aenter__()
+        lock.wrong("10.0.0.1", "guess 0")
+        await looked_at[0].__aexit__(None, None, None)
+        refusal(lock.check, "10.0.0.1", "guess 3")  # one was wrong, and two may be
+        for one in looked_at[1:]:
+            await one.__aexit__(None, None, None)
+        lock.check("10.0.0.1", "guess 3")
+
+    asyncio.run(come())
+
+
+def test_so_many_peers_and_keys_are_remembered_and_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_PEERS", 3)
+    lock = LockOut(Quotas(wrong_keys=1), Time())
+    for n in range(4):
+        lock.wrong(f"10.0.0.{n}", "guess")
+    lock.check("10.0.0.0", "guess")
+    for n in range(1, 4):
+        refusal(lock.check, f"10.0.0.{n}", "guess")
+    for n in range(4):
+        lock.right(f"key {n}")
+    lock.check("10.0.0.3", "key 3")
+    refusal(lock.check, "10.0.0.3", "key 0")
 
 
 class Burst:
