@@ -20,7 +20,7 @@ from lineage.receipts import issue
 from lineage.store import session
 from lineage.times import read_utc, utc_text
 from tests.databases import NewPlace, Place, Server
-from tests.ledgers import DIGESTS, KEY, LATER, NOW, PERSON, recording, small_ledger
+from tests.ledgers import DIGESTS, KEY, LATER, NOW, PERSON, STRANGER, alter, recording, small_ledger
 
 
 @pytest.fixture
@@ -236,6 +236,41 @@ def test_an_empty_ledger_has_a_checkpoint_that_every_later_one_contains(tmp_path
 def test_checkpoints_without_a_key_to_check_them_prove_nothing(ledger: Ledger) -> None:
     checkpoint = ledger.checkpoint(KEY, LATER)
     assert "no public key" in ledger.verify([checkpoint]).problems[0]
+
+
+def test_the_head_goes_on_from_the_last_checkpoint_under_a_trusted_key(ledger: Ledger) -> None:
+    trusted, stranger = KEY.public_key(), STRANGER.public_key()
+    assert ledger.head_problems(trusted) == []
+    ledger.checkpoint(KEY, LATER)
+    for _ in range(2):  # at the checkpoint, and behind it
+        assert ledger.head_problems(trusted) == [] == ledger.head_problems(stranger, trusted)
+        assert "names another key" in ledger.head_problems(stranger)[0]
+        assert "no public key" in ledger.head_problems()[0]
+        ledger.append_many([recording(20), recording(21)], now=LATER)
+
+
+def test_a_checkpoint_of_an_empty_ledger_is_gone_on_from_by_any(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    ledger.checkpoint(KEY, NOW)
+    assert ledger.head_problems(KEY.public_key()) == []
+    ledger.append_many([recording(1)], now=NOW)
+    assert ledger.head_problems(KEY.public_key()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM entry WHERE seq = 6", "the last checkpoint is of 7 lines, and there are 6"),
+        ("UPDATE tree SET hash = zeroblob(32) WHERE level = 2", "does not go on from the last checkpoint, of 7 lines"),
+    ],
+)
+def test_a_ledger_that_does_not_go_on_from_its_last_checkpoint_says_so_at_once(
+    tmp_path: Path, statement: str, said: str
+) -> None:
+    ledger = small_ledger(tmp_path)
+    ledger.checkpoint(KEY, LATER)
+    alter(tmp_path / "ledger.db", statement)
+    assert said in ledger.head_problems(KEY.public_key())[0]
 
 
 Bytes = Callable[[Ledger], bytes]
