@@ -17,6 +17,7 @@ from lineage import dsse
 from lineage.approvals import Approval, revoke
 from lineage.digest import Manifest
 from lineage.keys import create_platform_key, platform_key
+from lineage.people import People
 from lineage.signing import SIGNATURE, SignatureInvalid, sign_bundle
 from models.analysis import analyse
 from models.bundle import UNSIGNED, Bundle, load_bundle, save_bundle
@@ -106,6 +107,15 @@ def test_the_approved_model_is_loaded_for_its_site(home: Path) -> None:
     assert (loaded.bundle.digest, loaded.terms.is_demo) == (read(home).bundle, True)
     assert loaded.facts["intended_use"] == "A yardstick for neonatal seizure detectors. Not for clinical use."
     assert Loader(home, allow_demo=True).why_not(NOW) is None
+
+
+def test_an_approval_is_of_a_demo_where_any_demo_signer_stands_under_it(home: Path) -> None:
+    terms = Loader(home, allow_demo=True).for_site(SITE, NOW).terms
+    known = terms.people.by_id
+    normal = People({id: replace(person, demo=False) for id, person in known.items()})
+    assert not replace(terms, people=normal).is_demo
+    assert replace(terms, people=normal.holding(known[APPROVER])).is_demo
+    assert not replace(terms, people=People({})).is_demo
 
 
 def test_the_loaded_model_predicts_as_the_one_that_was_saved(home: Path, tmp_path: Path) -> None:
