@@ -206,13 +206,19 @@ def _approval(items: Items, pem: bytes) -> Iterator[str]:
             yield f"{SIGNERS}: shows another key, id, name or role than the signature of {signature['person_id']}"
         if signature["printed_name"] not in items[MANIFESTATIONS].decode():
             yield f"{MANIFESTATIONS}: does not show {signature['person_id']}"
-        seen.setdefault(signature["meaning"], []).append((signature["utc_time"], signature["key_id"]))
-    if not any(r[1] != a[1] and r[0] <= a[0] for r in seen["review"] for a in seen["approval"]):
+        seen.setdefault(signature["meaning"], []).append(signature)
+    if not any(_is_review_of(r, a) for r in seen["review"] for a in seen["approval"]):
         yield f"{APPROVAL}: not reviewed by one person and then approved by another"
     entries = [receipt["entry"] for receipt in json.loads(items[RECEIPTS])]
     approved = [e for e in entries if e["type"] == "approval.signed" and e["subjects"][0]["digest"] == record]
     if not {"review", "approval"} <= {e["reason"] for e in approved}:
         yield f"{RECEIPTS}: the ledger does not hold both signatures under this record"
+
+
+def _is_review_of(review: Mapping[str, Any], approval: Mapping[str, Any]) -> bool:
+    """By another person, under another key, and not later."""
+    differ = all(review[name] != approval[name] for name in ("person_id", "key_id"))
+    return differ and bool(review["utc_time"] <= approval["utc_time"])
 
 
 def _evidence(items: Items, pem: bytes) -> Iterator[str]:

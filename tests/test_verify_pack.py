@@ -149,6 +149,15 @@ def test_an_author_s_responsibility_stands_for_neither_signature_in_the_ledger(
     assert f"{verify_pack.RECEIPTS}: the ledger does not hold both signatures under this record" in found
 
 
+def test_two_keys_of_one_person_are_not_two_people(items: dict[str, bytes], key: bytes) -> None:
+    def one_person(approval: dict[str, Any]) -> None:
+        for signature in approval["signatures"]:
+            signature["person_id"] = approval["signatures"][0]["person_id"]
+
+    found = verify_pack.check(edited(items, verify_pack.APPROVAL, one_person), key)
+    assert f"{verify_pack.APPROVAL}: not reviewed by one person and then approved by another" in found
+
+
 def test_a_crate_that_does_not_name_itself_hides_no_other_fault(
     items: dict[str, bytes], built: Workspace, key: bytes
 ) -> None:
