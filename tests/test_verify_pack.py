@@ -81,6 +81,24 @@ def edited(items: dict[str, bytes], name: str, edit: Callable[[Any], object]) ->
     return items | {name: json.dumps(value).encode()}
 
 
+def test_what_is_signed_again_unchanged_is_as_it_was(items: dict[str, bytes], built: Workspace, key: bytes) -> None:
+    """So what is found in the tests below is found because of what they change."""
+    assert verify_pack.manifest_of(items) == items[verify_pack.MANIFEST]
+    assert verify_pack.check(resigned(items, built), key) == []
+
+
+def test_a_folder_and_a_zip_made_by_hand_are_read_as_the_pack(
+    pack: Path, items: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "unpacked"
+    with zipfile.ZipFile(pack) as zipped:
+        zipped.extractall(folder)
+    again = shutil.make_archive(str(tmp_path / "again"), "zip", folder)  # which names folders too
+    assert verify_pack.read(folder) == items == verify_pack.read(Path(again))
+    with pytest.raises(ValueError, match="neither a zip nor a folder"):
+        verify_pack.read(folder / verify_pack.CARD)
+
+
 def test_a_manifest_written_anew_without_the_key_is_found(items: dict[str, bytes], key: bytes) -> None:
     forged = relisted(items | {verify_pack.PAGE: b"<!doctype html>every seizure was found"})
     assert named_in(verify_pack.check(forged, key), verify_pack.MANIFEST)
