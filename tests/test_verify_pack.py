@@ -152,16 +152,27 @@ def test_what_the_platform_itself_exchanged_is_found_by_what_people_and_ledger_s
 def test_a_payload_left_out_by_the_platform_is_found(items: dict[str, bytes], built: Workspace, key: bytes) -> None:
     name = next(n for n in items if n.startswith(verify_pack.PAYLOADS))
     without = resigned({n: content for n, content in items.items() if n != name}, built)
-    assert f"{name}: missing, and no entry says that it was erased" in verify_pack.check(without, key)
+    gone, digest = f"{name}: missing, and no entry says that it was erased", Path(name).stem
+    assert gone in verify_pack.check(without, key)
+    naming = edited(without, verify_pack.RECEIPTS, lambda v: v[0]["entry"]["subjects"].append({"digest": digest}))
+    assert gone in verify_pack.check(naming, key)
+
+
+NO_SIGNATURE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "the author's responsibility": lambda entry: entry.update(reason="responsibility"),
+    "under another record": lambda entry: entry["subjects"][0].update(digest="0" * 64),
+    "of another kind": lambda entry: entry.update(type="approval.rejected"),
+}
 
 
 @pytest.mark.parametrize("meaning", ["review", "approval"])
-def test_an_author_s_responsibility_stands_for_neither_signature_in_the_ledger(
-    items: dict[str, bytes], key: bytes, meaning: str
+@pytest.mark.parametrize("case", NO_SIGNATURE)
+def test_what_is_no_signature_under_this_record_stands_for_none_in_the_ledger(
+    items: dict[str, bytes], key: bytes, meaning: str, case: str
 ) -> None:
     def instead(receipts: list[dict[str, Any]]) -> None:
         for entry in (r["entry"] for r in receipts if r["entry"]["reason"] == meaning):
-            entry["reason"] = "responsibility"
+            NO_SIGNATURE[case](entry)
 
     found = verify_pack.check(edited(items, verify_pack.RECEIPTS, instead), key)
     assert f"{verify_pack.RECEIPTS}: the ledger does not hold both signatures under this record" in found
