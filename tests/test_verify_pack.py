@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.workspace import Workspace
@@ -253,6 +253,7 @@ values = st.recursive(
 )
 
 
+@example([1e20, 1e21, 1e-6, 1e-7, 999999999999999900000.0, 0.1, -0.0])  # where ECMAScript changes its form
 @given(values)
 def test_the_verifier_writes_canonical_json_as_the_ledger_does(value: Any) -> None:
     assert verify_pack.canonical(value) == digest.canonical(value)
