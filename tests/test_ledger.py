@@ -302,6 +302,16 @@ def test_erased_payloads_are_gone_from_the_files_and_every_entry_stays(ledger: L
     assert ledger.verify().problems == []
 
 
+def test_a_line_that_names_a_payload_does_not_excuse_its_loss_and_its_own_erasure_does(tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path)
+    erased, lost = (ledger.entry(seq).payload_digest for seq in (2, 3))
+    ledger.append("research.recorded", actor=PERSON, subjects=[Subject("payload", lost[:12], lost)], now=LATER)
+    ledger.erase(erased, actor=PERSON, reason="consent withdrawn", now=LATER)
+    assert ledger.verify().problems == []
+    alter(tmp_path / "ledger.db", f"DELETE FROM payload WHERE digest = '{lost}'")
+    assert ledger.verify().problems == ["payload of entry 3 is gone and no entry says that it was erased"]
+
+
 def test_the_table_of_payloads_is_written_anew_once_however_many_are_erased(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
