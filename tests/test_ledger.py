@@ -344,7 +344,9 @@ def test_a_receipt_writes_a_checkpoint_once_in_a_while_only(ledger: Ledger) -> N
     assert [c.size for c in ledger.checkpoints()] == [7, 8]
     ledger.append_many([recording(i) for i in range(50, 1050)], now=LATER + timedelta(hours=1))
     heads.append(ledger.certify(KEY, LATER + timedelta(hours=1)))
-    assert [c.size for c in ledger.checkpoints()] == [7, 8, 1008]
+    ledger.append_many([recording(2000)], now=LATER + timedelta(hours=1))
+    heads.append(ledger.certify(KEY, LATER + timedelta(hours=1)))
+    assert [c.size for c in ledger.checkpoints()] == [7, 8, 1008] and heads[-1].size == 1009
     assert ledger.verify(heads, KEY.public_key()).problems == []
 
 
