@@ -1,5 +1,6 @@
 """Who and what is turned away before anything is looked at: keys, addresses, types, and what is too much."""
 
+import asyncio
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from serving import desk
 from serving.auth import issue_key, key_id, open_keys, revoke_key
-from serving.limits import READS, ROUTES, Limits, route_of
+from serving.limits import HEADERS, READS, ROUTES, Limits, RequestLine, route_of
 from serving.quotas import Quotas
 from serving.schema import Answer
 from tests.served import NOW
@@ -131,3 +132,21 @@ def test_more_requests_than_can_be_served_are_sent_away_and_slow_ones_end(
         assert "not done within 0.8 s" in problem(responses[0], 504)
         assert service.client.get("/v1/models", headers=service.headers).status_code == 200
         release.set()
+
+
+def test_what_the_frameworks_say_in_a_header_of_ours_gives_way_to_ours() -> None:
+    answers: list[Any] = []
+
+    async def framework(scope: Any, receive: Any, send: Any) -> None:
+        said = [(b"Cache-Control", b"public"), (b"x-frame-options", b"SAMEORIGIN"), (b"etag", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": said})
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    line = RequestLine(framework, lambda *_: None)
+    asyncio.run(line({"type": "http", "method": "GET", "path": "/livez", "headers": []}, None, send))  # type: ignore[arg-type]
+    said = [(name.decode().lower(), value.decode()) for name, value in answers[0]["headers"]]
+    assert len(said) == len(dict(said)), "no header is given twice"
+    ours = {name.lower(): value for name, value in HEADERS.items()}
+    assert {name: value for name, value in said if name != "x-request-id"} == {**ours, "etag": "1"}
