@@ -11,7 +11,8 @@ import pytest
 
 from serving import desk
 from serving.auth import issue_key, key_id, open_keys, revoke_key
-from serving.limits import HEADERS, READS, ROUTES, Limits, RequestLine, route_of
+from serving.limits import HEADERS, READS, ROUTES, Bounds, Limits, RequestLine, route_of
+from serving.problems import KEY, Exchange, ProblemError
 from serving.quotas import Quotas
 from serving.schema import Answer
 from tests.served import NOW
@@ -104,8 +105,9 @@ def test_too_large_an_upload_is_refused_announced_or_not(other_home: Path, recor
         response = service.client.post("/v1/detect", headers=kind, content=pieces)
         assert "content-length" not in response.request.headers
         assert "at most" in problem(response, 413)
-        negative = {**kind, "Content-Length": "-1"}
-        problem(service.client.post("/v1/detect", headers=negative, content=b""), 400)
+        for number in ("-1", "+5", "1_0", "five", "9" * 20):
+            sent = service.client.post("/v1/detect", headers={**kind, "Content-Length": number}, content=b"")
+            assert "a number of bytes" in problem(sent, 400)
 
 
 def test_more_requests_than_can_be_served_are_sent_away_and_slow_ones_end(
@@ -150,3 +152,22 @@ def test_what_the_frameworks_say_in_a_header_of_ours_gives_way_to_ours() -> None
     assert len(said) == len(dict(said)), "no header is given twice"
     ours = {name.lower(): value for name, value in HEADERS.items()}
     assert {name: value for name, value in said if name != "x-request-id"} == {**ours, "etag": "1"}
+
+
+@pytest.mark.parametrize(("announced", "taken_in"), [(10, True), (11, False)])
+def test_what_is_announced_too_large_is_refused_before_any_of_it_is_taken_in(announced: int, taken_in: bool) -> None:
+    taken: list[int] = []
+
+    async def take(scope: Any, receive: Any, send: Any) -> None:
+        taken.append(announced)
+
+    bounds = Bounds(take, Limits(upload_bytes=10))
+    scope = {"type": "http", "path": "/v1/detect", "headers": [(b"content-length", b"%d" % announced)]}
+    asked = bounds({**scope, KEY: Exchange("id")}, None, None)  # type: ignore[arg-type]
+    if taken_in:
+        asyncio.run(asked)
+    else:
+        with pytest.raises(ProblemError) as refused:
+            asyncio.run(asked)
+        assert refused.value.status == 413
+    assert bool(taken) == taken_in
