@@ -23,7 +23,7 @@ from models.analysis import analyse
 from models.bundle import UNSIGNED, Bundle, load_bundle, save_bundle
 from models.detectors.line_length import LineLength
 from serving import loader as loading
-from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel, import_bundle, revocations_folder
+from serving.loader import POLL_S, Loaded, Loader, NoApprovedModel, import_bundle, revocations_folder, why_no_more
 from serving.store import POINTER_TYPE, Pointer, pointer_path, stored_bundle
 from tests.authenticator import code
 from tests.served import (
@@ -334,6 +334,8 @@ def test_an_approval_that_ends_stops_the_model_without_any_look(home: Path) -> N
     assert loader.for_site(SITE, NOW + timedelta(hours=12))
     with pytest.raises(NoApprovedModel, match="it ended at"):
         loader.for_site(SITE, NOW + timedelta(hours=12, seconds=1))
+    assert loader.why_not(NOW + timedelta(hours=12)) is None
+    assert "it ended at" in (loader.why_not(NOW + timedelta(hours=12, seconds=1)) or "")
 
 
 def test_a_new_model_comes_in_and_the_old_one_comes_back_without_a_restart(home: Path) -> None:
@@ -349,6 +351,20 @@ def test_a_new_model_comes_in_and_the_old_one_comes_back_without_a_restart(home:
     clock.seconds += POLL_S
     assert loader.for_site(SITE, NOW).bundle.digest == old
     assert [loaded and loaded.bundle.digest for loaded in seen] == [old, new, old]
+
+
+def test_who_has_begun_an_answer_gives_it_though_another_came_in_but_not_once_it_is_taken_back(home: Path) -> None:
+    clock = Clock()
+    loader = Loader(home, allow_demo=True, clock=clock)
+    begun = loader.for_site(SITE, NOW)
+    new = put_in_force(home, 0.7).digest
+    clock.seconds += POLL_S
+    assert why_no_more(begun, loader, SITE, NOW) == ""
+    given = (revocations_folder(home), home / "keys", REVIEWER, PASSPHRASE, code(home / "keys", REVIEWER, NOW))
+    revoke(*given, digest=begun.bundle.digest, reason="alarms", now=NOW)
+    clock.seconds += POLL_S
+    assert "revoked by" in why_no_more(begun, loader, SITE, NOW)
+    assert loader.for_site(SITE, NOW).bundle.digest == new, "its successor goes on"
 
 
 def test_what_does_not_change_is_not_read_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
