@@ -312,6 +312,12 @@ def test_a_model_of_a_leaky_split_is_not_served_whoever_signed_for_it(home: Path
     assert "non-reportable" in detail_of(home)
 
 
+def test_a_model_answers_the_question_that_it_was_made_for_and_no_other(home: Path) -> None:
+    shutil.copy(pointer_path(home), pointer_path(home, "typing"))
+    with pytest.raises(NoApprovedModel, match="names a model for detection, asked for is typing"):
+        Loader(home, "typing", allow_demo=True).for_site(SITE, NOW)
+
+
 def test_an_approval_for_another_montage_does_not_count(home: Path) -> None:
     bundle = in_force(home)
     point(home, bundle, approve(home, record_for(bundle, montages=("behind_the_ear",))))
