@@ -49,6 +49,11 @@ def test_two_entries_may_say_the_same_and_share_one_payload(ledger: Ledger) -> N
     assert ledger.verify().problems == []
 
 
+def test_an_entry_that_says_no_more_has_no_payload(ledger: Ledger) -> None:
+    entry = ledger.append("run.finished", actor=PERSON, now=LATER)
+    assert (entry.payload_digest, ledger.payload(entry.payload_digest)) == ("", None)
+
+
 def test_there_is_no_entry_before_the_first_or_after_the_last(ledger: Ledger) -> None:
     for seq in (-1, 7):
         with pytest.raises(IndexError, match="no entry"):
