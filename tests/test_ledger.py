@@ -229,6 +229,9 @@ def test_a_checkpoint_comes_back_from_its_published_form(ledger: Ledger) -> None
     for size in ("-1", "7.0", "true", "null"):
         with pytest.raises(ValueError, match="whole number"):
             Checkpoint.from_json(checkpoint.to_json().replace('"size": 7', f'"size": {size}'))
+    for root in ("latest", checkpoint.root.upper(), checkpoint.root[:-2]):
+        with pytest.raises(ValueError, match="64 lower-case hexadecimal"):
+            Checkpoint.from_json(checkpoint.to_json().replace(checkpoint.root, root))
 
 
 def test_an_empty_ledger_has_a_checkpoint_that_every_later_one_contains(tmp_path: Path) -> None:
