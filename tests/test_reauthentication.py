@@ -23,10 +23,18 @@ STEP = timedelta(seconds=onetime.STEP_S)
 RFC_SECRET = b"12345678901234567890"
 
 
-@pytest.mark.parametrize(("seconds", "code"), [(59, "287082"), (1111111109, "081804"), (20000000000, "353130")])
-def test_codes_are_those_of_rfc_6238(seconds: int, code: str) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "step", "code"),
+    [(59, 0x1, "287082"), (1111111109, 0x23523EC, "081804"), (20000000000, 0x27BC86AA, "353130")],
+)
+def test_codes_are_those_of_rfc_6238(seconds: int, step: int, code: str) -> None:
     """Appendix B (SHA-1), of whose eight digits an authenticator app shows the last six."""
-    assert onetime.code_at(RFC_SECRET, seconds // onetime.STEP_S) == code
+    assert onetime.step_at(datetime.fromtimestamp(seconds, UTC)) == step
+    assert onetime.code_at(RFC_SECRET, step) == code
+
+
+def test_a_secret_has_the_160_bits_that_rfc_4226_recommends() -> None:
+    assert len(onetime.new_secret()) * 8 == 160
 
 
 @given(st.integers(-4, 4))
