@@ -7,6 +7,8 @@ import pytest
 
 from tests.gated import BETTER, CHAMPION, DECLARED, FLOOR, SETTINGS, SITES, N, evidence, gate, with_table
 from validation.gates import passed, run_gates
+from validation.gates.detection import at_equal_alarms
+from validation.gates.study import arrange
 from validation.leakage import GuardOutcome, LeakageAudit
 from validation.reliability import Calibration, ece
 
@@ -53,6 +55,19 @@ def test_sensitivity_is_compared_at_the_champions_rate_of_false_alarms():
     assert gate("sensitivity_non_inferior", loud, CHAMPION).outcome == "fail"
 
 
+@pytest.mark.parametrize(("alarms", "hours"), [(1.0, 24.0), (1.0, 0.5), (0.0, 24.0)])
+def test_at_its_own_rate_of_false_alarms_a_detector_finds_what_it_finds_as_it_is_set(alarms, hours):
+    """Also where all recordings together last less than a day (24 times half an hour), or nobody raises an alarm."""
+    better, champion = (evidence(x, alarms, n=24, hours=hours) for x in (0.9, 0.8))
+    for counted, made in zip(at_equal_alarms(arrange(better, champion, SETTINGS)), (better, champion), strict=True):
+        assert counted.sum(axis=0).tolist() == [made.table["detected"].sum(), 240]
+
+
+def test_a_patient_with_one_seizure_is_one_with_seizures():
+    once = with_table(CHAMPION, seizures=1, detected=1)
+    assert gate("floor:0–28 days", once, once).outcome == "pass"
+
+
 def test_few_patients_are_insufficient_evidence_even_if_all_was_found():
     small, champion = evidence(sensitivity=1.0, n=24), evidence(n=24)
     made = gate("floor:0–28 days", small, champion)
@@ -82,6 +97,18 @@ def test_no_false_alarm_in_a_few_hours_is_insufficient_evidence():
     made = gate("false_alarms", candidate, champion)
     assert made.outcome == "insufficient_evidence"
     assert made.reason == "4.0 h assessed, 48 h are needed for one alarm to be seen"
+
+
+@pytest.mark.parametrize("name", ["false_alarms", "calibration", "abstention"])
+def test_of_whom_nothing_was_looked_at_nobody_counts_as_a_patient(name):
+    """Of two of six nothing was recorded, and so nothing assessed or stated: four are left, five are needed."""
+    none = np.array([1.0, 1, 1, 1, 0, 0])
+    labels = [np.repeat([0, 1], 20)] * 6
+    stated = Calibration.of([np.where(x, 0.5, np.nan) * np.ones(40) for x in none], labels)
+    times = {"recorded_s": 86400 * none, "assessed_s": 86400 * none}
+    made = with_table(evidence(n=6), seizures=10 * none, false_alarms=none, **times)
+    both = replace(made, calibration=stated)
+    assert gate(name, both, both).reason == "4 patients, 5 are needed"
 
 
 def test_a_site_without_seizures_is_insufficient_evidence():
