@@ -8,6 +8,7 @@ import pytest
 
 from tests.gated import BETTER, CHAMPION, SETTINGS, N, evidence, gate
 from validation.gates import Gate, run_gates
+from validation.gates.power import power
 from validation.outcome import gates_section, headline, power_sentence
 from validation.reading import read
 
@@ -34,6 +35,22 @@ def test_a_gate_that_cannot_pass_at_this_size_has_no_power_and_says_how_many_are
     assert (floor.power, floor.persons_needed) == (0.0, 60) and floor.power_if == "the true sensitivity were 0.80"
     hours = gate("false_alarms", *(evidence(alarms=0.0, n=24, hours=1 / 6) for _ in range(2)))
     assert (hours.power, hours.persons_needed) == (0.0, 24 * 12)
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "persons", "share", "needed"),
+    [
+        (0.05, 0.0, 100, 1.0, 5),  # nothing varies: the fewest that are asked for
+        (0.05, 0.02, 5, NormalDist().cdf(2.5 - 1.96), 7),  # as many as are asked for; 5 · (2.80 · 0.4)² = 6.3
+        (0.05, 0.02, 4, 0.0, 6),  # 4 · (2.80 · 0.4)² = 5.02
+        (0.05, float("nan"), 4, 0.0, None),
+        (0.05, float("nan"), 5, None, None),  # nobody knows
+        (0.0, 0.02, 100, None, None),  # at the limit itself it is chance alone
+    ],
+)
+def test_power_at_its_ends(margin, error, persons, share, needed):
+    made = power(margin, error, persons, 0.975, "equal", 5)
+    assert made.share == (None if share is None else pytest.approx(share, abs=1e-4)) and made.persons_needed == needed
 
 
 def test_where_chance_has_no_part_no_power_is_stated():
