@@ -122,3 +122,5 @@ def test_no_interval_becomes_narrower_and_none_moves(rows, margin, asked):
 def test_nobody_and_one_patient_get_no_interval():
     one = Interval(0.0, float("nan"), float("nan"), 2000, 1)
     assert widened(one, np.zeros(1), mean_over_patients, 0.1, 5) is one
+    two = replace(one, n=2)
+    assert widened(two, np.zeros(2), mean_over_patients, 0.1, 0) is two, "nor those of whom nothing was asked"

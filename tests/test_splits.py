@@ -122,10 +122,13 @@ def test_one_person_under_two_ids_at_two_sites_stays_together():
 
 
 def test_too_few_persons_are_refused_with_the_number_needed():
-    with pytest.raises(CannotSplit, match="6 persons, got 5 persons"):
+    with pytest.raises(CannotSplit, match="at least 2 folds and 6 persons, got 5 persons"):
         nested_patient_split([listed(i) for i in range(5)], folds=3)
     with pytest.raises(CannotSplit, match="at least 2 folds"):
         nested_patient_split([listed(i) for i in range(5)], folds=1)
+    for folds in (2, 3):
+        enough = nested_patient_split([listed(i) for i in range(2 * folds)], folds=folds)
+        assert all(fold.train and fold.test for fold in enough.folds) and len(enough.folds) == folds
 
 
 def test_only_splits_by_patient_and_by_site_may_be_registered():
@@ -231,3 +234,16 @@ def test_roles_of_a_patient_split_are_one_for_all_windows_and_out_for_a_stranger
         assert set(split.roles(fold.train[0], np.arange(7), number, 1.0)) == {TRAIN}
         assert set(split.roles("stranger", np.arange(7), number, 1.0)) == {OUT}
     assert set(window_split([listed(1)]).roles("stranger", np.arange(7), 0, 1.0)) == {OUT}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 8), max_size=40), st.integers(2, 4), st.integers(0, 20))
+def test_clips_of_one_seizure_have_one_role_and_each_seizure_is_tested_once(event, folds, seed):
+    split, numbers = draw_split("seizure", [listed(2)], folds, 0.25, seed), np.array(event, dtype=int)
+    onset_s = np.arange(len(event)) * 10.0
+    roles = np.stack([split.roles("sub-002_eeg", onset_s, fold, 10.0, numbers) for fold in range(folds)])
+    assert ((roles == TEST).sum(axis=0) == 1).all() and set(np.unique(roles)) <= {TRAIN, INNER_VALID, TEST}
+    assert all(len(np.unique(roles[:, numbers == one], axis=1).T) == 1 for one in np.unique(numbers))
+    assert set(split.roles("stranger", onset_s, 0, 10.0, numbers)) <= {OUT}
+    with pytest.raises(ValueError, match="in which one each window lies"):
+        split.roles("sub-002_eeg", onset_s, 0, 10.0)

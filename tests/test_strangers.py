@@ -1,11 +1,13 @@
 """What was never learnt from gets no name, and what was is refused no more often than declared."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from data.pose import JOINTS
 from models.appearance import FEATURES, JOINTED, PICTURES, of_eeg, of_joints, of_pictures
@@ -38,6 +40,28 @@ def test_stretches_of_new_patients_are_refused_no_more_often_than_declared(count
         x, _, stretch = patients(rng, 20)
         refused.append(np.mean([known.refusal(x[stretch == one]) is not None for one in np.unique(stretch)]))
     assert np.mean(refused) <= 1.5 * FALSE_REFUSALS
+
+
+def test_the_limit_is_the_prediction_limit_over_patients_left_out_one_by_one() -> None:
+    """Student's, for one more: mean + t · √(s² · (1 + 1/n) + the stretches' own variance), of the logarithms of each
+    stretch's middle score by what the other patients showed."""
+    x, patient, stretch = patients(np.random.default_rng(3), 7)
+    logs = []
+    for one in range(7):
+        others = Strangers.fit("video", *(part[patient != one] for part in (x, patient, stretch)))
+        mine = np.unique(stretch[patient == one])
+        logs.append(np.log([np.median(others.scores(x[stretch == s])) for s in mine]))
+    means, within = np.mean(logs, axis=1), np.var(logs, axis=1).mean()
+    beyond = stats.t.ppf(0.99, 6) * np.sqrt(means.var(ddof=1) * (1 + 1 / 7) + within)
+    assert Strangers.fit("video", x, patient, stretch).limit == pytest.approx(np.exp(means.mean() + beyond))
+
+
+def test_a_score_at_the_limit_is_no_stranger_and_the_highest_score_always_is() -> None:
+    known, clips = fitted(), np.full((1, N), 0.4)
+    at_limit = replace(known, limit=float(known.scores(clips)[0]))
+    assert at_limit.refusal(clips) is None
+    assert replace(at_limit, limit=np.nextafter(at_limit.limit, 0)).refusal(clips) is not None
+    assert replace(known, limit=CEILING).refusal(np.full((1, N), np.nan)) is not None
 
 
 def test_a_stretch_far_from_all_is_refused_by_the_name_of_what_differs_most() -> None:
