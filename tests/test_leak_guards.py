@@ -244,8 +244,10 @@ def test_a_hold_out_opened_within_its_budget_is_no_leak():
     assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, holdout=use)).clean
 
 
-def test_something_fitted_in_a_fold_that_does_not_exist_is_unknown():
-    found = inspect(SPLIT, ENTRIES, [*honest(), FittedOn(7, FITTED[0], NAMES)], disclosed=OPEN)
+@pytest.mark.parametrize("fold", [-1, 3, 7])
+def test_something_fitted_in_a_fold_that_does_not_exist_is_unknown(fold):
+    found = inspect(SPLIT, ENTRIES, [*honest(), FittedOn(fold, FITTED[0], NAMES)], disclosed=OPEN)
+    assert {o.guard: o.outcome for o in found.outcomes}["fitted_on"] == "unknown"
     assert not found.clean and not found.leaking
 
 
