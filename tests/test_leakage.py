@@ -211,13 +211,14 @@ def test_leak_of_an_inner_validation_person_into_the_training_is_blocked():
 def test_leak_of_anything_fitted_on_the_test_is_blocked(what):
     tested = SPLIT.folds[1].test[0]
     leaky = [replace(f, recordings=(*f.recordings, tested)) if (f.fold, f.what) == (1, what) else f for f in honest()]
-    with pytest.raises(Leak, match=f"the {what} of fold 1 was fitted on {tested}"):
+    with pytest.raises(Leak, match=f"the {what} of fold 1 was fitted on {tested}, which stands on its test side"):
         audit(SPLIT, ENTRIES, leaky)
 
 
 def test_what_nobody_states_is_unknown_and_not_clean():
     unstated = audit(SPLIT, ENTRIES, [f for f in honest() if (f.fold, f.what) != (2, "threshold")])
-    assert outcome_of("fitted_on", unstated) == "unknown" and not unstated.clean and not unstated.leaking
+    said = "nothing is stated about the threshold of fold 2 (and 0 more)"
+    assert said_by("fitted_on", unstated) == ("unknown", said) and not unstated.clean and not unstated.leaking
     assert outcome_of("fitted_on", audit(SPLIT, ENTRIES)) == "unknown"
 
 

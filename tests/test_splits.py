@@ -32,11 +32,11 @@ def listed(number: int, site: str = "A", seizing: bool = True, person: str = "")
 
 @st.composite
 def cohorts(draw) -> list[Member]:
-    """6 to 24 persons at 1 to 3 sites, each with 1 to 3 recordings under one or more patient ids."""
+    """6 to 24 persons at 1 to 3 sites, each with 1 to 3 recordings, with seizures or not, under one or more patient ids."""
     entries: list[Member] = []
     for person in range(draw(st.integers(6, 24))):
-        site, seizing = draw(st.sampled_from("ABC")), draw(st.booleans())
-        for _ in range(draw(st.integers(1, 3))):
+        site = draw(st.sampled_from("ABC"))
+        for seizing in draw(st.lists(st.booleans(), min_size=1, max_size=3)):
             entries.append(listed(len(entries), site, seizing, f"person{person}"))
     return entries
 
@@ -89,6 +89,18 @@ def test_inner_validation_holds_a_quarter_of_the_training_persons_with_seizures_
         assert len(fold.test) == 24 / 3
         assert len(fold.inner_valid) == (24 - 8) / 4
         assert sum(int(name[4:7]) < 12 for name in fold.inner_valid) == (12 - 4) / 4
+
+
+@settings(deadline=None, max_examples=40)
+@given(cohorts(), st.integers(0, 99), st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]))
+def test_of_those_with_seizures_and_of_those_without_a_share_tunes_and_never_nobody_or_all(entries, seed, share):
+    """At least one of two, and one is left to train on, however small or large a share is asked for."""
+    seizing = {m.person for m in entries if m.has_seizure}
+    for fold in nested_patient_split(entries, inner_share=share, seed=seed).folds:
+        train, tuning = ({person_of(entries)[n] for n in names} for names in (fold.train, fold.inner_valid))
+        for inside in (lambda p: p in seizing, lambda p: p not in seizing):
+            n, tune = sum(map(inside, train | tuning)), sum(map(inside, tuning))
+            assert tune == (0 if n < 2 else min(max(1, round(share * n)), n - 1))
 
 
 def test_one_seed_gives_one_split_and_another_seed_another():
