@@ -92,7 +92,9 @@ def one_person_with_two_keys() -> Planted:
 def opened_twice() -> Planted:
     looks = (Opening("reviewer", "2026-03-01", "registration"), Opening("author", "2026-03-09", "one more look"))
     return Planted(
-        "holdout_budget", ("author", "2026-03-09", "one more look"), disclosed={"holdout": HoldoutUse(1, looks)}
+        "holdout_budget",
+        ("opening 2 ", "author", "2026-03-09", "one more look"),
+        disclosed={"holdout": HoldoutUse(1, looks)},
     )
 
 
@@ -237,6 +239,12 @@ def test_pre_training_on_other_signals_and_on_some_without_a_print_is_no_leak():
     stated = (Pretraining("foundation-eeg", frozenset({"person-x"}), recordings=frozenset({*others, "not looked at"})),)
     disclosed = replace(OPEN, pretrained_on=stated, fingerprints={**(OPEN.fingerprints or {}), **others})
     assert not len(others["still"]) and audit(SPLIT, ENTRIES, honest(), disclosed=disclosed).clean
+    tested = sorted({*SPLIT.folds[0].test} - INNER)[:2]  # one stands in the other, and neither was learnt from
+    twice = {**disclosed.fingerprints, tested[1]: fingerprint(noise(tested[0]), 128.0)}
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(disclosed, fingerprints=twice)).clean
+    some = {name: prints for name, prints in twice.items() if name != NAMES[3]}
+    found = audit(SPLIT, ENTRIES, honest(), disclosed=replace(disclosed, fingerprints=some))
+    assert [o.guard for o in found.outcomes if o.outcome == "unknown"] == ["near_duplicates"]
 
 
 def test_a_hold_out_opened_within_its_budget_is_no_leak():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,16 @@ def test_each_site_is_spread_over_the_folds(entries):
             len({person_of(entries)[n] for n in fold.test} & here) for fold in nested_patient_split(entries).folds
         ]
         assert np.ptp(tested) <= 2  # seizing and seizure-free persons are dealt apart, each to within one
+
+
+@settings(deadline=None, max_examples=30)
+@given(cohorts(), st.integers(0, 99))
+def test_persons_of_one_stratum_are_spread_over_the_folds(entries, seed):
+    typed = [replace(m, stratum="xyz"[int(m.person.removeprefix("person")) % 3]) for m in entries]
+    stratum = {m.person: m.stratum for m in typed}
+    tested = [{person_of(typed)[n] for n in fold.test} for fold in nested_patient_split(typed, seed=seed).folds]
+    for one in "xyz":
+        assert np.ptp([sum(stratum[p] == one for p in persons) for persons in tested]) <= 1
 
 
 @settings(deadline=None, max_examples=30)
