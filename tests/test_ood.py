@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from data.frontend import FrontEnd, Prepared
 from data.readers.edf import read_edf
@@ -102,6 +103,24 @@ def test_a_new_patient_is_refused_as_often_as_declared() -> None:
         refused.append(np.mean(strange))
     assert np.mean(refused) == pytest.approx(FALSE_REFUSALS, abs=3 * np.std(refused) / np.sqrt(30))
     assert np.mean(refused) < 2 * FALSE_REFUSALS
+
+
+def test_limits_are_those_of_patients_left_out_one_by_one() -> None:
+    """Of each the median score by what the others showed: mean + t · s · √(1 + 1/n) of their logarithms. Of windows the
+    middle patient's 99 % point, of background and of seizure, whichever is higher."""
+    x, patient, seizing = patients(np.random.default_rng(10), 7)
+    scores = np.empty(len(x))
+    for one in range(7):
+        others = patient != one
+        scores[~others] = Ood.fit(x[others], patient[others], seizing[others]).scores(x[~others])
+    ood, logs = Ood.fit(x, patient, seizing), np.log([np.median(scores[patient == one]) for one in range(7)])
+    beyond = stats.t.ppf(0.95, 6) * logs.std(ddof=1) * np.sqrt(8 / 7)
+    assert ood.recording_limit == pytest.approx(np.exp(logs.mean() + beyond))
+    ends = [
+        np.median([np.quantile(scores[kind & (patient == one)], 0.99) for one in range(7)])
+        for kind in (seizing, ~seizing)
+    ]
+    assert ood.window_limit == pytest.approx(max(ends))
 
 
 def test_one_window_in_a_hundred_of_the_middle_patient_lies_outside() -> None:
