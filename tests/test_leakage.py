@@ -23,6 +23,9 @@ from validation.leakage import (
     inspect,
 )
 from validation.splits import (
+    INNER_VALID,
+    TEST,
+    TRAIN,
     Fold,
     Member,
     Split,
@@ -123,15 +126,21 @@ def test_leak_of_the_same_bytes_under_another_name_is_blocked():
 def test_leak_of_a_recording_in_two_roles_is_blocked():
     fold = SPLIT.folds[0]
     split = with_fold(0, replace(fold, train=(*fold.train, fold.test[0])))
-    found = inspect(split, ENTRIES, honest())
-    assert outcome_of("overlapping_windows", found) == "leak"
+    cut = [Windows(name, np.arange(100) * 2.0, 2.0) for name in NAMES]
+    for windows in ([], cut):
+        found = inspect(split, ENTRIES, honest(), windows)
+        assert outcome_of("overlapping_windows", found) == "leak"
 
 
 def test_leak_through_overlapping_windows_is_blocked_and_windows_apart_are_not():
     split = window_split(ENTRIES, folds=3, seed=0)
     overlapping = [Windows(name, np.arange(100) * 1.0, 2.0) for name in NAMES]  # 2-s windows every second
     apart = [Windows(name, np.arange(100) * 2.0, 2.0) for name in NAMES]
-    assert outcome_of("overlapping_windows", inspect(split, ENTRIES, windows=overlapping)) == "leak"
+    roles = split.roles(NAMES[0], np.arange(100) * 1.0, 0, 2.0)
+    first = int(np.flatnonzero(np.diff(roles))[0])
+    a, b = ({TRAIN: "training", INNER_VALID: "inner validation", TEST: "test"}[int(roles[first + k])] for k in (0, 1))
+    named = f"windows of {NAMES[0]} at {first} s ({a}) and {first + 1} s ({b}) overlap in fold 0"
+    assert said_by("overlapping_windows", inspect(split, ENTRIES, windows=overlapping)) == ("leak", named)
     assert outcome_of("overlapping_windows", inspect(split, ENTRIES, windows=apart)) == "pass"
 
 
