@@ -85,6 +85,8 @@ def test_between_the_limits_there_is_either_or_neither_and_never_an_answer_where
     trend = np.array([0.1, 0.5, 0.9, np.nan])
     assert Conformal(0.9, 0.6, 0.4, 9, 9).sets(trend).tolist() == [BACKGROUND, BACKGROUND + SEIZURE, SEIZURE, 0]
     assert Conformal(0.9, 0.4, 0.6, 9, 9).sets(trend).tolist() == [BACKGROUND, 0, SEIZURE, 0]
+    at_limits = Conformal(0.9, 0.1, 0.9, 9, 9).sets(trend).tolist()
+    assert at_limits == [BACKGROUND, 0, SEIZURE, 0], "up to the one and from the other on"
 
 
 @given(st.integers(0, 1000), st.integers(2, 8))

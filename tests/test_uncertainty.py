@@ -187,3 +187,10 @@ def test_reliability_is_given_per_site_with_patients_as_unit():
     assert made["sites"]["B"]["ece"]["estimate"] == pytest.approx(0.5)
     assert made["scorer"]["name"] == "reliability" and len(made["scorer"]["code_digest"]) == 64
     json.dumps(made, allow_nan=False)
+
+
+def test_a_figure_that_exists_in_no_draw_has_no_interval_and_says_in_how_many_it_did_not():
+    """Only the first patient had seizures, and nobody drew them."""
+    made = interval_of(np.array([[1.0, 2.0], [0.0, 0.0]]), ratio_of_sums, np.tile([0, 2], (2000, 1)))
+    assert made.estimate == 0.5 and np.isnan([made.low, made.high]).all()
+    assert (made.undefined, made.draws, made.n) == (2000, 2000, 2)
