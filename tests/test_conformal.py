@@ -79,6 +79,17 @@ def test_what_is_printed_says_how_few_patients_stand_behind_it() -> None:
     assert few.patients_needed == 9  # 9 / (9 + 1) is the first n / (n + 1) that reaches 0.9
     assert "4 patients' background and 3 patients' seizures" in few.statement
     assert "no guarantee for one new patient" in few.statement and "no guarantee" not in many.statement
+    enough, one_kind = Conformal(0.9, 0.4, 0.2, 9, 9), Conformal(0.9, 0.4, 0.2, 40, 8)
+    assert "no guarantee" not in enough.statement and "no guarantee" in one_kind.statement
+    assert "cannot be ruled out" not in enough.statement
+    assert "background cannot be ruled out in any second" in Conformal(0.9, 1.0, 0.2, 9, 9).statement
+
+
+def test_who_has_no_second_of_a_class_is_not_counted_among_its_patients() -> None:
+    trends, every = [np.linspace(0, 1, 50)] * 4, np.ones(50)
+    half = np.repeat([0, 1], 25)
+    found = Conformal.fit(trends, [half, half, every, 0 * every])
+    assert (found.patients_background, found.patients_seizure) == (3, 3)
 
 
 def test_between_the_limits_there_is_either_or_neither_and_never_an_answer_where_none_was_assessed() -> None:
