@@ -191,6 +191,7 @@ def test_one_patient_tells_nothing_about_how_far_patients_lie_apart() -> None:
     x, patient, seizing = patients(np.random.default_rng(7), 1)
     with pytest.raises(TooFewPatients, match="at least 2 training patients, got 1"):
         Ood.fit(x, patient, seizing)
+    assert Ood.fit(*patients(np.random.default_rng(7), 2)).patients == 2, "two are enough"
 
 
 def test_a_recording_without_a_window_is_refused_and_nothing_is_said_to_differ() -> None:

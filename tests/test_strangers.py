@@ -106,6 +106,7 @@ def test_one_patient_is_refused() -> None:
     x, patient, stretch = patients(np.random.default_rng(0), 1)
     with pytest.raises(TooFewPatients, match="1 training patient, 2 are needed"):
         Strangers.fit("video", x, patient, stretch)
+    assert fitted(count=2).patients == 2, "two are enough"
 
 
 def test_it_comes_back_from_json_and_not_with_other_features() -> None:
