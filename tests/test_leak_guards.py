@@ -468,3 +468,81 @@ def test_a_feature_made_from_the_type_leaks_and_one_that_knows_a_single_type_doe
         found[leaking] = {o.guard: o for o in made.outcomes}["label_derived"]
     assert found[True].outcome == "leak" and "feature 0 alone tells 3 types apart" in found[True].reason
     assert found[False].outcome == "pass"
+
+
+def windows_of(seizure: int, background: int, persons: int = 12, seed: int = 0) -> Features:
+    """Three numbers that know nothing, of so many windows of either label in each of the first persons."""
+    label = np.tile(np.repeat([0, 1], [background, seizure]), persons)
+    x = np.random.default_rng(seed).normal(size=(len(label), 3))
+    return Features(np.repeat(NAMES[:persons], seizure + background), x, label)
+
+
+def joined(*parts: Features) -> Features:
+    return Features.join(parts)
+
+
+def told(made: Features, column: int, values: np.ndarray) -> Features:
+    """The same, with these values in a column."""
+    x = made.x.copy()
+    x[:, column] = values
+    return replace(made, x=x)
+
+
+def label_guard(made: Features) -> tuple[str, str]:
+    found = inspect(SPLIT, ENTRIES, disclosed=Disclosure(features=made))
+    return {o.guard: (o.outcome, o.reason) for o in found.outcomes}["label_derived"]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("each", [25, 4])
+def test_a_feature_made_from_the_label_leaks_upwards_and_downwards_also_where_a_value_is_missing(sign, each):
+    """Of 25 windows of either label in every person, and of 4, which are looked at together. The first of the other
+    numbers is never known."""
+    honest_one = told(windows_of(each, each), 0, np.full(24 * each, np.nan)) if each == 4 else windows_of(each, each)
+    assert label_guard(honest_one) == ("pass", "")
+    values = sign * honest_one.label + 0.01 * honest_one.x[:, 2]
+    values[-1] = np.nan
+    outcome, reason = label_guard(told(honest_one, 1, values))
+    assert outcome == "leak" and reason.startswith("feature 1 alone tells seizure from background")
+    assert f"all {12} " in reason
+
+
+def test_persons_without_seizures_hide_no_feature_made_from_the_label():
+    seizing, others = windows_of(25, 25, 6), windows_of(0, 50, 12)
+    made = joined(seizing, Features(others.recording[300:], others.x[300:], others.label[300:]))
+    outcome, reason = label_guard(told(made, 1, made.label))
+    assert outcome == "leak" and "all 6 seizing persons" in reason
+
+
+def test_a_feature_is_judged_in_each_person_and_in_one_direction():
+    """A label on top of each person's own level parts nobody's windows from another's and still is a label; a number that
+    rises in some and falls in others is none."""
+    made = windows_of(25, 25)
+    person = np.repeat(np.arange(12), 50)
+    assert label_guard(told(made, 2, made.label + 7.0 * person))[0] == "leak"
+    assert label_guard(told(made, 2, made.label * np.where(person % 2, 1, -1)))[0] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("made", "outcome"),
+    [
+        (joined(windows_of(25, 25, 2), windows_of(0, 25)), "unknown"),  # seizures of two persons
+        (joined(windows_of(25, 25, 2), windows_of(25, 0)), "unknown"),  # background of two
+        (windows_of(6, 25, 3), "unknown"),  # 18 windows of seizure
+        (windows_of(25, 6, 3), "unknown"),
+        (windows_of(7, 7, 3), "pass"),  # 21 of either, of three persons
+        (windows_of(20, 20, 3), "pass"),
+    ],
+)
+def test_twenty_windows_of_either_label_of_three_persons_each_are_needed(made, outcome):
+    assert label_guard(made)[0] == outcome
+
+
+def test_three_types_of_twenty_clips_are_needed_and_a_clip_with_a_missing_value_is_left_out():
+    made = typed_features(True)
+    two = made.label < 2
+    few = Features(made.recording[:61], made.x[:61], made.label[:61])
+    assert label_guard(few) == ("unknown", "2 types have 20 windows, 3 are needed") and two[:60].all()
+    x = made.x.copy()
+    x[5, 0] = np.nan
+    assert label_guard(replace(made, x=x))[0] == "leak"
