@@ -546,3 +546,42 @@ def test_three_types_of_twenty_clips_are_needed_and_a_clip_with_a_missing_value_
     x = made.x.copy()
     x[5, 0] = np.nan
     assert label_guard(replace(made, x=x))[0] == "leak"
+
+
+def test_an_embedding_hears_8_to_30_hz_and_nothing_else():
+    t = np.arange(60 * 128) / 128
+    plain = identity_embedding(noise("a", 60.0), 128.0)
+    for rate_hz, heard in ((4, False), (6.5, False), (10, True), (20, True), (28, True), (33, False), (50, False)):
+        sounding = noise("a", 60.0)
+        sounding[0] += 300 * np.sin(2 * np.pi * rate_hz * t)
+        louder = (identity_embedding(sounding, 128.0) - plain)[:, 0]
+        assert (louder > 0.5).all() if heard else (np.abs(louder) < 0.2).all(), rate_hz
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(8, 20), st.floats(0.01, 100))
+def test_the_chance_of_a_pair_is_that_of_the_exponential_law_and_no_channel_weighs_more_for_being_louder(seed, n, gain):
+    """Points that vary alike in both directions, so that their distance is the plain one. P(gap > g) is (1 + g / Σ) ** −m
+    with the sum of the m other gaps, of the smaller gap of the two, times the n / 2 pairs there can be."""
+    points = np.random.default_rng(seed).normal(size=(n, 2))
+    around = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    names = [f"sub-{i:02d}" for i in range(n)]
+    keys = {name: name for name in names}
+    found = likeness({name: point + around for name, point in zip(names, points, strict=True)}, keys)
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2) + np.diag(np.full(n, np.inf))
+    nearest, ends = apart.argmin(axis=1), np.sort(apart, axis=1)
+    gap = np.log(ends[:, 1] / ends[:, 0])
+    pairs = {(i, int(j)) for i, j in enumerate(nearest) if nearest[j] == i and i < j}
+    assert {(names.index(pair.first), names.index(pair.second)) for pair in found} == pairs
+    for pair in found:
+        i, j = names.index(pair.first), names.index(pair.second)
+        chance = (1 + min(gap[i], gap[j]) / (gap.sum() - gap[i] - gap[j])) ** -(n - 2) * n / 2
+        assert pair.chance == pytest.approx(min(1.0, chance))
+    assert [p.chance for p in found] == sorted(p.chance for p in found)
+    louder = {name: (point + around) * [gain, 1] for name, point in zip(names, points, strict=True)}
+    assert [p.chance for p in likeness(louder, keys)] == pytest.approx([p.chance for p in found])
+
+
+def test_one_recording_of_a_single_piece_keeps_nobody_from_being_compared():
+    short = {**(OPEN.embeddings or {}), NAMES[0]: pattern(NAMES[0])[:1]}
+    assert audit(SPLIT, ENTRIES, honest(), disclosed=replace(OPEN, embeddings=short)).clean
