@@ -114,3 +114,21 @@ def test_few_patients_and_few_hours_are_insufficient_evidence_for_a_forecaster()
     )
     made = next(g for g in run_gates(short, champion, VIDEO) if g.name == "warnings")
     assert made.reason == "8.0 h answered, 20 h are needed for one warning to be seen"
+
+
+@pytest.mark.parametrize(("persons", "outcome"), [(23, "insufficient_evidence"), (24, "pass")])
+def test_who_had_no_seizure_or_was_not_filmed_is_no_patient_of_a_gate(persons, outcome):
+    """30 patients; one clip ahead of a seizure, or one hour of film, makes one count."""
+    ours, theirs = forecast(0.9, 0.9, 1.2, patients=30), forecast(patients=30)
+    had = np.arange(30) < persons
+    seizing = [replace(e, table=e.table.assign(ahead=1 * had, foreseen=1 * had)) for e in (ours, theirs)]
+    film = {"false_warnings": 0, "warning_s": 360.0 * had, "answered_s": 3600.0 * had, "observed_s": 3600.0 * had}
+    filmed = [replace(e, table=e.table.assign(**film)) for e in (ours, theirs)]
+    of_seizures = {g.name: g for g in run_gates(*seizing, VIDEO)}
+    of_film = {g.name: g for g in run_gates(*filmed, VIDEO)}
+    assert of_seizures["floor:balanced_accuracy"].outcome == of_film["time_in_warning"].outcome == outcome
+    if persons < 24:
+        said = "23 patients with a seizure to foresee, 24 are needed"
+        assert all(of_seizures[name].reason.startswith(said) for name in ("balanced_accuracy", "baselines"))
+        hourly = ("warnings", "time_in_warning", "brier", "abstention")
+        assert {of_film[name].reason for name in hourly} == {"23 patients, 24 are needed"}
