@@ -423,6 +423,9 @@ def test_many_recordings_of_few_persons_do_not_say_how_alike_people_are():
     found = inspect(SPLIT, people, honest(), disclosed=OPEN)
     reason = {o.guard: (o.outcome, o.reason) for o in found.outcomes}["identity_probe"]
     assert reason == ("unknown", "7 persons are too few to know how alike people are: 8")
+    eight = [replace(entry, person=f"person-{number % 8}") for number, entry in enumerate(ENTRIES)]
+    found = inspect(SPLIT, eight, honest(), disclosed=OPEN)
+    assert {o.guard: o.outcome for o in found.outcomes}["identity_probe"] == "pass"
 
 
 def test_recordings_of_one_piece_do_not_say_how_much_a_person_varies():
@@ -580,6 +583,13 @@ def test_the_chance_of_a_pair_is_that_of_the_exponential_law_and_no_channel_weig
     assert [p.chance for p in found] == sorted(p.chance for p in found)
     louder = {name: (point + around) * [gain, 1] for name, point in zip(names, points, strict=True)}
     assert [p.chance for p in likeness(louder, keys)] == pytest.approx([p.chance for p in found])
+
+
+def test_a_piece_in_which_a_channel_misses_samples_is_left_out():
+    signal = noise("a", 90.0)
+    signal[2, 40 * 128 : 41 * 128] = np.nan
+    whole = identity_embedding(noise("a", 90.0), 128.0)
+    np.testing.assert_allclose(identity_embedding(signal, 128.0), whole[[0, 2]])
 
 
 def test_one_recording_of_a_single_piece_keeps_nobody_from_being_compared():
