@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.gated import BETTER, CHAMPION, DECLARED, SETTINGS, USE, gate
-from validation.gates import Envelope, ForecastingPlan, GateSettings, run_gates
+from validation.gates import Declared, Envelope, ForecastingPlan, GateSettings, run_gates
+from validation.gates.envelope import envelope_gate
+from validation.gates.plan import FURTHER, KINDS
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,38 @@ def test_a_challenger_for_other_ages_or_another_use_than_the_champions_is_refuse
     other = replace(CHAMPION, declared=replace(DECLARED, intended_use=yardstick))
     assert "another intended use than the champion's" in gate("envelope", BETTER, other).reason
     assert all(g.outcome == "pass" for g in run_gates(BETTER, None, SETTINGS, floor=other)), "the floor is no champion"
+
+
+def test_a_challenger_that_reads_at_another_rate_than_the_champion_is_refused_inside_the_envelope_too():
+    both = replace(SETTINGS, envelope=Envelope(rates_hz=(128.0, 256.0)))
+    faster = replace(BETTER, declared=replace(DECLARED, rate_hz=256.0))
+    made = gate("envelope", faster, CHAMPION, both)
+    assert (made.outcome, made.reason) == ("fail", "outside the plan: another rate than the champion's")
+    assert gate("envelope", faster, replace(CHAMPION, declared=faster.declared), both).outcome == "pass"
+    unstated = replace(CHAMPION, declared=replace(DECLARED, rate_hz=None))
+    assert gate("envelope", faster, unstated, both).reason == "not declared: the champion's rate"
+
+
+@pytest.mark.parametrize("task", FURTHER)
+def test_every_other_task_has_an_envelope_of_its_own_which_nothing_widens(task):
+    planned, kind = FURTHER[task], KINDS[task]
+    declared = Declared(
+        task, planned.modalities[0], planned.montages[0], planned.age_days, planned.classes, planned.intended_use[0],
+        planned.rates_hz[0],
+    )  # fmt: skip
+
+    def outcome(scored: str, changed: Declared) -> str:
+        return envelope_gate(scored, changed, None, Envelope(), False).outcome
+
+    assert outcome(kind, declared) == "pass"
+    youngest, oldest = planned.age_days
+    for changed in (
+        {"modality": "audio"}, {"montage": "neonatal_18"}, {"rate_hz": 64.0}, {"age_days": (youngest, oldest + 1)},
+        {"classes": (*planned.classes, "more")}, {"intended_use": "Alarms at the bedside."},
+    ):  # fmt: skip
+        assert outcome(kind, replace(declared, **changed)) == "fail"
+    for other in {"detection", "typing", "forecasting"} - {kind}:
+        assert outcome(other, declared) == "fail", "scored as something else"
 
 
 def test_what_is_not_declared_is_unknown():

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from tests.gated import BETTER, CHAMPION, SETTINGS, N, evidence, gate
+from tests.gated import BETTER, CHAMPION, SETTINGS, VIDEO, N, evidence, forecast, gate, typed
 from validation.gates import Gate, run_gates
 from validation.gates.power import power
 from validation.outcome import gates_section, headline, power_sentence
@@ -56,6 +56,15 @@ def test_power_at_its_ends(margin, error, persons, share, needed):
 def test_where_chance_has_no_part_no_power_is_stated():
     sure = {g.name: g for g in run_gates(BETTER, CHAMPION, SETTINGS) if g.power is None}
     assert set(sure) == {"beats_floor", "leakage_audit", "cost", "envelope"}, "of several gates as one neither"
+
+
+def test_power_of_a_floor_is_stated_for_ten_points_above_it_whatever_the_task():
+    others = {g.name: g for made in (typed(), forecast()) for g in run_gates(made, None, VIDEO)}
+    assert others["floor:focal"].power_if == "the true F1 were 0.60"
+    assert others["floor:balanced_accuracy"].power_if == "the true balanced accuracy were 0.60"
+    assert others["baselines"].power_if == "balanced accuracy were truly 10 points above it"
+    high = replace(SETTINGS, floor_sensitivity=0.95)
+    assert gate("floor:0–28 days", BETTER, CHAMPION, high).power_if == "the true sensitivity were 1.00"
 
 
 def test_the_page_says_beside_each_verdict_what_the_cohort_could_have_shown():
