@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.gated import DECLARED, TIME, VIDEO, forecast
-from validation.gates import ForecastEvidence, passed, run_gates
+from validation.gates import ForecastEvidence, ForecastingPlan, passed, run_gates
 from validation.leakage import GuardOutcome, LeakageAudit
 
 
@@ -132,3 +132,20 @@ def test_who_had_no_seizure_or_was_not_filmed_is_no_patient_of_a_gate(persons, o
         assert all(of_seizures[name].reason.startswith(said) for name in ("balanced_accuracy", "baselines"))
         hourly = ("warnings", "time_in_warning", "brier", "abstention")
         assert {of_film[name].reason for name in hourly} == {"23 patients, 24 are needed"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "column", "by"),
+    [
+        ("balanced_accuracy", "foreseen", 1),
+        ("balanced_accuracy", "silent", 1),
+        ("warnings_per_h", "false_warnings", -1),
+        ("brier", "squared_error", -0.5),
+    ],
+)
+def test_two_patients_of_three_who_improve_show_no_more_than_a_quarter(endpoint, column, by):
+    """(1/2)², as a sign test of two, whatever is drawn; one clip, or one warning, is an improvement."""
+    champion = forecast(patients=3)
+    ours = replace(champion, table=champion.table.assign(**{column: champion.table[column] + by * np.array([1, 1, 0])}))
+    plan = replace(VIDEO, forecasting=ForecastingPlan(endpoints=(endpoint,)))
+    assert {g.name: g for g in run_gates(ours, champion, plan)}["superior"].value == 0.25

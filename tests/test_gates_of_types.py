@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.gated import DECLARED, TYPES, VIDEO, typed
-from validation.gates import TypingEvidence, passed, run_gates
+from validation.gates import TypingEvidence, TypingPlan, passed, run_gates
 from validation.leakage import GuardOutcome, LeakageAudit
 
 
@@ -64,3 +64,14 @@ def test_a_confusion_table_without_a_column_for_no_answer_is_refused():
     made = typed()
     with pytest.raises(ValueError, match=r"must be \(60, 3, 4\) \(no answer last\), got \(60, 3, 3\)"):
         TypingEvidence(made.table, TYPES, made.confusion[:, :, :3])
+
+
+def test_two_patients_of_four_in_whom_a_type_is_named_better_show_no_more_than_a_quarter():
+    """(1/2)², as a sign test of two; of each type two patients, and of each of them one clip is named better."""
+    right, wrong = np.zeros((4, 2, 3), int), np.zeros((4, 2, 3), int)
+    right[:2, 0, 0] = right[2:, 1, 1] = 5
+    wrong[:] = right
+    wrong[0, 0], wrong[2, 1] = [4, 1, 0], [0, 4, 1]
+    ours, theirs = (TypingEvidence(pd.DataFrame({"site": "A"}, index=range(4)), ("x", "y"), c) for c in (right, wrong))
+    plan = replace(VIDEO, typing=TypingPlan(min_patients_per_class=1))
+    assert next(g for g in run_gates(ours, theirs, plan) if g.name == "superior").value == 0.25
