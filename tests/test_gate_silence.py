@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from tests.gated import CHAMPION, SETTINGS, N, gate
 from validation.gates import silence
@@ -19,6 +20,27 @@ def test_a_second_that_one_detector_left_unanswered_ranks_neither_above_nor_belo
     assert [pooled_auc(once, p)[0] for p in (every, silent)] == [0.5, 1.0]
     assert pooled_auc(once, silence.pairs(silent, every))[0] == 0.75
     assert pooled_auc(once, silence.pairs(every, silent))[0] == 0.5
+
+
+def test_a_seizure_second_left_unanswered_wins_half_of_its_pairs():
+    """Seizure seconds at 0.9 and 0.2, others at 0.1 and 0.5: three pairs of four are won. Silent on the second, two of two
+    are won; with the silence as half, 2 + 2 / 2 = 3 of 4."""
+    labels, stated = [np.array([1, 1, 0, 0])], np.array([0.9, 0.2, 0.1, 0.5])
+    every, silent = PairWins.of(labels, [stated]), PairWins.of(labels, [np.where(stated == 0.2, np.nan, stated)])
+    once = np.ones((1, 1), int)
+    asked = [silence.pairs(*both) for both in ((every, silent), (silent, every))]
+    assert [pooled_auc(once, p)[0] for p in asked] == [0.75, 0.75]
+    assert all((p.positives.tolist(), p.negatives.tolist()) == ([2.0], [2.0]) for p in asked)
+
+
+def test_an_unanswered_second_is_an_error_of_a_quarter_over_what_either_detector_answered():
+    """Four seconds stated at 0.6, of which two are seizures: 2 · 0.4² + 2 · 0.6² = 1.04. Silent on both seizures, 0.72 are
+    left, and 2 · 0.25 are added."""
+    labels, stated = [np.array([1, 1, 0, 0])], np.full(4, 0.6)
+    every = Calibration.of([stated], labels)
+    silent = Calibration.of([np.where(labels[0], np.nan, stated)], labels)
+    assert silence.squared_errors(every, silent) == pytest.approx(np.array([[1.04, 4.0]]))
+    assert silence.squared_errors(silent, every) == pytest.approx(np.array([[1.22, 4.0]]))
 
 
 def test_a_champion_silenced_where_it_errs_is_not_superior_to_itself():

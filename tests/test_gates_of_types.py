@@ -8,6 +8,7 @@ import pytest
 
 from tests.gated import DECLARED, TYPES, VIDEO, typed
 from validation.gates import TypingEvidence, TypingPlan, passed, run_gates
+from validation.gates.seizure_types import f1_of
 from validation.leakage import GuardOutcome, LeakageAudit
 
 
@@ -50,6 +51,13 @@ def test_macro_f1_is_the_mean_of_the_types_and_is_written_out():
     assert made.reason.startswith("Δ macro-F1 0.792 (")
     floors = [g.reason[:8] for g in run_gates(ours, none, VIDEO) if g.name.startswith("floor")]
     assert floors == ["F1 0.833", "F1 0.750"]
+
+
+def test_f1_of_a_type_exists_in_draws_that_have_a_clip_of_it_and_in_no_other():
+    """One patient with one clip of x, named rightly; another with one of y, named x. Both: 2 · 1 / (1 + 2)."""
+    confusion = np.array([[[1, 0, 0], [0, 0, 0]], [[0, 0, 0], [1, 0, 0]]])
+    found = f1_of(0)(np.array([[1, 1], [2, 0], [0, 2]]), confusion)
+    assert found.tolist() == pytest.approx([2 / 3, 1.0, np.nan], nan_ok=True)
 
 
 def test_a_type_that_four_patients_had_is_not_evaluable_and_keeps_the_candidate_from_passing():
