@@ -105,6 +105,13 @@ def test_too_few_patients_are_not_tested_and_that_is_said():
     assert report.sites[0].power == "With 5 patients here and 12 in the reference nothing was tested: too few."
 
 
+def test_six_patients_are_enough_and_six_of_its_own_past_are_what_a_site_is_compared_with():
+    rng = np.random.default_rng(7)
+    report = compare_sites(patients(rng, 6), shifted(patients(rng, 6), "demo-north", "slope", 50.0), RULE, rng)
+    assert report.alarmed == ("demo-north",) and all(s.state != NOT_ENOUGH for s in report.sites)
+    assert {(s.against, s.reference_patients) for s in report.sites} == {(OWN_PAST, 6)}
+
+
 def test_a_certain_but_small_shift_is_no_alarm():
     rng = np.random.default_rng(8)
     then, now = patients(rng, 400), shifted(patients(rng, 400), "demo-north", "slope", 0.4)
