@@ -16,7 +16,7 @@ from data.recording import Segment
 from data.simulator.patient import PatientSettings, annotations_of, draw_patient, render
 from data.simulator.site import SITES
 from models.look import FEATURES, WINDOW_S, Look, Looking, look
-from models.ood import CEILING, FALSE_REFUSALS, WINDOWS_OUTSIDE, Ood, TooFewPatients
+from models.ood import CEILING, FALSE_REFUSALS, WINDOWS_OUTSIDE, Ood, Strangeness, TooFewPatients
 from tests import SHARED, needs_shared
 
 RATE_HZ = 128.0
@@ -178,6 +178,12 @@ def test_windows_with_missing_samples_are_outside_even_where_the_limit_is_the_hi
     assert ood.window_limit == CEILING
     assert ood.judge(Look(np.full((50, N), np.nan), np.zeros(50))).share_outside == 1.0
     assert ood.is_outside(np.array([CEILING, CEILING - 1, np.nan])).tolist() == [True, False, False]
+
+
+def test_a_score_at_the_limit_is_no_reason_to_refuse() -> None:
+    at, below = (Strangeness(score, 1.5, 0.0, "delta") for score in (1.5, np.nextafter(1.5, 0)))
+    above = Strangeness(np.nextafter(1.5, 2), 1.5, 0.0, "delta")
+    assert [s.is_refused for s in (below, at, above)] == [False, False, True]
 
 
 def test_it_travels_as_json_and_back_to_the_bit() -> None:
