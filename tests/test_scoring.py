@@ -175,6 +175,9 @@ def test_szcore_takes_a_second_of_difference_if_told_and_refuses_to_score_a_fail
             szcore(reference, marked((10, 15), duration_s=duration_s))
     with pytest.raises(ValueError, match="covers 55 s and the reference 60 s"):
         szcore(reference, marked((10, 15), duration_s=55.0), policy)
+    assert szcore(reference, marked((10, 15), duration_s=60.5)).sample_tp == 5, "half a second is rounding"
+    with pytest.raises(ValueError, match=r"more than 0\.5 s apart"):
+        szcore(reference, marked((10, 15), duration_s=60.6))
 
 
 def test_a_detection_beyond_the_recordings_last_sample_is_no_false_alarm():
@@ -462,6 +465,31 @@ def test_hours_that_the_detector_refused_do_not_dilute_false_alarms():
         assert made["scorer"]["policy"]["false_per"] == "assessed hour"
     silent = [case("q", marked(), marked(), np.full(3600, np.nan))]
     assert overlap.figures(silent)["any_overlap"]["false_alarms_per_24h"] is None
+
+
+def test_figures_of_a_cohort_written_out():
+    """4.8 h of which 1.2 h were assessed, with a seizure of 120 s found for 60 s and one false detection of 10 s; and 1 h of
+    which all was, with nothing in it."""
+    trend = np.full(17_280, np.nan)
+    trend[:4_320] = 0.1
+    seizing, alarms = marked((1000, 1120), duration_s=17_280), marked((100, 110), (1000, 1060), duration_s=17_280)
+    cases = [case("p", seizing, alarms, trend), case("q", marked(), marked())]
+    table = per_patient(cases)
+    assert table["coverage"].tolist() == [0.25, 1.0]
+    counted = clinical.counts(cases, table)
+    assert (counted["hours"], counted["assessed_hours"]) == pytest.approx((5.8, 2.2))
+    assert counted["coverage"] == pytest.approx(2.2 / 5.8)
+    assert [counted[k] for k in ("persons", "seizing_persons", "seizures", "abstained_recordings")] == [2, 1, 1, 0]
+    made = clinical.figures(table, PairWins.of(*clinical.trends(cases)), np.ones((2000, 2), dtype=int))
+    stated = {
+        name: found["estimate"] for name, found in made.items() if isinstance(found, dict) and "estimate" in found
+    }
+    expected = {
+        "event_sensitivity": 1.0, "false_detections_per_hour": 1 / 2.2, "false_alarms_per_24h": 24 / 2.2,
+        "time_in_alarm": 70 / 7920, "coverage": 2.2 / 5.8,
+    }  # fmt: skip
+    assert {name: stated[name] for name in expected} == pytest.approx(expected)
+    assert made["burden_total"] == pytest.approx({"marked_min": 2.0, "detected_min": 70 / 60})
 
 
 def test_beside_szcores_false_alarms_per_recorded_day_stand_those_per_assessed_day():
