@@ -115,6 +115,7 @@ def test_kappa_is_one_for_copies_nought_for_silence_against_marks_and_undefined_
 def test_more_raters_than_can_be_counted_are_refused():
     with pytest.raises(ValueError, match="at most 11"):
         rating_counts([[np.zeros((12, 3), bool)]], 12)
+    assert rating_counts([[np.zeros((11, 3), bool)]], 11)[0, 0] == 3
 
 
 def reading(rng: np.random.Generator, truth: np.ndarray, wrong: float) -> np.ndarray:
