@@ -199,6 +199,13 @@ def test_logistic_regression_finds_the_coefficients_that_made_the_labels() -> No
     np.testing.assert_allclose(found, [-1.0, 2.0, -0.5], atol=0.1)
 
 
+def test_the_same_windows_twice_are_calibrated_alike_and_classes_apart_get_no_endless_slope() -> None:
+    x, label = np.linspace(-1, 1, 20)[:, None], np.repeat([0.0, 1.0], 10)
+    once, twice = fit_logistic(x, label), fit_logistic(np.tile(x, (9, 1)), np.tile(label, 9))
+    np.testing.assert_allclose(twice, once, rtol=1e-6, atol=1e-9)
+    assert 0 < once[1] < 100
+
+
 def test_a_score_that_points_the_wrong_way_is_not_turned_round() -> None:
     label = np.array([0, 1] * 50)
     flat = Calibration.fit(-label.astype(float), label)
