@@ -631,6 +631,12 @@ def test_the_operating_curve_always_has_a_point_without_alarms():
     assert curve.alarms_per_24h[curve.best_at(0.0)] == 0
     unassessed = sweep([case("p", marked(), marked(), np.full(3600, np.nan))], threshold_events)
     assert unassessed.best_at(0.5) == 0
+    once = np.ones((2000, 1), dtype=int)
+    two_hours = sweep(
+        [case("p", marked(duration_s=7200), marked(duration_s=7200), np.full(7200, 0.3))], threshold_events
+    )
+    assert overlap.operating_curve(two_hours, once)["one_alarm_is_per_24h"] == 12
+    assert overlap.operating_curve(unassessed, once)["one_alarm_is_per_24h"] is None
 
 
 def named_sources(*paths: object) -> set[str]:
