@@ -97,6 +97,8 @@ def test_no_false_alarm_in_a_few_hours_is_insufficient_evidence():
     made = gate("false_alarms", candidate, champion)
     assert made.outcome == "insufficient_evidence"
     assert made.reason == "4.0 h assessed, 48 h are needed for one alarm to be seen"
+    for hours, outcome in ((1.9, "insufficient_evidence"), (2.0, "pass")):  # of 24 patients: 45.6 h and 48 h
+        assert gate("false_alarms", *(evidence(alarms=0.0, n=24, hours=hours) for _ in range(2))).outcome == outcome
 
 
 @pytest.mark.parametrize("name", ["false_alarms", "calibration", "abstention"])
