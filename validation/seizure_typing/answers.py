@@ -78,7 +78,7 @@ def answered_by_both(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.Data
     same = ["person", *keys, "onset_s", "truth"]
     if not ours[same].equals(theirs[same]):
         raise ValueError("two splits are compared on the same stretches of the same patients, and these are others")
-    classes = ours.columns.difference(NAMES)
+    classes = ours.columns.difference(list(NAMES))
     silent = ours[classes].isna().any(axis=1) | theirs[classes].isna().any(axis=1)
     for part in (ours, theirs):
         part.loc[silent, classes] = np.nan
