@@ -8,13 +8,11 @@ from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
 from lineage.circumstances import normal_name
-from lineage.graph import Node, Step
+from lineage.graph import PREDICTION, Node, Step
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.naming import QUESTIONS
 from serving.store import NotInForce, read_pointer
-
-PREDICTION = "prediction"
 
 
 def blast(

@@ -14,7 +14,7 @@ from flows.stages.files import cohort_of, digest_of_entry
 from flows.workspace import Workspace, open_workspace
 from lineage import walks
 from lineage.digest import Digest
-from lineage.graph import PREDICTION, Node, Step, downstream, upstream
+from lineage.graph import ANSWERS, PREDICTION, Node, Step, downstream, upstream
 from lineage.ledger import Entry as LedgerEntry
 from lineage.ledger import EntryType, Ledger
 
@@ -196,7 +196,7 @@ def _signed(ledger: Ledger, things: Sequence[Node]) -> list[LedgerEntry]:
         s.node.digest
         for model in things
         if model.kind == "model"
-        for s in downstream(ledger, model.digest, short_of=(PREDICTION,))
+        for s in downstream(ledger, model.digest, short_of=ANSWERS)
         if s.node.kind == "approval"
     }
     return [line for line in ledger.entries(EntryType.APPROVAL_SIGNED) if line.subjects[0].digest in approvals]

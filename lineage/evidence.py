@@ -10,7 +10,7 @@ from lineage import dsse, merkle
 from lineage.checkpoints import Checkpoint
 from lineage.digest import Digest, canonical
 from lineage.entries import Edge, Entry
-from lineage.graph import LOOKUP, HasEngine, Node, downstream, node, upstream
+from lineage.graph import ANSWERS, LOOKUP, HasEngine, Node, downstream, node, upstream
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from lineage.rows import EntryRow, SubjectRow
@@ -49,7 +49,7 @@ def lineage_of(ledger: HasEngine, digest: Digest) -> Lineage:
     edges = {Edge(s.at, s.relation, s.node.digest) for s in steps}
     decided = {digest}
     # nearest first: what a decision hangs on has been met before it
-    for step in downstream(ledger, digest, short_of=("prediction", "windows")):
+    for step in downstream(ledger, digest, short_of=ANSWERS):
         if step.node.kind in DECISIONS and step.at in decided:
             decided.add(step.node.digest)
             nodes[step.node.digest] = step.node

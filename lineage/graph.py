@@ -42,6 +42,9 @@ PLACES = 16
 
 PREDICTION = "prediction"
 
+ANSWERS = (PREDICTION, "windows")
+"""What was answered: all that hangs on a model in numbers that grow with every day of service."""
+
 AT_ONCE = 1000
 """Predictions of a long list that are held at once."""
 

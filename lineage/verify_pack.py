@@ -190,7 +190,7 @@ _SHOWN = ("person_id", "printed_name", "role")
 
 
 def _approval(items: Items, pem: bytes) -> Iterator[str]:
-    """Two different people signed exactly this record, the review first, and the ledger says so."""
+    """Two different people signed exactly this record, the review first, neither made the model, and the ledger says so."""
     approval, signers = json.loads(items[APPROVAL]), json.loads(items[SIGNERS])
     record = _digest_of(approval["record"])
     seen: dict[str, list[Any]] = {"review": [], "approval": []}
@@ -209,6 +209,9 @@ def _approval(items: Items, pem: bytes) -> Iterator[str]:
         seen.setdefault(signature["meaning"], []).append(signature)
     if not any(_is_review_of(r, a) for r in seen["review"] for a in seen["approval"]):
         yield f"{APPROVAL}: not reviewed by one person and then approved by another"
+    author = approval["record"]["author"]
+    if any(signature["person_id"] == author for signature in (*seen["review"], *seen["approval"])):
+        yield f"{APPROVAL}: reviewed or approved by {author}, who made the model"
     entries = [receipt["entry"] for receipt in json.loads(items[RECEIPTS])]
     approved = [e for e in entries if e["type"] == "approval.signed" and e["subjects"][0]["digest"] == record]
     if not {"review", "approval"} <= {e["reason"] for e in approved}:

@@ -187,6 +187,15 @@ def test_two_keys_of_one_person_are_not_two_people(items: dict[str, bytes], key:
     assert f"{verify_pack.APPROVAL}: not reviewed by one person and then approved by another" in found
 
 
+@pytest.mark.parametrize("signer", [0, 1])
+def test_who_made_a_model_is_none_of_the_two(items: dict[str, bytes], key: bytes, signer: int) -> None:
+    def by_its_author(approval: dict[str, Any]) -> None:
+        approval["record"]["author"] = approval["signatures"][signer]["person_id"]
+
+    found = verify_pack.check(edited(items, verify_pack.APPROVAL, by_its_author), key)
+    assert any("who made the model" in problem for problem in found)
+
+
 def test_a_crate_that_does_not_name_itself_hides_no_other_fault(
     items: dict[str, bytes], built: Workspace, key: bytes
 ) -> None:
