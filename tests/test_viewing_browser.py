@@ -89,7 +89,16 @@ def test_while_traces_load_the_viewer_says_so_and_where_they_do_not_come_that_th
     page.route(re.compile("/traces"), lambda route: route.abort())
     page.get_by_label("Montage").select_option("average")
     expect(page.get_by_role("status")).to_contain_text("The traces could not be fetched")
+    page.evaluate("window.written = []")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.wait_for_function("window.written.length")
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     assert "could not be fetched" in page.evaluate("window.written.at(-1)")
+    assert "The traces are loading…" not in page.evaluate("window.written"), "drawn anew, it still says what it knows"
+    page.unroute(re.compile("/traces"))
+    page.get_by_label("µV per row").select_option(index=0)
+    expect(page.locator("#viewer")).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_role("status")).not_to_contain_text("could not be fetched")
 
 
 HINT = """() => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth)

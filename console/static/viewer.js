@@ -45,10 +45,12 @@ function tile(level, number) {
   tiles.set(query, {});
   while (tiles.size > KEPT) tiles.delete(tiles.keys().next().value);
   fetch(`${about.address}/traces?${query}`)
-    .then((said) => (said.ok ? said.arrayBuffer() : Promise.reject(new Error(said.statusText))))
+    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(answer.statusText))))
     .then((buffer) => {
       const values = new Float32Array(buffer), count = rows().length;
       tiles.set(query, { values, bins: values.length / 2 / Math.max(1, count) });
+      if (trouble) status.textContent = said();
+      trouble = "";
       paint();
     })
     .catch(() => {
@@ -117,7 +119,7 @@ function draw() {
   readings.forEach((reading, i) => drawLane(pen, reading, below + i * LANE));
   courses.forEach((reading, i) => drawCourse(pen, reading, under + i * COURSE));
   root.setAttribute("aria-busy", String(!whole));
-  if (!whole) notice("The traces are loading…");
+  if (!whole) notice(trouble || "The traces are loading…");
   if (whole) {
     if (!root.dataset.painted) performance.mark("ictal-traces");
     root.dataset.painted = JSON.stringify(view);
