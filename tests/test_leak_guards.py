@@ -510,6 +510,20 @@ def test_a_feature_made_from_the_label_leaks_upwards_and_downwards_also_where_a_
     assert f"all {12} " in reason
 
 
+def test_looked_at_together_a_feature_is_judged_where_it_is_known_and_being_known_is_one_too():
+    made = windows_of(4, 4)
+    answer = made.label.astype(float)
+    answer[-1] = np.nan  # a seizure's
+    outcome, reason = label_guard(told(made, 1, answer))
+    assert outcome == "leak" and "feature 1 alone" in reason and "AUC ≥ 1.0000" in reason
+    few = np.where(made.label > 0, answer, np.nan)
+    few[:19] = made.label[:19]
+    assert label_guard(told(made, 1, few))[0] == "pass", "12 windows of background are too few to tell"
+    for seen in (made.label > 0, made.label == 0):
+        outcome, reason = label_guard(told(made, 2, np.where(seen, made.x[:, 0], np.nan)))
+        assert outcome == "leak" and "whether feature 2 is known alone" in reason
+
+
 def test_persons_without_seizures_hide_no_feature_made_from_the_label():
     seizing, others = windows_of(25, 25, 6), windows_of(0, 50, 12)
     made = joined(seizing, Features(others.recording[300:], others.x[300:], others.label[300:]))

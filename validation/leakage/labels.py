@@ -14,8 +14,9 @@ def labels_not_read(study: Study) -> None:
 
     Where fewer than three persons have 20 windows of either label, as with clips or seizures of which nobody has many,
     the windows of all persons are taken together: 20 of either label, of three persons each, are needed, else it is
-    `Unknown`. A missing value (a joint that was not seen) stands in the middle of its feature. A label in disguise that
-    is wrong now and then (AUC < 0.9995), or that only several features tell together, is not seen. Where several types
+    `Unknown`. There a feature is judged by the windows in which its value is known (a joint was seen), where those are
+    as many; whether it is known is a feature too. A label in disguise that is wrong now and then (AUC < 0.9995), or
+    that only several features tell together, is not seen. Where several types
     are told apart, a feature must not part every pair of types over all persons: one type may look like nothing else,
     all of them cannot. Raises `Leak` (`label_derived`) naming the feature.
     """
@@ -45,35 +46,45 @@ def labels_not_read(study: Study) -> None:
 
 def _together(study: Study, features: Features) -> None:
     """The same over the windows of all persons."""
-    persons = np.array([study.person(str(name)) for name in features.recording])
-    who = [len(set(persons[features.label == kind])) for kind in (0, 1)]
-    windows = np.bincount(features.label, minlength=2)
-    if min(who) < MIN_PERSONS or windows.min() < MIN_WINDOWS:
+    _, persons = np.unique([study.person(str(name)) for name in features.recording], return_inverse=True)
+    if not _are_enough(persons, features.label):
+        who = [len(np.unique(persons[features.label == kind])) for kind in (0, 1)]
+        windows = np.bincount(features.label, minlength=2)
         raise Unknown(
             f"there are {windows[1]} windows of seizure of {who[1]} persons and {windows[0]} of background of {who[0]}, "
             f"{MIN_WINDOWS} of {MIN_PERSONS} are needed of both"
         )
-    parted = aucs(_filled(features.x), features.label)
-    strongest = np.maximum(parted, 1 - parted)
-    column = int(strongest.argmax())
-    if strongest[column] >= PERFECT:
+    known = np.isfinite(features.x)
+    by_value, by_being_known = _strongest(features, known, persons), aucs(known, features.label)
+    table = np.stack([by_value, np.maximum(by_being_known, 1 - by_being_known)])
+    what, column = np.unravel_index(table.argmax(), table.shape)
+    if table[what, column] >= PERFECT:
+        told = f"{'whether ' * what}{features.name(int(column))}{' is known' * what}"
         raise Leak(
             "label_derived",
-            f"{features.name(column)} alone tells seizure from background over all {len(set(persons))} persons "
-            f"(AUC ≥ {strongest[column]:.4f}): it is made from the label",
+            f"{told} alone tells seizure from background over all {persons.max() + 1} persons "
+            f"(AUC ≥ {table[what, column]:.4f}): it is made from the label",
         )
 
 
-def _filled(x: np.ndarray) -> np.ndarray:
-    """Missing values in the middle of their feature; a feature of which all are missing is 0."""
-    known = np.isfinite(x)
-    if known.all():
-        return x
-    middle = np.nanmedian(np.where(known, x, np.nan)[:, known.any(axis=0)], axis=0)
-    filled = np.zeros_like(x)
-    columns = np.flatnonzero(known.any(axis=0))
-    filled[:, columns] = np.where(known[:, columns], x[:, columns], middle)
-    return filled
+def _are_enough(persons: np.ndarray, label: np.ndarray) -> bool:
+    """Whether there are windows enough of either label, of persons (numbered) enough each."""
+    return all(
+        (label == kind).sum() >= MIN_WINDOWS and len(np.unique(persons[label == kind])) >= MIN_PERSONS
+        for kind in (0, 1)
+    )
+
+
+def _strongest(features: Features, known: np.ndarray, persons: np.ndarray) -> np.ndarray:
+    """AUC (features,) of each among the windows in which it is `known`, 0.5 and above; 0.5 where those are too few."""
+    whole = np.asarray(known.all(axis=0))
+    found = np.full(features.x.shape[1], 0.5)
+    found[whole] = aucs(features.x[:, whole], features.label)
+    for column in np.flatnonzero(~whole):
+        rows = known[:, column]
+        if _are_enough(persons[rows], features.label[rows]):
+            found[column] = aucs(features.x[rows, column], features.label[rows])
+    return np.maximum(found, 1 - found)
 
 
 def _types_not_read(features: Features) -> None:
