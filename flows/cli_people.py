@@ -5,12 +5,12 @@ line each in the order asked, so that a script gives them by a file or a pipe an
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from flows import completion
-from flows.terminal import Json, prompt, show
+from flows.terminal import Json, prompt, scannable, show
 from lineage.refused import Refused
 
 people_app = typer.Typer()
@@ -143,8 +143,7 @@ def person_add(
     """
     from flows.register import add_person
 
-    result = add_person(id, name, role, chosen(id))
-    show(result, as_json, result.pop("text"))
+    _show_enrolment(add_person(id, name, role, chosen(id)), as_json)
 
 
 @person_app.command("rotate", epilog="Example: ictal person rotate reviewer-1")
@@ -155,8 +154,11 @@ def person_rotate(
     """A new key and a new device for a person, who shows that they are there with the old; old signatures stay good."""
     from flows.register import rotate_person
 
-    result = rotate_person(id, *asked(id), chosen(id, "New passphrase"))
-    show(result, as_json, result.pop("text"))
+    _show_enrolment(rotate_person(id, *asked(id), chosen(id, "New passphrase")), as_json)
+
+
+def _show_enrolment(result: dict[str, Any], as_json: bool) -> None:
+    show(result, as_json, "\n".join(filter(None, (result.pop("text"), scannable(result["enrolment_uri"])))))
 
 
 @person_app.command(

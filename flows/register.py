@@ -20,8 +20,8 @@ from lineage.refused import Refused
 from lineage.registry import Registry, last_known, of_person, of_platform_key
 
 ENROL = (
-    "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component. On a phone choose "
-    "to type a key instead of a picture, time-based, six digits:"
+    "enrol an authenticator app with this now; it is shown once, and whoever has it has the second component. A phone can take in "
+    "the picture below, where a terminal shows one; else choose to type a key, time-based, six digits:"
 )
 
 

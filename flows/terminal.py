@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from io import StringIO
 from itertools import zip_longest
 from typing import Annotated, Any
 
@@ -30,6 +31,16 @@ def show_each(value: dict[str, Any], as_json: bool, text: str, rows: Iterable[An
         for row in rows:
             print(line(row))
     _say_where()
+
+
+def scannable(address: str) -> str:
+    """An address as a QR code for a camera, dark on light whatever the terminal's colours; "" where nobody looks at one."""
+    if not sys.stdout.isatty():
+        return ""
+    import segno
+
+    segno.make(address, error="l").terminal(drawn := StringIO(), compact=True, border=2)
+    return "\n".join(f"\x1b[97;40m{line}\x1b[0m" for line in drawn.getvalue().splitlines())
 
 
 def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:

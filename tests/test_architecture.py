@@ -51,6 +51,7 @@ HOME = {
     "prefect_dask": "flows",
     "distributed": "flows",
     "typer": "flows",
+    "segno": "flows",
     "cv2": "tests",
     "playwright": "tests",
 }
