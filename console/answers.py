@@ -23,7 +23,8 @@ class Told:
     `found` is None where the outcome is `not_evaluable`. `passed_over` counts stretches that were looked at and called what
     means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
     `frames_lost` counts frames of film that could not be decoded (of a film too long to be decoded whole, those looked at),
-    `frames_missing` those that are not there between the times of the others.
+    `frames_after_lost` those between such a one and the next key frame, `frames_missing` those that are not there between the
+    times of the others.
     """
 
     question: str
@@ -32,6 +33,7 @@ class Told:
     passed_over: int = 0
     views: tuple[tuple[str, Digest], ...] = ()
     frames_lost: int = 0
+    frames_after_lost: int = 0
     frames_missing: int = 0
 
     @property
@@ -68,15 +70,16 @@ def told(said: Mapping[str, Any]) -> Told:
     return replace(
         _told(said),
         views=_views(said),
-        frames_lost=_frames_lost(said),
+        frames_lost=_of_frames(said, "frames_lost"),
+        frames_after_lost=_of_frames(said, "frames_after_lost"),
         frames_missing=sum(said.get("frames_missing", ())),
     )
 
 
-def _frames_lost(said: Mapping[str, Any]) -> int:
+def _of_frames(said: Mapping[str, Any], count: str) -> int:
     """As counted in whole films; else as each stretch counts them, where one that two stretches share counts in both."""
-    whole = said.get("frames_lost", ())
-    looked_at = [s.get("frames_lost", 0) for s in said.get("stretches") or ()]
+    whole = said.get(count, ())
+    looked_at = [s.get(count, 0) for s in said.get("stretches") or ()]
     known = sum(n or 0 for n in whole)
     return max(known, sum(looked_at)) if None in whole else known
 

@@ -34,7 +34,7 @@ def film_strip(path: Path, times_s: np.ndarray) -> bytes:
     coarse; grey where the film has ended or cannot be decoded. Raises Refusal for a film that cannot be read, OSError
     where the file is gone."""
     film = _film(path, path.stat().st_mtime_ns)
-    pictures, lost = frames_and_lost(film.views[0], times_s, SIDE_PX, grey=False)
+    pictures, lost, _ = frames_and_lost(film.views[0], times_s, SIDE_PX, grey=False)
     shown = [
         np.full_like(picture, GREY) if nothing else coarse(picture)
         for picture, nothing in zip(pictures, lost | (times_s > film.duration_s), strict=True)

@@ -69,7 +69,7 @@ def _seen(view: View) -> tuple[np.ndarray, np.ndarray]:
     own, times_s, blocks = FilmFrontEnd(), list[np.ndarray](), list[np.ndarray]()
     every_s = frame_times(view)
     for part_s in np.split(every_s, range(TOGETHER, len(every_s), TOGETHER)):
-        frames, lost = frames_and_lost(view, part_s, own.size_px, own.grey)
+        frames, lost, _ = frames_and_lost(view, part_s, own.size_px, own.grey)
         times_s.append(part_s[~lost])
         blocks.append(_blocks(frames[~lost]))
     if not sum(map(len, times_s)):

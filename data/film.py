@@ -19,7 +19,8 @@ class View:
 
     `width` and `height` are those shown, rotation applied. `rate_hz` is the mean rate of its time stamps. `first_s` and
     `last_s` are the first and last presentation times; a frame is shown until the next one. `lost` counts packets that
-    could not be decoded, None where they were not counted. `missing` counts the frames that are not there between its time
+    could not be decoded, `after_lost` the frames between such a one and the next key frame, which may be built on it and
+    show traces of it; None where they were not counted. `missing` counts the frames that are not there between its time
     stamps (`missing_frames`), `gap_s` the seconds between frames that are more than `GAP_S` apart. `rotation_deg`:
     counter-clockwise, in quarters. Times in seconds of the recording.
     """
@@ -40,6 +41,7 @@ class View:
     name: str = ""
     missing: int = 0
     gap_s: float = 0.0
+    after_lost: int | None = 0
 
 
 @dataclass(frozen=True)

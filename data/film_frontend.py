@@ -31,7 +31,8 @@ class FilmFrontEnd:
 class PreparedFilm:
     """The part of a film from `onset_s` to `end_s` (seconds of the recording), read when it is looked at.
 
-    `lost` holds, of each look at this part so far, how many of the frames asked for could not be decoded.
+    `lost` holds, of each look at this part so far, how many of the frames asked for could not be decoded, `after_lost` how
+    many came after one that could not, before the next key frame.
     """
 
     film: Film
@@ -39,6 +40,7 @@ class PreparedFilm:
     onset_s: float
     end_s: float
     lost: list[int] = field(default_factory=list, compare=False, kw_only=True)
+    after_lost: list[int] = field(default_factory=list, compare=False, kw_only=True)
 
     @property
     def duration_s(self) -> float:
@@ -57,15 +59,16 @@ class PreparedFilm:
 
     def between(self, onset_s: float, end_s: float) -> "PreparedFilm":
         """The part of it from `onset_s` to `end_s`, times unchanged."""
-        return replace(self, onset_s=max(self.onset_s, onset_s), end_s=min(self.end_s, end_s), lost=[])
+        return replace(self, onset_s=max(self.onset_s, onset_s), end_s=min(self.end_s, end_s), lost=[], after_lost=[])
 
     def frames(self, view: int, times_s: np.ndarray) -> np.ndarray:
         """The frames shown at these times (ascending seconds of the recording): uint8 (times, size, size[, 3]).
 
-        Refuses (`corrupt`) where more than 10 % of them cannot be decoded.
+        Refuses (`corrupt`) where more than 10 % of them cannot be decoded, or more than half come after one that cannot.
         """
         seen, own = self.film.views[view], self.front_end
-        pictures, lost = frames_and_lost(seen, np.asarray(times_s), own.size_px, own.grey)
-        refuse_lost(lost, f"view {view + 1} of {self.views}: " if self.views > 1 else "")
+        pictures, lost, after_lost = frames_and_lost(seen, np.asarray(times_s), own.size_px, own.grey)
+        refuse_lost(lost, after_lost, f"view {view + 1} of {self.views}: " if self.views > 1 else "")
         self.lost.append(int(lost.sum()))
+        self.after_lost.append(int(after_lost.sum()))
         return pictures

@@ -46,7 +46,8 @@ def view_facts(film: Film) -> "pd.DataFrame":
 
     recording, view; views (of the film), duration_s (of the film), view_s (that this camera covers); width, height,
     rate_hz, codec, rotation_deg, variable_rate, interlaced as read; lost_share (frames that cannot be decoded, among
-    all where the film was decoded whole, else among the pictures looked at);
+    all where the film was decoded whole, else among the pictures looked at), after_lost_share (likewise, frames between a
+    lost one and the next key frame, which may show traces of it);
     dropped_share (frames missing between time stamps); black_share, blank_share (pictures that are dark, or that show
     nothing); frozen_share (time in which a picture stood for 5 s or more); still_share (time in which nothing moved for
     10 s or more: the patient is out of view, or asleep, or the picture is frozen); infrared_share (pictures without
@@ -98,11 +99,15 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
 
 def _seen(view: View) -> dict[str, float]:
     times_s, part = _looked_at(view)
-    pictures, lost = frames_and_lost(view, times_s, SIZE_PX, grey=False)
+    pictures, lost, after_lost = frames_and_lost(view, times_s, SIZE_PX, grey=False)
     facts = picture_facts(_unboxed(pictures, view), part)
     if lost.all():
         facts = dict.fromkeys(facts, float("nan"))
-    return {"lost_share": float(lost.mean()) if view.lost is None else view.lost / view.frames, **facts}
+    return {
+        "lost_share": float(lost.mean()) if view.lost is None else view.lost / view.frames,
+        "after_lost_share": float(after_lost.mean()) if view.after_lost is None else view.after_lost / view.frames,
+        **facts,
+    }
 
 
 def _looked_at(view: View) -> tuple[np.ndarray, np.ndarray]:

@@ -111,7 +111,8 @@ def _checked_film(path: Path) -> dict[str, Any]:
     row = _plain(view_facts(film).iloc[0].to_dict())
     facts = {"views": len(film.views), **{name: row[name] for name in FILM_FACTS}}
     limit = {
-        "lost_share": limits.max_lost_share, "dropped_share": limits.warn_dropped_share,
+        "lost_share": limits.max_lost_share, "after_lost_share": limits.warn_after_lost_share,
+        "dropped_share": limits.warn_dropped_share,
         "black_share": limits.black_share, "blank_share": limits.blank_share, "frozen_share": limits.frozen_share,
     }  # fmt: skip
     doubts = [f"{_share(row[name])} {SHOWS[name]}" for name, most in limit.items() if (row[name] or 0) > most]
@@ -140,7 +141,7 @@ def _checked_pose(path: Path, rate_hz: float | None) -> dict[str, Any]:
 
 FILM_FACTS = (
     "width", "height", "rate_hz", "duration_s", "codec", "rotation_deg", "variable_rate", "interlaced", "lost_share",
-    "dropped_share", "black_share", "blank_share", "frozen_share", "still_share", "infrared_share",
+    "after_lost_share", "dropped_share", "black_share", "blank_share", "frozen_share", "still_share", "infrared_share",
 )  # fmt: skip
 POSE_FACTS = (
     "rate_hz", "duration_s", "frames", "missing_share", "absent_share", "confidence", "unsure_share", "fast_share",
@@ -148,6 +149,7 @@ POSE_FACTS = (
 )  # fmt: skip
 SHOWS = {
     "lost_share": "of the frames cannot be decoded",
+    "after_lost_share": "of the frames come after one that cannot be decoded, and may show traces of it",
     "dropped_share": "of the frames are missing between the others",
     "black_share": "of the pictures are black",
     "blank_share": "of the pictures show nothing",

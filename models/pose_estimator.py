@@ -58,7 +58,7 @@ class PoseEstimator:
     def look(self, view: View, times_s: np.ndarray) -> np.ndarray:
         """(times, joints, 3): across and down in pixels of the letterboxed picture, and confidence; NaN of a frame that
         cannot be decoded."""
-        frames, lost = frames_and_lost(view, times_s, self.size_px, grey=True)
+        frames, lost, _ = frames_and_lost(view, times_s, self.size_px, grey=True)
         return np.where(lost[:, None, None], np.nan, self.joints_in(frames))
 
     def joints_in(self, frames: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ class StretchAnswer:
     """What was said of one stretch: per variant the mean probabilities (classes,) over its clips.
 
     Where nothing could be said `probabilities` is empty, and `code` and `reason` say why. `frames_lost` counts the frames of
-    film looked at for it that could not be decoded, over all views.
+    film looked at for it that could not be decoded, over all views, `frames_after_lost` those between such a one and the next
+    key frame.
     """
 
     event: int
@@ -81,6 +82,7 @@ class StretchAnswer:
     reason: str | None = None
     drivers: Drivers | None = None
     frames_lost: int = 0
+    frames_after_lost: int = 0
 
 
 def stretch_examples(
@@ -272,14 +274,14 @@ def _typed(
     """
     refusals: dict[int, Refusal] = {}
     parts: dict[int, Examples] = {}
-    lost: dict[int, int] = {}
+    lost: dict[int, tuple[int, int]] = {}
     for one in stretches:
         part = prepared.between(one.onset_s, one.end_s)
         try:
             clips = bundle.detector.examples(part)
             _refuse_strange(clips, bundle)
             parts[one.number] = replace(clips, event=np.full(len(clips), one.number))
-            lost[one.number] = sum(part.lost) if isinstance(part, PreparedFilm) else 0
+            lost[one.number] = (sum(part.lost), sum(part.after_lost)) if isinstance(part, PreparedFilm) else (0, 0)
         except Refusal as refusal:
             refusals[one.number] = refusal
     said = answer_examples(bundle, Examples.join(list(parts.values())), variants) if parts else {}
@@ -291,7 +293,8 @@ def _typed(
         found = StretchAnswer(one.number, _truth(one, bundle), *said["", one.number])
         drivers = _drivers(one, found, parts[one.number], bundle) if most > 0 else None
         most -= drivers is not None
-        answers.append(replace(found, drivers=drivers, frames_lost=lost[one.number]))
+        own, after = lost[one.number]
+        answers.append(replace(found, drivers=drivers, frames_lost=own, frames_after_lost=after))
     return answers
 
 

@@ -167,6 +167,7 @@ def answered(
         classes=bundle.detector.classes,
         stretches=named,
         frames_lost=tuple(view.lost for view in source.views) if isinstance(source, Film) else (),
+        frames_after_lost=tuple(view.after_lost for view in source.views) if isinstance(source, Film) else (),
         frames_missing=tuple(view.missing for view in source.views) if isinstance(source, Film) else (),
     )
 
@@ -219,6 +220,7 @@ def _named(one: Stretch, found: StretchAnswer, bundle: TypingBundle) -> NamedStr
         clips=found.clips,
         drivers=drivers,
         frames_lost=found.frames_lost,
+        frames_after_lost=found.frames_after_lost,
     )
 
 

@@ -151,6 +151,8 @@ class NamedStretch(Said):
     why and there is neither name nor probability. `drivers` says what it was named for, where the model tells, of the first
     twenty stretches that bear a name of something. `frames_lost` counts the frames of film looked at for it, over all views,
     that could not be decoded, in whose place the one before was looked at; of more than a tenth the code is `corrupt`.
+    `frames_after_lost` counts those looked at that lie between such a one and the next key frame: they may be built on it and
+    were looked at with what traces it left; of more than half the code is `corrupt`.
     """
 
     onset_s: Seconds
@@ -162,6 +164,7 @@ class NamedStretch(Said):
     reason: str | None = None
     drivers: EventDrivers | None = None
     frames_lost: int = 0
+    frames_after_lost: int = 0
 
 
 class NamedAnswer(Answered):
@@ -171,6 +174,8 @@ class NamedAnswer(Answered):
     the code `ood` and no name, by its signal, pictures or joints; whether it is a seizure, or a patient, nobody asks.
     `frames_lost` counts, for each view of a film, the frames that could not be decoded, in whose place the one before was looked
     at; None for a film that is too long to be decoded whole: of that, each stretch counts those that it was looked at by.
+    `frames_after_lost` counts alike the frames between such a one and the next key frame: they may be built on it, and show
+    traces of it.
     `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.
     """
 
@@ -178,6 +183,7 @@ class NamedAnswer(Answered):
     classes: tuple[str, ...] = ()
     stretches: tuple[NamedStretch, ...] | None = None
     frames_lost: tuple[int | None, ...] = ()
+    frames_after_lost: tuple[int | None, ...] = ()
     frames_missing: tuple[int, ...] = ()
 
 

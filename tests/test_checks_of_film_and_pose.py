@@ -30,8 +30,8 @@ def films() -> pd.DataFrame:
     """Two views of each recording, as they should be."""
     row = {
         "views": 2, "duration_s": 20.0, "view_s": 20.0, "width": 112, "height": 112, "rate_hz": 25.0, "codec": "h264",
-        "rotation_deg": 0, "variable_rate": False, "interlaced": False, "lost_share": 0.0, "dropped_share": 0.0,
-        "black_share": 0.0, "blank_share": 0.0, "frozen_share": 0.0, "still_share": 0.0, "infrared_share": 1.0,
+        "rotation_deg": 0, "variable_rate": False, "interlaced": False, "lost_share": 0.0, "after_lost_share": 0.0,
+        "dropped_share": 0.0, "black_share": 0.0, "blank_share": 0.0, "frozen_share": 0.0, "still_share": 0.0, "infrared_share": 1.0,
         "brightness": 90.0, "contrast": 30.0,
     }  # fmt: skip
     return pd.DataFrame([{"recording": name, "view": view, **row} for name in NAMES for view in ("left", "right")])
@@ -63,6 +63,7 @@ MUST_FAIL: dict[str, tuple[Spoil, int]] = {
     "width_usable": (lambda f: of(f, width=32), 1),
     "height_usable": (lambda f: of(f, height=32), 1),
     "frames_decoded": (lambda f: of(f, lost_share=0.06), 1),
+    "frames_untouched": (lambda f: of(f, after_lost_share=0.03), 0),
     "frames_there": (lambda f: of(f, dropped_share=0.31), 1),
     "frames_regular": (lambda f: of(f, dropped_share=0.03), 0),
     "view_lit": (lambda f: of(f, black_share=0.6), 0),

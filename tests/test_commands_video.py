@@ -37,6 +37,7 @@ from tests.served import people_and_keys
 from tests.served_poses import put_spasms_in_force
 from tests.test_ablation_runs import here
 from tests.test_forecast_study import QUICK, SETTINGS, clips
+from tests.test_video import ONE_WAY, other_container, spoilt
 from validation.ablation.page import ablation_page, lines
 from validation.splits import Member, draw_split
 
@@ -383,6 +384,11 @@ def test_a_film_is_told_by_its_content_and_a_black_one_is_doubtful(tmp_path: Pat
     write_video(tmp_path / "lossy.mp4", lively[kept], times_s=kept / 15.0)
     assert ictal("check", tmp_path / "lossy.mp4", "--json").json["doubts"] == [
         "10% of the frames are missing between the others"
+    ]
+    one_way = other_container(tmp_path / "smeared.mp4", "mpeg4", options=ONE_WAY | {"g": "60"}, pictures=lively[:, :48])
+    spoilt(one_way, range(35, 36), 1.0)
+    assert ictal("check", tmp_path / "smeared.mp4", "--json").json["doubts"] == [
+        "40% of the frames come after one that cannot be decoded, and may show traces of it"
     ]
     write_video(tmp_path / "short.mp4", lively[:10], rate_hz=15.0)
     assert ictal("check", tmp_path / "short.mp4", "--json").json["code"] == "too_short"

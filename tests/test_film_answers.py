@@ -44,9 +44,13 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @needs_shared
-def test_frames_that_could_not_be_decoded_are_counted_in_the_answer(ask: Any) -> None:
+def test_frames_that_could_not_be_decoded_are_counted_in_the_answer_and_those_that_may_be_built_on_them(
+    ask: Any,
+) -> None:
+    """Of 50 frames behind one key frame number 30 cannot be decoded: 19 come after it."""
     said = ask([SHARED / "video_files" / "corrupted.mp4"])
-    assert (said.outcome, said.frames_lost) == ("completed", (1,))
+    assert (said.outcome, said.frames_lost, said.frames_after_lost) == ("completed", (1,), (19,))
+    assert told(said.model_dump(mode="json")).frames_after_lost == 19
 
 
 def test_of_a_long_film_each_stretch_counts_the_frames_lost_where_it_was_looked_at_and_too_many_are_no_answer(
@@ -58,11 +62,12 @@ def test_of_a_long_film_each_stretch_counts_the_frames_lost_where_it_was_looked_
     write_video(tmp_path / "film.mp4", scene(40.0), rate_hz=12.5, key_every=25)
     film = spoilt(spoilt(tmp_path / "film.mp4", range(126, 128), 1.0), range(300, 375), 0.5)
     said = ask([film], marked=[(0.0, 9.0), (5.0, 15.0), (22.0, 10.0)])
-    assert said.outcome == "completed_with_abstentions" and said.frames_lost == (None,)
+    assert said.outcome == "completed_with_abstentions" and said.frames_lost == said.frames_after_lost == (None,)
     assert [one.code for one in said.stretches] == [None, None, "corrupt"]
     assert said.stretches[0].frames_lost == 0 < said.stretches[1].frames_lost
     assert "frames looked at cannot be decoded, at most 10%" in said.stretches[2].reason
     assert told(said.model_dump(mode="json")).frames_lost == said.stretches[1].frames_lost
+    assert said.stretches[0].frames_after_lost == 0 < said.stretches[1].frames_after_lost
     said = ask([film], marked=[(22.0, 10.0)])
     assert (said.outcome, said.code) == ("not_evaluable", "corrupt")
 

@@ -45,7 +45,7 @@ def test_a_sound_film_has_nothing_to_complain_of(tmp_path: Path) -> None:
         "sub-1", "1", 1, 64, 48,
     )  # fmt: skip
     shares = [k for k in facts if k.endswith("_share")]
-    assert len(shares) == 7 and all(facts[k] == 0 for k in shares)
+    assert len(shares) == 8 and all(facts[k] == 0 for k in shares)
     assert facts["view_s"] == pytest.approx(16.0) and facts["rate_hz"] == pytest.approx(RATE_HZ)
 
 

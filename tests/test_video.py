@@ -1,5 +1,6 @@
 """Film is read by presentation time; whatever file arrives, the answer is a film or a typed refusal."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from data.film import View
+from data.film import Film, View
+from data.film_quality import view_facts
 from data.outcomes import CODES, Refusal
 from data.readers import video
 from data.readers.video import every_frame, frame_times, frames_and_lost, read_film, read_frames
@@ -37,13 +39,22 @@ def film(tmp_path: Path) -> View:
     return read_film([tmp_path / "steps.mp4"]).views[0]
 
 
-def other_container(path: Path, codec: str, frames: int = 30) -> Path:
+def other_container(
+    path: Path,
+    codec: str,
+    frames: int = 30,
+    options: dict[str, str] | None = None,
+    at: Sequence[int] | None = None,
+    pictures: np.ndarray | None = None,
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE_HZ)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for n, picture in enumerate(steps(frames)):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray").reformat(format="yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, RATE_HZ)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.options = options or {}
+        for n, picture in enumerate(steps(frames) if pictures is None else pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+            frame = frame.reformat(format=stream.pix_fmt)
+            frame.pts, frame.time_base = at[n] if at else n, Fraction(1, RATE_HZ)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -104,15 +115,110 @@ def test_every_frame_that_is_not_as_it_was_filmed_is_counted_as_lost_and_the_one
     times_s = frame_times(sound)
     filmed = read_frames(sound, times_s, 48, grey=True).astype(int)
     view = read_film([spoilt(path, of, share)]).views[0]
-    pictures, missed = frames_and_lost(view, times_s, 48, grey=True)
+    pictures, missed, behind = frames_and_lost(view, times_s, 48, grey=True)
     assert view.lost == (lost if whole else None) and missed.sum() == lost
+    assert view.after_lost == (behind.sum() if whole else None)
     differs = np.abs(pictures - filmed).max(axis=(1, 2)) > 40
-    assert (
-        len(of) > 1 or not (differs & ~missed).any()
-    )  # behind frames that are no key frames traces of the loss remain
+    assert not (differs & ~missed & ~behind).any() and not (missed & behind).any()
     first = int(np.flatnonzero(missed)[0])
     assert (pictures[first] == pictures[first - 1]).all() and differs.any()
     assert len(list(every_frame(view))) == 300 - lost
+
+
+ONE_WAY = {"bf": "0", "sc_threshold": "1000000000"}
+"""Each frame is made from the one before, and key frames stand only where they are asked for."""
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_frames_after_a_lost_one_are_counted_until_the_next_key_frame_and_shown_as_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """Key frames are 0, 50 and 100 of 150; the packet of frame 10 is noise: 39 follow it, one is looked at of each 10."""
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 1e9 if whole else 0)
+    path = other_container(tmp_path / "film.mp4", "mpeg4", frames=150, options=ONE_WAY | {"g": "50"})
+    times_s = frame_times(read_film([path]).views[0])
+    view = read_film([spoilt(path, range(10, 11), 1.0)]).views[0]
+    assert (view.lost, view.after_lost) == ((1, 39) if whole else (None, None))
+    pictures, lost, after = frames_and_lost(view, times_s, 32, grey=True)
+    assert np.flatnonzero(lost).tolist() == [10] and np.flatnonzero(after).tolist() == list(range(11, 50))
+    assert (pictures[10] == pictures[9]).all() and (pictures[11] != pictures[9]).any()
+    seldom = frames_and_lost(view, times_s[5::10], 32, grey=True)[2]
+    assert np.flatnonzero(seldom).tolist() == [1, 2, 3, 4]
+    row = view_facts(Film((view,), 6.0)).iloc[0]
+    assert row["after_lost_share"] == pytest.approx(39 / 150, abs=0 if whole else 0.1)
+
+
+@pytest.mark.parametrize(("place", "refused"), [(0.45, True), (0.55, False)])
+@pytest.mark.parametrize("whole", [True, False])
+def test_of_a_film_most_frames_are_to_be_as_they_were_filmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool, place: float, refused: bool
+) -> None:
+    """One key frame, and one lost frame: what follows may be built on it, at most half of all."""
+    path = other_container(tmp_path / "film.mp4", "mpeg4", frames=60, options=ONE_WAY | {"g": "60"})
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 1e9 if whole else 0)
+    spoilt(path, range(round(60 * place), round(60 * place) + 1), 1.0)
+    if not refused:
+        view = read_film([path]).views[0]
+        assert len(read_frames(view, frame_times(view), 32, grey=True)) == 60
+        return
+    with pytest.raises(Refusal, match=r"corrupt: 32 of 60 frames.* come after one that cannot be decoded .* most 50%"):
+        view = read_film([path]).views[0]
+        read_frames(view, frame_times(view), 32, grey=True)
+
+
+def test_frames_that_a_decoder_says_nothing_of_are_lost(tmp_path: Path) -> None:
+    """H.265's gives nothing between a frame that it could not decode and the next key frame, and names one alone."""
+    quiet = {"x265-params": "log-level=none:pools=none:frame-threads=1:bframes=0:keyint=20:min-keyint=20:scenecut=0"}
+    path = other_container(tmp_path / "film.mp4", "libx265", frames=300, options=quiet)
+    times_s = frame_times(read_film([path]).views[0])
+    view = read_film([spoilt(path, range(210, 211), 1.0)]).views[0]
+    assert view.lost == frames_and_lost(view, times_s, 32, grey=True)[1].sum() == 10
+
+
+INTACT = [
+    ("mp4", "libx264", ""), ("mkv", "libx264", ""), ("avi", "libx264", ""), ("ts", "libx264", ""),
+    ("mov", "libx264", "open-gop=1:bframes=4"), ("ts", "libx264", "open-gop=1:bframes=4"), ("mp4", "libx264", "interlaced=1"),
+    ("avi", "mpeg4", ""), ("ts", "mpeg2video", ""), ("avi", "mjpeg", ""), ("webm", "libvpx", ""), ("asf", "wmv2", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("steady", [True, False])
+@pytest.mark.parametrize(("ending", "codec", "x264"), INTACT)
+def test_of_an_intact_film_no_frame_is_lost_nor_built_on_a_lost_one(
+    tmp_path: Path, ending: str, codec: str, x264: str, steady: bool
+) -> None:
+    options = (
+        {"x264-params": x264} if x264 else {"bf": "2", "sc_threshold": "1000000000"} if codec.startswith("mpeg") else {}
+    )
+    at = list(range(60)) if steady else np.delete(np.arange(80), range(30, 50)).tolist()
+    view = read_film([other_container(tmp_path / f"film.{ending}", codec, 60, options, at)]).views[0]
+    _, lost, after = frames_and_lost(view, frame_times(view), 32, grey=True)
+    assert (view.frames, view.lost, view.after_lost, lost.sum(), after.sum()) == (60, 0, 0, 0, 0)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["bigbuckbunny.mp4", "h265_10bits.mp4", "unordered.mov", "video_90.mov"])
+def test_of_a_real_intact_film_no_frame_is_lost_nor_built_on_a_lost_one(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(video, "LOOKED_THROUGH", 1e9)
+    view = read_film([SHARED / "video_files" / name]).views[0]
+    assert (view.lost, view.after_lost) == (0, 0)
+
+
+def test_where_a_transport_stream_lacks_a_packet_a_frame_is_lost_and_what_follows_may_be_built_on_it(
+    tmp_path: Path,
+) -> None:
+    """Its packets of 188 bytes are counted. Of one that begins frame 30 and is not there the decoder says nothing: that frame
+    is missing, the one before, which is marked, counts as lost, and nine follow until the key frame 40."""
+    path, keyed = tmp_path / "film.ts", {"x264-params": "bframes=0:keyint=20:min-keyint=20:scenecut=0"}
+    other_container(path, "libx264", options=keyed, pictures=scene(4.8)[..., 0])
+    content = path.read_bytes()
+    with av.open(str(path)) as container:
+        place = [packet.pos for packet in container.demux(video=0)][31]
+    path.write_bytes(content[:place] + content[place + 188 :])
+    view = read_film([path]).views[0]
+    assert (view.frames, view.missing, view.lost, view.after_lost) == (59, 1, 1, 9)
 
 
 @needs_shared

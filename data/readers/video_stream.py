@@ -144,13 +144,15 @@ class Reel:
     def packets(self, needed: set[int] | None = None) -> Iterator[tuple[list[av.VideoFrame], set[int]]]:
         """The whole frames that each packet releases, from where the stream stands, and the time stamps of those lost.
 
-        Lost is what cannot be decoded, what the decoder had to make up in part, and all that follows a lost key frame until
-        the next, as it is made from pictures that are not there. What follows another lost frame is as the decoder gives
-        it, with traces of the loss until the next key frame. Packets that are not `needed` (None: all are) and that no
-        other frame is made from are passed over undecoded.
+        Lost is what cannot be decoded, what came with a hole in it or right behind it, what the decoder had to make up in
+        part, and all that follows a lost key frame until the next, as it is made from pictures that are not there. What
+        follows another lost frame is as the decoder gives it, with traces of the loss until the next key frame
+        (`View.after_lost`). Packets that are not `needed` (None: all are) and that no other frame is made from are passed
+        over undecoded.
         """
         broken: int | None = None
         waiting: list[int] = []
+        holed: set[int] = set()
         begun = self._is_clocked  # there one goes well before what is needed
         for packet in self.container.demux(self.stream):
             stamp, whole, lost = stamp_of(packet), list[av.VideoFrame](), set[int]()
@@ -158,6 +160,8 @@ class Reel:
             self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
             if self._is_unordered and stamp is not None:
                 heappush(waiting, stamp)
+            if packet.is_corrupt and stamp is not None:
+                holed.add(stamp)
             try:
                 frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
             except av.FFmpegError:
@@ -173,7 +177,7 @@ class Reel:
                     frame.pts = _stamp_in_order(frame, waiting)
                 if self.in_step is None and frame.pict_type == PictureType.I:
                     self.in_step = not frame.is_corrupt
-                damaged = bool(self.in_step) and frame.is_corrupt
+                damaged = frame.pts in holed or (bool(self.in_step) and frame.is_corrupt)
                 if not begun and frame.pict_type in (PictureType.P, PictureType.B):
                     broken = frame.pts  # what it was made from lies before
                 elif frame.key_frame and (broken is None or frame.pts > broken):

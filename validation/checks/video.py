@@ -25,6 +25,7 @@ class VideoLimits:
     black_share: float = 0.5
     blank_share: float = 0.5
     frozen_share: float = 0.5
+    warn_after_lost_share: float = 0.02
     warn_dropped_share: float = 0.02
     warn_still_share: float = 0.5
     warn_mixed_share: float = 0.05
@@ -90,6 +91,12 @@ def _frames(limits: VideoLimits) -> tuple[Expectation, ...]:
         share_at_most(
             "frames_decoded", "DQ-VID-04", "critical", "corrupt", "Nearly all frames can be decoded.",
             "lost_share", limits.max_lost_share, "Of view {view} {percent} of the frames cannot be decoded (limit {limit}).",
+        ),
+        share_at_most(
+            "frames_untouched", "DQ-VID-17", "warning", "corrupt", "Hardly a frame is built on one that cannot be decoded.",
+            "after_lost_share", limits.warn_after_lost_share,
+            "Of view {view} {percent} of the frames come after one that cannot be decoded and may show traces of it (expected "
+            "{limit}).",
         ),
         share_at_most(
             "frames_there", "DQ-VID-05", "critical", "discontinuous", "Few frames are missing between the others.",
