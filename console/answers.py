@@ -24,7 +24,7 @@ class Told:
     means nothing (no spasm, no warning). `views` holds name (empty where none was sent) and digest of each film, of two or more.
     `frames_lost` counts frames of film that could not be decoded (of a film too long to be decoded whole, those looked at),
     `frames_after_lost` those between such a one and the next key frame, `frames_missing` those that are not there between the
-    times of the others.
+    times of the others. `length_stated` is False where the file of a view does not state its length.
     """
 
     question: str
@@ -35,6 +35,7 @@ class Told:
     frames_lost: int = 0
     frames_after_lost: int = 0
     frames_missing: int = 0
+    length_stated: bool = True
 
     @property
     def not_assessed_s(self) -> float:
@@ -73,6 +74,7 @@ def told(said: Mapping[str, Any]) -> Told:
         frames_lost=_of_frames(said, "frames_lost"),
         frames_after_lost=_of_frames(said, "frames_after_lost"),
         frames_missing=sum(said.get("frames_missing", ())),
+        length_stated=all(said.get("length_stated", ())),
     )
 
 

@@ -21,8 +21,8 @@ class View:
     `last_s` are the first and last presentation times; a frame is shown until the next one. `lost` counts packets that
     could not be decoded, `after_lost` the frames between such a one and the next key frame, which may be built on it and
     show traces of it; None where they were not counted. `missing` counts the frames that are not there between its time
-    stamps (`missing_frames`), `gap_s` the seconds between frames that are more than `GAP_S` apart. `rotation_deg`:
-    counter-clockwise, in quarters. Times in seconds of the recording.
+    stamps (`missing_frames`), `gap_s` the seconds between frames that are more than `GAP_S` apart. `length_stated`:
+    whether the file states its length; where not, nobody can see that it was cut off. `rotation_deg`: counter-clockwise, in quarters. Times in seconds of the recording.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class View:
     missing: int = 0
     gap_s: float = 0.0
     after_lost: int | None = 0
+    length_stated: bool = True
 
 
 @dataclass(frozen=True)

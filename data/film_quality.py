@@ -45,7 +45,7 @@ def view_facts(film: Film) -> "pd.DataFrame":
     """One row per view of a film. Shares are 0–1.
 
     recording, view; views (of the film), duration_s (of the film), view_s (that this camera covers); width, height,
-    rate_hz, codec, rotation_deg, variable_rate, interlaced as read; lost_share (frames that cannot be decoded, among
+    rate_hz, codec, rotation_deg, variable_rate, interlaced, length_stated as read; lost_share (frames that cannot be decoded, among
     all where the film was decoded whole, else among the pictures looked at), after_lost_share (likewise, frames between a
     lost one and the next key frame, which may show traces of it);
     dropped_share (frames missing between time stamps); black_share, blank_share (pictures that are dark, or that show
@@ -93,6 +93,7 @@ def _facts(film: Film, view: View, number: int) -> dict[str, Any]:
         "rotation_deg": view.rotation_deg,
         "variable_rate": view.variable_rate,
         "interlaced": view.interlaced,
+        "length_stated": view.length_stated,
         "dropped_share": view.missing / (view.frames + view.missing),
     } | _seen(view)
 

@@ -117,6 +117,8 @@ def _checked_film(path: Path) -> dict[str, Any]:
     }  # fmt: skip
     doubts = [f"{_share(row[name])} {SHOWS[name]}" for name, most in limit.items() if (row[name] or 0) > most]
     size = f"{facts['width']} x {facts['height']} points, {facts['rate_hz']:.4g} frames per second, {film.duration_s:.4g} s"
+    if not facts["length_stated"]:
+        size += ", whose file does not state its length: that it was cut off would not be seen"
     return _readable(film.digest, facts, f"a film of {size}", doubts)
 
 
@@ -140,8 +142,9 @@ def _checked_pose(path: Path, rate_hz: float | None) -> dict[str, Any]:
 
 
 FILM_FACTS = (
-    "width", "height", "rate_hz", "duration_s", "codec", "rotation_deg", "variable_rate", "interlaced", "lost_share",
-    "after_lost_share", "dropped_share", "black_share", "blank_share", "frozen_share", "still_share", "infrared_share",
+    "width", "height", "rate_hz", "duration_s", "codec", "rotation_deg", "variable_rate", "interlaced", "length_stated",
+    "lost_share", "after_lost_share", "dropped_share", "black_share", "blank_share", "frozen_share", "still_share",
+    "infrared_share",
 )  # fmt: skip
 POSE_FACTS = (
     "rate_hz", "duration_s", "frames", "missing_share", "absent_share", "confidence", "unsure_share", "fast_share",

@@ -13,6 +13,7 @@ from data.readers.edf import read_edf
 from data.readers.opening import Estimate, estimated
 from data.readers.pose import read_pose
 from data.readers.video import read_film
+from data.readers.video_container import is_film
 from data.recording import Recording
 from lineage.digest import Digest, digest_of, sha256_file
 from lineage.entries import uuid7
@@ -168,6 +169,7 @@ def answered(
         stretches=named,
         frames_lost=tuple(view.lost for view in source.views) if isinstance(source, Film) else (),
         frames_after_lost=tuple(view.after_lost for view in source.views) if isinstance(source, Film) else (),
+        length_stated=tuple(view.length_stated for view in source.views) if isinstance(source, Film) else (),
         frames_missing=tuple(view.missing for view in source.views) if isinstance(source, Film) else (),
     )
 
@@ -179,17 +181,15 @@ def _opened(
         raise Refusal("unsupported_format", f"{len(files)} files were sent, the model reads one: send one recording")
     if modality == "eeg":
         return read_edf(files[0], age_days=age_days)
-    if modality == "pose" and not _is_film(files[0]):
+    if modality == "pose" and not _filmed(files[0]):
         return read_pose(files[0], age_days=age_days)
     film = read_film(files, age_days=age_days)
     return film if modality == "video" else estimated(film, estimate)
 
 
-def _is_film(path: Path) -> bool:
-    """By its first bytes: ISO media (`ftyp`), Matroska, AVI. What is neither is left to the readers of poses."""
+def _filmed(path: Path) -> bool:
     with path.open("rb") as file:
-        head = file.read(16)
-    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
+        return is_film(file.read(512))
 
 
 def _stretches(bundle: TypingBundle, marked: Sequence[Span], duration_s: float) -> list[Stretch]:

@@ -177,6 +177,8 @@ class NamedAnswer(Answered):
     `frames_after_lost` counts alike the frames between such a one and the next key frame: they may be built on it, and show
     traces of it.
     `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.
+    `length_stated` says, for each view of a film, whether its file states its length: of one that does not, as an MPEG stream,
+    nobody can see that it was cut off at its end.
     """
 
     question: str
@@ -185,6 +187,7 @@ class NamedAnswer(Answered):
     frames_lost: tuple[int | None, ...] = ()
     frames_after_lost: tuple[int | None, ...] = ()
     frames_missing: tuple[int, ...] = ()
+    length_stated: tuple[bool, ...] = ()
 
 
 class Answer(Answered):

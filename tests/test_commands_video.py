@@ -390,6 +390,10 @@ def test_a_film_is_told_by_its_content_and_a_black_one_is_doubtful(tmp_path: Pat
     assert ictal("check", tmp_path / "smeared.mp4", "--json").json["doubts"] == [
         "40% of the frames come after one that cannot be decoded, and may show traces of it"
     ]
+    stream = ictal("check", other_container(tmp_path / "stream.ts", "mpeg4", 60, ONE_WAY, pictures=lively[:, :48]))
+    assert stream.code == 0 and "does not state its length: that it was cut off would not be seen" in " ".join(
+        stream.out.split()
+    )
     write_video(tmp_path / "short.mp4", lively[:10], rate_hz=15.0)
     assert ictal("check", tmp_path / "short.mp4", "--json").json["code"] == "too_short"
 
@@ -411,7 +415,8 @@ def test_a_pose_track_is_judged_and_one_that_jumps_is_doubtful(infants: Workspac
     [
         (b"0       Miller", "a.mp4", "eeg"), (b"\xffBIOSEMI", "a", "eeg"), (b"\x00\x00\x00\x20ftypisom", "a.edf", "video"),
         (b'{"a": 1}', "a.edf", "pose"), (b"scorer,x", "a", "pose"), (b"version https://git-lfs", "a.mp4", "video"),
-        (b"", "a.edf", "eeg"), (b"", "a.parquet", "pose"),
+        (b"", "a.edf", "eeg"), (b"", "a.parquet", "pose"), (3 * (b"G" + bytes(187)), "a", "video"),
+        (b"\x00\x00\x01\xba", "a", "video"), (bytes.fromhex("3026b2758e66cf11"), "a", "video"),
     ],
 )  # fmt: skip
 def test_what_a_file_holds_is_told_by_its_first_bytes(tmp_path: Path, content: bytes, name: str, modality: str) -> None:

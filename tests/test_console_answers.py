@@ -120,6 +120,8 @@ def test_frames_that_could_not_be_decoded_are_told_on_the_page(desk: Desk, tmp_p
     assert "1 frame of the film could not be decoded; the one before was looked at instead" in said
     said = page_of(desk, SPASMS.model_copy(update={"frames_after_lost": (19, 0)}), "prediction.abstained", tmp_path)
     assert "19 frames come after one that could not be decoded, before the next key frame, and may show traces" in said
+    said = page_of(desk, SPASMS.model_copy(update={"length_stated": (True, False)}), "prediction.abstained", tmp_path)
+    assert "does not state its length: that it was cut off at its end would not be seen" in said
     said = page_of(desk, SPASMS.model_copy(update={"frames_missing": (3, 0)}), "prediction.abstained", tmp_path)
     assert "3 frames are missing between the times of the others; the one before was looked at instead" in said
 

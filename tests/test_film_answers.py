@@ -50,6 +50,7 @@ def test_frames_that_could_not_be_decoded_are_counted_in_the_answer_and_those_th
     """Of 50 frames behind one key frame number 30 cannot be decoded: 19 come after it."""
     said = ask([SHARED / "video_files" / "corrupted.mp4"])
     assert (said.outcome, said.frames_lost, said.frames_after_lost) == ("completed", (1,), (19,))
+    assert said.length_stated == (True,)
     assert told(said.model_dump(mode="json")).frames_after_lost == 19
 
 

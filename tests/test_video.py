@@ -46,8 +46,9 @@ def other_container(
     options: dict[str, str] | None = None,
     at: Sequence[int] | None = None,
     pictures: np.ndarray | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options=container_options) as container:
         stream = container.add_stream(codec, rate=RATE_HZ)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.options = options or {}
@@ -442,15 +443,63 @@ def test_a_film_whose_clock_begins_below_zero_is_read_from_its_start(tmp_path: P
     assert shown(view, frame_times(view).tolist()) == list(range(60))
 
 
-def test_a_film_that_states_no_length_is_read_to_where_it_ends(tmp_path: Path) -> None:
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
+
+
+def test_a_film_that_states_no_length_is_read_to_where_it_ends_and_that_is_said(tmp_path: Path) -> None:
     whole = other_container(tmp_path / "whole.mkv", "libx264")
+    assert read_film([whole]).views[0].length_stated
     content = bytearray(whole.read_bytes())
     at = content.index(b"\x18\x53\x80\x67") + 4
     content[at : at + 8] = b"\x01" + 7 * b"\xff"  # as it is written before a recorder knows
     (tmp_path / "open.mkv").write_bytes(content)
-    assert read_film([tmp_path / "open.mkv"]).views[0].frames == 30
     (tmp_path / "cut.mkv").write_bytes(content[: 3 * len(content) // 4])
-    assert 0 < read_film([tmp_path / "cut.mkv"]).views[0].frames < 30
+    opened, cut = (read_film([tmp_path / name]).views[0] for name in ("open.mkv", "cut.mkv"))
+    assert (opened.frames, opened.length_stated) == (30, False) and 0 < cut.frames < 30 and not cut.length_stated
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "stated"),
+    [("a.mp4", "libx264", True), ("a.avi", "mpeg4", True), ("a.asf", "wmv2", True), ("a.ts", "libx264", False),
+     ("a.mpg", "mpeg2video", False)],
+)  # fmt: skip
+def test_whether_a_file_states_its_length_is_known_of_every_container(
+    tmp_path: Path, name: str, codec: str, stated: bool
+) -> None:
+    assert read_film([other_container(tmp_path / name, codec)]).views[0].length_stated == stated
+
+
+def test_a_film_of_fragments_states_its_length_where_it_was_closed(tmp_path: Path) -> None:
+    """Its last box is an index (`mfra`). Cut before a box that begins a fragment, it ends like one that is still recorded."""
+    whole = other_container(tmp_path / "whole.mp4", "libx264", options={"g": "10"}, container_options=FRAGMENTED)
+    content = whole.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: content.rindex(b"moof") - 4])
+    views = [read_film([tmp_path / name]).views[0] for name in ("whole.mp4", "cut.mp4")]
+    assert [(view.frames, view.length_stated) for view in views] == [(30, True), (20, False)]
+
+
+def test_a_film_of_fragments_that_its_index_names_and_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    indexed = FRAGMENTED | {"movflags": "frag_keyframe+dash+global_sidx"}
+    whole = other_container(tmp_path / "whole.mp4", "libx264", options={"g": "10"}, container_options=indexed)
+    assert read_film([whole]).views[0].frames == 30
+    content = whole.read_bytes()
+    at, end = content.rindex(b"moof") - 4, content.rindex(b"mfra") - 4
+    (tmp_path / "cut.mp4").write_bytes(content[:at])
+    with pytest.raises(Refusal, match=rf"truncated: the file ends {end - at} bytes early"):
+        read_film([tmp_path / "cut.mp4"])
+
+
+def test_an_avi_film_of_several_lists_is_whole_where_the_last_is(tmp_path: Path) -> None:
+    """What exceeds 1 GB follows in a list of its own; here one that holds nothing but filling."""
+    path = other_container(tmp_path / "film.avi", "mpeg4")
+    content = (
+        path.read_bytes() + b"RIFF" + (104).to_bytes(4, "little") + b"AVIXJUNK" + (92).to_bytes(4, "little") + bytes(92)
+    )
+    path.write_bytes(content)
+    assert read_film([path]).views[0].frames == 30
+    path.write_bytes(content[:-50])
+    with pytest.raises(Refusal, match="truncated: the file ends 42 bytes early"):
+        read_film([path])
 
 
 def made_bad(spoil: str, good: Path, path: Path) -> tuple[str, Path]:

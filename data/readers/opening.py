@@ -10,6 +10,7 @@ from data.pose import PoseTrack
 from data.readers.edf import read_edf
 from data.readers.pose import read_pose
 from data.readers.video import read_film
+from data.readers.video_container import is_film
 from data.recording import Recording
 
 Estimate = Callable[[Film], PoseTrack]
@@ -48,8 +49,7 @@ def modality_of(path: Path) -> str:
         head = file.read(512)
     if head.startswith((b"0       ", b"\xffBIOSEMI")):
         return "eeg"
-    riff = head[:4] == b"RIFF" and head[8:12] == b"AVI "
-    if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3") or riff:
+    if is_film(head):
         return "video"
     if head.startswith((b"PAR1", b"PK\x03\x04", b"scorer,", b"\x1f\x8b")) or head.lstrip()[:1] in (b"{", b"["):
         return "pose"

@@ -158,7 +158,7 @@ def _view(path: Path) -> tuple[View, float]:
         view = View(
             path, sha256_file(path), *reel.shown_size(first), float(1 / steps_s.mean()), len(times_s),
             float(times_s[0]), float(times_s[-1]), reel.stream.codec_context.name, turn(first), _is_variable(steps_s),
-            bool(first.interlaced_frame), lost, _name(path), missing_frames(steps_s), gap_s(steps_s), after_lost,
+            bool(first.interlaced_frame), lost, _name(path), missing_frames(steps_s), gap_s(steps_s), after_lost, reel.length_stated,
         )  # fmt: skip
     return view, view.last_s + float(np.median(steps_s))
 

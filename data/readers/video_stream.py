@@ -40,7 +40,7 @@ def opened(path: Path) -> Iterator["Reel"]:
     Refuses (`unsupported_format`) a file of several, of which all but one would be passed over; pictures that only stand for
     the file, as thumbnails do, are none.
     """
-    check_container(path)
+    length_stated = check_container(path)
     try:
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore") as container:
             streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator["Reel"]:
                 )
             stream = streams[0]
             stream.thread_type = "SLICE"
-            yield Reel(container, stream)
+            yield Reel(container, stream, length_stated)
     except av.FFmpegError:
         raise Refusal("corrupt", "the video cannot be read: export or transfer it again") from None
 
@@ -62,12 +62,14 @@ def opened(path: Path) -> Iterator["Reel"]:
 class Reel:
     """An open video stream. Time stamps are whole ticks of the stream's own clock.
 
+    `length_stated`: whether the file states its length (`check_container`).
     `in_step`: whether the film's first key frame is one from which the decoder is sure that it can begin (an IDR), None
     before it has seen it. Of films that were cut elsewhere it calls frames damaged at random, and is not heard.
     """
 
     container: InputContainer
     stream: VideoStream
+    length_stated: bool = True
     in_step: bool | None = None
 
     def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
