@@ -22,7 +22,8 @@ class View:
     could not be decoded, `after_lost` the frames between such a one and the next key frame, which may be built on it and
     show traces of it; None where they were not counted. `missing` counts the frames that are not there between its time
     stamps (`missing_frames`), `gap_s` the seconds between frames that are more than `GAP_S` apart. `length_stated`:
-    whether the file states its length; where not, nobody can see that it was cut off. `rotation_deg`: counter-clockwise, in quarters. Times in seconds of the recording.
+    whether the file states its length; where not, nobody can see that it was cut off. `rotation_deg`: counter-clockwise,
+    in quarters. Times in seconds of the recording.
     """
 
     path: Path

@@ -45,9 +45,9 @@ def view_facts(film: Film) -> "pd.DataFrame":
     """One row per view of a film. Shares are 0–1.
 
     recording, view; views (of the film), duration_s (of the film), view_s (that this camera covers); width, height,
-    rate_hz, codec, rotation_deg, variable_rate, interlaced, length_stated as read; lost_share (frames that cannot be decoded, among
-    all where the film was decoded whole, else among the pictures looked at), after_lost_share (likewise, frames between a
-    lost one and the next key frame, which may show traces of it);
+    rate_hz, codec, rotation_deg, variable_rate, interlaced, length_stated as read; lost_share (frames that cannot be
+    decoded, among all where the film was decoded whole, else among the pictures looked at), after_lost_share (likewise,
+    frames between a lost one and the next key frame, which may show traces of it);
     dropped_share (frames missing between time stamps); black_share, blank_share (pictures that are dark, or that show
     nothing); frozen_share (time in which a picture stood for 5 s or more); still_share (time in which nothing moved for
     10 s or more: the patient is out of view, or asleep, or the picture is frozen); infrared_share (pictures without
