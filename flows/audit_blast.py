@@ -8,21 +8,22 @@ from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
 from lineage.circumstances import normal_name
-from lineage.graph import PREDICTION, Node, Step
+from lineage.graph import ANSWERS, PREDICTION, WINDOWS, Alike, Node, Step
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.naming import QUESTIONS
 from serving.store import NotInForce, read_pointer
+from serving.windows import counted, in_words
 
 
 def blast(
     recording: str | None = None, library: str | None = None, commit: str | None = None, limit: int = SHOWN
 ) -> dict[str, Any]:
-    """Everything that was made from or with one thing: runs, models, evaluations, approvals, deployments, predictions.
+    """Everything that was made from or with one thing: runs, models, evaluations, approvals, deployments, answers.
 
     `library` reads name==version, as the lock file pins it; `commit` is at least 6 digits. Exactly one of the three is
-    asked about. All predictions are counted, the newest `limit` told of. Refused where the ledger knows no such thing,
-    or several.
+    asked about. All predictions are counted, the newest `limit` told of; answered windows are counted at each site.
+    Refused where the ledger knows no such thing, or several.
     """
     ledger = books.books_of(open_workspace())
     starts = _starts(ledger, recording, library, commit)
@@ -47,7 +48,8 @@ def _answer(
     ledger: Ledger, asked: str | None, starts: list[Node], listed: dict[str, Any], told_of: list[str]
 ) -> dict[str, Any]:
     """What rests on the starts; `listed` says how many predictions do, and `told_of` of some of them in lines."""
-    steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=(PREDICTION,))]
+    steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=ANSWERS)]
+    windows = _windows(graph.windows_below(ledger, *(start.digest for start in starts)))
     rests = list({step.node.digest: step.node for step in steps}.values())
     home = open_workspace().root
     serving = {p.bundle for task in ("detection", *QUESTIONS) for p in _pointers(home, task)}
@@ -56,11 +58,12 @@ def _answer(
         "asked": asked,
         "starts": [books.in_short(start) for start in starts],
         "rests": [books.in_short(node) for node in rests],
-        "kinds": {**_kinds(rests), PREDICTION: listed["count"]},
+        "kinds": {**_kinds(rests), PREDICTION: listed["count"], WINDOWS: windows["count"]},
         "in_force": [books.in_short(node) for node in in_force],
         "steps": [_plain(step) for step in steps],
         **listed,
-        "text": "\n".join(_lines(starts, rests, in_force, listed["count"], told_of)),
+        "windows": windows,
+        "text": "\n".join(_lines(starts, rests, in_force, listed["count"], windows, told_of)),
     }
 
 
@@ -101,6 +104,19 @@ def _pointers(home: Any, task: str) -> list[Any]:
         return []
 
 
+def _windows(answered: list[Alike]) -> dict[str, Any]:
+    """Answered windows in all and at each site, and when the first and the last of its lines were recorded."""
+    sites: dict[str, dict[str, Any]] = {}
+    for one in answered:
+        windows, answers = counted(one.label)
+        at = sites.setdefault(one.site, {"site": one.site, "windows": 0, "answers": 0, "first": one.first, "last": ""})
+        at["windows"] += one.lines * windows
+        at["answers"] += one.lines * answers
+        at["last"] = max(at["last"], one.last)
+    told = list(sites.values())
+    return {"count": sum(s["windows"] for s in told), "answers": sum(s["answers"] for s in told), "sites": told}
+
+
 def _kinds(nodes: list[Node]) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for node in nodes:
@@ -113,12 +129,24 @@ def _plain(step: Step) -> dict[str, Any]:
 
 
 def _lines(
-    starts: list[Node], rests: list[Node], in_force: list[Node], predictions: int, told_of: list[str]
+    starts: list[Node],
+    rests: list[Node],
+    in_force: list[Node],
+    predictions: int,
+    windows: dict[str, Any],
+    told_of: list[str],
 ) -> list[str]:
     lines = [f"on {start.kind} {start.label} {start.digest[:12]} rest" for start in starts]
     for kind, number in sorted(_kinds(rests).items()):
         names = [f"{n.label} {n.digest[:12]}" for n in rests if n.kind == kind]
         lines.append(f"  {number} × {kind}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}")
     serving = ", ".join(f"{n.label} {n.digest[:12]}" for n in in_force)
+    lines.append(f"  windows answered: {in_words(windows['count'], windows['answers'])}")
+    lines += map(_at_a_site, windows["sites"])
     lines.append(f"  {predictions} × prediction")
     return [*lines, *told_of, f"in force now: {serving or 'none of these'}"]
+
+
+def _at_a_site(at: dict[str, Any]) -> str:
+    when = f"{at['first'][:19]} to {at['last'][:19]}"
+    return f"  {when}  {at['site'] or '-':14} {in_words(at['windows'], at['answers'])}"

@@ -42,7 +42,9 @@ PLACES = 16
 
 PREDICTION = "prediction"
 
-ANSWERS = (PREDICTION, "windows")
+WINDOWS = "windows"
+
+ANSWERS = (PREDICTION, WINDOWS)
 """What was answered: all that hangs on a model in numbers that grow with every day of service."""
 
 AT_ONCE = 1000
@@ -79,6 +81,17 @@ class Issued(NamedTuple):
     recorded_at: str
     site: str
     node: Node
+
+
+class Alike(NamedTuple):
+    """Lines about answered windows that read alike and were written for one site: how many, and when the first and the last
+    of them were recorded."""
+
+    site: str
+    label: str
+    lines: int
+    first: str
+    last: str
 
 
 class UnknownNode(Refused, ValueError):
@@ -193,7 +206,7 @@ def predictions_below(
 ) -> list[Issued]:
     """Every prediction that rests on a thing (or on any of several), near or far, newest first: as `predictions_of`."""
     with session(ledger.engine, write=False) as reading:
-        return list(_issued(reading, _resting_on(reading, things), site, since, limit))
+        return list(_issued(reading, _resting_on(reading, things, PREDICTION), site, since, limit))
 
 
 def each_prediction_below(
@@ -201,13 +214,33 @@ def each_prediction_below(
 ) -> Iterator[Issued]:
     """The same one by one."""
     with session(ledger.engine, write=False) as reading:
-        yield from _issued(reading, _resting_on(reading, things), site, since, None)
+        yield from _issued(reading, _resting_on(reading, things, PREDICTION), site, since, None)
 
 
 def count_below(ledger: HasEngine, *things: Digest, site: str | None = None, since: datetime | None = None) -> int:
     """How many `predictions_below` would tell of without a limit."""
     with session(ledger.engine, write=False) as reading:
-        return _count(reading, _resting_on(reading, things), site, since)
+        return _count(reading, _resting_on(reading, things, PREDICTION), site, since)
+
+
+def windows_below(ledger: HasEngine, *things: Digest) -> list[Alike]:
+    """All answered windows that rest on a thing (or on any of several), counted by site and label. Refuses unknown things
+    (UnknownNode)."""
+    with session(ledger.engine, write=False) as reading:
+        resting = _resting_on(reading, things, WINDOWS).distinct().subquery()
+        ends = func.min(NodeRow.no).label("first"), func.max(NodeRow.no).label("last")
+        alike = select(NodeRow.site, NodeRow.label, func.count().label("lines"), *ends)
+        alike = alike.join(resting, resting.c.no == NodeRow.no).group_by(NodeRow.site, NodeRow.label)
+        counted, first, last = alike.subquery(), aliased(EntryRow), aliased(EntryRow)
+        found = counted.c
+        query = (
+            select(found.site, found.label, found.lines, first.recorded_at, last.recorded_at)
+            .select_from(counted)
+            .join(first, first.seq == _entry_of(found.first))
+            .join(last, last.seq == _entry_of(found.last))
+            .order_by(found.site, found.first)
+        )
+        return [Alike(*row) for row in reading.execute(query)]
 
 
 def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
@@ -466,14 +499,14 @@ def _hanging_on(reading: Session, things: list[Digest] | None) -> Select[Any]:
     return select(EdgeRow.child_no.label("no")).where(EdgeRow.parent_no.in_(parents), EdgeRow.kind == PREDICTION)
 
 
-def _resting_on(reading: Session, things: Sequence[Digest]) -> Select[Any]:
-    """Numbers of the predictions below a thing, some of them more than once."""
-    others = _kinds_but(reading, [PREDICTION])
+def _resting_on(reading: Session, things: Sequence[Digest], kind: str) -> Select[Any]:
+    """Numbers of the answers of a kind below a thing, some of them more than once."""
+    others = _kinds_but(reading, ANSWERS)
     reached = _reached(_numbers(reading, things), EdgeRow.parent_no, EdgeRow.child_no, others)
     return (
         select(EdgeRow.child_no.label("no"))
         .join(reached, EdgeRow.parent_no == reached.c.no)
-        .where(EdgeRow.kind == PREDICTION)
+        .where(EdgeRow.kind == kind)
     )
 
 

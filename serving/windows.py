@@ -1,6 +1,7 @@
 """Windows of EEG that a site's own software cut: a probability for each, at once. No recording, no event, no finding."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from data.outcomes import Refusal
 from lineage.circumstances import edges_of
 from lineage.digest import Digest, digest_of
 from lineage.entries import Draft, Edge, EntryType, Subject, uuid7
+from lineage.graph import WINDOWS
+from lineage.refused import Refused
 from lineage.times import utc_text
 from models.bundle import Bundle
 from models.engines import REFERENCE
@@ -247,6 +250,27 @@ class WindowBook:
             self._unwritten.pop(0)
 
 
+def in_words(windows: int, answers: int) -> str:
+    """How many windows got a probability, in how many answers: the label of a line in the ledger.
+
+    Law: `counted(in_words(w, a)) == (w, a)`.
+    """
+    return f"{windows or 'none'} in {answers} answer{'' if answers == 1 else 's'}"
+
+
+def counted(words: str) -> tuple[int, int]:
+    """Windows and answers of a label of `in_words`; Refused for any other."""
+    said = _IN_WORDS.fullmatch(words)
+    if said is None:
+        raise Refused(
+            f"answered windows are counted as `5 in 1 answer`, the ledger has {words[:40]!r}: `ictal audit verify`"
+        )
+    return 0 if said[1] == "none" else int(said[1]), int(said[2])
+
+
+_IN_WORDS = re.compile(r"(none|\d+) in (\d+) answers?", re.ASCII)
+
+
 def _line(site: str, key_id: str, count: _Count, journal: Journal, now: datetime) -> Draft:
     stated = {
         "answers": count.answers,
@@ -256,8 +280,8 @@ def _line(site: str, key_id: str, count: _Count, journal: Journal, now: datetime
         "until": utc_text(now),
         "digest": count.digest.hexdigest(),
     }
-    how_many = f"{count.windows or 'none'} in {count.answers} answer{'' if count.answers == 1 else 's'}"
-    answered = Subject("windows", how_many, digest_of({**stated, "site": site, "key": key_id}))
+    how_many = in_words(count.windows, count.answers)
+    answered = Subject(WINDOWS, how_many, digest_of({**stated, "site": site, "key": key_id}))
     subjects, edges = [answered], [*edges_of(journal.ledger.software, answered.digest)]
     if count.loaded is not None:
         bundle, approval = count.loaded.bundle, count.loaded.terms.approval.record.digest

@@ -1,6 +1,7 @@
 """An auditor's questions of a small workspace: which predictions, what differs, what rests on it."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,37 @@ def test_of_something_without_predictions_all_and_a_page_say_the_same(asked_ofte
         assert everything.code == page.code == 0 and everything.out == page.out
         told = ictal("audit", *question, "--all", "--json").json
         assert (told["count"], told["shown"], told["predictions"]) == (0, 0, [])
-    assert everything.out.endswith(" rest\n  0 × prediction\nin force now: none of these\n")
+    assert everything.out.endswith(
+        " rest\n  windows answered: none in 0 answers\n  0 × prediction\nin force now: none of these\n"
+    )
+
+
+def test_answered_windows_that_rest_on_a_recording_are_counted_and_none_is_told_alone(copied: Path) -> None:
+    drafts = [
+        Draft(
+            "windows.answered",
+            Actor("site-key:2", role="site", site=site),
+            (Subject("windows", label, digest_of({"at": i})),),
+            edges=(Edge(digest_of({"at": i}), "made_by", MODEL),),
+        )
+        for i, (site, label) in enumerate(
+            [("east", "5 in 1 answer")] * 3 + [("west", "none in 2 answers"), ("east", "12 in 3 answers")]
+        )
+    ]
+    ledger = Ledger(copied / "ledger" / "ledger.db")
+    seen, before = sha256_file(edf_of(Workspace(copied), "sub-01")), datetime(2030, 1, 1, tzinfo=UTC)
+    for minute, draft in enumerate(drafts):
+        ledger.append_many([draft], now=before + timedelta(minutes=minute))
+    at = [f"2030-01-01T00:0{minute}:00.000000Z" for minute in range(5)]
+    east = {"site": "east", "windows": 3 * 5 + 12, "answers": 3 + 3, "first": at[0], "last": at[4]}
+    west = {"site": "west", "windows": 0, "answers": 2, "first": at[3], "last": at[3]}
+    told = ictal("audit", "blast", "--recording", seen, "--json").json
+    assert told["windows"] == {"count": 27, "answers": 8, "sites": [east, west]} and told["kinds"]["windows"] == 27
+    assert "windows" not in {s["kind"] for s in (*told["rests"], *told["steps"])}
+    said = ictal("audit", "blast", "--recording", seen).out
+    assert said.count("window") == 1 and "  windows answered: 27 in 8 answers\n" in said
+    assert "  2030-01-01T00:00:00 to 2030-01-01T00:04:00  east           27 in 6 answers\n" in said
+    assert ictal("audit", "blast", "--recording", seen, "--all", "--json").json["windows"] == told["windows"]
 
 
 def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:
@@ -207,13 +238,18 @@ def test_nested_settings_are_compared_one_by_one() -> None:
 
 def test_on_a_recording_rest_data_models_and_predictions(here: Workspace) -> None:
     found = blast(recording=sha256_file(edf_of(here, "sub-01")))
-    assert found["kinds"] == {"dataset": 1, "split": 1, "run": 1, "model": 2, "prediction": 1}
+    assert found["kinds"] == {"dataset": 1, "split": 1, "run": 1, "model": 2, "prediction": 1, "windows": 0}
     assert found["in_force"] == []
 
 
 def test_on_a_version_of_a_library_rests_what_ran_with_it_and_another_version_is_refused() -> None:
     found = blast(library=f"NumPy=={pins()['numpy']}")
-    assert found["starts"][0]["kind"] == "environment" and found["kinds"] == {"run": 1, "model": 2, "prediction": 1}
+    assert found["starts"][0]["kind"] == "environment" and found["kinds"] == {
+        "run": 1,
+        "model": 2,
+        "prediction": 1,
+        "windows": 0,
+    }
     with pytest.raises(Refused, match=f"known versions of it are {pins()['numpy']}"):
         blast(library="numpy==0.1")
     with pytest.raises(Refused, match="with its version"):

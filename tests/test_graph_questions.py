@@ -105,6 +105,24 @@ def test_a_walk_can_end_before_predictions_and_tell_of_some_kinds_only(ledger: L
     assert [s.node.label for s in graph.downstream(ledger, RECORDING, kinds=("model",))] == ["first", "second"]
 
 
+def test_answered_windows_are_counted_by_site_and_label_each_line_once(ledger: Ledger) -> None:
+    """Of both models at the first site, of one at the second; every line hangs on the model by two ways."""
+    answered = [(MODEL, "demo-north", 5), (RIVAL, "demo-north", 5), (MODEL, "demo-south", 5), (MODEL, "demo-north", 7)]
+    for i, ((model, site, many), digest) in enumerate(zip(answered, DIGESTS[22:], strict=False)):
+        about = Subject("windows", f"{many} in 1 answer", digest)
+        made = (Edge(digest, "made_by", model), Edge(digest, "permitted_by", model))
+        at = LATER + timedelta(minutes=20 + i)
+        ledger.append_many([Draft("windows.answered", Actor("desk", site=site), (about,), edges=made)], now=at)
+    at = [f"2026-03-01T13:{20 + i}:00.000000Z" for i in range(4)]
+    assert graph.windows_below(ledger, RECORDING) == graph.windows_below(ledger, MODEL, RIVAL) == [
+        graph.Alike("demo-north", "5 in 1 answer", 2, at[0], at[1]),
+        graph.Alike("demo-north", "7 in 1 answer", 1, at[3], at[3]),
+        graph.Alike("demo-south", "5 in 1 answer", 1, at[2], at[2]),
+    ]  # fmt: skip
+    assert graph.windows_below(ledger, RIVAL) == [graph.Alike("demo-north", "5 in 1 answer", 1, at[1], at[1])]
+    assert graph.windows_below(ledger, OTHER) == [] and graph.count_below(ledger, RECORDING) == 12
+
+
 def test_things_are_found_by_label_by_digest_and_by_its_beginning(ledger: Ledger) -> None:
     assert [n.digest for n in graph.find(ledger, "p-3")] == [PREDICTIONS[3]]
     assert [n.label for n in graph.find(ledger, MODEL)] == ["first"]
@@ -121,7 +139,9 @@ def test_what_hangs_on_a_thing_directly_is_told_by_relation(ledger: Ledger) -> N
     assert graph.hanging(ledger, DATASET, ["made_by"]) == []
 
 
-@pytest.mark.parametrize("ask", [graph.count_below, graph.predictions_below, graph.predictions_of, graph.node])
+@pytest.mark.parametrize(
+    "ask", [graph.count_below, graph.windows_below, graph.predictions_below, graph.predictions_of, graph.node]
+)
 def test_questions_about_what_nobody_named_are_refused(ledger: Ledger, ask: Callable[[Ledger, str], Any]) -> None:
     with pytest.raises(graph.UnknownNode):
         ask(ledger, DIGESTS[-1])

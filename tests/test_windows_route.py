@@ -14,11 +14,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.montage import ELECTRODES
 from data.outcomes import Refusal
 from data.recording import Recording, Segment
 from lineage.ledger import Ledger, Software
+from lineage.refused import Refused
 from models.analysis import assess
 from models.bundle import load_bundle
 from models.ood import Ood
@@ -28,7 +31,7 @@ from serving.loader import JUDGED, Loaded, Loader, NoApprovedModel
 from serving.schema import WindowsAnswer
 from serving.service import create_app
 from serving.store import read_pointer, stored_bundle
-from serving.windows import Sent, answer_windows
+from serving.windows import Sent, answer_windows, counted, in_words
 from tests.served import HAS_SEEN_ALL, NOW, RATE_HZ, people_and_keys, put_in_force
 from tests.services import served_home
 
@@ -269,6 +272,16 @@ def test_a_second_in_which_no_window_could_be_answered_says_so_in_the_ledger(tmp
         assert ask((client, described(key)), X_Age=None).json()["outcome"] == "not_evaluable"
     (line,) = Ledger(tmp_path / "ledger" / "ledger.db").entries("windows.answered")
     assert (line.subjects[0].kind, line.subjects[0].id) == ("windows", "none in 1 answer")
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**9))
+def test_how_many_windows_a_line_says_is_read_back(windows: int, answers: int) -> None:
+    assert counted(in_words(windows, answers)) == (windows, answers)
+
+
+def test_what_does_not_count_answered_windows_is_not_read_as_such() -> None:
+    with pytest.raises(Refused, match="5 labelled windows"):
+        counted("5 labelled windows")
 
 
 def test_all_that_was_answered_stands_in_the_ledger(tmp_path: Path) -> None:

@@ -57,8 +57,9 @@ def questions(ledger: Ledger, size: int, draw: random.Random) -> dict[str, Calla
 
     def blast() -> object:
         recording = digest(f"recording {draw.randrange(RECORDINGS)}")
-        rests = graph.downstream(ledger, recording, short_of=(PREDICTION,))
-        return rests, graph.count_below(ledger, recording), graph.predictions_below(ledger, recording, limit=NEWEST)
+        rests = graph.downstream(ledger, recording, short_of=graph.ANSWERS)
+        newest = graph.predictions_below(ledger, recording, limit=NEWEST)
+        return rests, graph.count_below(ledger, recording), newest, graph.windows_below(ledger, recording)
 
     def why() -> object:
         return graph.upstream(ledger, digest(f"prediction {draw.randrange(size)}"))
