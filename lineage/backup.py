@@ -61,16 +61,17 @@ def write_backup(
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX)
-            head = _write(ledger, file, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        note(head, unfinished)
-        os.link(unfinished, path)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)  # `lockf` would let go as soon as `note` has read the file
+                head = _write(ledger, file, progress)
+                file.flush()
+                os.fsync(file.fileno())
+                note(head, unfinished)
+                os.link(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise BackupRefused(f"{path.name} cannot be written: {error.strerror}; choose another place") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return head
 
 
@@ -78,7 +79,7 @@ def _remove_left(path: Path) -> None:
     """What programs that were killed over this backup have left: it holds payloads. One that is written is locked."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.new"):
         with suppress(OSError), left.open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()
 
 

@@ -1,5 +1,7 @@
 """A backup holds all that was written; what is restored is the same ledger, in either database."""
 
+import errno
+import fcntl
 import json
 import threading
 import time
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from flows.workspace import MARKER
 from lineage import backup, graph
 from lineage.backup import BackupRefused, read_backup, write_backup
+from lineage.checkpoints import TreeHead
 from lineage.keys import create_platform_key, platform_key
 from lineage.ledger import Edge, Ledger, Subject
 from lineage.place import ledger_place
@@ -116,6 +119,67 @@ def test_a_backup_is_never_written_over_a_file_and_only_its_owner_reads_it(tmp_p
         with pytest.raises(BackupRefused, match="cannot be written"):
             write_backup(ledger, folder / "b")
     assert sorted(p.name for p in tmp_path.iterdir() if "b." in p.name and "ledger" not in p.name) == []
+
+
+def test_a_backup_is_noted_whole_before_it_has_its_name(tmp_path: Path) -> None:
+    ledger, out, restored = small_ledger(tmp_path), tmp_path / "b", Ledger(tmp_path / "restored.db")
+    noted = []
+
+    def note(head: TreeHead, whole: Path) -> None:
+        noted.append((head, read_backup(restored, whole), out.exists()))
+
+    head = write_backup(ledger, out, note)
+    assert noted == [(head, head, False)] and out.exists()
+
+
+@pytest.mark.parametrize("full", [OSError(errno.ENOSPC, "No space left on device"), BackupRefused("not to be noted")])
+def test_of_a_backup_that_cannot_be_finished_nothing_is_left(tmp_path: Path, full: Exception) -> None:
+    def note(head: TreeHead, whole: Path) -> None:
+        raise full
+
+    (tmp_path / "to").mkdir()
+    with pytest.raises(BackupRefused, match=r"b cannot be written: No space left|not to be noted"):
+        write_backup(small_ledger(tmp_path), tmp_path / "to" / "b", note)
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_name_that_the_file_system_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackupRefused, match="cannot be written: File name too long"):
+        write_backup(small_ledger(tmp_path), tmp_path / ("b" * 250))
+
+
+def test_what_a_killed_program_left_of_a_backup_goes_and_what_another_is_writing_stays(tmp_path: Path) -> None:
+    ledger, out = small_ledger(tmp_path), tmp_path / "b"
+    for name in ("b.1.new", "b.2.new", "bb.1.new"):
+        (tmp_path / name).write_text("payloads")
+
+    def note(head: TreeHead, whole: Path) -> None:
+        whole.read_bytes()
+        with pytest.raises(BackupRefused, match="File exists"):
+            write_backup(ledger, out)
+
+    with (tmp_path / "b.2.new").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        write_backup(ledger, out, note)
+    assert sorted(p.name for p in tmp_path.glob("b*")) == ["b", "b.2.new", "bb.1.new"]
+
+
+def test_a_file_that_is_not_there_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(BackupRefused, match="nowhere cannot be read: No such file"):
+        read_backup(Ledger(tmp_path / "ledger.db"), tmp_path / "nowhere")
+
+
+def test_who_writes_and_who_restores_many_entries_hears_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "AT_ONCE", 5)
+    ledger, restored = lived_in(tmp_path), Ledger(tmp_path / "restored.db")
+    written: list[tuple[int, int]] = []
+    read: list[tuple[int, int]] = []
+    write_backup(ledger, tmp_path / "b", progress=lambda done, of: written.append((done, of)))
+    read_backup(restored, tmp_path / "b", lambda done, of: read.append((done, of)))
+    assert written == [(5, 9), (9, 9)] == read[:2] and set(read[2:]) <= {(9, 9)}
+    same(ledger, restored)
 
 
 def sealed_again(lines: list[bytes]) -> list[bytes]:
