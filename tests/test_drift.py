@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from monitoring.acquisition import REFUSED, Checked
+from monitoring.acquisition import LIMITS, REFUSED, Checked, breaches, refusals
 from monitoring.drift import by_patient, compare_sites, draws_for
 from monitoring.findings import ALL_SITES, BUDGET, NOT_ENOUGH, OWN_PAST, DriftReport, DriftSettings
 from monitoring.permutation import benjamini_hochberg, permutation_effects, pulled_in
@@ -188,6 +188,86 @@ def test_a_site_that_sends_nothing_usable_is_named_with_what_was_refused():
         breach.sentence == "The share of refused recordings was 0% in the reference and is 100% in 12 patients."
         and "0 patients here" in report.site("demo-north").power
     )
+
+
+def broken(then: dict[str, object], now: dict[str, object], features: tuple[str, ...] = ()) -> list[tuple[str, int]]:
+    """Rules that a site of three patients breaks, and in how many of them; the reference is its own past."""
+    who = {"site": "north", "patient": ["a", "b", "c"]}
+    found = breaches("north", pd.DataFrame({**who, **then}), pd.DataFrame({**who, **now}), features)
+    return [(breach.rule, breach.patients) for breach in found]
+
+
+@pytest.mark.parametrize("column", LIMITS)
+def test_the_middle_recording_may_reach_a_limit_and_not_pass_it_unless_it_always_did(column):
+    limit, rule = LIMITS[column]
+    beyond = limit + 0.01
+    assert broken({column: limit}, {column: beyond}) == [(rule, 3)]
+    assert broken({column: limit}, {column: [limit, beyond, beyond]}) == [(rule, 2)]
+    assert broken({column: [limit, limit, 1.0]}, {column: [0.0, beyond, 1.0]}) == [(rule, 2)]
+    assert broken({column: 0.0}, {column: limit}) == broken({column: beyond}, {column: 1.0}) == []
+    assert broken({column: 0.0}, {column: [0.0, limit, 1.0]}) == broken({column: 0.0}, {column: np.nan}) == []
+
+
+def test_joints_are_unsure_below_a_half_where_they_were_not():
+    def unsure(then: float, now: float | list[float]) -> list[tuple[str, int]]:
+        return broken({"joints": "all joints", "confidence": then}, {"joints": "all joints", "confidence": now})
+
+    assert unsure(0.5, [0.49, 0.49, 0.5]) == [("confidence of joints", 2)]
+    assert unsure(0.9, 0.5) == unsure(0.49, 0.3) == unsure(0.9, [0.5, 0.5, 0.1]) == []
+    assert broken({"joints": "all joints", "confidence": 0.9}, {"confidence": 0.3}) == []
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_amplitude_ten_times_as_large_or_small_is_no_patients(sign):
+    assert broken({"log_rms": 0.0}, {"log_rms": [sign, sign, 0]}) == [("amplitude", 3)]
+    assert broken({"log_rms": 0.0}, {"log_rms": sign * 0.99}) == []
+    assert broken({"log_rms": np.nan}, {"log_rms": sign}) == broken({"log_rms": sign}, {"log_rms": np.nan}) == []
+
+
+def test_a_feature_is_missing_where_half_of_the_rows_of_two_patients_lack_it_and_it_was_there():
+    rows = {"site": "north", "patient": ["a", "b", "c", "d"]}
+
+    def missing(then: list[float], now: list[float], feature: str = "alpha", patients: str = "abcd") -> list[str]:
+        past, here = pd.DataFrame({**rows, feature: then}), pd.DataFrame({**rows, feature: now})
+        return [b.rule for b in breaches("north", past, here.assign(patient=list(patients)), (feature,))]
+
+    none, all_there, half, most = [np.nan] * 4, [1.0] * 4, [1.0, 1.0, np.nan, np.nan], [1.0, 1.0, 1.0, np.nan]
+    assert missing(all_there, half) == missing(most, none) == ["feature alpha"]
+    assert missing(all_there, most) == missing(half, none) == missing(none, none) == []
+    assert missing(all_there, half, patients="abcc") == [], "one patient is no site"
+    assert missing(all_there, none, "mean_probability") == [], "an answer need not have an event"
+
+
+def test_a_site_keeps_to_its_own_values_and_one_that_nobody_knows_to_those_of_all():
+    then = pd.DataFrame({"site": ["north", "south"], "patient": ["a", "b"], "rate_hz": [256.0, 512.0]})
+
+    def rules(site: str, *rates_hz: float) -> list[str]:
+        now = pd.DataFrame({"site": site, "patient": [str(n) for n in range(len(rates_hz))], "rate_hz": rates_hz})
+        return [b.sentence for b in breaches(site, then, pd.concat([now, now.assign(site="other", rate_hz=1.0)]))]
+
+    assert rules("north", 256.0, 256.0) == rules("east", 512.0, 256.0) == rules("north", np.nan) == []
+    assert rules("north", 512.0, 512.0, 256.0) == [
+        "The sampling rate was 256 in the reference and is 512 in 2 patients."
+    ]
+    assert rules("east", 1000.0) == ["The sampling rate was 256 or 512 in the reference and is 1000 in 1 patient."]
+    assert breaches("east", then.assign(rate_hz=np.nan), then.assign(site="east")) == ()
+
+
+def test_refusals_are_held_to_the_sites_own_past_or_to_all_and_to_two_patients():
+    def at(site: str, refused: int, of: int, patients: int = 99) -> pd.DataFrame:
+        who = [str(n % patients) for n in range(of)]
+        return pd.DataFrame({"site": site, "patient": who, "refused": [n < refused for n in range(of)]})
+
+    def told(earlier: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+        return [b.sentence for b in refusals("north", Checked(earlier, pd.concat([now, at("south", 0, 50)])))]
+
+    everywhere = pd.concat([at("north", 3, 12), at("south", 12, 12)])
+    assert told(everywhere, at("north", 4, 12)) == [
+        "The share of refused recordings was 25% in the reference and is 33% in 4 patients."
+    ]
+    assert told(everywhere, at("north", 3, 12)) == told(at("south", 12, 12), at("north", 4, 12)) == []
+    assert told(at("south", 0, 12), at("north", 2, 4)) == told(at("north", 0, 0), at("north", 2, 4)) != []
+    assert told(at("south", 0, 12), at("north", 2, 4, patients=1)) == []
 
 
 def test_an_amplitude_in_volts_is_told_with_its_values():
