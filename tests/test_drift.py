@@ -197,10 +197,15 @@ def broken(then: dict[str, object], now: dict[str, object], features: tuple[str,
     return [(breach.rule, breach.patients) for breach in found]
 
 
-@pytest.mark.parametrize("column", LIMITS)
-def test_the_middle_recording_may_reach_a_limit_and_not_pass_it_unless_it_always_did(column):
-    limit, rule = LIMITS[column]
-    beyond = limit + 0.01
+@pytest.mark.parametrize(
+    ("column", "limit"),
+    [
+        ("clipped_share", 0.01), ("gap_share", 0.1), ("flat_share", 0.2), ("frozen_share", 0.1), ("dropped_share", 0.1),
+        ("black_share", 0.5), ("missing_share", 0.3), ("absent_share", 0.5),
+    ],
+)  # fmt: skip
+def test_the_middle_recording_may_reach_a_limit_and_not_pass_it_unless_it_always_did(column, limit):
+    beyond, rule = limit + 0.01, LIMITS[column][1]
     assert broken({column: limit}, {column: beyond}) == [(rule, 3)]
     assert broken({column: limit}, {column: [limit, beyond, beyond]}) == [(rule, 2)]
     assert broken({column: [limit, limit, 1.0]}, {column: [0.0, beyond, 1.0]}) == [(rule, 2)]

@@ -191,10 +191,10 @@ def test_an_alarm_is_confirmed_when_the_same_feature_returns_in_two_of_three_per
         ([slope, other_way, slope], Persistence("1", 3, True)),
         ([slope, slope, steady], Persistence("", 0, False)),
     ):
-        history = [report(str(n), drift(effects=e)) for n, e in enumerate(effects, 1)]
+        history = [report(str(n), drift("demo-east"), drift(effects=e)) for n, e in enumerate(effects, 1)]
         found = persistence(history, "demo-north")
         assert found == expected, effects
-        assert bool(found.doubt) == (bool(found.periods) and not found.confirmed)
+        assert bool(found.doubt) == (bool(found.periods) and not found.confirmed) == bool(found.untrained)
 
 
 def test_one_week_is_no_confirmation_however_large_its_shift_is():
