@@ -213,6 +213,14 @@ def test_the_middle_recording_may_reach_a_limit_and_not_pass_it_unless_it_always
     assert broken({column: 0.0}, {column: [0.0, limit, 1.0]}) == broken({column: 0.0}, {column: np.nan}) == []
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [{"clipped_share": 0.5, "rate_hz": 1.0, "log_rms": 9.0, "alpha": np.nan}, {"joints": "none", "confidence": 0.1}],
+)
+def test_what_one_side_does_not_have_breaks_no_rule(columns):
+    assert broken({}, columns, ("alpha",)) == broken(columns, {}) == []
+
+
 def test_joints_are_unsure_below_a_half_where_they_were_not():
     def unsure(then: float, now: float | list[float]) -> list[tuple[str, int]]:
         return broken({"joints": "all joints", "confidence": then}, {"joints": "all joints", "confidence": now})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from monitoring.performance import (
+    Counted,
     Expected,
     Given,
     Opinion,
@@ -106,6 +107,21 @@ def test_answers_are_counted_with_what_could_be_looked_at():
     assert found["answers"] == 3 and found["assessed_hours"] == 1.5 and found["alarms_per_24h"] == pytest.approx(48.0)
     assert found["coverage"] == pytest.approx(0.5) and found["decided"] == pytest.approx((3600 + 900) / 5400)
     assert found["not_evaluable"]["count"] == found["abstained"]["count"] == 1
+
+
+def test_numbers_that_a_service_keeps_are_counted_as_the_answer_is():
+    """Half of two hours was looked at, with 3 alarms in each hour of it; a quarter of it undecided."""
+    kept = {
+        "prediction_id": "p1", "recording": "a" * 64, "outcome": "completed_with_abstentions", "duration_s": 7200.0,
+        "coverage": 0.5, "alarms_per_hour": 3.0, "abstained_share": 0.25, "mean_probability": 0.2,
+    }  # fmt: skip
+    found = Counted.of_fact(kept, "demo-north", NOW)
+    assert (found.analysed_s, found.alarms, found.decided_share, found.mean_probability) == (3600.0, 3, 0.75, 0.2)
+    nothing = dict.fromkeys(("coverage", "alarms_per_hour", "abstained_share", "mean_probability"))
+    silent = Counted.of_fact({**kept, **nothing, "outcome": "not_evaluable"}, "demo-north", NOW)
+    assert silent.analysed_s == 0.0 and silent.alarms is None
+    assert np.isnan(silent.decided_share) and np.isnan(silent.mean_probability)
+    assert traffic([found, silent])["mean_probability"] == 0.2 and traffic([silent])["mean_probability"] is None
 
 
 def test_nothing_answered_is_not_zero():
