@@ -232,8 +232,8 @@ def test_joints_are_unsure_below_a_half_where_they_were_not():
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_an_amplitude_ten_times_as_large_or_small_is_no_patients(sign):
-    assert broken({"log_rms": 0.0}, {"log_rms": [sign, sign, 0]}) == [("amplitude", 3)]
-    assert broken({"log_rms": 0.0}, {"log_rms": sign * 0.99}) == []
+    assert broken({"log_rms": 1.0}, {"log_rms": [1 + sign, 1 + sign, 1]}) == [("amplitude", 3)]
+    assert broken({"log_rms": 1.0}, {"log_rms": 1 + sign * 0.99}) == []
     assert broken({"log_rms": np.nan}, {"log_rms": sign}) == broken({"log_rms": sign}, {"log_rms": np.nan}) == []
 
 

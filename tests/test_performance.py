@@ -122,6 +122,10 @@ def test_numbers_that_a_service_keeps_are_counted_as_the_answer_is():
     assert silent.analysed_s == 0.0 and silent.alarms is None
     assert np.isnan(silent.decided_share) and np.isnan(silent.mean_probability)
     assert traffic([found, silent])["mean_probability"] == 0.2 and traffic([silent])["mean_probability"] is None
+    refused = traffic([found, replace(silent, analysed_s=1800.0)])  # looked at, and then too strange to be called
+    assert (refused["assessed_hours"], refused["alarms_per_24h"], refused["coverage"]) == (1.0, 72.0, 5400 / 14400)
+    assert traffic([replace(found, alarms=0)])["alarms_per_24h"] == 0.0
+    assert traffic([found, replace(found, decided_share=np.nan)])["decided"] == 0.75
 
 
 def test_nothing_answered_is_not_zero():
