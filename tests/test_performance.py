@@ -162,11 +162,12 @@ def test_an_estimate_that_was_too_good_is_told():
     assert found is not None and found["kept"]["precision"] is False
 
 
-def test_few_recordings_decide_nothing_about_an_estimate():
-    answers = [given(n, [(600, 600)]) for n in range(7)]
+@pytest.mark.parametrize(("recordings", "kept"), [(7, None), (8, False)])
+def test_few_recordings_decide_nothing_about_an_estimate(recordings, kept):
+    answers = [given(n, [(600, 600)]) for n in range(recordings)]
     pairs = [judged(answer, "confirm") for answer in answers]
     found = reconciled(estimated([Expected.of(a) for a in answers]), pairs, np.random.default_rng(0))
-    assert found is not None and found["kept"] == {"precision": None, "sensitivity": None}
+    assert found is not None and found["kept"] == {"precision": kept, "sensitivity": kept}
 
 
 def test_a_recording_that_was_sent_twice_is_one_recording():
