@@ -242,7 +242,10 @@ def test_a_feature_is_missing_where_half_of_the_rows_of_two_patients_lack_it_and
 
     def missing(then: list[float], now: list[float], feature: str = "alpha", patients: str = "abcd") -> list[str]:
         past, here = pd.DataFrame({**rows, feature: then}), pd.DataFrame({**rows, feature: now})
-        return [b.rule for b in breaches("north", past, here.assign(patient=list(patients)), (feature,))]
+        found = breaches("north", past, here.assign(patient=list(patients)), (feature,))
+        assert all(b.expected == f"measured in {np.isfinite(then).mean():.0%}" for b in found)
+        assert all(b.found == f"missing in {np.isnan(now).mean():.0%}" for b in found)
+        return [b.rule for b in found]
 
     none, all_there, half, most = [np.nan] * 4, [1.0] * 4, [1.0, 1.0, np.nan, np.nan], [1.0, 1.0, 1.0, np.nan]
     assert missing(all_there, half) == missing(most, none) == ["feature alpha"]

@@ -107,6 +107,7 @@ def test_answers_are_counted_with_what_could_be_looked_at():
     assert found["answers"] == 3 and found["assessed_hours"] == 1.5 and found["alarms_per_24h"] == pytest.approx(48.0)
     assert found["coverage"] == pytest.approx(0.5) and found["decided"] == pytest.approx((3600 + 900) / 5400)
     assert found["not_evaluable"]["count"] == found["abstained"]["count"] == 1
+    assert found["not_evaluable"]["share"] == found["abstained"]["share"] == pytest.approx(1 / 3)
 
 
 def test_numbers_that_a_service_keeps_are_counted_as_the_answer_is():
