@@ -140,6 +140,9 @@ def test_what_is_expected_follows_from_the_probabilities_alone():
     assert (expected.true_s, expected.false_s, expected.missed_s) == pytest.approx((54, 6, 354))
     together = estimated([expected])
     assert (together["precision"], together["sensitivity"]) == pytest.approx((0.9, 54 / 408))
+    even = estimated([Expected("p1", 3.0, 3.0, 3.0)])
+    assert (even["precision"], even["sensitivity"]) == (0.5, 0.5)
+    assert estimated([]) == {"answers": [], "precision": None, "sensitivity": None}
 
 
 def test_a_calibrated_detector_keeps_its_estimates():
