@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lineage import graph
 from lineage.browsing import Wanted, page
 from lineage.ledger import Actor, Draft, Edge, Ledger, Subject
+from lineage.store import session
 from tests.databases import NewPlace, Place
 from tests.ledgers import DIGESTS, LATER, PERSON, small_ledger
 
@@ -121,6 +122,17 @@ def test_answered_windows_are_counted_by_site_and_label_each_line_once(ledger: L
     ]  # fmt: skip
     assert graph.windows_below(ledger, RIVAL) == [graph.Alike("demo-north", "5 in 1 answer", 1, at[1], at[1])]
     assert graph.windows_below(ledger, OTHER) == [] and graph.count_below(ledger, RECORDING) == 12
+
+
+def test_no_question_waits_for_who_writes(ledger: Ledger) -> None:
+    with session(ledger.engine):
+        assert len(graph.upstream(ledger, MODEL)) == 2 and len(graph.downstream(ledger, RECORDING)) == 15
+        assert len(graph.predictions_of(ledger, [MODEL])) == len(list(graph.each_prediction_of(ledger, [MODEL]))) == 6
+        assert len(graph.predictions_below(ledger, MODEL)) == len(list(graph.each_prediction_below(ledger, MODEL))) == 6
+        assert graph.count_predictions(ledger, [MODEL]) == graph.count_below(ledger, MODEL) == 6
+        assert graph.windows_below(ledger, MODEL) == [] and graph.hanging(ledger, MODEL, ["none"]) == []
+        assert graph.prediction_at(ledger, "p-0", "demo-north") and graph.node(ledger, MODEL).label == "first"
+        assert len(graph.things(ledger, "model")) == 2 and len(graph.find(ledger, MODEL)) == 1
 
 
 def test_things_are_found_by_label_by_digest_and_by_its_beginning(ledger: Ledger) -> None:
