@@ -51,10 +51,10 @@ def forged(pointer: str) -> str:
     return json.dumps({**json.loads(pointer), "bundle": "0" * 64})
 
 
-def chosen(office: Office) -> Choice:
+def chosen(office: Office, clock: Callable[[], float] = lambda: 0.0) -> Choice:
     ledger = Ledger(office.home / "ledger" / "ledger.db")
-    loaders = [Loader(office.home, place=where, allow_demo=True, clock=lambda: 0.0) for where in ("in_force", "canary")]
-    return Choice(loaders[0], loaders[1], Orders(ledger))
+    loaders = [Loader(office.home, place=where, allow_demo=True, clock=clock) for where in ("in_force", "canary")]
+    return Choice(loaders[0], loaders[1], Orders(ledger, clock))
 
 
 def answering(office: Office, site: str) -> str:
@@ -177,6 +177,27 @@ def test_a_canary_answers_its_sites_alone_until_it_is_ended_or_promoted(office: 
     assert (answering(office, SITE), answering(office, OTHER_SITE)) == (office.candidate, office.candidate)
     types = [e.type for e in Ledger(office.home / "ledger" / "ledger.db").entries() if e.type.startswith("deployment.")]
     assert [t.removeprefix("deployment.") for t in types] == ["promoted", "canary", "ended", "canary", "promoted"]
+
+
+def test_who_is_patient_is_answered_by_what_somebody_else_looked_up(office: Office) -> None:
+    now_s = [0.0]
+    choice, old = chosen(office, lambda: now_s[0]), first_of(office)
+
+    def patient(site: str) -> str:
+        return choice.for_site(site, office.now, 60.0).bundle.digest
+
+    choice.look(office.now)
+    place.begin_canary(office.candidate, [OTHER_SITE], WHY, office.now)
+    now_s[0] = 2.0
+    assert patient(OTHER_SITE) == old
+    choice.look(office.now)
+    pointer_path(office.home, place="canary").rename(office.home / "elsewhere")  # read already
+    assert (patient(SITE), patient(OTHER_SITE)) == (old, office.candidate)
+    place.deploy_approved(office.candidate, office.now)
+    now_s[0] = 4.0
+    assert patient(SITE) == old
+    choice.look(office.now)
+    assert patient(SITE) == office.candidate
 
 
 def test_a_canary_that_was_revoked_leaves_its_sites_to_the_model_in_force(office: Office) -> None:
