@@ -124,6 +124,13 @@ def test_answered_windows_are_counted_by_site_and_label_each_line_once(ledger: L
     assert graph.windows_below(ledger, OTHER) == [] and graph.count_below(ledger, RECORDING) == 12
 
 
+def test_a_prediction_is_found_by_its_id_at_the_site_that_it_was_issued_to_and_nothing_else_is(ledger: Ledger) -> None:
+    found = graph.prediction_at(ledger, "p-2", "demo-south")
+    assert found is not None and (found.node.digest, found.site) == (PREDICTIONS[2], "demo-south")
+    assert graph.prediction_at(ledger, "p-2", PERSON.site) is None
+    assert graph.node(ledger, MODEL).label == "first" and graph.prediction_at(ledger, "first", PERSON.site) is None
+
+
 def test_no_question_waits_for_who_writes(ledger: Ledger) -> None:
     with session(ledger.engine):
         assert len(graph.upstream(ledger, MODEL)) == 2 and len(graph.downstream(ledger, RECORDING)) == 15
