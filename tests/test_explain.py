@@ -176,5 +176,10 @@ def test_an_answer_names_those_above_an_equal_share(bundle: Bundle) -> None:
         detection = bundle
 
     assert set(_channels(drivers, Loaded())) == set(BEAR_IT)  # type: ignore[arg-type]
+    equal = 1 / len(bundle.front_end.channels)
+    few = replace(drivers, channels=(("a", 1.5 * equal), ("b", 1.01 * equal), ("c", equal), ("d", 0.5 * equal)))
+    assert _channels(few, Loaded()) == ("a", "b")  # type: ignore[arg-type]
+    many = replace(drivers, channels=tuple((name, 1.1 * equal) for name in "abcdefg"))
+    assert _channels(many, Loaded()) == tuple("abcde")  # type: ignore[arg-type]
     said = told_of(drivers)
     assert len(said.channels) == 5 and said.channels[0].share == round(drivers.channels[0][1], 4)
