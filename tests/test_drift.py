@@ -334,6 +334,25 @@ def test_p_of_exchanged_patients_equals_full_enumeration():
     assert p[0] == pytest.approx(2 / 20, abs=0.01)
 
 
+def test_an_effect_is_in_sd_of_the_reference_and_of_everybody_where_that_is_alike():
+    """Patients 1 and 3 (SD √2), then 4 and 6; patients 1 and 1, then 3 and 5 (SD of all four √(11/3)); and all alike."""
+    then, now = np.array([[1.0, 1.0, 7.0], [3.0, 1.0, 7.0]]), np.array([[4.0, 3.0, 7.0], [6.0, 5.0, 7.0]])
+    effect, p = permutation_effects(then, now, 99, np.random.default_rng(0))
+    assert effect == pytest.approx([3 / np.sqrt(2), 3 / np.sqrt(11 / 3), 0.0])
+    assert np.isfinite(p).tolist() == [True, True, False], "in what is alike nothing could be found"
+    back, _ = permutation_effects(now[:, :1], then[:, :1], 99, np.random.default_rng(0))
+    assert back == pytest.approx([-3 / np.sqrt(2)])
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_feature_that_too_few_patients_of_one_side_have_is_not_tested(side):
+    sides = [np.arange(5.0)[:, None], np.arange(5.0)[:, None] + 1]
+    sides[side][3:] = np.nan
+    for least, tested in ((3, True), (4, False)):
+        effect, p = permutation_effects(*sides, 99, np.random.default_rng(0), least=least)
+        assert np.isfinite(effect).tolist() == np.isfinite(p).tolist() == [tested]
+
+
 def test_values_are_pulled_in_to_the_limit_and_gaps_stay():
     values = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [1000.0], [np.nan]])
     assert pulled_in(values, 4.0)[:, 0] == pytest.approx([0, 1, 2, 3, 4, 2.5 + 4 * 1.4826 * 1.5, np.nan], nan_ok=True)
