@@ -340,8 +340,15 @@ def test_an_effect_is_in_sd_of_the_reference_and_of_everybody_where_that_is_alik
     effect, p = permutation_effects(then, now, 99, np.random.default_rng(0))
     assert effect == pytest.approx([3 / np.sqrt(2), 3 / np.sqrt(11 / 3), 0.0])
     assert np.isfinite(p).tolist() == [True, True, False], "in what is alike nothing could be found"
-    back, _ = permutation_effects(now[:, :1], then[:, :1], 99, np.random.default_rng(0))
+    back, _ = permutation_effects(now[:, :1] / 1e6, then[:, :1] / 1e6, 99, np.random.default_rng(0))
     assert back == pytest.approx([-3 / np.sqrt(2)])
+
+
+def test_what_no_draw_reaches_is_as_rare_as_the_draws_can_show():
+    """The grouping as it was counts among them: 1 of 100, and never 0."""
+    values = np.arange(40.0)[:, None] + np.repeat([0.0, 100.0], 20)[:, None]
+    _, p = permutation_effects(values[:20], values[20:], 99, np.random.default_rng(0))
+    assert p.tolist() == [0.01]
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -351,6 +358,7 @@ def test_a_feature_that_too_few_patients_of_one_side_have_is_not_tested(side):
     for least, tested in ((3, True), (4, False)):
         effect, p = permutation_effects(*sides, 99, np.random.default_rng(0), least=least)
         assert np.isfinite(effect).tolist() == np.isfinite(p).tolist() == [tested]
+        assert not tested or effect == pytest.approx([(3 - 1) / 1.0 if side == 0 else 0.0])
 
 
 def test_values_are_pulled_in_to_the_limit_and_gaps_stay():
