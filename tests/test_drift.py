@@ -364,6 +364,8 @@ def test_a_feature_that_too_few_patients_of_one_side_have_is_not_tested(side):
 def test_values_are_pulled_in_to_the_limit_and_gaps_stay():
     values = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [1000.0], [np.nan]])
     assert pulled_in(values, 4.0)[:, 0] == pytest.approx([0, 1, 2, 3, 4, 2.5 + 4 * 1.4826 * 1.5, np.nan], nan_ok=True)
+    mostly_alike = np.array([[0.0], [0.0], [0.0], [5.0]])
+    assert pulled_in(mostly_alike, 4.0).tolist() == mostly_alike.tolist(), "without a scale nothing is an artefact"
 
 
 def test_enough_draws_that_a_lone_shift_among_all_tests_can_be_found():
