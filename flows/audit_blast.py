@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flows import books
+from flows import books, windows_answered
 from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
 from lineage.circumstances import normal_name
-from lineage.graph import ANSWERS, PREDICTION, WINDOWS, Alike, Node, Step
+from lineage.graph import ANSWERS, PREDICTION, WINDOWS, Node, Step
 from lineage.ledger import Ledger
 from lineage.refused import Refused
 from serving.naming import QUESTIONS
 from serving.store import NotInForce, read_pointer
-from serving.windows import counted, in_words
 
 
 def blast(
@@ -49,7 +48,7 @@ def _answer(
 ) -> dict[str, Any]:
     """What rests on the starts; `listed` says how many predictions do, and `told_of` of some of them in lines."""
     steps = [step for start in starts for step in graph.downstream(ledger, start.digest, short_of=ANSWERS)]
-    windows = _windows(graph.windows_below(ledger, *(start.digest for start in starts)))
+    windows = windows_answered.summed(graph.windows_below(ledger, *(start.digest for start in starts)))
     rests = list({step.node.digest: step.node for step in steps}.values())
     home = open_workspace().root
     serving = {p.bundle for task in ("detection", *QUESTIONS) for p in _pointers(home, task)}
@@ -104,19 +103,6 @@ def _pointers(home: Any, task: str) -> list[Any]:
         return []
 
 
-def _windows(answered: list[Alike]) -> dict[str, Any]:
-    """Answered windows in all and at each site, and when the first and the last of its lines were recorded."""
-    sites: dict[str, dict[str, Any]] = {}
-    for one in answered:
-        windows, answers = counted(one.label)
-        at = sites.setdefault(one.site, {"site": one.site, "windows": 0, "answers": 0, "first": one.first, "last": ""})
-        at["windows"] += one.lines * windows
-        at["answers"] += one.lines * answers
-        at["last"] = max(at["last"], one.last)
-    told = list(sites.values())
-    return {"count": sum(s["windows"] for s in told), "answers": sum(s["answers"] for s in told), "sites": told}
-
-
 def _kinds(nodes: list[Node]) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for node in nodes:
@@ -141,12 +127,6 @@ def _lines(
         names = [f"{n.label} {n.digest[:12]}" for n in rests if n.kind == kind]
         lines.append(f"  {number} × {kind}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}")
     serving = ", ".join(f"{n.label} {n.digest[:12]}" for n in in_force)
-    lines.append(f"  windows answered: {in_words(windows['count'], windows['answers'])}")
-    lines += map(_at_a_site, windows["sites"])
+    lines += windows_answered.lines_of(windows)
     lines.append(f"  {predictions} × prediction")
     return [*lines, *told_of, f"in force now: {serving or 'none of these'}"]
-
-
-def _at_a_site(at: dict[str, Any]) -> str:
-    when = f"{at['first'][:19]} to {at['last'][:19]}"
-    return f"  {when}  {at['site'] or '-':14} {in_words(at['windows'], at['answers'])}"

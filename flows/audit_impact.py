@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from flows import books
+from flows import books, windows_answered
 from flows.audit_diff import split_of
 from flows.listing import SHOWN, older
 from flows.patients import Patient, find_patient
@@ -59,7 +59,7 @@ def withdrawals(ledger: Ledger, person: str) -> list[Entry]:
 
 
 def models_of(ledger: Ledger, patient: Patient) -> list[dict[str, Any]]:
-    """Each model that a person was trained, tuned or tested on, with what was approved, deployed and predicted."""
+    """Each model that a person was trained, tuned or tested on, with what was approved, deployed and answered."""
     proposed = {c["candidate"]: c for c in list_candidates()["candidates"]}
     roles = {digest: found for digest, found in _roles(ledger, patient) if found}
     return [_model(ledger, graph.node(ledger, digest), found, proposed.get(digest)) for digest, found in roles.items()]
@@ -104,6 +104,7 @@ def _model(ledger: Ledger, model: Node, roles: list[str], candidate: dict[str, A
         "approvals": by["approves"],
         "deployments": by["serves"],
         "predictions": graph.count_predictions(ledger, [model.digest]),
+        "windows": windows_answered.summed(graph.windows_of(ledger, [model.digest])),
     }
 
 
@@ -140,6 +141,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [f"  deployed: {d['label']}" for d in model["deployments"]]
         if model["predictions"]:
             lines.append(f"  {model['predictions']} predictions were made with it")
+        if model["windows"]["answers"]:
+            lines += windows_answered.lines_of(model["windows"])
     lines += [f"exported: {e['export']} at {e['at']}" for e in found["exports"]]
     lines.append(f"{found['predictions_about_count']} predictions are about recordings of this person")
     lines += [f"  {p['label']} {p['digest'][:12]}" for p in found["predictions_about"]]

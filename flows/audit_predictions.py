@@ -1,11 +1,11 @@
-"""Which predictions did a model issue, to whom and when?"""
+"""Which predictions did a model issue, to whom and when, and how many windows did it answer?"""
 
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flows import books
+from flows import books, windows_answered
 from flows.listing import SHOWN, Told, lines_of, page, told
 from flows.workspace import open_workspace
 from lineage import graph
@@ -16,15 +16,18 @@ from lineage.refused import Refused
 
 def predictions(model: str, site: str | None = None, since: str | None = None, limit: int = SHOWN) -> dict[str, Any]:
     """The newest predictions of a model: all are counted, `limit` are told of. `site` and `since` (as `moment` reads
-    it) narrow it; None does not. Refused where no or several models are called `model`."""
+    it) narrow it; None does not. Answered windows are counted at each site. Refused where no or several models are called `model`."""
     ledger, found, after = _asked(model, since)
     issued = graph.predictions_of(ledger, [found.digest], site=site, since=after, limit=limit)
     listed = page(graph.count_predictions(ledger, [found.digest], site=site, since=after), issued)
+    windows = windows_answered.summed(graph.windows_of(ledger, [found.digest], site=site, since=after))
+    lines = [_said(listed["count"], found, site, since), *windows_answered.lines_of(windows), *lines_of(listed)]
     return {
         **_head(found, site, since),
         "types": dict(Counter(row["type"] for row in listed["predictions"])),
         **listed,
-        "text": "\n".join([_said(listed["count"], found, site, since), *lines_of(listed)]),
+        "windows": windows,
+        "text": "\n".join(lines),
     }
 
 
@@ -35,8 +38,10 @@ def every_prediction(
     ledger, found, after = _asked(model, since)
     count = graph.count_predictions(ledger, [found.digest], site=site, since=after)
     every = graph.each_prediction_of(ledger, [found.digest], site=site, since=after)
-    text = _said(count, found, site, since)
-    return {**_head(found, site, since), "count": count, "shown": count, "text": text}, told(every)
+    windows = windows_answered.summed(graph.windows_of(ledger, [found.digest], site=site, since=after))
+    text = "\n".join([_said(count, found, site, since), *windows_answered.lines_of(windows)])
+    head = {**_head(found, site, since), "count": count, "shown": count, "windows": windows, "text": text}
+    return head, told(every)
 
 
 def _asked(model: str, since: str | None) -> tuple[Ledger, Node, datetime | None]:

@@ -223,24 +223,19 @@ def count_below(ledger: HasEngine, *things: Digest, site: str | None = None, sin
         return _count(reading, _resting_on(reading, things, PREDICTION), site, since)
 
 
-def windows_below(ledger: HasEngine, *things: Digest) -> list[Alike]:
-    """All answered windows that rest on a thing (or on any of several), counted by site and label. Refuses unknown things
-    (UnknownNode)."""
+def windows_of(
+    ledger: HasEngine, things: list[Digest], *, site: str | None = None, since: datetime | None = None
+) -> list[Alike]:
+    """All answered windows that hang directly on one of these things, counted by site and label; else as `predictions_of`."""
     with session(ledger.engine, write=False) as reading:
-        resting = _resting_on(reading, things, WINDOWS).distinct().subquery()
-        ends = func.min(NodeRow.no).label("first"), func.max(NodeRow.no).label("last")
-        alike = select(NodeRow.site, NodeRow.label, func.count().label("lines"), *ends)
-        alike = alike.join(resting, resting.c.no == NodeRow.no).group_by(NodeRow.site, NodeRow.label)
-        counted, first, last = alike.subquery(), aliased(EntryRow), aliased(EntryRow)
-        found = counted.c
-        query = (
-            select(found.site, found.label, found.lines, first.recorded_at, last.recorded_at)
-            .select_from(counted)
-            .join(first, first.seq == _entry_of(found.first))
-            .join(last, last.seq == _entry_of(found.last))
-            .order_by(found.site, found.first)
-        )
-        return [Alike(*row) for row in reading.execute(query)]
+        return _alike(reading, _chosen(reading, _hanging_on(reading, things, WINDOWS), site, since))
+
+
+def windows_below(ledger: HasEngine, *things: Digest) -> list[Alike]:
+    """All answered windows that rest on a thing (or on any of several), near or far, counted by site and label. Refuses
+    unknown things (UnknownNode)."""
+    with session(ledger.engine, write=False) as reading:
+        return _alike(reading, _resting_on(reading, things, WINDOWS))
 
 
 def prediction_at(ledger: HasEngine, id: str, site: str) -> Issued | None:
@@ -491,12 +486,12 @@ def _as_read(step: Step) -> tuple[str, str, str]:
     return step.node.kind, step.node.label, step.relation
 
 
-def _hanging_on(reading: Session, things: list[Digest] | None) -> Select[Any]:
-    """Numbers of the predictions that hang directly on one of the things, or of all."""
+def _hanging_on(reading: Session, things: list[Digest] | None, kind: str = PREDICTION) -> Select[Any]:
+    """Numbers of the answers of a kind that hang directly on one of the things, or of all."""
     if things is None:
-        return select(NodeRow.no).where(NodeRow.kind == PREDICTION)
+        return select(NodeRow.no).where(NodeRow.kind == kind)
     parents = _numbers(reading, things)
-    return select(EdgeRow.child_no.label("no")).where(EdgeRow.parent_no.in_(parents), EdgeRow.kind == PREDICTION)
+    return select(EdgeRow.child_no.label("no")).where(EdgeRow.parent_no.in_(parents), EdgeRow.kind == kind)
 
 
 def _resting_on(reading: Session, things: Sequence[Digest], kind: str) -> Select[Any]:
@@ -519,7 +514,7 @@ def _chosen(reading: Session, numbers: Select[Any], site: str | None, since: dat
         numbers = numbers.where(column >= (number(seq, 0) if seq is not None else 1 << 62))
     if site is None:
         return numbers
-    at_site = select(NodeRow.no).where(NodeRow.kind == PREDICTION, NodeRow.site == site)
+    at_site = select(NodeRow.no).where(NodeRow.kind.in_(ANSWERS), NodeRow.site == site)
     return numbers.where(column.in_(at_site))
 
 
@@ -542,6 +537,23 @@ def _issued(
     )
     for seq, type, at, where, *named in reading.execute(query, execution_options={"yield_per": AT_ONCE}):
         yield Issued(seq, type, at, where, Node(*named))
+
+
+def _alike(reading: Session, numbers: Select[Any]) -> list[Alike]:
+    resting = numbers.distinct().subquery()
+    ends = func.min(NodeRow.no).label("first"), func.max(NodeRow.no).label("last")
+    alike = select(NodeRow.site, NodeRow.label, func.count().label("lines"), *ends)
+    alike = alike.join(resting, resting.c.no == NodeRow.no).group_by(NodeRow.site, NodeRow.label)
+    counted, first, last = alike.subquery(), aliased(EntryRow), aliased(EntryRow)
+    found = counted.c
+    query = (
+        select(found.site, found.label, found.lines, first.recorded_at, last.recorded_at)
+        .select_from(counted)
+        .join(first, first.seq == _entry_of(found.first))
+        .join(last, last.seq == _entry_of(found.last))
+        .order_by(found.site, found.first)
+    )
+    return [Alike(*row) for row in reading.execute(query)]
 
 
 def _entry_of(no: Any) -> Any:

@@ -164,7 +164,7 @@ class Desk:
         return {
             "person": "p1", "patients": [patient], "sites": [], "datasets": [], "exports": [], "withdrawals": [],
             "predictions_about": [], "predictions_about_count": 0, "recordings": [{**recording, "registered": True}],
-            "models": [{**model, "approvals": [], "deployments": [], "predictions": 0}],
+            "models": [{**model, "approvals": [], "deployments": [], "predictions": 0, "windows": {"count": 27}}],
         }  # fmt: skip
 
     def shadow(self, digest: str) -> dict[str, Any]:

@@ -133,6 +133,15 @@ def test_answered_windows_that_rest_on_a_recording_are_counted_and_none_is_told_
     assert said.count("window") == 1 and "  windows answered: 27 in 8 answers\n" in said
     assert "  2030-01-01T00:00:00 to 2030-01-01T00:04:00  east           27 in 6 answers\n" in said
     assert ictal("audit", "blast", "--recording", seen, "--all", "--json").json["windows"] == told["windows"]
+    by_model = predictions(MODEL)
+    assert by_model["windows"] == told["windows"] and "  windows answered: 27 in 8 answers\n" in by_model["text"]
+    assert predictions(MODEL, site="west")["windows"] == {"count": 0, "answers": 2, "sites": [west]}
+    assert predictions(MODEL, since="2030-01-02")["windows"]["answers"] == 0
+    every = ("audit", "predictions", "--model", MODEL, "--all")
+    assert ictal(*every, "--json").json["windows"] == told["windows"] and "27 in 8 answers" in ictal(*every).out
+    trained = {m["digest"]: m["windows"]["count"] for m in audit_impact.impact(PERSON)["models"]}
+    assert trained.pop(MODEL) == 27 and not any(trained.values())
+    assert "  windows answered: 27 in 8 answers\n" in ictal("audit", "impact", "--patient", PERSON).out
 
 
 def test_a_date_begins_in_utc_and_nonsense_is_refused() -> None:

@@ -437,6 +437,7 @@ def test_the_impact_of_a_person_is_asked_in_a_form_so_that_no_address_names_them
     said = client.post("/impact", data={"token": ours, "patient": "sub-1"})
     assert said.status_code == 200 and "Recordings (1)" in words(said.text) and "<script" not in said.text
     assert "tested on only" in said.text and "What left the house (0)" in words(said.text)
+    assert "<td>27</td>" in said.text, "windows that its model answered"
     unknown = client.post("/impact", data={"token": ours, "patient": HOSTILE})
     assert unknown.status_code == 404 and 'role="alert"' in unknown.text and "<script" not in unknown.text
     assert client.post("/impact", data={"token": ours, "patient": " "}).status_code == 400

@@ -122,6 +122,12 @@ def test_answered_windows_are_counted_by_site_and_label_each_line_once(ledger: L
     ]  # fmt: skip
     assert graph.windows_below(ledger, RIVAL) == [graph.Alike("demo-north", "5 in 1 answer", 1, at[1], at[1])]
     assert graph.windows_below(ledger, OTHER) == [] and graph.count_below(ledger, RECORDING) == 12
+    assert graph.windows_of(ledger, [MODEL, RIVAL]) == graph.windows_below(ledger, MODEL, RIVAL)
+    assert graph.windows_of(ledger, [RECORDING]) == [], "they hang on the models"
+    south = [graph.Alike("demo-south", "5 in 1 answer", 1, at[2], at[2])]
+    assert graph.windows_of(ledger, [MODEL, RIVAL], site="demo-south") == south
+    late = LATER + timedelta(minutes=22)
+    assert [a.lines for a in graph.windows_of(ledger, [MODEL, RIVAL], since=late)] == [1, 1], "the last two"
 
 
 def test_a_prediction_is_found_by_its_id_at_the_site_that_it_was_issued_to_and_nothing_else_is(ledger: Ledger) -> None:
