@@ -62,6 +62,12 @@ def test_what_is_installed_is_what_the_lock_says(name: str) -> None:
     assert metadata.version(name).split("+")[0] == LOCK[name]
 
 
+def test_the_lock_is_whole() -> None:
+    """What it pins is installed without asking what else that needs."""
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
 def test_every_dependency_imports_beside_all_others() -> None:
     modules = [IMPORTED_AS.get(n, n.replace("-", "_")) for n in NAMES if n not in STUBS_AND_TOOLS]
     code = "import importlib\n" + "".join(f"importlib.import_module({m!r})\n" for m in modules)
