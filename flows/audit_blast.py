@@ -127,6 +127,6 @@ def _lines(
         names = [f"{n.label} {n.digest[:12]}" for n in rests if n.kind == kind]
         lines.append(f"  {number} × {kind}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}")
     serving = ", ".join(f"{n.label} {n.digest[:12]}" for n in in_force)
-    lines += windows_answered.lines_of(windows)
+    lines += [f"  {line}" for line in windows_answered.lines_of(windows)]
     lines.append(f"  {predictions} × prediction")
     return [*lines, *told_of, f"in force now: {serving or 'none of these'}"]

@@ -142,7 +142,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         if model["predictions"]:
             lines.append(f"  {model['predictions']} predictions were made with it")
         if model["windows"]["answers"]:
-            lines += windows_answered.lines_of(model["windows"])
+            lines += [f"  {line}" for line in windows_answered.lines_of(model["windows"])]
     lines += [f"exported: {e['export']} at {e['at']}" for e in found["exports"]]
     lines.append(f"{found['predictions_about_count']} predictions are about recordings of this person")
     lines += [f"  {p['label']} {p['digest'][:12]}" for p in found["predictions_about"]]

@@ -21,7 +21,7 @@ def predictions(model: str, site: str | None = None, since: str | None = None, l
     issued = graph.predictions_of(ledger, [found.digest], site=site, since=after, limit=limit)
     listed = page(graph.count_predictions(ledger, [found.digest], site=site, since=after), issued)
     windows = windows_answered.summed(graph.windows_of(ledger, [found.digest], site=site, since=after))
-    lines = [_said(listed["count"], found, site, since), *windows_answered.lines_of(windows), *lines_of(listed)]
+    lines = [*windows_answered.lines_of(windows), _said(listed["count"], found, site, since), *lines_of(listed)]
     return {
         **_head(found, site, since),
         "types": dict(Counter(row["type"] for row in listed["predictions"])),
@@ -39,7 +39,7 @@ def every_prediction(
     count = graph.count_predictions(ledger, [found.digest], site=site, since=after)
     every = graph.each_prediction_of(ledger, [found.digest], site=site, since=after)
     windows = windows_answered.summed(graph.windows_of(ledger, [found.digest], site=site, since=after))
-    text = "\n".join([_said(count, found, site, since), *windows_answered.lines_of(windows)])
+    text = "\n".join([*windows_answered.lines_of(windows), _said(count, found, site, since)])
     head = {**_head(found, site, since), "count": count, "shown": count, "windows": windows, "text": text}
     return head, told(every)
 

@@ -22,8 +22,8 @@ def summed(answered: Iterable[Alike]) -> dict[str, Any]:
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:
-    """As people read it."""
-    lines = [f"  windows answered: {in_words(found['count'], found['answers'])}"]
+    """As people read it: one line, and one for each site."""
+    lines = [f"windows answered: {in_words(found['count'], found['answers'])}"]
     for at in found["sites"]:
         when = f"{at['first'][:19]} to {at['last'][:19]}"
         lines.append(f"  {when}  {at['site'] or '-':14} {in_words(at['windows'], at['answers'])}")
