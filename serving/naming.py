@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.film import Film
+from data.film import Film, View
 from data.outcomes import Refusal
 from data.pose import PoseTrack
 from data.readers.edf import read_edf
@@ -143,7 +143,7 @@ def answered(
     assert isinstance(bundle, TypingBundle)
     task = bundle.detector.task
     try:
-        source = _opened(files, bundle.detector.modality, age_days, estimate)
+        source, views = _opened(files, bundle.detector.modality, age_days, estimate)
         seen(source)
         check_age(source.age_days, loaded)
         admit(source, bundle.detector)
@@ -167,24 +167,25 @@ def answered(
         question=task,
         classes=bundle.detector.classes,
         stretches=named,
-        frames_lost=tuple(view.lost for view in source.views) if isinstance(source, Film) else (),
-        frames_after_lost=tuple(view.after_lost for view in source.views) if isinstance(source, Film) else (),
-        length_stated=tuple(view.length_stated for view in source.views) if isinstance(source, Film) else (),
-        frames_missing=tuple(view.missing for view in source.views) if isinstance(source, Film) else (),
+        frames_lost=tuple(view.lost for view in views),
+        frames_after_lost=tuple(view.after_lost for view in views),
+        length_stated=tuple(view.length_stated for view in views),
+        frames_missing=tuple(view.missing for view in views),
     )
 
 
 def _opened(
     files: Sequence[Path], modality: str, age_days: float | None, estimate: Estimate | None
-) -> Recording | Film | PoseTrack:
+) -> tuple[Recording | Film | PoseTrack, tuple[View, ...]]:
+    """What the model is asked about, and the views of the film that it is, or is made of."""
     if len(files) > 1 and modality != "video":
         raise Refusal("unsupported_format", f"{len(files)} files were sent, the model reads one: send one recording")
     if modality == "eeg":
-        return read_edf(files[0], age_days=age_days)
+        return read_edf(files[0], age_days=age_days), ()
     if modality == "pose" and not _filmed(files[0]):
-        return read_pose(files[0], age_days=age_days)
+        return read_pose(files[0], age_days=age_days), ()
     film = read_film(files, age_days=age_days)
-    return film if modality == "video" else estimated(film, estimate)
+    return film if modality == "video" else estimated(film, estimate), tuple(film.views)
 
 
 def _filmed(path: Path) -> bool:

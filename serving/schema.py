@@ -173,7 +173,8 @@ class NamedAnswer(Answered):
     `stretches` is None where the outcome is `not_evaluable`. A stretch that looks unlike what the training patients showed has
     the code `ood` and no name, by its signal, pictures or joints; whether it is a seizure, or a patient, nobody asks.
     `frames_lost` counts, for each view of a film, the frames that could not be decoded, in whose place the one before was looked
-    at; None for a film that is too long to be decoded whole: of that, each stretch counts those that it was looked at by.
+    at, or, where poses were made of the film, no joint was seen; None for a film that is too long to be decoded whole: of that,
+    each stretch counts those that it was looked at by, poses none.
     `frames_after_lost` counts alike the frames between such a one and the next key frame: they may be built on it, and show
     traces of it.
     `frames_missing` counts, for each view of a film of any length, those that are not there between the times of the others.

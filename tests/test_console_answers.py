@@ -117,6 +117,9 @@ def test_films_that_were_sent_as_two_views_stand_on_the_page_each_with_its_diges
 
 def test_frames_that_could_not_be_decoded_are_told_on_the_page(desk: Desk, tmp_path: Path) -> None:
     said = page_of(desk, SPASMS.model_copy(update={"frames_lost": (1, None)}), "prediction.abstained", tmp_path)
+    assert "1 frame of the film could not be decoded; no joint was seen there" in said
+    typed = SPASMS.model_copy(update={"frames_lost": (1, None), "question": "semiology"})
+    said = page_of(desk, typed, "prediction.abstained", tmp_path)
     assert "1 frame of the film could not be decoded; the one before was looked at instead" in said
     said = page_of(desk, SPASMS.model_copy(update={"frames_after_lost": (19, 0)}), "prediction.abstained", tmp_path)
     assert "19 frames come after one that could not be decoded, before the next key frame, and may show traces" in said

@@ -13,12 +13,12 @@ from console.answers import told
 from data.readers import video
 from data.readers.video_writer import write_video
 from models import detectors
-from models.detectors.motion_energy import MotionEnergy
 from models.probe import Probe
 from models.typing import ANSWER, StretchAnswer, TypingBundle, answer_stretches
 from serving import naming
 from serving.schema import NamedAnswer
 from tests import SHARED, needs_shared
+from tests.infants import infant
 from tests.test_film_quality import scene
 from tests.test_video import spoilt
 
@@ -27,18 +27,19 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Asks a model in force everywhere that calls every stretch FOS."""
-    bundle = TypingBundle(
-        MotionEnergy(detectors.params_of("motion_energy", "demo")), 1.0, Probe((1,), "float32", 1.0, ())
-    )
-    loaded: Any = SimpleNamespace(bundle=bundle, statement=None)
+    """Asks a model in force everywhere that calls every stretch by its first name."""
     found = StretchAnswer(0, None, 1, {ANSWER: np.array([0.9, 0.1])})
     monkeypatch.setattr(naming, "check_age", lambda age_days, loaded: None)
     monkeypatch.setattr(naming, "notice_of", lambda loaded: None)
     monkeypatch.setattr(naming, "answer_stretches", lambda *asked, **how: [found])
 
-    def asked(files: Sequence[Path], marked: Sequence[naming.Span] = ()) -> NamedAnswer:
-        return naming.answered(files, 9000.0, marked, loaded, NOW, None)
+    def asked(
+        files: Sequence[Path], marked: Sequence[naming.Span] = (), model: str = "motion_energy", estimate: Any = None
+    ) -> NamedAnswer:
+        detector: Any = detectors.build(model)
+        bundle = TypingBundle(detector, 1.0, Probe((1,), "float32", 1.0, ()))
+        loaded: Any = SimpleNamespace(bundle=bundle, statement=None)
+        return naming.answered(files, 9000.0, marked, loaded, NOW, estimate)
 
     return asked
 
@@ -52,6 +53,10 @@ def test_frames_that_could_not_be_decoded_are_counted_in_the_answer_and_those_th
     assert (said.outcome, said.frames_lost, said.frames_after_lost) == ("completed", (1,), (19,))
     assert said.length_stated == (True,)
     assert told(said.model_dump(mode="json")).frames_after_lost == 19
+    posed = ask(
+        [SHARED / "video_files" / "corrupted.mp4"], [(0.0, 5.0)], "joint_speed", estimate=lambda film: infant(0)[0]
+    )
+    assert (posed.question, posed.frames_lost, posed.frames_after_lost) == ("spasms", (1,), (19,))
 
 
 def test_of_a_long_film_each_stretch_counts_the_frames_lost_where_it_was_looked_at_and_too_many_are_no_answer(
