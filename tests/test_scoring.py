@@ -280,6 +280,9 @@ def test_false_alarm_time_is_the_time_outside_seizures():
     found = compare(marked((100, 160)), marked((90, 170), (500, 530), (520, 540)))
     assert found.false_alarm_s == pytest.approx((170 - 90) - 60 + (540 - 500))
     assert (found.tp, found.fp, found.fn, found.tn) == (60, 60, 0, 3600 - 120)
+    for answered_s in (3599, 3600, 3601):  # a detector counts a recording's seconds to its last whole window
+        found = compare(marked((100, 160)), marked((90, 170), duration_s=answered_s))
+        assert (found.tp, found.fp, found.fn, found.tn) == (60, 20, 0, 3600 - 80)
 
 
 def test_a_seizure_without_an_assessed_second_is_missed_and_counted_as_unassessable():
@@ -421,6 +424,7 @@ def test_auc_mcc_and_f1_equal_scikit_learn():
     counts = [(labels & said).sum(), (~labels & said).sum(), (labels & ~said).sum(), (~labels & ~said).sum()]
     assert mcc(*counts) == pytest.approx(matthews_corrcoef(labels, said))
     assert mcc_statistic(np.ones((1, 1)), np.array([counts]))[0] == pytest.approx(mcc(*counts))
+    assert (mcc(1, 0, 0, 1), mcc(0, 1, 1, 0)) == (1, -1), "of one second each"
 
 
 def test_the_correlation_of_a_cohort_without_a_second_of_a_seizure_does_not_exist():
@@ -437,6 +441,9 @@ def test_pearson_of_burden_equals_numpy_on_the_patients_drawn():
     for row, r in zip(weights, made, strict=True):
         drawn = np.repeat(burdens, row, axis=0)
         assert r == pytest.approx(np.corrcoef(drawn.T)[0, 1])
+    assert pearson_statistic(weights, 1e-3 * burdens) == pytest.approx(made), "seconds where there were minutes"
+    unknown = np.vstack([burdens, [[np.nan, 0.9], [0.9, np.nan]]])
+    assert pearson_statistic(np.hstack([weights, [[1, 1], [0, 3]]]), unknown) == pytest.approx(made)
 
 
 def test_pearson_is_undefined_where_burden_does_not_vary():
