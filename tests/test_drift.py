@@ -1,6 +1,7 @@
 """Drift across sites: the false-alarm budget, the patient as unit, known shifts found, and power that is told truly."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from monitoring.acquisition import LIMITS, REFUSED, Checked, breaches, refusals
 from monitoring.drift import by_patient, compare_sites, draws_for
@@ -380,6 +382,19 @@ def test_power_of_one_sd_is_that_of_the_t_test():
     )
 
 
+@pytest.mark.parametrize(("patients_now", "before"), [(2, 12), (6, 6), (12, 60), (60, 12)])
+def test_power_is_that_of_the_noncentral_t(patients_now, before):
+    """Of the t-test alone by the SD of all, and of the floor alone (at q = 1 every exchange is beaten) by that of before."""
+    error, freedom = math.sqrt(1 / patients_now + 1 / before), patients_now + before - 2
+    for shift_sd in (0.5, 1.0, 2.0):
+        tested = stats.nct.sf(stats.t.isf(0.025 / 4, freedom), freedom, shift_sd / error)
+        assert power_of_rule(shift_sd, patients_now, before, 4) == pytest.approx(tested, abs=0.005)
+        floored = stats.nct.sf(0.8 / error, before - 1, shift_sd / error)
+        assert power_of_rule(shift_sd, patients_now, before, 1, 1.0, 0.8) == pytest.approx(floored, abs=0.005)
+    half = detectable_shift(patients_now, before, 4)
+    assert power_of_rule(half, patients_now, before, 4) == pytest.approx(0.5, abs=0.002)
+
+
 def test_power_counts_in_whole_draws_and_needs_enough_of_them():
     """1 / 100 is the smallest p of 99 draws: .05 / 5 is not above it, .05 / 4 is."""
     assert power_of_rule(5.0, 12, 60, 5, draws=99) == 0.0
@@ -390,7 +405,7 @@ def test_power_counts_in_whole_draws_and_needs_enough_of_them():
 def test_power_is_bounded_by_the_floor_and_by_what_cannot_be_estimated():
     assert power_of_rule(0.5, 4000, 4000, 16, floor_sd=0.5) == pytest.approx(0.5, abs=0.01)
     assert power_of_rule(0.4, 4000, 4000, 16, floor_sd=0.5) < 0.01 < 0.99 < power_of_rule(0.4, 4000, 4000, 16)
-    assert power_of_rule(9.0, 1, 4000, 16) == 0.0
+    assert power_of_rule(9.0, 1, 4000, 16) == power_of_rule(9.0, 4000, 1, 16) == 0.0
 
 
 def test_the_shift_said_to_be_missed_half_of_the_time_is_missed_half_of_the_time():

@@ -98,3 +98,6 @@ def test_an_endpoint_nobody_knows_is_refused():
         GateSettings(endpoints=("accuracy",))
     with pytest.raises(ValueError, match="got none"):
         GateSettings(endpoints=())
+    for endpoints in (("auc",), ("brier", "accuracy"), ()):
+        with pytest.raises(ValueError, match="endpoints must be some of balanced_accuracy, warnings_per_h, brier"):
+            ForecastingPlan(endpoints=endpoints)

@@ -321,8 +321,28 @@ def test_moments_beside_missing_samples_are_left_out_and_slow_recordings_refused
     at_s = fingerprint(signal, 128.0).at_s
     assert len(at_s) and not ((at_s > 1500 / 128 - 2) & (at_s < 1600 / 128 + 2)).any()
     assert len(fingerprint(noise("a", 3.0), 128.0)) == 0
+    assert len(fingerprint(noise("a"), 32.0))
     with pytest.raises(ValueError, match="≥ 32 Hz, got 16 Hz"):
         fingerprint(signal, 16.0)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_recording_of_few_channels_is_told_by_its_prints_and_a_stretch_too_short_for_any_joins_it(channels):
+    whole, short = fingerprint(noise("a")[:channels], 128.0), fingerprint(noise("b", 3.0)[:channels], 128.0)
+    assert len(whole) > 15 and (np.abs(whole.prints.astype(int)).max(axis=1) == 127).all()
+    joined_up = Fingerprints.join([short, whole])
+    assert len(short) == 0 and len(joined_up) == len(whole)
+    pasted_in = noise("c")[:channels]
+    pasted_in[:, 1000:2280] = -2 * noise("a")[:channels, 2000:3280]
+    assert len(copies({"a": joined_up, "c": fingerprint(pasted_in, 128.0)})) == 1
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_what_is_the_same_in_all_channels_or_a_mere_rhythm_is_no_moment_of_anybody(channels):
+    t, own = np.arange(30 * 128) / 128, 0.1 * noise("b")[:channels]
+    pulse = np.tile(3 * noise("a")[:1], (channels, 1))
+    rhythm = 60 * np.sin(2 * np.pi * 3 * t + np.arange(channels)[:, None])
+    assert len(fingerprint(pulse + 0.1 * own, 128.0)) == len(fingerprint(rhythm + own, 128.0)) == 0
 
 
 def test_ten_seconds_of_a_simulated_newborn_are_found_in_another_and_nothing_else():

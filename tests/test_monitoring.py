@@ -144,6 +144,11 @@ def report(period: str, *sites: SiteDrift) -> DriftReport:
         ({"correlation": 1.1}, ["electrodes, montage or reference"]),
         ({"mean_probability": 1.0, "alarms_per_hour": 2.0}, ["the detector's answers, not the signal"]),
         ({"slope": 1.0, "log_rms": 0.9}, ["other patients"]),
+        ({"delta": 0.6, "alpha": 0.8}, ["other patients"]),
+        ({"beta": -0.8}, ["a low-pass filter at a lower frequency"]),
+        ({"beta": -0.8, "slope": 0.6}, ["other patients"]),
+        ({"beta": -0.8, "delta": -0.6}, ["other patients"]),
+        ({"beta": 0.6, "delta": 0.6}, ["other patients"]),
         ({}, []),
     ],
 )  # fmt: skip

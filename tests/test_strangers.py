@@ -169,5 +169,34 @@ def test_light_colour_forms_and_what_stands_show_in_pictures() -> None:
     assert of_pictures(still // 10)[named["dark"]] == 1
 
 
+def test_what_is_measured_of_pictures_is_as_worked_out_by_hand() -> None:
+    """A ramp of 4 grey levels a point, 16 points wide; 8 levels brighter in the second and third picture."""
+    ramp = np.broadcast_to(4 * np.arange(16), (16, 16))
+    shown = np.stack([ramp, ramp + 8, ramp + 8]).astype(np.uint8)[None]
+    amounts = {
+        "contrast": 4 * np.arange(16).std(), "detail": (4 + 0) / 2, "forms": (8 + 0) / 2, "colour": 0,
+        "motion": (8 + 0) / 2, "moving": 255 * (1 + 0) / 2, "uneven": 4,
+    }  # fmt: skip
+    expected = {name: np.log10(amount + 0.01) for name, amount in amounts.items()}
+    expected |= {"brightness": (30 + 38 + 38) / 3 / 255, "dark": (4 + 2 + 2) / (3 * 16), "standing": 2 / 3}
+    measured = of_pictures(np.concatenate([shown, shown]))
+    assert dict(zip(PICTURES, measured, strict=True)) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(of_pictures(np.stack([shown] * 3, axis=-1)), measured, rtol=1e-5)
+
+
+def test_what_is_measured_of_joints_is_as_worked_out_by_hand() -> None:
+    """In trunk lengths of 7: all joints move by 0.1 a frame at 10 Hz, and once the nose jumps, of 1800 steps two."""
+    at = {"neck": (0, 0), "nose": (0, -0.5)}
+    for side, sign, arm in (("left", -1, 1), ("right", 1, 0.5)):  # the right arm points to the camera
+        at |= {f"{side}_shoulder": (sign, 0), f"{side}_elbow": (sign, arm), f"{side}_wrist": (sign, 2 * arm)}
+        at |= {f"{side}_{joint}": (sign / 2, 1 + down) for down, joint in enumerate(("hip", "knee", "ankle"))}
+    xy = np.array([at.get(joint, (0, -0.5)) for joint in JOINTS]) + 0.1 * np.arange(101)[:, None, None] * [1, 0]
+    xy[50, JOINTS.index("nose")] += 5
+    amounts = {"shoulders": 2, "hips": 1, "arms": 2, "legs": 2, "head": 0.5, "speed": 1, "fastest": 1}
+    expected = {name: np.log10(amount + 0.01) for name, amount in amounts.items()}
+    measured = of_joints(7 * xy[None], 10.0)[0]
+    assert dict(zip(JOINTED, measured, strict=True)) == pytest.approx({**expected, "trunk": 0}, abs=1e-9)
+
+
 def test_every_modality_has_a_word_for_each_number() -> None:
     assert {name: len(words) for name, words in FEATURES.items()} == {"eeg": 10, "pose": 8, "video": 10}
