@@ -188,6 +188,7 @@ def test_events_shorter_than_ten_seconds_are_left_out_and_touching_ones_count_as
     found = long_enough(marked((0, 9.9), (20, 30), (40, 46), (46, 52), (60, 69), (100, 130)))
     assert found == marked((20, 30), (40, 46), (46, 52), (100, 130))
     assert long_enough(found) == found
+    assert long_enough(marked((0, 9.995), (20.1, 30.1))) == marked((20.1, 30.1))
     assert long_enough(marked((5, 6)), 0.0) == marked((5, 6))
 
 
@@ -246,6 +247,20 @@ def test_a_detector_like_the_experts_passes_and_one_unlike_them_does_not():
     assert set(bad["replaced"]) == {"anna", "ben", "cleo"}
 
 
+def test_kappa_with_the_reference_is_that_of_the_detector_as_worked_out_by_hand():
+    """Of 600 s both mark 100, and 40 of them together: agreement 480 / 600, by chance (100² + 500²) / 600²."""
+    late = [case("a", marked((100, 200)), marked((160, 260)))]
+    found = agreement.figures(late, {}, WEIGHTS[:, :1])
+    by_chance = (100**2 + 500**2) / 600**2
+    assert found["with_reference"]["kappa"]["estimate"] == pytest.approx((480 / 600 - by_chance) / (1 - by_chance))
+    assert found["per_person"][0]["with_reference"] == pytest.approx(found["with_reference"]["kappa"]["estimate"])
+
+
+def test_a_detector_that_says_what_all_experts_say_passes_with_a_difference_of_nought():
+    found = agreement.figures(CASES, experts_of(anna=0, ben=0), WEIGHTS)["delta_kappa"]
+    assert (found["low"], found["estimate"], found["high"], found["passes"]) == (0, 0, 0, True)
+
+
 def test_a_detector_that_cannot_be_told_from_the_experts_passes():
     """Each second of four raters is wrong in 2 %: the interval of Δκ lies on both sides of 0."""
     rng, cases, experts = np.random.default_rng(3), [], {}
@@ -277,6 +292,8 @@ def test_a_recording_that_an_expert_did_not_read_is_no_recording_without_seizure
     del experts["b"]["ben"]
     found = agreement.figures(CASES, experts, WEIGHTS)
     assert (found["read_by_all"]["recordings"], found["rests_on"]["recordings"]) == (3, 4)
+    assert (found["read_by_all"]["persons"], found["rests_on"]["persons"]) == (3, 4)
+    assert [p["between_experts"] for p in found["per_person"]] == [1.0, None, None, 1.0]
     assert found["between_experts"]["fleiss_kappa"]["estimate"] == 1.0
     del experts["a"]["anna"]
     never = agreement.figures(CASES[:2], experts, WEIGHTS[:, :2])
@@ -303,9 +320,13 @@ def test_short_events_of_detector_and_experts_are_dropped_alike_and_counted():
 
 def test_marks_of_a_recording_of_another_length_are_refused():
     experts = experts_of(anna=0, ben=0)
-    experts["a"]["ben"] = marked(duration_s=700)
-    with pytest.raises(Refusal, match=r"corrupt.*700 s.*600 s"):
-        agreement.figures(CASES, experts, WEIGHTS)
+    for stated_s in (601.4, 598.6, 700):
+        experts["a"]["ben"] = marked(duration_s=stated_s)
+        with pytest.raises(Refusal, match=rf"corrupt.*{stated_s:g} s.*600 s"):
+            agreement.figures(CASES, experts, WEIGHTS)
+    for stated_s in (599, 601):  # a file states whole seconds
+        experts["a"]["ben"] = marked(*SEIZURES["a"], duration_s=stated_s)
+        assert agreement.figures(CASES, experts, WEIGHTS)["between_experts"]["fleiss_kappa"]["estimate"] == 1.0
 
 
 def slow_hour(mask: np.ndarray) -> float:

@@ -170,18 +170,25 @@ def test_light_colour_forms_and_what_stands_show_in_pictures() -> None:
 
 
 def test_what_is_measured_of_pictures_is_as_worked_out_by_hand() -> None:
-    """A ramp of 4 grey levels a point, 16 points wide; 8 levels brighter in the second and third picture."""
-    ramp = np.broadcast_to(4 * np.arange(16), (16, 16))
+    """A ramp of 4 grey levels a point across and 2 down, 16 points wide; the second and third picture are 8 brighter."""
+    ramp = 4 * np.arange(16) + 2 * np.arange(16)[:, None]
     shown = np.stack([ramp, ramp + 8, ramp + 8]).astype(np.uint8)[None]
     amounts = {
-        "contrast": 4 * np.arange(16).std(), "detail": (4 + 0) / 2, "forms": (8 + 0) / 2, "colour": 0,
+        "contrast": ramp.std(), "detail": (4 + 2) / 2, "forms": (8 + 4) / 2, "colour": 0,
         "motion": (8 + 0) / 2, "moving": 255 * (1 + 0) / 2, "uneven": 4,
     }  # fmt: skip
+    black = (ramp < 16).sum() + 2 * (ramp + 8 < 16).sum()
     expected = {name: np.log10(amount + 0.01) for name, amount in amounts.items()}
-    expected |= {"brightness": (30 + 38 + 38) / 3 / 255, "dark": (4 + 2 + 2) / (3 * 16), "standing": 2 / 3}
+    expected |= {"brightness": (45 + 53 + 53) / 3 / 255, "dark": black / (3 * 256), "standing": 2 / 3}
     measured = of_pictures(np.concatenate([shown, shown]))
     assert dict(zip(PICTURES, measured, strict=True)) == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(of_pictures(np.stack([shown] * 3, axis=-1)), measured, rtol=1e-5)
+
+
+def test_a_picture_of_colours_is_measured_as_their_mean_but_for_how_coloured_it_is() -> None:
+    coloured = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16, 3)).astype(np.uint8)
+    apart, grey = (dict(zip(PICTURES, of_pictures(x), strict=True)) for x in (coloured, coloured.mean(axis=-1)))
+    widest = np.log10(np.ptp(coloured, axis=-1).mean(axis=(1, 2, 3)) + 0.01)
+    assert apart == pytest.approx({**grey, "colour": np.median(widest)}, rel=1e-5)
 
 
 def test_what_is_measured_of_joints_is_as_worked_out_by_hand() -> None:

@@ -39,6 +39,17 @@ def test_both_presets_build_and_read_at_the_rate_that_the_change_plan_names(name
     assert len(detector.front_end.digest) == 64
 
 
+@pytest.mark.parametrize("task", FURTHER)
+def test_the_envelope_of_a_task_is_no_wider_than_what_its_detectors_ask_for(task: str) -> None:
+    own = [name for name in NAMES if detectors.task_of(name) == task]
+    asking = [detectors.build(name, preset=preset) for name in own for preset in ("demo", "paper")]
+    youngest, oldest = zip(*(detector.contract.age_days for detector in asking), strict=True)
+    assert FURTHER[task].age_days == (min(youngest), max(oldest))
+    assert set(FURTHER[task].rates_hz) == {detector.rate_hz for detector in asking}
+    assert set(FURTHER[task].montages) == {detector.contract.montage for detector in asking}
+    assert set(FURTHER[task].classes) == {kind for detector in asking for kind in detector.classes}
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if detectors.task_of(n) != "detection"])
 def test_what_names_stretches_says_what_it_asks_about(name: str) -> None:
     detector = detectors.build(name)
