@@ -33,6 +33,7 @@ from validation.leakage import (
     sample_features,
 )
 from validation.leakage.audit import Guard
+from validation.leakage.fingerprints import unit
 from validation.splits import Member, Split, draw_split, window_split
 
 INNER = {name for fold in SPLIT.folds for name in fold.inner_valid}
@@ -288,6 +289,21 @@ def test_a_copy_is_found_at_another_sampling_rate():
     copy = resample_poly(-3 * source[:, 640:2560], 25, 16, axis=1)  # 128 Hz → 200 Hz
     found = copies({"a": fingerprint(source, 128.0), "b": fingerprint(copy, 200.0)})
     assert found[0].first_s - found[0].second_s == pytest.approx(5.0, abs=0.01)
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.5, 0.8])
+def test_a_signal_later_by_a_part_of_a_sample_has_its_moments_later_by_that_and_the_same_prints(delay):
+    """Sixty rhythms of 1.5 to 7 Hz in each of six channels, at 64 Hz."""
+    rng = np.random.default_rng(0)
+    rate_hz, phase = rng.uniform(1.5, 7, (6, 60, 1)), rng.uniform(0, 2 * np.pi, (6, 60, 1))
+    t = np.arange(30 * 64) / 64
+    first, later = (
+        fingerprint(10 * np.sin(2 * np.pi * rate_hz * (t - by / 64) + phase).sum(axis=1), 64.0) for by in (0, delay)
+    )
+    apart = 64 * (later.at_s - first.at_s[:, None])
+    same, again = np.nonzero(np.abs(apart) < 2)
+    assert len(same) >= 15 and apart[same, again] == pytest.approx(delay, abs=0.03)
+    assert ((unit(first.prints[same]) * unit(later.prints[again])).sum(axis=1) > 0.999).all()
 
 
 def test_fingerprints_of_stretches_count_time_from_the_recording_s_start():
