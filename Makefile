@@ -8,7 +8,6 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	@$(VENV)/bin/ictal demo
 
-test: export PYTHONDONTWRITEBYTECODE := # hundreds of processes would each compile the house
 test: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
