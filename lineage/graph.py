@@ -228,7 +228,7 @@ def windows_of(
 ) -> list[Alike]:
     """All answered windows that hang directly on one of these things, counted by site and label; else as `predictions_of`."""
     with session(ledger.engine, write=False) as reading:
-        return _alike(reading, _chosen(reading, _hanging_on(reading, things, WINDOWS), site, since))
+        return _alike(reading, _chosen(reading, _hanging_on(reading, things, WINDOWS), site, since, WINDOWS))
 
 
 def windows_below(ledger: HasEngine, *things: Digest) -> list[Alike]:
@@ -505,8 +505,10 @@ def _resting_on(reading: Session, things: Sequence[Digest], kind: str) -> Select
     )
 
 
-def _chosen(reading: Session, numbers: Select[Any], site: str | None, since: datetime | None) -> Select[Any]:
-    """The numbers once each, of a site and since a time."""
+def _chosen(
+    reading: Session, numbers: Select[Any], site: str | None, since: datetime | None, kind: str = PREDICTION
+) -> Select[Any]:
+    """The numbers, of answers of a kind, of a site and since a time."""
     column = numbers.selected_columns.no
     if since is not None:
         first = select(EntryRow.seq).where(EntryRow.recorded_at >= utc_text(since)).order_by(EntryRow.seq).limit(1)
@@ -514,7 +516,7 @@ def _chosen(reading: Session, numbers: Select[Any], site: str | None, since: dat
         numbers = numbers.where(column >= (number(seq, 0) if seq is not None else 1 << 62))
     if site is None:
         return numbers
-    at_site = select(NodeRow.no).where(NodeRow.kind.in_(ANSWERS), NodeRow.site == site)
+    at_site = select(NodeRow.no).where(NodeRow.kind == kind, NodeRow.site == site)
     return numbers.where(column.in_(at_site))
 
 
@@ -540,6 +542,7 @@ def _issued(
 
 
 def _alike(reading: Session, numbers: Select[Any]) -> list[Alike]:
+    """Answered windows with these numbers, some of which come more than once."""
     resting = numbers.distinct().subquery()
     ends = func.min(NodeRow.no).label("first"), func.max(NodeRow.no).label("last")
     alike = select(NodeRow.site, NodeRow.label, func.count().label("lines"), *ends)

@@ -59,7 +59,8 @@ def _together(study: Study, features: Features) -> None:
     table = np.stack([by_value, np.maximum(by_being_known, 1 - by_being_known)])
     what, column = np.unravel_index(table.argmax(), table.shape)
     if table[what, column] >= PERFECT:
-        told = f"{'whether ' * what}{features.name(int(column))}{' is known' * what}"
+        name = features.name(int(column))
+        told = f"whether {name} is known" if what else name
         raise Leak(
             "label_derived",
             f"{told} alone tells seizure from background over all {persons.max() + 1} persons "
