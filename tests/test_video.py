@@ -198,6 +198,39 @@ def test_of_an_intact_film_no_frame_is_lost_nor_built_on_a_lost_one(
     assert (view.frames, view.lost, view.after_lost, lost.sum(), after.sum()) == (60, 0, 0, 0, 0)
 
 
+REFRESHED = "intra-refresh=1:keyint={}:scenecut=0:bframes={}"
+"""Each picture renews a part of the view: none but the first is whole by itself."""
+
+OPEN = "open-gop=1:keyint=24:min-keyint=24:scenecut=0:b-adapt=0:bframes=3"
+"""Frames shown just before a key frame are made from it and from what lies before."""
+
+SOUGHT = [
+    *((ending, "libx264", {"x264-params": REFRESHED.format(every, between)})
+      for ending in ("mp4", "mkv", "avi") for every, between in ((25, 0), (25, 2), (8, 0), (5, 0))),
+    *((ending, "libx264", {"x264-params": OPEN}) for ending in ("mp4", "mkv", "avi")),
+    *((ending, "mpeg4", {"bf": "2", "g": "3", "sc_threshold": "1000000000"}) for ending in ("mp4", "avi")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ending", "codec", "options"), SOUGHT)
+def test_of_an_intact_film_every_picture_that_is_sought_is_the_one_that_decoding_the_whole_film_gives(
+    tmp_path: Path, ending: str, codec: str, options: dict[str, str]
+) -> None:
+    pictures = scene(8.0)[:100, ..., 0]
+    view = read_film([other_container(tmp_path / f"film.{ending}", codec, options=options, pictures=pictures)]).views[0]
+    assert (view.frames, view.lost, view.after_lost, view.missing) == (100, 0, 0, 0)
+    whole = np.stack([picture for _, picture in every_frame(view)])
+    times_s = frame_times(view)
+    for look in (
+        slice(None),
+        slice(3, None, 24),
+        *(slice(n, n + 1) for n in [*range(0, 20, 3), *range(20, 30), 73, 99]),
+    ):
+        found, lost, after = frames_and_lost(view, times_s[look], 64, grey=False)
+        assert not lost.any() and not after.any()
+        np.testing.assert_array_equal(found[:, 8:56], whole[look])
+
+
 @needs_shared
 @pytest.mark.parametrize("name", ["bigbuckbunny.mp4", "h265_10bits.mp4", "unordered.mov", "video_90.mov"])
 def test_of_a_real_intact_film_no_frame_is_lost_nor_built_on_a_lost_one(

@@ -236,25 +236,43 @@ def _pictures(
     reel: Reel, needed: np.ndarray, keys: np.ndarray, size_px: int, grey: bool, lost: set[int]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The needed frames by time stamp; from one key frame with needed frames behind it to the next, by a leap. What is lost
-    on the way is added to `lost`."""
+    on the way is added to `lost`.
+
+    Where the first needed frame does not come, the key frame may be one that needs those before it, as in films whose pictures
+    are refreshed part by part: what decoding from well before it gives is what counts.
+    """
     before = np.searchsorted(keys, needed, side="right") - 1
     for key in np.unique(before):
-        group = needed[before == key]
-        reel.seek(int(keys[key]) if key >= 0 else None)
-        yield from _group(reel, set(group.tolist()), size_px, grey, lost)
+        group = set(needed[before == key].tolist())
+        start = int(keys[key]) if key >= 0 else None
+        reel.seek(start)
+        pictures, missed = _group(reel, group, size_px, grey)
+        if start is not None and min(group) not in pictures and reel.seek_before(start):
+            pictures, missed = _group(reel, group, size_px, grey, begun=True)
+            missed = {stamp for stamp in missed if stamp >= start}
+        lost |= missed
+        yield from pictures.items()
 
 
-def _group(reel: Reel, needed: set[int], size_px: int, grey: bool, lost: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """The needed frames from where the stream stands; frames leave the decoder in the order in which they are shown."""
+def _group(
+    reel: Reel, needed: set[int], size_px: int, grey: bool, begun: bool = False
+) -> tuple[dict[int, np.ndarray], set[int]]:
+    """The needed frames from where the stream stands, and the time stamps of those lost on the way; frames leave the decoder in
+    the order in which they are shown. What is shown before the first whole one is not lost: it needs what lies before, unless
+    reading has `begun` there."""
     last, missed = max(needed), 0
-    for whole, not_whole in reel.packets(needed):
+    pictures, lost, begun = dict[int, np.ndarray](), set[int](), begun or reel.is_clocked
+    for whole, not_whole in reel.packets(needed, begun):
+        if whole and not begun:
+            lost, begun = {stamp for stamp in lost if stamp > (whole[0].pts or 0)}, True
         lost |= not_whole
         for frame in whole:
             if frame.pts in needed:
-                yield frame.pts, reel.picture(frame, size_px, grey)
+                pictures[frame.pts] = reel.picture(frame, size_px, grey)
         missed += sum(stamp > last for stamp in not_whole)
         if missed > HELD_BACK or any(frame.pts is not None and frame.pts >= last for frame in whole):
-            return
+            break
+    return pictures, lost
 
 
 def _filled(needed: np.ndarray, pictures: dict[int, np.ndarray]) -> np.ndarray:

@@ -5,12 +5,13 @@ Decoding runs in slices, never in frame threads, which may hang when a file is l
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import PictureType
@@ -53,7 +54,10 @@ def opened(path: Path) -> Iterator["Reel"]:
                 )
             stream = streams[0]
             stream.thread_type = "SLICE"
-            yield Reel(container, stream, length_stated)
+            reel = Reel(container, stream, length_stated)
+            if reel.is_unordered:
+                stream.codec_context.flags |= Flags.output_corrupt  # one kept back would shift the others' places
+            yield reel
     except av.FFmpegError:
         raise Refusal("corrupt", "the video cannot be read: export or transfer it again") from None
 
@@ -65,12 +69,14 @@ class Reel:
     `length_stated`: whether the file states its length (`check_container`).
     `in_step`: whether the film's first key frame is one from which the decoder is sure that it can begin (an IDR), None
     before it has seen it. Of films that were cut elsewhere it calls frames damaged at random, and is not heard.
+    `decoded`: when the key frames that `stamps` has seen are decoded, by their time stamps, all in ticks.
     """
 
     container: InputContainer
     stream: VideoStream
     length_stated: bool = True
     in_step: bool | None = None
+    decoded: dict[int, int] = field(default_factory=dict)
 
     def stamps(self, first: int | None = None, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ascending time stamps in ticks of the frames (frames,), and those of key frames; nothing is decoded.
@@ -96,6 +102,7 @@ class Reel:
             shown.add(stamp)
             if packet.is_keyframe:
                 keys.add(stamp)
+                self.decoded[stamp] = stamp if packet.dts is None else packet.dts
             if last is not None and packet.dts is not None and packet.dts > last:
                 break
         return np.array(sorted(shown), dtype=np.int64), np.array(sorted(keys), dtype=np.int64)
@@ -103,18 +110,38 @@ class Reel:
     def seek(self, stamp: int | None) -> None:
         """Go to the key frame at or before a time stamp; to the start for None.
 
-        MPEG streams have no index of key frames: there, well before it.
+        MPEG streams have no index of key frames: there, well before it. That of AVI says when they are decoded.
         """
-        if stamp is not None and self._is_clocked:
+        if stamp is not None and self.is_clocked:
             early = stamp - round(EARLY_S / self.tick_s)
             stamp = early if early > (self.stream.start_time or 0) else None
         if stamp is None:
             start = self.container.start_time or 0
             self.container.seek(
-                start - round(EARLY_S * av.time_base) if start < 0 and self._is_clocked else min(0, start)
+                start - round(EARLY_S * av.time_base) if start < 0 and self.is_clocked else min(0, start)
             )
         else:
-            self.container.seek(stamp, stream=self.stream)
+            at = self.decoded.get(stamp, stamp) if self._is_avi else stamp
+            self.container.seek(at, stream=self.stream)
+
+    def seek_before(self, key: int) -> bool:
+        """Go two key frames back from one that `stamps` has seen, by its time stamp; False, and nowhere, where that is the first,
+        or where `seek` goes well before it anyway.
+
+        Films whose pictures are refreshed part by part may be decoded from any refresh on, but encoders keep to that only
+        nearly: what one refresh leaves wrong the next mends.
+        """
+        start, back = self.stream.start_time or 0, self.decoded[key] - 1
+        if self.is_clocked or back < start:
+            return False
+        self.container.seek(back, stream=self.stream)
+        first = next(self.container.demux(self.stream))
+        at = first.pts if first.dts is None else first.dts
+        if at is None or at - 1 < start:
+            self.seek(None)
+        else:
+            self.container.seek(at - 1, stream=self.stream)
+        return True
 
     def seconds(self, stamps: np.ndarray) -> np.ndarray:
         """Seconds of the recording, (frames,), from time stamps (frames,) in ticks."""
@@ -132,35 +159,43 @@ class Reel:
     @property
     def origin_s(self) -> float:
         """Seconds on the stream's clock at which the recording begins; 0 for containers that are not `CLOCKED`."""
-        return (self.container.start_time or 0) / av.time_base if self._is_clocked else 0.0
+        return (self.container.start_time or 0) / av.time_base if self.is_clocked else 0.0
 
     @property
-    def _is_clocked(self) -> bool:
+    def is_clocked(self) -> bool:
+        """Whether its container is one without an index of key frames (`CLOCKED`)."""
         return self.container.format.name in CLOCKED
 
     @property
-    def _is_unordered(self) -> bool:
-        """AVI numbers packets as they are decoded; H.264 and HEVC show frames in another order, and do not say which."""
-        return self.container.format.name == "avi" and self.stream.codec_context.name in ("h264", "hevc")
+    def _is_avi(self) -> bool:
+        return self.container.format.name == "avi"
 
-    def packets(self, needed: set[int] | None = None) -> Iterator[tuple[list[av.VideoFrame], set[int]]]:
+    @property
+    def is_unordered(self) -> bool:
+        """AVI numbers packets as they are decoded; H.264 and HEVC show frames in another order, and do not say which."""
+        return self._is_avi and self.stream.codec_context.name in ("h264", "hevc")
+
+    def packets(
+        self, needed: set[int] | None = None, begun: bool = False
+    ) -> Iterator[tuple[list[av.VideoFrame], set[int]]]:
         """The whole frames that each packet releases, from where the stream stands, and the time stamps of those lost.
 
         Lost is what cannot be decoded, what came with a hole in it or right behind it, what the decoder had to make up in
         part, and all that follows a lost key frame until the next, as it is made from pictures that are not there. What
         follows another lost frame is as the decoder gives it, with traces of the loss until the next key frame
         (`View.after_lost`). Packets that are not `needed` (None: all are) and that no other frame is made from are passed
-        over undecoded.
+        over undecoded. `begun`: whether the stream stands well before what is needed; else what comes before a key frame is
+        lost, as what it was made from lies before.
         """
         broken: int | None = None
         waiting: list[int] = []
         holed: set[int] = set()
-        begun = self._is_clocked  # there one goes well before what is needed
+        begun = begun or self.is_clocked
         for packet in self.container.demux(self.stream):
             stamp, whole, lost = stamp_of(packet), list[av.VideoFrame](), set[int]()
-            wanted = needed is None or not packet.size or stamp in needed or self._is_unordered
+            wanted = needed is None or not packet.size or stamp in needed or self.is_unordered
             self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
-            if self._is_unordered and stamp is not None:
+            if self.is_unordered and stamp is not None:
                 heappush(waiting, stamp)
             if packet.is_corrupt and stamp is not None:
                 holed.add(stamp)
@@ -175,7 +210,7 @@ class Reel:
             for frame in frames:
                 if frame.pts is None:
                     continue
-                if self._is_unordered:
+                if self.is_unordered:
                     frame.pts = _stamp_in_order(frame, waiting)
                 if self.in_step is None and frame.pict_type == PictureType.I:
                     self.in_step = not frame.is_corrupt
