@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,8 +56,9 @@ def test_stopping_the_demo_leaves_the_workspace_before_it_and_nothing_of_the_new
     old.mkdir()
     (old / MARKER).write_text(json.dumps({"kind": "demo"}))
     (old / "kept.txt").write_text("the workspace before")
-    process = subprocess.Popen(
-        [str(ICTAL), "demo"], env={**os.environ, "ICTAL_HOME": str(old)},
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(  # a shell may ignore Ctrl-C
+        [sys.executable, "-c", heard, str(ICTAL), "demo"], env={**os.environ, "ICTAL_HOME": str(old)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     started = wait_for_recordings(process, old.with_name("stopped.making") / "data" / "raw")
